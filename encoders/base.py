@@ -1,0 +1,75 @@
+"""What an encoder is: frames and sentences in, vectors of one shared space out.
+
+encoder = create_encoder("builtin")
+features = encoder.encode_frames(batch.data)
+vectors = encoder.encode_clips(features, batch.pts_seconds, [slice(0, 4), slice(4, 9)])
+query = encoder.encode_text(["a dog catching a frisbee"])
+scores = vectors @ query[0]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.storage.types import EncoderSpec, FrameFeatures
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A visual and a text encoder of one shared space, and a head that re-ranks."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """Which encoder this is."""
+
+    def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
+        """Encode frames one by one.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
+
+        Returns:
+            N frame vectors and N x M tokens.
+        """
+
+    def encode_clips(
+        self,
+        frames: FrameFeatures,
+        pts_seconds: NDArray[np.float64],
+        clips: Sequence[slice],
+    ) -> NDArray[np.float32]:
+        """Encode clips from their frames by attention over time.
+
+        Args:
+            frames: features of the N frames of one video.
+            pts_seconds: (N,) their presentation times, ascending.
+            clips: one non-empty slice of the frames a clip.
+
+        Returns:
+            (len(clips), D) float32, L2-normalised.
+        """
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode sentences: (len(texts), D) float32, L2-normalised. Over-long text is cut with a warning."""
+
+    def rerank(
+        self,
+        text: str,
+        clips: Sequence[FrameFeatures],
+        first_stage_scores: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Score candidate clips against a sentence by cross-modal attention over their frame tokens.
+
+        Args:
+            text: the query.
+            clips: K candidates' stored frame features.
+            first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
+
+        Returns:
+            (K,) float32 scores on the scale of ``first_stage_scores``; equal to them where the
+            encoder has no head.
+        """

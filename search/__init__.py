@@ -1,0 +1,1 @@
+"""Answering: text, image and video queries; filters; merging clips into moments."""

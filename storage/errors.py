@@ -1,0 +1,108 @@
+"""Every error vidseek raises on purpose, in one tree.
+
+The library raises these; only the front door (``vidseek/``) prints and translates them. A message says
+what is wrong, names the file and gives the next step.
+
+    VidseekError
+    ├── LibraryError            the library folder or its database
+    │   ├── NotALibraryError        the folder exists and is something else
+    │   ├── LibraryTooNewError      written by a newer vidseek
+    │   ├── LibraryLockedError      another process is writing
+    │   ├── LibraryReadOnlyError    no permission to write
+    │   ├── LibraryFullError        no space left on the device
+    │   └── LibraryDamagedError     the database itself cannot be read
+    ├── VideoError              one file; recorded with its reason, never ends a run
+    │   ├── NotAVideoError          the bytes are no video of a kind vidseek reads
+    │   ├── UnreadableVideoError    a video, but no frame of it can be decoded
+    │   └── DecodeLimitError        a time, memory or size limit was reached
+    ├── EncoderError            models and their weights
+    │   ├── UnknownEncoderError     no encoder of that name
+    │   └── WeightsError            missing, truncated or swapped weights
+    └── QueryError              a query or option that cannot be answered
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class VidseekError(Exception):
+    """Base of all errors that vidseek raises on purpose."""
+
+
+class LibraryError(VidseekError):
+    """The library folder or its database cannot be used."""
+
+
+class NotALibraryError(LibraryError):
+    """The folder exists and is not a vidseek library."""
+
+
+class LibraryTooNewError(LibraryError):
+    """The library was written by a newer version of vidseek."""
+
+
+class LibraryLockedError(LibraryError):
+    """Another process is writing to the library."""
+
+
+class LibraryReadOnlyError(LibraryError):
+    """The library cannot be written to."""
+
+
+class LibraryFullError(LibraryError):
+    """The device that holds the library is full."""
+
+
+class LibraryDamagedError(LibraryError):
+    """The library's database is damaged."""
+
+
+class VideoError(VidseekError):
+    """One file cannot be used. Recorded with its reason; never ends a run.
+
+    ``reason`` is one line without the path, for reports that print the path themselves.
+    """
+
+    def __init__(self, reason: str, *, path: Path | str | None = None) -> None:
+        self.reason = reason
+        self.path = None if path is None else Path(path)
+        super().__init__(reason if path is None else f"{path}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross from the decoding process to ours; keyword arguments are lost by default.
+        return (_rebuild_video_error, (type(self), self.reason, self.path))
+
+
+def _rebuild_video_error(
+    error_type: type[VideoError], reason: str, path: Path | None
+) -> VideoError:
+    return error_type(reason, path=path)
+
+
+class NotAVideoError(VideoError):
+    """The bytes are no video of a kind vidseek reads."""
+
+
+class UnreadableVideoError(VideoError):
+    """A video, but no frame of it can be decoded."""
+
+
+class DecodeLimitError(VideoError):
+    """Decoding reached a limit of time, memory, size or length."""
+
+
+class EncoderError(VidseekError):
+    """A model cannot be used."""
+
+
+class UnknownEncoderError(EncoderError):
+    """No encoder of that name is known."""
+
+
+class WeightsError(EncoderError):
+    """Weights are missing, truncated, swapped or of another version."""
+
+
+class QueryError(VidseekError):
+    """A query or an option of it cannot be answered as given."""

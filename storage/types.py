@@ -1,0 +1,223 @@
+"""Value types that every room shares: frozen, validated at construction, free of heavy imports.
+
+>>> TimeSpan(2.0, 6.0).iou(TimeSpan(4.0, 8.0))
+0.3333333333333333
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, order=True)
+class TimeSpan:
+    """A stretch of a video, in seconds of presentation time from the start of its stream."""
+
+    start_seconds: float
+    end_seconds: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_seconds) and math.isfinite(self.end_seconds)):
+            raise ValueError(f"TimeSpan needs finite seconds, got {self}")
+        if self.end_seconds < self.start_seconds:
+            raise ValueError(f"TimeSpan ends before it starts: {self}")
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length in seconds, never negative."""
+        return self.end_seconds - self.start_seconds
+
+    def overlap(self, other: TimeSpan) -> float:
+        """Seconds that both spans cover."""
+        return max(
+            0.0,
+            min(self.end_seconds, other.end_seconds) - max(self.start_seconds, other.start_seconds),
+        )
+
+    def union(self, other: TimeSpan) -> TimeSpan:
+        """The smallest span that covers both."""
+        return TimeSpan(
+            min(self.start_seconds, other.start_seconds), max(self.end_seconds, other.end_seconds)
+        )
+
+    def iou(self, other: TimeSpan) -> float:
+        """Intersection over union, 0 to 1; 0 for two empty spans."""
+        overlap = self.overlap(other)
+        covered = self.duration_seconds + other.duration_seconds - overlap
+        return overlap / covered if covered > 0 else 0.0
+
+
+class VideoState(enum.StrEnum):
+    """What the library knows of a file."""
+
+    INDEXED = "indexed"
+    """Encoded and searchable."""
+    MISSING = "missing"
+    """Encoded, but the file was gone when last looked for. Not searched."""
+    FAILED = "failed"
+    """Could not be read; ``Video.failure`` says why."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A file of the library."""
+
+    id: int
+    path: Path
+    """Absolute path."""
+    content_hash: str
+    """SHA-256 of the file's bytes, hexadecimal."""
+    size_bytes: int
+    modified_ns: int
+    """Modification time of the file when it was read, nanoseconds since the epoch."""
+    duration_seconds: float
+    frame_rate: float
+    """Average frames a second; 0 where it is unknown."""
+    width: int
+    """Display width in pixels, after rotation and pixel aspect."""
+    height: int
+    codec: str
+    state: VideoState = VideoState.INDEXED
+    damaged: bool = False
+    """True if parts of the file could not be decoded."""
+    failure: str | None = None
+    """One line: why the file could not be read (state FAILED)."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A shot or a piece of one: the unit that is searched."""
+
+    id: int
+    video_id: int
+    span: TimeSpan
+    frame_seconds: tuple[float, ...]
+    """Presentation times of the sampled frames, ascending."""
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Decoded frames of one video, in order of time."""
+
+    data: NDArray[np.uint8]
+    """(N, H, W, 3) uint8 RGB, upright, square pixels."""
+    pts_seconds: NDArray[np.float64]
+    """(N,) float64 presentation times from the stream's start."""
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 4 or self.data.shape[3] != 3 or self.data.dtype != np.uint8:
+            raise ValueError(
+                f"FrameBatch needs (N, H, W, 3) uint8, got {self.data.shape} {self.data.dtype}"
+            )
+        if self.pts_seconds.shape != self.data.shape[:1]:
+            raise ValueError(
+                f"FrameBatch has {len(self.data)} frames and {self.pts_seconds.shape} times"
+            )
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """What an encoder makes of N frames: everything that is kept of them."""
+
+    vectors: NDArray[np.float32]
+    """(N, D) float32, L2-normalised: one vector a frame in the shared space of text and video."""
+    tokens: NDArray[np.float32]
+    """(N, M, T) float32: M tokens a frame for the cross-modal head to attend over; M may be 0."""
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or self.tokens.ndim != 3:
+            raise ValueError(
+                f"FrameFeatures needs (N, D) and (N, M, T), got {self.vectors.shape} and "
+                f"{self.tokens.shape}"
+            )
+        if len(self.vectors) != len(self.tokens):
+            raise ValueError(f"{len(self.vectors)} frame vectors but {len(self.tokens)} token rows")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, index: slice | NDArray[np.intp]) -> FrameFeatures:
+        return FrameFeatures(self.vectors[index], self.tokens[index])
+
+
+@dataclass(frozen=True)
+class EncodedClip:
+    """A clip with all that an encoder made of it, ready to be stored."""
+
+    span: TimeSpan
+    frame_seconds: tuple[float, ...]
+    vector: NDArray[np.float32]
+    """(D,) float32, L2-normalised."""
+    frames: FrameFeatures
+    """F = len(frame_seconds) rows."""
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder made a vector. Vectors of different fingerprints never meet in one index."""
+
+    name: str
+    revision: str
+    dimension: int
+    """D: length of clip, frame and text vectors."""
+    image_size: int
+    """Side in pixels of the square picture that the visual encoder sees."""
+    tokens_per_frame: int
+    """M: tokens a frame kept for the cross-modal head; 0 if there is none."""
+    token_dimension: int
+    """T: length of such a token."""
+    vision_hash: str
+    """SHA-256 of the visual weights; what a stored vector depends on."""
+    preprocessing: str
+    """How a frame becomes the encoder's input, in words that change when it changes."""
+    confidence_scale: float | None = None
+    confidence_bias: float | None = None
+    """confidence = sigmoid(scale * score + bias), Platt-fitted; None where not calibrated."""
+    fingerprint: str = field(init=False)
+    """16 hexadecimal digits over all that determines stored vectors. The text and cross-modal parts
+    are not among it: they may be revised without re-encoding a library."""
+
+    def __post_init__(self) -> None:
+        determining = asdict(self)
+        for other in ("fingerprint", "revision", "confidence_scale", "confidence_bias"):
+            determining.pop(other, None)
+        canonical = json.dumps(determining, sort_keys=True).encode()
+        object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
+
+
+@dataclass(frozen=True)
+class FrameMatch:
+    """A sampled frame of a hit and how well it matched."""
+
+    seconds: float
+    score: float
+
+
+@dataclass(frozen=True)
+class SearchHit:
+    """A moment that answers a query."""
+
+    video: Video
+    span: TimeSpan
+    score: float
+    """Comparable within one query only."""
+    confidence: float | None
+    """Probability that the moment matches, 0 to 1; None where the encoder is not calibrated."""
+    frames: tuple[FrameMatch, ...] = ()
+    thumbnail: Path | None = None
+    """JPEG of the best frame, or None where it is gone."""
+
+
+MatchKind = Literal["exact", "duplicate", "contains", "contained", "partial", "new"]
