@@ -54,7 +54,11 @@ class Encoder(Protocol):
         """
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences: (len(texts), D) float32, L2-normalised. Over-long text is cut with a warning."""
+        """Encode sentences, over-long ones cut with a warning.
+
+        Returns:
+            (len(texts), D) float32, L2-normalised.
+        """
 
     def rerank(
         self,
@@ -62,7 +66,7 @@ class Encoder(Protocol):
         clips: Sequence[FrameFeatures],
         first_stage_scores: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Score candidate clips against a sentence by cross-modal attention over their frame tokens.
+        """Score candidate clips against a sentence by attention over their frame tokens.
 
         Args:
             text: the query.

@@ -1,7 +1,7 @@
 """Every error vidseek raises on purpose, in one tree.
 
-The library raises these; only the front door (``vidseek/``) prints and translates them. A message says
-what is wrong, names the file and gives the next step.
+The library raises these; only the front door (``vidseek/``) prints and translates them. A message
+says what is wrong, names the file and gives the next step.
 
     VidseekError
     ├── LibraryError            the library folder or its database

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +73,7 @@ class Video:
     """A file of the library."""
 
     id: int
+    """0 before it is stored."""
     path: Path
     """Absolute path."""
     content_hash: str
@@ -195,6 +197,28 @@ class EncoderSpec:
             determining.pop(other, None)
         canonical = json.dumps(determining, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
+
+
+@dataclass(frozen=True)
+class VideoFilter:
+    """Which videos may answer. A field that is None does not restrict."""
+
+    path_glob: str | None = None
+    """Shell pattern against the absolute path; ``*`` also matches ``/``. Without a wildcard, a file
+    or a folder with everything below it."""
+    min_duration_seconds: float | None = None
+    max_duration_seconds: float | None = None
+    min_height: int | None = None
+    """Display height in pixels."""
+    after: datetime | None = None
+    """Modified at this time or later; naive times are local."""
+    before: datetime | None = None
+    """Modified before this time."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True if every video passes."""
+        return self == VideoFilter()
 
 
 @dataclass(frozen=True)
