@@ -1,11 +1,14 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share, and what a skipped test means in CI."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+SKIP_IS_FAILURE = os.environ.get("VIDSEEK_SKIP_IS_FAILURE") == "1"
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,26 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real data: {folder} is missing (set VIDSEEK_SHARED_DATA)")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    is_skip = report.skipped and not hasattr(report, "wasxfail")
+    if SKIP_IS_FAILURE and is_skip and item.get_closest_marker("cuda") is None:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure here: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if SKIP_IS_FAILURE and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} skipped, which is a failure here: {report.longrepr}"
+    return report
