@@ -13,7 +13,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,6 +197,38 @@ class EncoderSpec:
             determining.pop(other, None)
         canonical = json.dumps(determining, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
+
+
+class FileStamp(NamedTuple):
+    """What tells without reading a file whether it changed since it was indexed."""
+
+    id: int
+    """The video's id."""
+    size_bytes: int
+    modified_ns: int
+    state: VideoState
+
+
+@dataclass(frozen=True)
+class LibraryStatistics:
+    """How much a library holds."""
+
+    indexed: int
+    """Videos that can be searched."""
+    missing: int
+    failed: int
+    damaged: int
+    """Searchable videos of which parts could not be decoded."""
+    clips: int
+    """Clips of searchable videos."""
+    video_seconds: float
+    """Length of the searchable videos together."""
+    video_bytes: int
+    """Size of the searchable files together."""
+    database_bytes: int | None
+    """Size of library.db with its log; None on a database server."""
+    vectors: dict[str, int]
+    """Searchable clip vectors for each encoder's fingerprint."""
 
 
 @dataclass(frozen=True)
