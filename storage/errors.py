@@ -18,6 +18,7 @@ says what is wrong, names the file and gives the next step.
     ├── EncoderError            models and their weights
     │   ├── UnknownEncoderError     no encoder of that name
     │   └── WeightsError            missing, truncated or swapped weights
+    ├── PathNotFoundError       a path that was given does not exist
     └── QueryError              a query or option that cannot be answered
 """
 
@@ -106,3 +107,7 @@ class WeightsError(EncoderError):
 
 class QueryError(VidseekError):
     """A query or an option of it cannot be answered as given."""
+
+
+class PathNotFoundError(VidseekError):
+    """A path that was given does not exist."""
