@@ -1,3 +1,112 @@
-"""vidseek: find moments in videos by a sentence, a picture or another video."""
+"""vidseek: find moments in videos by a sentence, a picture or another video.
+
+import vidseek
+
+with vidseek.open("~/footage-library") as library:
+    library.index(["~/Movies"])
+    for hit in library.search("a dog catching a frisbee", k=5):
+        print(hit.video.path, hit.span.start_seconds, hit.confidence)
+
+Importing the package costs next to nothing: what a name needs is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidseek.doctor import DoctorReport as DoctorReport
+    from vidseek.encoders.base import Encoder as Encoder
+    from vidseek.encoders.video import SamplingPlan as SamplingPlan
+    from vidseek.indexer import FailedFile as FailedFile
+    from vidseek.indexer import IndexProgress as IndexProgress
+    from vidseek.indexer import IndexReport as IndexReport
+    from vidseek.library import Library as Library
+    from vidseek.library import VideoDetails as VideoDetails
+    from vidseek.library import open as open
+    from vidseek.search import confident_hits as confident_hits
+    from vidseek.storage.errors import DecodeLimitError as DecodeLimitError
+    from vidseek.storage.errors import EncoderError as EncoderError
+    from vidseek.storage.errors import LibraryDamagedError as LibraryDamagedError
+    from vidseek.storage.errors import LibraryError as LibraryError
+    from vidseek.storage.errors import LibraryFullError as LibraryFullError
+    from vidseek.storage.errors import LibraryLockedError as LibraryLockedError
+    from vidseek.storage.errors import LibraryReadOnlyError as LibraryReadOnlyError
+    from vidseek.storage.errors import LibraryTooNewError as LibraryTooNewError
+    from vidseek.storage.errors import NotALibraryError as NotALibraryError
+    from vidseek.storage.errors import NotAVideoError as NotAVideoError
+    from vidseek.storage.errors import PathNotFoundError as PathNotFoundError
+    from vidseek.storage.errors import QueryError as QueryError
+    from vidseek.storage.errors import UnknownEncoderError as UnknownEncoderError
+    from vidseek.storage.errors import UnreadableVideoError as UnreadableVideoError
+    from vidseek.storage.errors import VideoError as VideoError
+    from vidseek.storage.errors import VidseekError as VidseekError
+    from vidseek.storage.errors import WeightsError as WeightsError
+    from vidseek.storage.types import Clip as Clip
+    from vidseek.storage.types import EncoderSpec as EncoderSpec
+    from vidseek.storage.types import FrameMatch as FrameMatch
+    from vidseek.storage.types import LibraryStatistics as LibraryStatistics
+    from vidseek.storage.types import SearchHit as SearchHit
+    from vidseek.storage.types import TimeSpan as TimeSpan
+    from vidseek.storage.types import Video as Video
+    from vidseek.storage.types import VideoFilter as VideoFilter
+    from vidseek.storage.types import VideoState as VideoState
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "vidseek.doctor": ("DoctorReport",),
+    "vidseek.encoders.base": ("Encoder",),
+    "vidseek.encoders.video": ("SamplingPlan",),
+    "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport"),
+    "vidseek.library": ("Library", "VideoDetails", "open"),
+    "vidseek.search": ("confident_hits",),
+    "vidseek.storage.errors": (
+        "DecodeLimitError",
+        "EncoderError",
+        "LibraryDamagedError",
+        "LibraryError",
+        "LibraryFullError",
+        "LibraryLockedError",
+        "LibraryReadOnlyError",
+        "LibraryTooNewError",
+        "NotALibraryError",
+        "NotAVideoError",
+        "PathNotFoundError",
+        "QueryError",
+        "UnknownEncoderError",
+        "UnreadableVideoError",
+        "VideoError",
+        "VidseekError",
+        "WeightsError",
+    ),
+    "vidseek.storage.types": (
+        "Clip",
+        "EncoderSpec",
+        "FrameMatch",
+        "LibraryStatistics",
+        "SearchHit",
+        "TimeSpan",
+        "Video",
+        "VideoFilter",
+        "VideoState",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+# A checker cannot see that the names exist (they come from __getattr__); a test does.
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module, once."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'vidseek' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

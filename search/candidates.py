@@ -1,0 +1,220 @@
+"""Which clips may answer a query, and their scores: the first stage and what refines it.
+
+Both kinds of query are asked the same way: ``fetch(n)`` looks at no fewer than the ``n`` nearest
+clips of the index. The engine asks again with a larger ``n`` until it has the hits it needs, so a
+clip's score must not depend on ``n``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.base import Encoder
+from vidseek.search.moments import ScoredClip
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import Clip, FrameFeatures, VideoFilter
+from vidseek.storage.vectors import VectorIndex
+
+RERANK_DEPTH = 100
+"""So many of the first stage's best are scored again. Published systems take 50 to 200."""
+NOT_WEIGHT = 0.5
+"""How much of the similarity to the unwanted text is taken off a clip's score."""
+COVERAGE_WEIGHT = 0.3
+"""Part of a score that says how much of a long query the clip's whole video answers."""
+PICTURE_FRAME_WEIGHT = 0.5
+"""Part of a score that is the best single frame's, where the query is a single picture."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Clips in order of their score, best first."""
+
+    clips: list[ScoredClip]
+    floor: float
+    """No clip outside ``clips`` scores higher; -inf if there is none outside."""
+
+
+class Candidates(Protocol):
+    """The clips that may answer one query."""
+
+    def fetch(self, n: int) -> Fetched:
+        """The ``n`` or more nearest clips, scored."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where one query looks: the same for every kind of query."""
+
+    store: LibraryStore
+    encoder: Encoder
+    index: VectorIndex
+    allowed: NDArray[np.int64] | None
+    """Ids of the clips that may answer; None for all."""
+
+    @property
+    def size(self) -> int:
+        """How many clips may answer."""
+        return len(self.index) if self.allowed is None else len(self.allowed)
+
+    def without(self, ids: Collection[int]) -> Scope:
+        """The same, these clips left out."""
+        allowed = self.allowed
+        if allowed is None:
+            allowed = self.store.database.clip_ids(VideoFilter(), self.encoder.spec.fingerprint)
+        left = np.setdiff1d(allowed, np.fromiter(ids, np.int64), assume_unique=True)
+        return replace(self, allowed=left)
+
+    def nearest(
+        self, queries: NDArray[np.float32], n: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(Q, n) inner products and clip ids, padded with -inf and -1."""
+        return self.index.search(queries, n, allowed=self.allowed)
+
+    def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
+        """The clips that are still there: another process may have removed some meanwhile."""
+        return self.store.database.clips_by_id(ids)
+
+    def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
+        """Stored features of the clips' frames, in the order of ``ids``."""
+        return self.store.database.frame_features(ids, self.encoder.spec.fingerprint)
+
+    def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """(len(ids), D) stored clip vectors."""
+        return self.store.database.clip_vectors(ids, self.encoder.spec.fingerprint)
+
+
+class TextCandidates:
+    """Clips for a sentence: cosine first, the cross-modal head for the best of those.
+
+    With an unwanted text the score is ``s(text) - NOT_WEIGHT * cosine(unwanted, clip)``: what shows
+    the unwanted thing sinks in proportion, what has nothing to do with it stays where it was. The
+    difference is linear in the clip's vector, so the index ranks by it directly.
+    """
+
+    def __init__(self, scope: Scope, text: str, *, not_text: str | None, rerank_depth: int) -> None:
+        self._scope = scope
+        self._text = text
+        self._depth = rerank_depth
+        texts = [text] if not_text is None else [text, not_text]
+        vectors = scope.encoder.encode_text(texts)
+        self.vector: NDArray[np.float32] = vectors[0]
+        """(D,) float32 of the wanted text."""
+        self._unwanted = None if not_text is None else vectors[1] * np.float32(NOT_WEIGHT)
+        self._reranked: dict[int, float] = {}
+
+    def fetch(self, n: int) -> Fetched:
+        """See ``Candidates``."""
+        query = self.vector if self._unwanted is None else self.vector - self._unwanted
+        scores, ids = _found(*self._scope.nearest(query[None], n))
+        clips = self._scope.clips(ids)
+        present = [position for position, clip_id in enumerate(ids) if clip_id in clips]
+        ids, final = [ids[position] for position in present], scores[present].copy()
+        depth = min(self._depth, len(ids))
+        final[:depth] = self._rerank(ids[:depth], final[:depth])
+        return _ranked([clips[i] for i in ids], final, depth, exhausted=n >= self._scope.size)
+
+    def _rerank(self, ids: list[int], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if any(clip_id not in self._reranked for clip_id in ids):
+            penalties = np.zeros(len(ids), np.float32)
+            if self._unwanted is not None:
+                penalties = self._scope.vectors(ids) @ self._unwanted
+            wanted = self._scope.encoder.rerank(
+                self._text, self._scope.features(ids), scores + penalties
+            )
+            self._reranked = dict(zip(ids, (wanted - penalties).tolist(), strict=True))
+        return np.array([self._reranked[clip_id] for clip_id in ids], np.float32)
+
+
+class VisualCandidates:
+    """Clips for a picture, or for the clips of a video.
+
+    A clip's score is its cosine with the query clip it resembles most. For a query of several
+    clips, ``COVERAGE_WEIGHT`` of it is replaced by how well the clip's *video* answers all of them
+    (mean over query clips, by duration, of the best answer in the video): so the video itself and
+    its copies come before another video that merely shares one look. For a picture,
+    ``PICTURE_FRAME_WEIGHT`` of it is replaced by the cosine of the best frame: a clip's vector is
+    about all of its frames, a picture shows one.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        vectors: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        *,
+        is_picture: bool,
+        rerank_depth: int,
+    ) -> None:
+        self._scope = scope
+        self._vectors = vectors
+        self._weights = weights / weights.sum()
+        self._is_picture = is_picture
+        self._depth = rerank_depth
+
+    def fetch(self, n: int) -> Fetched:
+        """See ``Candidates``."""
+        exhausted = n >= self._scope.size
+        scores, found = self._scope.nearest(self._vectors, n)
+        unique = np.unique(found[found >= 0])
+        clips = self._scope.clips(unique.tolist())
+        ids = [clip_id for clip_id in unique.tolist() if clip_id in clips]
+        if not ids:
+            return Fetched([], float("-inf"))
+        similarities = self._scope.vectors(ids) @ self._vectors.T
+        final = similarities.max(axis=1)
+        if len(self._vectors) > 1:
+            videos = np.array([clips[i].video_id for i in ids])
+            covered = self._coverage(similarities, videos)
+            final = (1 - COVERAGE_WEIGHT) * final + COVERAGE_WEIGHT * covered
+        order = np.lexsort((ids, -final))
+        ids, final = [ids[i] for i in order], final[order]
+        depth = min(self._depth, len(ids)) if self._is_picture else 0
+        if depth:
+            best = [
+                float((frames.vectors @ self._vectors[0]).max())
+                for frames in self._scope.features(ids[:depth])
+            ]
+            final[:depth] += PICTURE_FRAME_WEIGHT * (np.array(best, np.float32) - final[:depth])
+        outside = float("-inf") if exhausted else float(scores[:, -1].max())
+        ranked = _ranked([clips[i] for i in ids], final, depth, exhausted=exhausted)
+        return Fetched(ranked.clips, max(outside, ranked.floor))
+
+    def _coverage(
+        self, similarities: NDArray[np.float32], videos: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """(K,) how well the video of each of K clips answers the whole query, -1 to 1."""
+        _, groups = np.unique(videos, return_inverse=True)
+        best = np.full((groups.max() + 1, similarities.shape[1]), -np.inf, np.float32)
+        np.maximum.at(best, groups, similarities)
+        covered: NDArray[np.float32] = (best @ self._weights)[groups]
+        return covered
+
+
+def _found(
+    scores: NDArray[np.float32], ids: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], list[int]]:
+    """The first query's row without its padding."""
+    present = ids[0] >= 0
+    return scores[0][present], ids[0][present].tolist()
+
+
+def _ranked(
+    clips: Sequence[Clip], scores: NDArray[np.float32], depth: int, *, exhausted: bool
+) -> Fetched:
+    """Order clips by score; the first ``depth`` were scored again and stay before the others.
+
+    The others' scores are lowered together where they would overtake: a clip that the head has
+    looked at and kept is never worse evidence than one it has not looked at, and the two kinds of
+    score need not be on one scale to the last hundredth.
+    """
+    scores = scores.astype(np.float64)
+    if 0 < depth < len(scores):
+        scores[depth:] -= max(0.0, scores[depth:].max() - scores[:depth].min())
+    scored = [ScoredClip(clip, float(score)) for clip, score in zip(clips, scores, strict=True)]
+    floor = float("-inf") if exhausted or not scored else float(scores.min())
+    return Fetched(scored, floor)

@@ -1,0 +1,264 @@
+"""Answering a query with moments of the library's videos, best first.
+
+engine = SearchEngine(store, encoder)
+for hit in engine.search("a dog catching a frisbee", k=5):
+    print(hit.video.path, hit.span, hit.confidence)
+
+An engine keeps nothing of a query and may be used from several threads at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.base import Encoder
+from vidseek.search.candidates import (
+    RERANK_DEPTH,
+    Candidates,
+    Scope,
+    TextCandidates,
+    VisualCandidates,
+)
+from vidseek.search.confidence import confidence_of
+from vidseek.search.moments import (
+    DEFAULT_MARGIN,
+    Moment,
+    find_moments,
+    limit_per_video,
+    merge_margin,
+)
+from vidseek.search.query import check_filter, check_limits, clean_text
+from vidseek.search.visual_query import read_visual_query
+from vidseek.storage.errors import EncoderError
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import (
+    FrameMatch,
+    SearchHit,
+    TimeSpan,
+    Video,
+    VideoFilter,
+    VideoState,
+)
+
+logger = logging.getLogger(__name__)
+
+EVERYTHING = VideoFilter()
+FIRST_FETCH = 256
+"""Clips looked at before it is known whether they suffice: more than ``RERANK_DEPTH``, and so few
+that a query stays a matter of milliseconds."""
+MOST_NEIGHBOURS = 4_096
+"""Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
+MOMENTS_AT_ONCE = 256
+"""Moments whose stored features are in memory at a time, should somebody ask for a million."""
+
+
+class SearchEngine:
+    """Text, picture and video queries against one library."""
+
+    def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
+        self._store = store
+        self._encoder = encoder
+
+    def search(
+        self,
+        text: str,
+        *,
+        k: int = 10,
+        not_text: str | None = None,
+        where: VideoFilter = EVERYTHING,
+        per_video: int | None = None,
+        rerank: bool = True,
+    ) -> list[SearchHit]:
+        """Find the moments that a sentence describes.
+
+        Args:
+            text: what to look for; beyond ``MAX_QUERY_CHARACTERS`` it is cut with a warning.
+            k: number of hits; fewer come only where the library has fewer moments.
+            not_text: what should not be seen; see ``TextCandidates``.
+            where: which videos may answer.
+            per_video: at most so many hits of one video.
+            rerank: False leaves out the cross-modal head.
+
+        Raises:
+            QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
+            EncoderError: the library was indexed with another encoder.
+        """
+        text = clean_text(text)
+        if not_text is not None:
+            not_text = clean_text(not_text, what="text to leave out")
+        scope = self._scope(where, k=k, per_video=per_video)
+        if scope is None:
+            return []
+        depth = RERANK_DEPTH if rerank else 0
+        candidates = TextCandidates(scope, text, not_text=not_text, rerank_depth=depth)
+        margin = merge_margin(self._encoder.spec.confidence_scale)
+        best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
+        return self._hits(scope, best, candidates.vector[None], calibrated=True)
+
+    def similar(
+        self,
+        path: Path,
+        *,
+        span: TimeSpan | None = None,
+        k: int = 10,
+        where: VideoFilter = EVERYTHING,
+        per_video: int | None = None,
+        exclude_itself: bool = False,
+    ) -> list[SearchHit]:
+        """Find moments that look like a picture, a video or a part of one.
+
+        The query itself answers first if it is in the library: that is how one sees that it is.
+        Its stored vectors are used where the file has not changed since, and nothing is decoded.
+
+        Args:
+            path: a picture or video, in the library or not.
+            span: the part of the video to compare; None for all of it.
+            k: number of hits; fewer come only where the library has fewer moments.
+            where: which videos may answer.
+            per_video: at most so many hits of one video.
+            exclude_itself: leave out the moments of this very file that ``span`` covers, to see
+                only others like it.
+
+        Returns:
+            Hits without a confidence: encoders are calibrated for sentences.
+
+        Raises:
+            QueryError: no such file, a part outside the video, ``k`` under 1, ...
+            VideoError: the file cannot be read.
+            EncoderError: the library was indexed with another encoder.
+        """
+        scope = self._scope(where, k=k, per_video=per_video)
+        if scope is None:
+            return []
+        query = read_visual_query(self._store, self._encoder, Path(path), span)
+        if exclude_itself and query.own_clips:
+            scope = scope.without(query.own_clips)
+            if scope.size == 0:
+                return []
+        candidates = VisualCandidates(
+            scope,
+            query.vectors,
+            query.weights,
+            is_picture=query.is_picture,
+            rerank_depth=RERANK_DEPTH,
+        )
+        best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
+        return self._hits(scope, best, query.vectors, calibrated=False)
+
+    def _scope(self, where: VideoFilter, *, k: int, per_video: int | None) -> Scope | None:
+        """Where to look; None if nothing can answer."""
+        check_limits(k=k, per_video=per_video)
+        check_filter(where)
+        database, spec = self._store.database, self._encoder.spec
+        active = database.active_encoder()
+        if active is not None and active.fingerprint != spec.fingerprint:
+            raise EncoderError(
+                f"{self._store.folder} was indexed with the encoder {active.name} "
+                f"({active.revision}, {active.fingerprint}); a query by {spec.name} "
+                f"({spec.revision}, {spec.fingerprint}) cannot be compared with it. Search with "
+                f"the encoder {active.name}, or index into another library."
+            )
+        index = self._store.vector_index(spec)
+        index.refresh()
+        if active is None or len(index) == 0:
+            logger.warning(
+                "%s has no searchable video yet: `vidseek index FOLDER` adds some.",
+                self._store.folder,
+            )
+            return None
+        allowed = None
+        if not where.is_empty:
+            allowed = database.clip_ids(where, spec.fingerprint)
+        scope = Scope(self._store, self._encoder, index, allowed)
+        return scope if scope.size else None
+
+    def _best(
+        self,
+        scope: Scope,
+        candidates: Candidates,
+        *,
+        k: int,
+        per_video: int | None,
+        margin: float,
+    ) -> list[tuple[Moment, Video]]:
+        """The ``k`` best moments: fetch more clips until they cannot change any more."""
+        n = min(max(FIRST_FETCH, 2 * k), scope.size)
+        while True:
+            fetched = candidates.fetch(n)
+            videos = self._videos({scored.clip.video_id for scored in fetched.clips})
+            present = [scored for scored in fetched.clips if scored.clip.video_id in videos]
+            # Equal scores (copies of one file) come in an order that does not depend on the order
+            # in which the library was filled.
+            present.sort(
+                key=lambda scored: (
+                    -scored.score,
+                    videos[scored.clip.video_id].path,
+                    scored.clip.span,
+                )
+            )
+            moments = limit_per_video(find_moments(present, margin=margin), per_video)
+            enough = len(moments) >= k
+            grown = enough and (
+                n >= MOST_NEIGHBOURS or fetched.floor < moments[k - 1].score - margin
+            )
+            if grown or n >= scope.size:
+                return [(moment, videos[moment.video_id]) for moment in moments[:k]]
+            n = min(4 * n, scope.size)
+
+    def _videos(self, ids: Collection[int]) -> dict[int, Video]:
+        """The videos that are still there and searchable, by id."""
+        videos = self._store.database.videos_by_id(ids)
+        return {i: video for i, video in videos.items() if video.state is VideoState.INDEXED}
+
+    def _hits(
+        self,
+        scope: Scope,
+        moments: Sequence[tuple[Moment, Video]],
+        queries: NDArray[np.float32],
+        *,
+        calibrated: bool,
+    ) -> list[SearchHit]:
+        hits = []
+        for start in range(0, len(moments), MOMENTS_AT_ONCE):
+            some = moments[start : start + MOMENTS_AT_ONCE]
+            ids = [scored.clip.id for moment, _ in some for scored in moment.clips]
+            features = dict(zip(ids, scope.features(ids), strict=True))
+            for moment, video in some:
+                scores = {
+                    scored.clip.id: (features[scored.clip.id].vectors @ queries.T).max(axis=1)
+                    for scored in moment.clips
+                }
+                confidence = confidence_of(moment.score, self._encoder.spec) if calibrated else None
+                hits.append(self._hit(moment, video, scores, confidence))
+        return hits
+
+    def _hit(
+        self,
+        moment: Moment,
+        video: Video,
+        frame_scores: dict[int, NDArray[np.float32]],
+        confidence: float | None,
+    ) -> SearchHit:
+        frames: list[FrameMatch] = []
+        for scored in moment.clips:
+            clip_scores = frame_scores[scored.clip.id].tolist()
+            frames += map(FrameMatch, scored.clip.frame_seconds, clip_scores)
+        shown = max(
+            moment.clips, key=lambda scored: float(frame_scores[scored.clip.id].max(initial=-2))
+        ).clip
+        thumbnail = self._store.thumbnail_path(
+            video.content_hash, shown.frame_seconds[len(shown.frame_seconds) // 2]
+        )
+        return SearchHit(
+            video=video,
+            span=moment.span,
+            score=moment.score,
+            confidence=confidence,
+            frames=tuple(frames),
+            thumbnail=thumbnail if thumbnail.is_file() else None,
+        )

@@ -1,0 +1,140 @@
+"""From scored clips to moments: adjacent clips of one video that answer alike are one hit.
+
+Greedy, best first. The best clip that is not yet part of a moment starts one; the moment then grows
+to the better of its two neighbours in time as long as that neighbour scores within ``margin`` of
+the *best* clip (not of the last one taken: scores that sink slowly would otherwise drag a moment
+through a whole video) and the moment stays under ``MAX_MOMENT_SECONDS``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vidseek.storage.types import Clip, TimeSpan
+
+MAX_MOMENT_SECONDS = 30.0
+"""A hit longer than this is no moment any more: one would have to search inside it."""
+ADJACENT_SECONDS = 0.5
+"""Clips cover a video without gaps; this much is forgiven for rounding and damaged stretches."""
+DEFAULT_MARGIN = 0.05
+"""How far below the best clip a neighbour may score, where the encoder is not calibrated."""
+NEIGHBOUR_ODDS = 1 / 3
+"""Calibrated, a neighbour joins when its odds of matching are at least this part of the best's."""
+
+
+@dataclass(frozen=True)
+class ScoredClip:
+    """A clip and how well it answers."""
+
+    clip: Clip
+    score: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One hit: a clip, or a run of adjacent ones."""
+
+    clips: tuple[ScoredClip, ...]
+    """In order of time, at least one."""
+    score: float
+    """Of the best of them."""
+
+    @property
+    def video_id(self) -> int:
+        """The video that all the clips belong to."""
+        return self.clips[0].clip.video_id
+
+    @property
+    def span(self) -> TimeSpan:
+        """From the start of the first clip to the end of the last."""
+        return self.clips[0].clip.span.union(self.clips[-1].clip.span)
+
+
+def merge_margin(confidence_scale: float | None) -> float:
+    """The score by which a neighbour may be worse and still join.
+
+    Args:
+        confidence_scale: of ``EncoderSpec``: with it, a difference of scores is a ratio of odds.
+    """
+    if confidence_scale is None or confidence_scale <= 0:
+        return DEFAULT_MARGIN
+    return -math.log(NEIGHBOUR_ODDS) / confidence_scale
+
+
+def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]:
+    """Merge clips into moments.
+
+    Args:
+        ranked: clips of any videos, best first; each clip once.
+        margin: see ``merge_margin``.
+
+    Returns:
+        Moments, best first; every clip is in exactly one.
+    """
+    timelines: dict[int, list[ScoredClip]] = defaultdict(list)
+    for scored in ranked:
+        timelines[scored.clip.video_id].append(scored)
+    position: dict[int, int] = {}
+    for timeline in timelines.values():
+        timeline.sort(key=lambda scored: (scored.clip.span, scored.clip.id))
+        position.update({scored.clip.id: index for index, scored in enumerate(timeline)})
+
+    taken: set[int] = set()
+    moments = []
+    for best in ranked:
+        if best.clip.id in taken:
+            continue
+        timeline = timelines[best.clip.video_id]
+        first, last = _grow(timeline, position[best.clip.id], taken, margin)
+        run = timeline[first : last + 1]
+        taken.update(scored.clip.id for scored in run)
+        moments.append(Moment(tuple(run), best.score))
+    return moments
+
+
+def _grow(
+    timeline: Sequence[ScoredClip], best: int, taken: set[int], margin: float
+) -> tuple[int, int]:
+    """First and last position of the run around ``best``."""
+    first = last = best
+    least = timeline[best].score - margin
+    while True:
+        span = timeline[first].clip.span.union(timeline[last].clip.span)
+        choices = []
+        if first > 0 and _joins(timeline[first - 1], timeline[first], span, least, taken):
+            choices.append(first - 1)
+        if last + 1 < len(timeline) and _joins(
+            timeline[last + 1], timeline[last], span, least, taken
+        ):
+            choices.append(last + 1)
+        if not choices:
+            return first, last
+        chosen = max(choices, key=lambda index: (timeline[index].score, -index))
+        first, last = min(first, chosen), max(last, chosen)
+
+
+def _joins(
+    neighbour: ScoredClip, edge: ScoredClip, span: TimeSpan, least: float, taken: set[int]
+) -> bool:
+    if neighbour.clip.id in taken or neighbour.score < least:
+        return False
+    one, other = sorted((neighbour.clip.span, edge.clip.span))
+    if other.start_seconds - one.end_seconds > ADJACENT_SECONDS:
+        return False
+    return span.union(neighbour.clip.span).duration_seconds <= MAX_MOMENT_SECONDS
+
+
+def limit_per_video(moments: Sequence[Moment], per_video: int | None) -> list[Moment]:
+    """Keep the best ``per_video`` moments of each video; None keeps all."""
+    if per_video is None:
+        return list(moments)
+    counts: dict[int, int] = defaultdict(int)
+    kept = []
+    for moment in moments:
+        counts[moment.video_id] += 1
+        if counts[moment.video_id] <= per_video:
+            kept.append(moment)
+    return kept

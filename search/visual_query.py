@@ -1,0 +1,158 @@
+"""A picture, a video or a part of one, as the vectors to search with.
+
+A file of the library that has not changed since it was indexed is not decoded again: its stored
+clip vectors are the query; a part of it that cuts through clips is made of their stored frames.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.base import Encoder
+from vidseek.storage.errors import PathNotFoundError, QueryError
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import Clip, TimeSpan, Video, VideoState
+
+MOST_QUERY_CLIPS = 64
+"""A longer query is represented by so many of its clips, evenly spread: an hour holds hundreds, and
+each is a search of its own."""
+
+
+@dataclass(frozen=True)
+class VisualQuery:
+    """What a file looks like."""
+
+    vectors: NDArray[np.float32]
+    """(Q, D) float32, L2-normalised: one row a clip of the query, at least one."""
+    weights: NDArray[np.float32]
+    """(Q,) float32, positive: seconds that each row stands for."""
+    is_picture: bool
+    own_clips: frozenset[int]
+    """Clips of the library that are (part of) the query itself."""
+
+
+def read_visual_query(
+    store: LibraryStore, encoder: Encoder, path: Path, span: TimeSpan | None
+) -> VisualQuery:
+    """Turn a file into query vectors.
+
+    Args:
+        span: the part of a video; None for all of it.
+
+    Raises:
+        PathNotFoundError: there is no such file.
+        QueryError: there is no such part of it.
+        VideoError: the file cannot be read.
+    """
+    # Not resolved: the library knows a file by the name it was found under.
+    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise PathNotFoundError(f"{path} {what}: give a video or a picture to compare with.")
+    if span is not None and span.duration_seconds <= 0:
+        raise QueryError(f"The part {_seconds(span)} is empty: it must end after it starts.")
+
+    video = _unchanged(store, path)
+    own: list[Clip] = []
+    if video is not None:
+        _check_part(span, video.duration_seconds, path)
+        clips = store.database.clips(video.id)
+        own = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
+    own_clips = frozenset(clip.id for clip in own)
+    stored = _stored(store, encoder, own, span) if own else None
+    vectors, weights, is_one_picture = stored or _looked_at(encoder, path, span)
+    chosen = _spread(len(vectors), MOST_QUERY_CLIPS)
+    return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
+
+
+_Rows = tuple[NDArray[np.float32], NDArray[np.float32], bool]
+"""Vectors (Q, D), seconds (Q,), and whether they are of a single picture."""
+
+
+def _unchanged(store: LibraryStore, path: Path) -> Video | None:
+    """The video of the library that this file is, if it is still what was indexed."""
+    for candidate in dict.fromkeys((path, path.resolve())):
+        video = store.database.video_at(candidate)
+        if video is not None and video.state is VideoState.INDEXED:
+            status = path.stat()
+            if (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns):
+                return video
+    return None
+
+
+def _stored(
+    store: LibraryStore, encoder: Encoder, clips: Sequence[Clip], span: TimeSpan | None
+) -> _Rows | None:
+    """Rows from what the library keeps; None if no sampled frame lies inside the part."""
+    fingerprint = encoder.spec.fingerprint
+    ids = [clip.id for clip in clips]
+    vectors = store.database.clip_vectors(ids, fingerprint)
+    seconds = np.array([clip.span.duration_seconds for clip in clips], np.float32)
+    if span is None:
+        return vectors, _positive(seconds), False
+    rows, weights = [], []
+    features = store.database.frame_features(ids, fingerprint)
+    for clip, vector, frames in zip(clips, vectors, features, strict=True):
+        overlap = clip.span.overlap(span)
+        if overlap < clip.span.duration_seconds:
+            times = np.array(clip.frame_seconds)
+            inside = np.flatnonzero((times >= span.start_seconds) & (times <= span.end_seconds))
+            if len(inside) == 0:
+                continue
+            part = [slice(0, len(inside))]
+            vector = encoder.encode_clips(frames[inside], times[inside], part)[0]
+        rows.append(vector)
+        weights.append(overlap)
+    if not rows:
+        return None
+    return np.stack(rows), _positive(np.array(weights, np.float32)), False
+
+
+def _looked_at(encoder: Encoder, path: Path, span: TimeSpan | None) -> _Rows:
+    """Rows from the file itself."""
+    # Text queries never come here; the readers are slow to import.
+    from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan, is_picture, read_picture
+
+    if is_picture(path):
+        if span is not None:
+            raise QueryError(f"{path} is a picture: it has no part {_seconds(span)}.")
+        batch = read_picture(path)
+        features = encoder.encode_frames(batch.data)
+        return features.vectors, np.ones(1, np.float32), True
+
+    from vidseek.encoders.pipeline import decoding_side, encode_video
+
+    job = DecodeJob(path, SamplingPlan(), span)
+    with DecodePool(workers=1, short_side=decoding_side(encoder.spec)) as pool:
+        (decoded,) = pool.read([job])
+        _check_part(span, decoded.info.duration_seconds, path)
+        clips = encode_video(decoded, encoder).clips
+    seconds = np.array([clip.span.duration_seconds for clip in clips], np.float32)
+    return np.stack([clip.vector for clip in clips]), _positive(seconds), False
+
+
+def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> None:
+    if span is not None and 0 < duration_seconds <= span.start_seconds:
+        raise QueryError(f"{path} lasts {duration_seconds:.1f} s: it has no part {_seconds(span)}.")
+
+
+def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A clip of a single frame may last 0 s and counts all the same."""
+    return np.maximum(seconds, np.float32(1e-3))
+
+
+def _spread(count: int, most: int) -> NDArray[np.intp]:
+    """At most ``most`` of ``count`` positions, evenly spread."""
+    if count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).round().astype(np.intp)
+
+
+def _seconds(span: TimeSpan) -> str:
+    return f"{span.start_seconds:g}-{span.end_seconds:g} s"

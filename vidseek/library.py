@@ -1,0 +1,381 @@
+"""The public Python API: a library of videos, and everything the commands do with it.
+
+with vidseek.open("footage-library") as library:
+    report = library.index(["~/Movies"])
+    hits = library.search("a red car at night", k=5)
+
+Opening is cheap: the encoder, the readers and the index are loaded when they are first needed, so
+that a search loads no video decoder and a listing no model.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from vidseek.storage.errors import PathNotFoundError
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import (
+    Clip,
+    LibraryStatistics,
+    SearchHit,
+    TimeSpan,
+    Video,
+    VideoFilter,
+    VideoState,
+)
+
+if TYPE_CHECKING:
+    from vidseek.doctor import DoctorReport
+    from vidseek.encoders.base import Encoder
+    from vidseek.encoders.video import SamplingPlan
+    from vidseek.indexer import IndexProgress, IndexReport
+    from vidseek.search import SearchEngine
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+# Inside the class the name `list` is its method.
+_Videos: TypeAlias = list[Video]
+_Hits: TypeAlias = list[SearchHit]
+
+DEFAULT_ENCODER = "builtin"
+EVERYTHING = VideoFilter()
+
+
+@dataclass(frozen=True)
+class VideoDetails:
+    """All that the library knows of one video."""
+
+    video: Video
+    clips: tuple[Clip, ...]
+    """In order of time; none where the video could not be read."""
+    thumbnails: tuple[Path | None, ...]
+    """One JPEG a clip, None where it is gone."""
+
+
+def default_library_folder() -> Path:
+    """Where the library is when nothing else is said: the platform's folder for user data."""
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("vidseek", appauthor=False)) / "default"
+
+
+class Library:
+    """A library of videos: one folder that holds what was made of them, never the videos.
+
+    Closed by ``close()`` or at the end of ``with``. Searches may come from several threads; while
+    one process or thread indexes, others search what is already there.
+    """
+
+    def __init__(self, store: LibraryStore, *, encoder: str | Encoder | None = None) -> None:
+        """Use ``Library.open``."""
+        self._store = store
+        self._wanted = encoder
+        self._engine: SearchEngine | None = None
+        self._encoder: Encoder | None = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        path: AnyPath | None = None,
+        *,
+        create: bool = True,
+        encoder: str | Encoder | None = None,
+        database_url: str | None = None,
+    ) -> Self:
+        """Open the library in a folder.
+
+        Args:
+            path: the folder; None for the user's default library.
+            create: make a library where there is none.
+            encoder: a registered name, or an encoder of one's own; None for the one the library was
+                indexed with, and the built-in one for a new library.
+            database_url: keep the metadata in another database, as an SQLAlchemy URL.
+
+        Raises:
+            LibraryError: the folder is something else, damaged, too new, or missing and not to be
+                created. The subclass says which.
+        """
+        folder = default_library_folder() if path is None else absolute(path)
+        store = LibraryStore.open(folder, create=create, database_url=database_url)
+        return cls(store, encoder=encoder)
+
+    @property
+    def folder(self) -> Path:
+        """Where the library lies."""
+        return self._store.folder
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns frames and words into vectors, loaded when first asked for.
+
+        Raises:
+            UnknownEncoderError: no encoder of that name.
+            WeightsError: its weights are missing or damaged.
+        """
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = self._create_encoder()
+            return self._encoder
+
+    def _create_encoder(self) -> Encoder:
+        if self._wanted is not None and not isinstance(self._wanted, str):
+            return self._wanted
+        from vidseek.encoders.registry import create_encoder
+
+        name = self._wanted
+        if name is None:
+            active = self._store.database.active_encoder()
+            name = DEFAULT_ENCODER if active is None else active.name
+        return create_encoder(name)
+
+    def _search_engine(self) -> SearchEngine:
+        from vidseek.search import SearchEngine
+
+        with self._lock:
+            if self._engine is None:
+                self._engine = SearchEngine(self._store, self.encoder)
+            return self._engine
+
+    def index(
+        self,
+        paths: AnyPath | Iterable[AnyPath],
+        *,
+        exclude: Sequence[str] = (),
+        follow_symlinks: bool = False,
+        plan: SamplingPlan | None = None,
+        workers: int | None = None,
+        prune: bool = False,
+        retry_failed: bool = False,
+        on_progress: Callable[[IndexProgress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> IndexReport:
+        """Bring the library up to date with some files and folders.
+
+        What has not changed is not read again; a moved file is found again by its content.
+
+        Args:
+            paths: files and folders, searched with all that is below them.
+            exclude: shell patterns of paths to leave out.
+            follow_symlinks: also enter linked folders.
+            plan: which frames to look at; None for ``SamplingPlan()``, the fast one.
+            workers: decoding processes; None chooses by the number of processors.
+            prune: forget videos whose files are gone, instead of marking them missing.
+            retry_failed: read files again that could not be read.
+            on_progress: called now and then from this thread.
+            should_stop: asked between batches; True ends the run cleanly.
+
+        Raises:
+            PathNotFoundError: one of the paths does not exist.
+            LibraryLockedError: another process is writing to the library.
+        """
+        from vidseek.encoders.video import SamplingPlan
+        from vidseek.indexer import Indexer, IndexOptions
+
+        options = IndexOptions(
+            exclude=tuple(exclude),
+            follow_symlinks=follow_symlinks,
+            plan=plan or SamplingPlan(),
+            workers=workers,
+            prune=prune,
+            retry_failed=retry_failed,
+        )
+        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        return Indexer(self._store, self.encoder, options=options).run(
+            [absolute(path) for path in given], on_progress=on_progress, should_stop=should_stop
+        )
+
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        not_text: str | None = None,
+        where: VideoFilter = EVERYTHING,
+        per_video: int | None = None,
+        rerank: bool = True,
+    ) -> _Hits:
+        """Find the moments that a sentence describes, best first.
+
+        Args:
+            text: what to look for.
+            k: number of hits; fewer come only where the library has fewer moments.
+            not_text: what should not be seen.
+            where: which videos may answer.
+            per_video: at most so many hits of one video.
+            rerank: False leaves out the second stage.
+
+        Raises:
+            QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
+            EncoderError: the library was indexed with another encoder.
+        """
+        return self._search_engine().search(
+            text, k=k, not_text=not_text, where=where, per_video=per_video, rerank=rerank
+        )
+
+    def similar(
+        self,
+        file: AnyPath,
+        k: int = 10,
+        *,
+        span: TimeSpan | None = None,
+        where: VideoFilter = EVERYTHING,
+        per_video: int | None = None,
+        exclude_itself: bool = False,
+    ) -> _Hits:
+        """Find moments that look like a picture, a video or a part of one, best first.
+
+        Args:
+            file: a picture or a video, in the library or not.
+            k: number of hits; fewer come only where the library has fewer moments.
+            span: the part of the video to compare; None for all of it.
+            where: which videos may answer.
+            per_video: at most so many hits of one video.
+            exclude_itself: leave out the query's own moments, if it is in the library.
+
+        Raises:
+            PathNotFoundError: there is no such file.
+            QueryError: there is no such part of it, ``k`` under 1, ...
+            VideoError: the file cannot be read.
+        """
+        return self._search_engine().similar(
+            absolute(file),
+            span=span,
+            k=k,
+            where=where,
+            per_video=per_video,
+            exclude_itself=exclude_itself,
+        )
+
+    def list(
+        self,
+        *,
+        states: Collection[VideoState] | None = None,
+        under: AnyPath | None = None,
+    ) -> _Videos:
+        """Give the videos of the library, ordered by path.
+
+        Args:
+            states: only videos in one of these states; None for all.
+            under: only this file, or what lies below this folder.
+        """
+        folder = None if under is None else absolute(under)
+        videos = self._store.database.videos(states=states, under=folder)
+        return sorted(videos, key=lambda video: video.path)
+
+    def failed(self) -> _Videos:
+        """Give the files that could not be read; ``Video.failure`` says why."""
+        return self.list(states=[VideoState.FAILED])
+
+    def info(self, path: AnyPath) -> VideoDetails:
+        """Give all that is known of one video.
+
+        Raises:
+            PathNotFoundError: the library has no such video.
+        """
+        wanted = absolute(path)
+        video = self._store.database.video_at(wanted)
+        if video is None:
+            video = self._store.database.video_at(wanted.resolve())
+        if video is None:
+            raise PathNotFoundError(
+                f"{wanted} is not in the library {self.folder}: `vidseek list` shows what is, "
+                f"`vidseek index` adds it."
+            )
+        clips = self._store.database.clips(video.id)
+        thumbnails = (
+            self._store.thumbnail_path(
+                video.content_hash, clip.frame_seconds[len(clip.frame_seconds) // 2]
+            )
+            for clip in clips
+        )
+        return VideoDetails(
+            video, tuple(clips), tuple(path if path.is_file() else None for path in thumbnails)
+        )
+
+    def statistics(self) -> LibraryStatistics:
+        """How much the library holds."""
+        return self._store.database.statistics()
+
+    def remove(self, path: AnyPath) -> int:
+        """Forget a video, or all videos below a folder. The files themselves are not touched.
+
+        Returns:
+            How many videos were forgotten.
+
+        Raises:
+            PathNotFoundError: the library has nothing there.
+            LibraryLockedError: another process is writing to the library.
+        """
+        wanted = absolute(path)
+        with self._store.writing():
+            videos = self._store.database.videos(under=wanted)
+            if not videos:
+                raise PathNotFoundError(
+                    f"The library {self.folder} has nothing at {wanted}: `vidseek list` shows what "
+                    f"it has."
+                )
+            removed = self._store.database.remove([video.id for video in videos])
+            self._store.remove_orphans()
+        return removed
+
+    def relocate(self, old: AnyPath, new: AnyPath) -> int:
+        """Tell the library that a file or folder now has another path; nothing is read.
+
+        Returns:
+            How many videos were given their new path.
+
+        Raises:
+            PathNotFoundError: the library has nothing at ``old``.
+            LibraryLockedError: another process is writing to the library.
+        """
+        before, after = absolute(old), absolute(new)
+        with self._store.writing():
+            moved = self._store.database.relocate(before, after)
+        if moved == 0:
+            raise PathNotFoundError(
+                f"The library {self.folder} has nothing at {before}: `vidseek list` shows what it "
+                f"has."
+            )
+        return moved
+
+    def doctor(self, *, repair: bool = True) -> DoctorReport:
+        """Examine this machine and the library.
+
+        Args:
+            repair: rebuild what is derived and damaged, and delete what nothing refers to.
+        """
+        from vidseek.doctor import examine, examine_library
+
+        return examine(examine_library(self._store, repair=repair))
+
+    def close(self) -> None:
+        """Let go of the library's files. Closing twice does no harm."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Library({str(self.folder)!r})"
+
+
+open = Library.open
+
+
+def absolute(path: AnyPath) -> Path:
+    """Absolute and without ``~`` and ``..``; links stay, files are known by the name they have."""
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
