@@ -1,0 +1,194 @@
+"""Find the video files below some folders, in a fixed order, without opening them.
+
+found = discover([Path("~/Movies").expanduser()], exclude=("*.part",))
+for file in found.files:
+    print(file.path, file.size_bytes)
+
+Files given by name are always tried. In folders a file counts by its suffix; hidden entries, the
+bins that systems keep on a disk and the library's own folder are passed over.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vidseek.indexer.report import FailedFile
+from vidseek.storage.errors import PathNotFoundError
+
+logger = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .qt .3gp .3g2 .mj2 .mkv .mk3d .webm .avi .divx .ts .mts .m2ts .m2t .mpg .mpeg "
+    ".mpe .mpv .m1v .m2v .m2p .vob .mod .tod .flv .f4v .ogv .ogm .gif .wmv .asf .mxf "
+    # Sound by custom, but the same container as .mp4: whether there is a picture, only a look tells.
+    ".m4a".split()
+)
+"""Suffixes of the containers that the reader knows; what is in the file, its bytes decide."""
+
+_SOURCE_CODE_SUFFIXES = frozenset((".ts", ".mts"))
+_SYSTEM_FOLDERS = frozenset(("$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir"))
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file as the disk shows it now."""
+
+    path: Path
+    """Absolute, not resolved: a followed link keeps the name under which it was found."""
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a walk found."""
+
+    roots: tuple[Path, ...]
+    """The given paths, absolute."""
+    files: tuple[FoundFile, ...]
+    """In order of the roots, then by name, folder by folder; every path once."""
+    problems: tuple[FailedFile, ...]
+    """Folders that could not be listed and files that could not be looked at."""
+
+
+def discover(
+    paths: Sequence[Path],
+    *,
+    exclude: Sequence[str] = (),
+    follow_symlinks: bool = False,
+    skip_folder: Path | None = None,
+) -> Discovery:
+    """Walk files and folders for videos.
+
+    Args:
+        paths: files and folders; each must exist.
+        exclude: shell patterns; a file or folder is left out if its name, its absolute path or its
+            path relative to the given folder matches. ``*`` also matches ``/``.
+        follow_symlinks: follow links met on the way; a folder is entered once, so loops end. Paths
+            given by name are followed always.
+        skip_folder: a folder not to enter, whatever its name: the library itself.
+
+    Raises:
+        PathNotFoundError: a given path does not exist. Raised before anything is walked.
+    """
+    roots = tuple(Path(os.path.abspath(path)) for path in paths)
+    for root in roots:
+        if not os.path.lexists(root):
+            raise PathNotFoundError(f"{root} does not exist; check the name, or mount its disk")
+    walk = _Walk(tuple(exclude), follow_symlinks, skip_folder)
+    files: dict[Path, FoundFile] = {}
+    for root in roots:
+        for file in walk.root(root):
+            files.setdefault(file.path, file)
+    return Discovery(roots, tuple(files.values()), tuple(walk.problems))
+
+
+class _Walk:
+    def __init__(
+        self, exclude: tuple[str, ...], follow_symlinks: bool, skip_folder: Path | None
+    ) -> None:
+        self._exclude = exclude
+        self._follow = follow_symlinks
+        self._entered: set[tuple[int, int]] = set()
+        self._skipped: set[tuple[int, int]] = set()
+        if skip_folder is not None and skip_folder.exists():
+            status = skip_folder.stat()
+            self._skipped.add((status.st_dev, status.st_ino))
+        self.problems: list[FailedFile] = []
+
+    def root(self, root: Path) -> Iterator[FoundFile]:
+        try:
+            status = root.stat()
+        except OSError as error:
+            self._report(root, error)
+            return
+        if self._excluded(root, root.name):
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._entered.clear()
+            yield from self._folder(root)
+        elif stat.S_ISREG(status.st_mode):
+            yield FoundFile(root, status.st_size, status.st_mtime_ns)
+        else:
+            self.problems.append(FailedFile(root, "not a regular file"))
+
+    def _folder(self, root: Path) -> Iterator[FoundFile]:
+        # A stack, not recursion: trees of a thousand levels exist. Links to folders wait until all
+        # real folders are walked, so that a file is found under its real name where both lie below
+        # the root.
+        pending, linked = [os.fspath(root)], list[str]()
+        while pending or linked:
+            folder = pending.pop() if pending else linked.pop(0)
+            try:
+                status = os.stat(folder)
+                identity = (status.st_dev, status.st_ino)
+                if identity in self._entered or identity in self._skipped:
+                    continue
+                self._entered.add(identity)
+                with os.scandir(folder) as entries:
+                    listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+            except OSError as error:
+                self._report(Path(folder), error)
+                continue
+            below: list[str] = []
+            for entry in listed:
+                if self._passed_over(entry, root):
+                    continue
+                try:
+                    if entry.is_dir(follow_symlinks=self._follow):
+                        (linked if entry.is_symlink() else below).append(entry.path)
+                    elif (file := self._file(entry)) is not None:
+                        yield file
+                except OSError as error:
+                    self._report(Path(entry.path), error)
+            pending.extend(reversed(below))
+
+    def _passed_over(self, entry: os.DirEntry[str], root: Path) -> bool:
+        name = entry.name
+        if name.startswith(".") or name in _SYSTEM_FOLDERS:
+            return True
+        if entry.is_symlink() and not self._follow:
+            return True
+        return bool(self._exclude) and self._excluded(
+            Path(entry.path), os.path.relpath(entry.path, root)
+        )
+
+    def _excluded(self, path: Path, relative: str) -> bool:
+        names = (path.name, os.fspath(path), relative)
+        return any(fnmatchcase(name, glob) for glob in self._exclude for name in names)
+
+    def _file(self, entry: os.DirEntry[str]) -> FoundFile | None:
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if suffix not in VIDEO_SUFFIXES or not entry.is_file(follow_symlinks=self._follow):
+            return None
+        if suffix in _SOURCE_CODE_SUFFIXES and _is_text(entry.path):
+            return None
+        status = entry.stat(follow_symlinks=self._follow)
+        return FoundFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+
+    def _report(self, path: Path, error: OSError) -> None:
+        logger.warning("%s: %s", os.fsencode(path), error.strerror)
+        self.problems.append(FailedFile(path, error_reason(error)))
+
+
+def error_reason(error: OSError) -> str:
+    """One line for a person: what the system said, without the path."""
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _is_text(path: str) -> bool:
+    """Whether a .ts file is TypeScript: an MPEG stream has zero bytes in its first kilobyte."""
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    try:
+        # Incremental: a character cut in two at the end is text all the same.
+        return b"\0" not in head and bool(codecs.getincrementaldecoder("utf-8")().decode(head))
+    except UnicodeDecodeError:
+        return False

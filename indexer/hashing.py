@@ -1,0 +1,104 @@
+"""Hash files in a thread, ahead of the decoder, so that reading the disk and encoding overlap.
+
+with HashAhead(files) as hashes:
+    for hashed in hashes:
+        print(hashed.file.path, hashed.content_hash)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from vidseek.indexer.discovery import FoundFile, error_reason
+
+_CHUNK_BYTES = 1 << 20
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class HashedFile:
+    """A file with the SHA-256 of its bytes, or with the reason why they could not be read."""
+
+    file: FoundFile
+    """Size and time as they were when the bytes were read."""
+    content_hash: str
+    """Hexadecimal; empty where ``failure`` says why."""
+    failure: str | None = None
+    vanished: bool = False
+    """True if the file is not there any more."""
+
+
+class HashAhead:
+    """Hashes of files, in their order, a few files ahead of the caller.
+
+    hashlib frees the interpreter lock while it works, so one thread costs the encoder nothing but
+    processor time; and what it reads is in the page cache when the decoder asks for it.
+    """
+
+    def __init__(self, files: Sequence[FoundFile]) -> None:
+        self._files = iter(files)
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vidseek-hash")
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stopped.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def __iter__(self) -> Iterator[HashedFile]:
+        pending: deque[Future[HashedFile]] = deque()
+        while True:
+            while len(pending) < _AHEAD and (file := next(self._files, None)) is not None:
+                pending.append(self._executor.submit(hash_file, file, self._stopped))
+            if not pending:
+                return
+            yield pending.popleft().result()
+
+
+def hash_file(file: FoundFile, stopped: threading.Event | None = None) -> HashedFile:
+    """Hash a file's bytes.
+
+    Args:
+        file: where it is; its size and time are looked up anew.
+        stopped: set from another thread to give up early, with a failure.
+
+    Returns:
+        The hash, or a failure: the file cannot be read, or it changed while it was being read.
+    """
+    digest = hashlib.sha256()
+    buffer = bytearray(_CHUNK_BYTES)
+    view = memoryview(buffer)
+    try:
+        with open(file.path, "rb", buffering=0) as source:
+            before = os.fstat(source.fileno())
+            while count := source.readinto(buffer):
+                if stopped is not None and stopped.is_set():
+                    return HashedFile(file, "", "stopped")
+                digest.update(view[:count])
+            after = os.fstat(source.fileno())
+    except FileNotFoundError:
+        return HashedFile(file, "", "vanished before it could be read", vanished=True)
+    except OSError as error:
+        return HashedFile(file, "", error_reason(error))
+    read = replace(file, size_bytes=before.st_size, modified_ns=before.st_mtime_ns)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return HashedFile(read, "", CHANGED)
+    return HashedFile(read, digest.hexdigest())
+
+
+CHANGED = "changed while being read; run again when it is complete"

@@ -1,0 +1,122 @@
+"""Keep count during a run and estimate when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from vidseek.indexer.report import IndexProgress
+
+_REPORT_EVERY_SECONDS = 0.1
+_ESTIMATE_AFTER_SECONDS = 0.5
+
+
+class ProgressMeter:
+    """Counts files, bytes and seconds of video; tells a callback at most ten times a second.
+
+    The estimate goes by bytes, the one measure of the work ahead that is known without opening the
+    files: the rate at which bytes were encoded so far, files that turned out to be moved or copies
+    left out, over the bytes that are not settled.
+    """
+
+    def __init__(
+        self,
+        callback: Callable[[IndexProgress], None] | None,
+        *,
+        files_total: int,
+        files_settled: int,
+        bytes_total: int,
+    ) -> None:
+        self._callback = callback
+        self._files_total = files_total
+        self._files_done = files_settled
+        self._bytes_total = bytes_total
+        self._bytes_settled = 0
+        self._bytes_encoded = 0
+        self._failed = 0
+        self._video_seconds = 0.0
+        self._started = time.monotonic()
+        self._told = 0.0
+        self._current: Path | None = None
+        self._current_bytes = 0
+        self._current_fraction = 0.0
+        self._current_seconds = 0.0
+
+    @property
+    def video_seconds(self) -> float:
+        """Seconds of video encoded in files that are complete."""
+        return self._video_seconds
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Wall time since the meter was made."""
+        return time.monotonic() - self._started
+
+    def begin(self, path: Path, size_bytes: int) -> None:
+        """A file is going to be encoded."""
+        self._current, self._current_bytes = path, size_bytes
+        self._current_fraction = self._current_seconds = 0.0
+        self._tell()
+
+    def advance(self, seconds: float, duration_seconds: float) -> None:
+        """The current file is encoded up to ``seconds`` of its duration."""
+        self._current_seconds = seconds
+        if duration_seconds > 0:
+            self._current_fraction = min(1.0, seconds / duration_seconds)
+        self._tell()
+
+    def settle(
+        self,
+        size_bytes: int,
+        *,
+        encoded: bool = False,
+        video_seconds: float = 0.0,
+        failed: bool = False,
+    ) -> None:
+        """A file is done with, encoded or otherwise."""
+        self._files_done += 1
+        self._failed += failed
+        self._bytes_settled += size_bytes
+        self._video_seconds += video_seconds
+        if encoded:
+            self._bytes_encoded += size_bytes
+            self._current, self._current_bytes = None, 0
+            self._current_fraction = self._current_seconds = 0.0
+        self._tell()
+
+    def finish(self) -> None:
+        """Tell the callback how it ended, whenever it was told last."""
+        self._told = 0.0
+        self._tell()
+
+    def snapshot(self) -> IndexProgress:
+        """Where the run stands now."""
+        under_way = int(self._current_bytes * self._current_fraction)
+        elapsed = self.elapsed_seconds
+        encoded = self._bytes_encoded + under_way
+        left = self._bytes_total - self._bytes_settled - under_way
+        eta = None
+        if left <= 0:
+            eta = 0.0
+        elif encoded > 0 and elapsed >= _ESTIMATE_AFTER_SECONDS:
+            eta = elapsed * left / encoded
+        return IndexProgress(
+            files_done=self._files_done,
+            files_total=self._files_total,
+            failed=self._failed,
+            current=self._current,
+            video_seconds=self._video_seconds + self._current_seconds,
+            bytes_done=self._bytes_settled + under_way,
+            bytes_total=self._bytes_total,
+            elapsed_seconds=elapsed,
+            eta_seconds=eta,
+        )
+
+    def _tell(self) -> None:
+        if self._callback is None:
+            return
+        now = time.monotonic()
+        if now - self._told >= _REPORT_EVERY_SECONDS:
+            self._told = now
+            self._callback(self.snapshot())

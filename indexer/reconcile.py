@@ -1,0 +1,188 @@
+"""What the library already knows of the files on the disk, and what that saves.
+
+First by size and modification time, which costs a look at the folder; then by the hash of the
+content, which costs reading the file; only what is left has to be decoded.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidseek.indexer.discovery import Discovery, FoundFile
+from vidseek.indexer.hashing import HashedFile
+from vidseek.indexer.report import FailedFile
+from vidseek.storage.database import Database, FileStamp
+from vidseek.storage.types import Video, VideoState
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The files of a walk, by what their sizes and times say."""
+
+    unchanged: int
+    """Indexed, and as they were."""
+    returned: tuple[tuple[int, FoundFile], ...]
+    """(video id, file): marked missing, and there again as they were."""
+    still_failed: tuple[FailedFile, ...]
+    """Failed before, as they were, and not to be tried again."""
+    changed: tuple[FoundFile, ...]
+    """New or different: to be hashed. New ones first: what was moved out of the way of a new
+    version is found under its new name before the old name is replaced."""
+
+
+def compare(
+    discovery: Discovery, database: Database, *, retry_failed: bool = False
+) -> Comparison:
+    """Compare a walk with the library by sizes and times."""
+    stamps = database.file_stamps()
+    unchanged = 0
+    returned: list[tuple[int, FoundFile]] = []
+    failed: list[tuple[int, FoundFile]] = []
+    new: list[FoundFile] = []
+    different: list[FoundFile] = []
+    for file in discovery.files:
+        stamp = stamps.get(os.fspath(file.path))
+        if stamp is None:
+            new.append(file)
+        elif not _same(stamp, file) or (stamp.state is VideoState.FAILED and retry_failed):
+            different.append(file)
+        elif stamp.state is VideoState.INDEXED:
+            unchanged += 1
+        elif stamp.state is VideoState.MISSING:
+            returned.append((stamp.id, file))
+        else:
+            failed.append((stamp.id, file))
+    return Comparison(
+        unchanged, tuple(returned), _reasons(database, failed), tuple(new + different)
+    )
+
+
+def _same(stamp: FileStamp, file: FoundFile) -> bool:
+    return (stamp.size_bytes, stamp.modified_ns) == (file.size_bytes, file.modified_ns)
+
+
+def _reasons(
+    database: Database, failed: Sequence[tuple[int, FoundFile]]
+) -> tuple[FailedFile, ...]:
+    if not failed:
+        return ()
+    stored = {video.id: video for video in database.videos(states={VideoState.FAILED})}
+    return tuple(
+        FailedFile(file.path, (stored[id].failure if id in stored else None) or "failed before")
+        for id, file in failed
+    )
+
+
+class Reuse(enum.Enum):
+    """How a file was settled without decoding it."""
+
+    UNCHANGED = enum.auto()
+    """The same bytes at the same path; only the time was new."""
+    MOVED = enum.auto()
+    """A stored video whose old path is gone, or that had been missing."""
+    COPIED = enum.auto()
+    """The same bytes as a stored video that is still where it was."""
+
+
+def reuse(database: Database, hashed: HashedFile) -> Reuse | None:
+    """Settle a file from what is stored under its hash, if anything is.
+
+    Returns:
+        How, or None if the file has to be decoded.
+    """
+    file = hashed.file
+    here = database.video_at(file.path)
+    same = [
+        video
+        for video in database.videos_with_hash(hashed.content_hash)
+        if video.state is not VideoState.FAILED
+    ]
+    for video in same:
+        if video.path == file.path:
+            database.relink(video.id, file.path, file.size_bytes, file.modified_ns)
+            return Reuse.UNCHANGED if video.state is VideoState.INDEXED else Reuse.MOVED
+    for video in same:
+        if not is_in_place(video):
+            if here is not None:
+                database.remove([here.id])
+            database.relink(video.id, file.path, file.size_bytes, file.modified_ns)
+            return Reuse.MOVED
+    if same:
+        copy = replace(
+            same[0], id=0, path=file.path, size_bytes=file.size_bytes, modified_ns=file.modified_ns
+        )
+        database.add_copy(same[0].id, copy)
+        return Reuse.COPIED
+    return None
+
+
+def is_in_place(video: Video) -> bool:
+    """Whether the file is where it was and looks as it did; True where that cannot be told."""
+    try:
+        status = video.path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns)
+
+
+def mark_missing(database: Database, discovery: Discovery, *, prune: bool) -> int:
+    """Mark what is gone from below the walked paths as missing, or remove it.
+
+    With ``prune``, a given folder in which no video at all was found keeps its entries, marked
+    missing: that is what a disk that is not mounted looks like. Files that could not be read have
+    nothing worth keeping and are always removed.
+
+    Returns:
+        How many videos of the library are missing below the paths (or were removed).
+    """
+    found = {os.fspath(file.path) for file in discovery.files}
+    roots = [_Root(root, found) for root in discovery.roots]
+    missing: list[int] = []
+    newly: list[int] = []
+    remove: list[int] = []
+    for path, stamp in database.file_stamps().items():
+        if path in found or not (above := [root for root in roots if root.holds(path)]):
+            continue
+        if not _is_gone(path):
+            continue
+        if stamp.state is VideoState.FAILED:
+            remove.append(stamp.id)
+            continue
+        missing.append(stamp.id)
+        if prune and not any(root.is_empty for root in above):
+            remove.append(stamp.id)
+        elif stamp.state is not VideoState.MISSING:
+            newly.append(stamp.id)
+    if newly:
+        database.set_state(newly, VideoState.MISSING)
+    if remove:
+        database.remove(remove)
+    return len(missing)
+
+
+class _Root:
+    # Text, not Path.is_relative_to: with a hundred thousand files that alone would take a second.
+    def __init__(self, path: Path, found: Collection[str]) -> None:
+        self._path = os.fspath(path)
+        self._prefix = self._path.rstrip(os.sep) + os.sep
+        self.is_empty = not any(self.holds(other) for other in found)
+
+    def holds(self, path: str) -> bool:
+        return path == self._path or path.startswith(self._prefix)
+
+
+def _is_gone(path: str) -> bool:
+    """Whether a file is certainly not there: a folder that cannot be entered is no proof."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
