@@ -44,6 +44,7 @@ from vidseek.storage.types import (
     VideoFilter,
     VideoState,
 )
+from vidseek.storage.vectors import VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -91,14 +92,22 @@ class SearchEngine:
         text = clean_text(text)
         if not_text is not None:
             not_text = clean_text(not_text, what="text to leave out")
-        scope = self._scope(where, k=k, per_video=per_video)
-        if scope is None:
+        check_limits(k=k, per_video=per_video)
+        check_filter(where)
+        index = self._index()
+        if index is None:
             return []
-        depth = RERANK_DEPTH if rerank else 0
-        candidates = TextCandidates(scope, text, not_text=not_text, rerank_depth=depth)
-        margin = merge_margin(self._encoder.spec.confidence_scale)
-        best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
-        return self._hits(scope, best, candidates.vector[None], calibrated=True)
+        # One state of the database from here on: no clip goes between two looks at it.
+        with self._store.database.snapshot():
+            scope = Scope(self._store, self._encoder, index, self._allowed(where))
+            if scope.size == 0:
+                return []
+            candidates = TextCandidates(
+                scope, text, not_text=not_text, rerank_depth=RERANK_DEPTH if rerank else 0
+            )
+            margin = merge_margin(self._encoder.spec.confidence_scale)
+            best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
+            return self._hits(scope, best, candidates.vector[None], calibrated=True)
 
     def similar(
         self,
@@ -132,30 +141,32 @@ class SearchEngine:
             VideoError: the file cannot be read.
             EncoderError: the library was indexed with another encoder.
         """
-        scope = self._scope(where, k=k, per_video=per_video)
-        if scope is None:
-            return []
-        query = read_visual_query(self._store, self._encoder, Path(path), span)
-        if exclude_itself and query.own_clips:
-            scope = scope.without(query.own_clips)
-            if scope.size == 0:
-                return []
-        candidates = VisualCandidates(
-            scope,
-            query.vectors,
-            query.weights,
-            is_picture=query.is_picture,
-            rerank_depth=RERANK_DEPTH,
-        )
-        best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
-        return self._hits(scope, best, query.vectors, calibrated=False)
-
-    def _scope(self, where: VideoFilter, *, k: int, per_video: int | None) -> Scope | None:
-        """Where to look; None if nothing can answer."""
         check_limits(k=k, per_video=per_video)
         check_filter(where)
-        database, spec = self._store.database, self._encoder.spec
-        active = database.active_encoder()
+        index = self._index()
+        if index is None:
+            return []
+        query = read_visual_query(self._store, self._encoder, Path(path), span)
+        with self._store.database.snapshot():
+            scope = Scope(self._store, self._encoder, index, self._allowed(where))
+            if exclude_itself and query.own_clips:
+                scope = scope.without(query.own_clips)
+            if scope.size == 0:
+                return []
+            candidates = VisualCandidates(
+                scope,
+                query.vectors,
+                query.weights,
+                is_picture=query.is_picture,
+                rerank_depth=RERANK_DEPTH,
+            )
+            best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
+            return self._hits(scope, best, query.vectors, calibrated=False)
+
+    def _index(self) -> VectorIndex | None:
+        """The vectors to search, as of now; None if there are none."""
+        spec = self._encoder.spec
+        active = self._store.database.active_encoder()
         if active is not None and active.fingerprint != spec.fingerprint:
             raise EncoderError(
                 f"{self._store.folder} was indexed with the encoder {active.name} "
@@ -163,19 +174,21 @@ class SearchEngine:
                 f"({spec.revision}, {spec.fingerprint}) cannot be compared with it. Search with "
                 f"the encoder {active.name}, or index into another library."
             )
-        index = self._store.vector_index(spec)
-        index.refresh()
-        if active is None or len(index) == 0:
-            logger.warning(
-                "%s has no searchable video yet: `vidseek index FOLDER` adds some.",
-                self._store.folder,
-            )
+        if active is not None:
+            index = self._store.vector_index(spec)
+            index.refresh()
+            if len(index) > 0:
+                return index
+        logger.warning(
+            "%s has no searchable video yet: `vidseek index FOLDER` adds some.",
+            self._store.folder,
+        )
+        return None
+
+    def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
+        if where.is_empty:
             return None
-        allowed = None
-        if not where.is_empty:
-            allowed = database.clip_ids(where, spec.fingerprint)
-        scope = Scope(self._store, self._encoder, index, allowed)
-        return scope if scope.size else None
+        return self._store.database.clip_ids(where, self._encoder.spec.fingerprint)
 
     def _best(
         self,
@@ -248,6 +261,7 @@ class SearchEngine:
         for scored in moment.clips:
             clip_scores = frame_scores[scored.clip.id].tolist()
             frames += map(FrameMatch, scored.clip.frame_seconds, clip_scores)
+        # A thumbnail is kept of each clip's middle frame.
         shown = max(
             moment.clips, key=lambda scored: float(frame_scores[scored.clip.id].max(initial=-2))
         ).clip

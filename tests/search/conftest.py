@@ -1,0 +1,91 @@
+"""A library filled clip by clip, so that a test knows what every hit must be."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from palette_encoder import PaletteEncoder, solid
+
+from vidseek.search import SearchEngine
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import EncodedClip, FrameBatch, TimeSpan, Video
+
+CLIP_SECONDS = 4.0
+
+
+class Shelf:
+    """A store, an encoder and an engine, and videos made of named colours."""
+
+    def __init__(self, folder: Path, encoder: PaletteEncoder) -> None:
+        self.folder = folder
+        self.encoder = encoder
+        self.store = LibraryStore.open(folder / "library", create=True)
+        self.store.database.register_encoder(encoder.spec)
+        self.store.database.activate_encoder(encoder.spec.fingerprint)
+        self.engine = SearchEngine(self.store, encoder)
+
+    def add(
+        self,
+        name: str,
+        colours: Sequence[str | tuple[str, ...]],
+        *,
+        seconds: float = CLIP_SECONDS,
+        thumbnails: bool = False,
+        **fields: object,
+    ) -> Video:
+        """Store a video of one clip a colour; a tuple names the colour of each frame."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"not a video: {name}".encode())  # whoever decodes it, fails
+        status = path.stat()
+        video = Video(
+            id=0,
+            path=path,
+            content_hash=f"{abs(hash(name)):064x}"[:64],
+            size_bytes=status.st_size,
+            modified_ns=status.st_mtime_ns,
+            duration_seconds=seconds * len(colours),
+            frame_rate=25.0,
+            width=640,
+            height=360,
+            codec="h264",
+        )
+        video = replace(video, **fields)  # type: ignore[arg-type]
+        clips = [
+            self._clip(colour, index * seconds, seconds) for index, colour in enumerate(colours)
+        ]
+        with self.store.writing():
+            stored = self.store.database.add_video(
+                video, clips, fingerprint=self.encoder.spec.fingerprint
+            )
+            if thumbnails:
+                for clip in clips:
+                    middle = clip.frame_seconds[len(clip.frame_seconds) // 2]
+                    self.store.write_thumbnail(video.content_hash, middle, solid("grey")[0])
+        return stored
+
+    def _clip(self, colour: str | tuple[str, ...], start: float, seconds: float) -> EncodedClip:
+        frames = [colour] * 4 if isinstance(colour, str) else list(colour)
+        data = np.concatenate([solid(frame) for frame in frames])
+        times = start + (np.arange(len(frames)) + 0.5) * seconds / len(frames)
+        batch = FrameBatch(data, times)
+        features = self.encoder.encode_frames(batch.data)
+        (vector,) = self.encoder.encode_clips(features, batch.pts_seconds, [slice(0, len(batch))])
+        return EncodedClip(
+            TimeSpan(start, start + seconds), tuple(times.tolist()), vector, features
+        )
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path, PaletteEncoder())
+    yield shelf
+    shelf.store.close()
