@@ -1,0 +1,29 @@
+"""Read videos: what is in a file, which frames to look at, decoding in processes, cutting into clips."""
+
+from vidseek.encoders.video.info import DecodeLimits, VideoInfo
+from vidseek.encoders.video.picture import is_picture, read_picture
+from vidseek.encoders.video.pool import DecodedVideo, DecodePool
+from vidseek.encoders.video.reader import VideoReader, open_video, probe
+from vidseek.encoders.video.sampling import SamplingPlan, choose_frames
+from vidseek.encoders.video.shots import ClipCut, cut_clips, frame_signatures
+from vidseek.encoders.video.sniff import sniff
+from vidseek.encoders.video.worker import DecodeJob
+
+__all__ = [
+    "ClipCut",
+    "DecodeJob",
+    "DecodeLimits",
+    "DecodePool",
+    "DecodedVideo",
+    "SamplingPlan",
+    "VideoInfo",
+    "VideoReader",
+    "choose_frames",
+    "cut_clips",
+    "frame_signatures",
+    "is_picture",
+    "open_video",
+    "probe",
+    "read_picture",
+    "sniff",
+]

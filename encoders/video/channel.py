@@ -1,0 +1,82 @@
+"""Messages between the run and its decoding processes, over pipes.
+
+A message is a JSON header and raw bytes. Not pickle: what comes back was made by a process that has
+decoded a hostile file, and unpickling runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, BinaryIO
+
+from vidseek.storage.errors import (
+    DecodeLimitError,
+    NotAVideoError,
+    UnreadableVideoError,
+    VideoError,
+)
+
+_LENGTHS = struct.Struct("<IQ")
+MAX_HEADER_BYTES = 1 << 24
+MAX_PAYLOAD_BYTES = 1 << 32
+
+_ERRORS: dict[str, type[VideoError]] = {
+    kind.__name__: kind for kind in (NotAVideoError, UnreadableVideoError, DecodeLimitError)
+}
+
+
+def send(stream: BinaryIO, header: dict[str, Any], *payload: memoryview | bytes) -> None:
+    """Write one message; returns when the other side has room for it."""
+    text = json.dumps(header).encode()
+    views = [memoryview(part).cast("B") for part in payload]
+    stream.write(_LENGTHS.pack(len(text), sum(len(view) for view in views)))
+    stream.write(text)
+    for view in views:
+        stream.write(view)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytearray] | None:
+    """Read one message; None at the end of the stream, also in the middle of a message.
+
+    Raises:
+        ValueError: no message of ours.
+    """
+    lengths = _read(stream, _LENGTHS.size)
+    if lengths is None:
+        return None
+    header_length, payload_length = _LENGTHS.unpack(lengths)
+    if header_length > MAX_HEADER_BYTES or payload_length > MAX_PAYLOAD_BYTES:
+        raise ValueError("a message longer than any of ours")
+    text = _read(stream, header_length)
+    payload = _read(stream, payload_length)
+    if text is None or payload is None:
+        return None
+    header = json.loads(bytes(text))
+    if not isinstance(header, dict):
+        raise ValueError("a message without a header")
+    return header, payload
+
+
+def error_to_header(error: VideoError) -> dict[str, Any]:
+    """An error as a message; its path is known to the receiver."""
+    return {"kind": "error", "error": type(error).__name__, "reason": error.reason}
+
+
+def error_from_header(header: dict[str, Any], path: Any) -> VideoError:
+    """The error that a message tells of."""
+    kind = _ERRORS.get(str(header.get("error")), UnreadableVideoError)
+    return kind(str(header.get("reason")).splitlines()[0][:500], path=path)
+
+
+def _read(stream: BinaryIO, size: int) -> bytearray | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    done = 0
+    while done < size:
+        got = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not got:
+            return None
+        done += got
+    return data

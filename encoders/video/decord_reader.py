@@ -1,0 +1,130 @@
+"""The reader on decord (PyPI: decord2). Facts and packets come from PyAV, pictures from decord.
+
+decord neither lists packet sizes nor knows pixel aspect, and gives up on a damaged packet; PyAV then
+takes over from the frame where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.video.info import VideoInfo
+from vidseek.encoders.video.packets import PacketTable
+from vidseek.encoders.video.pyav_reader import PyAVReader
+from vidseek.encoders.video.reader import BATCH_FRAMES, ReaderName
+from vidseek.storage.errors import UnreadableVideoError
+from vidseek.storage.types import FrameBatch
+
+logger = logging.getLogger(__name__)
+
+
+class DecordReader:
+    """An open video, read by decord. See ``VideoReader``."""
+
+    name: ReaderName = "decord"
+
+    def __init__(
+        self, video: PyAVReader, path: Path, *, short_side: int | None, threads: int
+    ) -> None:
+        """Open a file that PyAV has opened.
+
+        Args:
+            video: taken over; closed with this reader.
+            path: sniffed, and free of words that FFmpeg could take for a list of files.
+            short_side: as for ``open_video``.
+            threads: of the decoder.
+
+        Raises:
+            UnreadableVideoError: decord cannot open it, or would show it otherwise than PyAV.
+        """
+        import decord
+
+        decord.logging.set_level(decord.logging.QUIET)
+        self._pyav = video
+        self._path = path
+        self._decord: Any = None
+        if video.orientation.is_mirrored:
+            raise UnreadableVideoError("mirrored; decord only turns", path=path)
+        width, height = video.info.scaled_size(short_side)
+        try:
+            self._decord = decord.VideoReader(
+                str(path.absolute()), width=width, height=height, num_threads=threads
+            )
+            count = len(self._decord)
+            # (count, 2) seconds from the first picture: begin and end of each
+            self._seconds = np.asarray(
+                self._decord.get_frame_timestamp(list(range(count))), dtype=np.float64
+            ).reshape(count, 2)[:, 0]
+        except Exception as error:  # decord raises RuntimeError, DECORDError, IndexError ...
+            raise UnreadableVideoError(
+                f"decord cannot open it: {_brief(error)}", path=path
+            ) from error
+        if count == 0 or not np.all(np.diff(self._seconds) > 0):
+            raise UnreadableVideoError("decord's times are out of order", path=path)
+
+    @property
+    def info(self) -> VideoInfo:
+        return self._pyav.info
+
+    @property
+    def damaged(self) -> bool:
+        return self._pyav.damaged
+
+    def packets(self) -> PacketTable:
+        return self._pyav.packets()
+
+    def frames(self, rows: NDArray[np.intp]) -> Iterator[FrameBatch]:
+        table = self.packets()
+        done = 0
+        try:
+            for done in range(0, len(rows), BATCH_FRAMES):
+                part = rows[done : done + BATCH_FRAMES]
+                yield FrameBatch(self._pictures(table.pts_seconds[part]), table.pts_seconds[part])
+            return
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            logger.debug("%s: decord gives way to PyAV: %s", self._path, _brief(error))
+        # Damaged most likely: PyAV goes on around the damage.
+        yield from self._pyav.frames(rows[done:])
+
+    def _pictures(self, seconds: NDArray[np.float64]) -> NDArray[np.uint8]:
+        indices = np.searchsorted(self._seconds, seconds)
+        indices = np.clip(indices, 1, max(1, len(self._seconds) - 1))
+        before = np.abs(self._seconds[indices - 1] - seconds)
+        if len(self._seconds) > 1:
+            after = np.abs(self._seconds[indices] - seconds)
+            indices = np.where(before <= after, indices - 1, indices)
+        else:
+            indices = indices - 1
+        # Times are float32 in decord: 0.25 ms off after an hour.
+        if np.abs(self._seconds[indices] - seconds).max() > 2e-3 + 1e-6 * seconds.max():
+            raise UnreadableVideoError("decord's times differ from the packets'", path=self._path)
+        pictures: NDArray[np.uint8] = self._decord.get_batch(indices.tolist()).asnumpy()
+        return pictures
+
+    def close(self) -> None:
+        self._decord = None
+        self._pyav.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _brief(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,193 @@
+"""Open a container with the demuxer that was sniffed, and list its video packets (PyAV)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidseek.encoders.video.packets import PacketTable, build_table
+from vidseek.storage.errors import DecodeLimitError, NotAVideoError, UnreadableVideoError
+from vidseek.storage.types import TimeSpan
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+logger = logging.getLogger(__name__)
+
+_OPTIONS = {
+    # FFmpeg would otherwise follow a reference inside a file to other files and to the network.
+    # (QuickTime's external data references are off by default: enable_drefs, use_absolute_path.)
+    "protocol_whitelist": "file",
+}
+_NAMES = {
+    "mov": "mp4",
+    "matroska": "matroska",
+}
+_RETRIES = 50
+"""Broken stretches of a container that are stepped over."""
+
+
+def open_container(path: Path, demuxer: str) -> InputContainer:
+    """Open a file as what it was sniffed to be, and as nothing else.
+
+    Raises:
+        UnreadableVideoError: the container is damaged beyond use.
+    """
+    import av
+
+    try:
+        # An absolute path cannot be mistaken for an address such as "concat:a|b".
+        return av.open(
+            str(path.absolute()),
+            format=_NAMES.get(demuxer, demuxer),
+            container_options=dict(_OPTIONS),
+            metadata_errors="replace",
+        )
+    except MemoryError as error:
+        raise DecodeLimitError("opening it needs too much memory", path=path) from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise UnreadableVideoError(_why_unopened(path, demuxer, error), path=path) from error
+
+
+def pick_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Choose the video stream that is shown, and have all others skipped.
+
+    Raises:
+        NotAVideoError: there is sound only (a cover picture is no video).
+    """
+    from av.stream import Disposition
+
+    candidates = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
+    ]
+    if not candidates:
+        has_sound = len(container.streams.audio) > 0
+        raise NotAVideoError(
+            "sound only, no pictures" if has_sound else "no video stream in it", path=path
+        )
+    known = [s for s in candidates if s.codec_context is not None]
+    if not known:
+        raise UnreadableVideoError("its video codec is not known", path=path)
+    chosen = max(
+        known,
+        key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index),
+    )
+    for stream in container.streams:
+        if stream.index != chosen.index:
+            stream.discard = "all"
+    return chosen
+
+
+def seek_to(container: InputContainer, stream: VideoStream, start_pts: int) -> None:
+    """Go to the keyframe at or before a time of the stream."""
+    container.seek(start_pts, stream=stream, backward=True, any_frame=False)
+
+
+def packets_of(
+    container: InputContainer, stream: VideoStream, *, on_damage: Callable[[], None]
+) -> Iterator[Packet]:
+    """Demux a stream, stepping over what cannot be read. Ends without a flush packet."""
+    import av
+
+    retries = 0
+    while True:
+        try:
+            for packet in container.demux(stream):
+                if packet.size == 0:
+                    continue  # the flush packet at the end
+                retries = 0
+                yield packet
+            return
+        except MemoryError:
+            raise
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError as error:
+            retries += 1
+            on_damage()
+            logger.debug("%s: %s", container.name, error)
+            if retries > _RETRIES:
+                return
+
+
+def scan(
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    base_pts: int | None,
+    span: TimeSpan | None,
+    on_damage: Callable[[], None],
+    on_progress: Callable[[], None],
+) -> tuple[PacketTable, int]:
+    """List the packets of a stream, all or those that a span needs.
+
+    Args:
+        container: just opened, or sought to before the span.
+        stream: of the container.
+        base_pts: time of the stream's start in its time base, or None to take the first shown.
+        span: seconds from the stream's start; packets are read until a keyframe after its end.
+        on_damage: called for every stretch that could not be read.
+        on_progress: called now and then.
+
+    Returns:
+        The table and the time of the stream's start in its time base.
+    """
+    assert stream.time_base is not None
+    tick = float(stream.time_base)
+    pts: list[float] = []
+    sizes: list[int] = []
+    flags: list[int] = []
+    durations: list[float] = []
+    end_pts = None
+    if span is not None:
+        end_pts = (base_pts or 0) + span.end_seconds / tick
+    for packet in packets_of(container, stream, on_damage=on_damage):
+        # AVI knows decoding times only; with no B-frames that is the same.
+        time = packet.pts if packet.pts is not None else packet.dts
+        if packet.is_corrupt:
+            on_damage()
+        if end_pts is not None and time is not None and packet.is_keyframe and time > end_pts:
+            break
+        pts.append(float("nan") if time is None else float(time))
+        sizes.append(packet.size)
+        flags.append(packet.is_keyframe | (packet.is_discard << 1))
+        durations.append(0.0 if packet.duration is None else packet.duration * tick)
+        if len(pts) % 256 == 0:
+            on_progress()
+    shown = [p for p, flag in zip(pts, flags, strict=True) if p == p and not flag & 2]
+    if base_pts is None or (span is None and shown and min(shown) < base_pts):
+        base_pts = int(min(shown, default=0))
+    seconds = [(p - base_pts) * tick for p in pts]
+    return build_table(seconds, sizes, flags, durations), base_pts
+
+
+def _why_unopened(path: Path, demuxer: str, error: Exception) -> str:
+    if demuxer == "mov" and not _has_box(path, b"moov"):
+        return "the file is cut short: its index (moov) is missing; copy or download it again"
+    strerror = getattr(error, "strerror", None) or str(error)
+    return f"the {_NAMES.get(demuxer, demuxer)} container cannot be read: {strerror}"
+
+
+def _has_box(path: Path, name: bytes) -> bool:
+    """Walk the top-level boxes of an MP4."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        position = 0
+        while position + 8 <= size:
+            file.seek(position)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if head[4:8] == name:
+                return True
+            if length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if length < 8:
+                return False
+            position += length
+    return False

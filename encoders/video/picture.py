@@ -1,0 +1,95 @@
+"""Read a still picture as a video of one frame, for searching by picture."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from vidseek.storage.errors import (
+    DecodeLimitError,
+    NotAVideoError,
+    UnreadableVideoError,
+    VideoError,
+)
+from vidseek.storage.types import FrameBatch
+
+MAX_PIXELS = 100_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "MPO", "AVIF", "PPM", "JPEG2000", "TGA", "ICO")
+"""What Pillow may open a file as. GIF is read as a video."""
+
+
+def is_picture(path: Path) -> bool:
+    """True if the file's first bytes are those of a still picture that can be read."""
+    try:
+        with _open(path):
+            return True
+    except VideoError:
+        return False
+
+
+def read_picture(path: Path) -> FrameBatch:
+    """Read a picture: upright, RGB, transparency over white.
+
+    Returns:
+        A batch of one frame at 0 seconds.
+
+    Raises:
+        NotAVideoError: no picture.
+        UnreadableVideoError: a picture, but damaged.
+        DecodeLimitError: more than ``MAX_PIXELS``.
+    """
+    from PIL import Image, ImageOps
+
+    with _open(path) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise DecodeLimitError(
+                f"{width} x {height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million", path=path
+            )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # odd EXIF, size warnings: the limit is ours
+                upright = ImageOps.exif_transpose(image)
+                if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
+                    upright = _from_deep_grey(upright)
+                if (
+                    upright.mode in ("RGBA", "LA", "PA", "RGBa", "La")
+                    or "transparency" in upright.info
+                ):
+                    layered = upright.convert("RGBA")
+                    upright = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+                    upright.alpha_composite(layered)
+                data = np.asarray(upright.convert("RGB"), dtype=np.uint8)
+        except Exception as error:  # Pillow's decoders raise of everything
+            raise UnreadableVideoError(f"the picture is damaged: {error}", path=path) from error
+    return FrameBatch(np.ascontiguousarray(data)[np.newaxis], np.zeros(1, dtype=np.float64))
+
+
+def _open(path: Path):  # type: ignore[no-untyped-def]
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise DecodeLimitError(
+            f"more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million", path=path
+        ) from error
+    except (UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise NotAVideoError("no picture that vidseek reads", path=path) from error
+    except OSError as error:
+        reason = f"cannot be opened: {error.strerror or error}"
+        raise UnreadableVideoError(reason, path=path) from error
+
+
+def _from_deep_grey(image):  # type: ignore[no-untyped-def]
+    """Pillow clips 16-bit and float grey to white; stretch what there is to 0..255 instead."""
+    from PIL import Image
+
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    low, high = float(values.min()), float(values.max())
+    scaled = (values - low) / (high - low) * 255 if high > low else np.clip(values, 0, 255)
+    return Image.fromarray(scaled.astype(np.uint8))

@@ -1,0 +1,477 @@
+"""Decode files in processes of their own, so that a bad file costs one file and never the run.
+
+with DecodePool(workers=2, short_side=260) as pool:
+    for video in pool.read(DecodeJob(path, SamplingPlan()) for path in paths):
+        try:
+            print(video.info)
+            for batch in video.batches():
+                ...
+        except VideoError as error:
+            print(error.reason)
+
+A process lives across files. One that crashes, hangs or takes too much memory fails its file with a
+reason and is replaced. Files come in order while later ones are decoded ahead, a bounded number of batches
+each: a slow consumer makes the processes wait.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.video import channel
+from vidseek.encoders.video.info import DecodeLimits, VideoInfo
+from vidseek.encoders.video.reader import ReaderName
+from vidseek.encoders.video.sampling import SamplingPlan
+from vidseek.encoders.video.worker import DecodeJob
+from vidseek.storage.errors import (
+    DecodeLimitError,
+    UnreadableVideoError,
+    VideoError,
+    VidseekError,
+)
+from vidseek.storage.types import FrameBatch
+
+logger = logging.getLogger(__name__)
+
+BATCHES_AHEAD = 2
+"""Decoded batches that wait for the consumer, per file."""
+JOBS_AHEAD_PER_WORKER = 2
+WATCH_SECONDS = 0.1
+START_SECONDS = 60.0
+
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from vidseek.encoders.video.worker import main; main(int(sys.argv[2]))"
+)
+
+
+def default_reader(plan: SamplingPlan) -> ReaderName:
+    """The reader that serves a plan best."""
+    del plan
+    return "pyav"
+
+
+class DecodedVideo:
+    """A file as it comes out of a decoding process."""
+
+    def __init__(self, job: DecodeJob) -> None:
+        self.job = job
+        self.path: Path = job.path
+        self.damaged = False
+        """True if part of it could not be decoded. Final after ``batches()``."""
+        self.duration_seconds = 0.0
+        """Exact length. Final after ``batches()``."""
+        self._info: VideoInfo | None = None
+        self._keyframe_seconds: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
+        self._error: VideoError | None = None
+        self._changed = threading.Condition()
+        self._items: collections.deque[FrameBatch] = collections.deque()
+        self._ended = False
+        self._abandoned = False
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts of the stream; waits for them.
+
+        Raises:
+            VideoError: the file cannot be read.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._info is not None or self._ended)
+            if self._info is None:
+                assert self._error is not None
+                raise self._error
+            return self._info
+
+    @property
+    def keyframe_seconds(self) -> NDArray[np.float64]:
+        """(K,) times of all keyframes of the file, decoded or not; waits like ``info``."""
+        _ = self.info
+        return self._keyframe_seconds
+
+    def batches(self) -> Iterator[FrameBatch]:
+        """The sampled frames, in order of time; each batch once.
+
+        Raises:
+            VideoError: decoding failed; what came before is still good.
+        """
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._ended)
+                if not self._items:
+                    if self._error is not None:
+                        raise self._error
+                    return
+                batch = self._items.popleft()
+                self._changed.notify_all()
+            yield batch
+
+    # -- the side of the pool --------------------------------------------------------------------
+
+    def _tell_info(self, info: VideoInfo, keyframe_seconds: NDArray[np.float64]) -> None:
+        with self._changed:
+            self._info = info
+            self.duration_seconds = info.duration_seconds
+            self._keyframe_seconds = keyframe_seconds
+            self._changed.notify_all()
+
+    def _offer(self, batch: FrameBatch) -> bool:
+        """Wait for room and hand over a batch; False if nobody wants it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < BATCHES_AHEAD or self._abandoned)
+            if self._abandoned:
+                return False
+            self._items.append(batch)
+            self._changed.notify_all()
+            return True
+
+    def _finish(self, error: VideoError | None) -> None:
+        with self._changed:
+            self._error = error
+            self._ended = True
+            self._changed.notify_all()
+
+    def _abandon(self) -> None:
+        with self._changed:
+            self._abandoned = True
+            self._items.clear()
+            self._changed.notify_all()
+
+
+class DecodePool:
+    """Decoding processes that live across files. See the module for an example."""
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        short_side: int,
+        limits: DecodeLimits = DecodeLimits(),
+        reader: ReaderName | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Start the processes.
+
+        Args:
+            workers: how many.
+            short_side: frames are scaled down until their short side is this many pixels.
+            limits: what a file may cost.
+            reader: implementation, or None for the one that measured best for each plan.
+            threads: of each decoder; None shares the cores among the workers.
+        """
+        if workers < 1:
+            raise ValueError(f"DecodePool needs at least 1 worker, got {workers}")
+        self._short_side = short_side
+        self._limits = limits
+        self._reader = reader
+        self._threads = threads or max(1, (os.cpu_count() or 1) // workers)
+        self._lock = threading.Condition()
+        self._waiting: collections.deque[tuple[int, DecodedVideo]] = collections.deque()
+        self._closed = False
+        self._numbers = 0
+        self._slots = [_Slot(self, number) for number in range(workers)]
+        self._watch = threading.Thread(target=self._watch_slots, daemon=True, name="vidseek-watch")
+        self._watch.start()
+
+    def read(self, jobs: Iterable[DecodeJob]) -> Iterator[DecodedVideo]:
+        """Decode files; they come in the order of the jobs, later ones being decoded ahead.
+
+        A video that is not used up when the next is asked for is abandoned.
+
+        Raises:
+            VidseekError: decoding processes cannot be started at all.
+        """
+        source = iter(jobs)
+        ahead = JOBS_AHEAD_PER_WORKER * len(self._slots)
+        open_videos: collections.deque[DecodedVideo] = collections.deque()
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(open_videos) < ahead:
+                    job = next(source, None)
+                    if job is None:
+                        exhausted = True
+                    else:
+                        open_videos.append(self._submit(job))
+                if not open_videos:
+                    return
+                yield open_videos[0]
+                open_videos.popleft()._abandon()
+        finally:
+            for video in open_videos:
+                video._abandon()
+
+    def close(self) -> None:
+        """Stop the processes; what they were decoding is lost."""
+        with self._lock:
+            self._closed = True
+            waiting = [video for _, video in self._waiting]
+            self._waiting.clear()
+            self._lock.notify_all()
+        for video in waiting:
+            video._abandon()
+            video._finish(UnreadableVideoError("decoding was stopped", path=video.path))
+        for slot in self._slots:
+            slot.stop()
+        for slot in self._slots:
+            slot.thread.join(timeout=10)
+        self._watch.join(timeout=10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Ids of the processes that run now."""
+        return [slot.process.pid for slot in self._slots if slot.process is not None]
+
+    def _submit(self, job: DecodeJob) -> DecodedVideo:
+        video = DecodedVideo(job)
+        with self._lock:
+            if self._closed:
+                raise VidseekError("the decoding pool is closed")
+            self._numbers += 1
+            self._waiting.append((self._numbers, video))
+            self._lock.notify_all()
+        return video
+
+    def _next(self) -> tuple[int, DecodedVideo] | None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._waiting or self._closed)
+            return None if self._closed else self._waiting.popleft()
+
+    def _watch_slots(self) -> None:
+        while not self._closed:
+            now = time.monotonic()
+            for slot in self._slots:
+                slot.check(now)
+            with self._lock:
+                self._lock.wait_for(lambda: self._closed, timeout=WATCH_SECONDS)
+
+
+class _Slot:
+    """One place for a decoding process, and the thread that talks to whichever is there."""
+
+    def __init__(self, pool: DecodePool, number: int) -> None:
+        self._pool = pool
+        self.process: subprocess.Popen[bytes] | None = None
+        self._guard = threading.Lock()
+        self._stall_deadline: float | None = None
+        self._file_deadline: float | None = None
+        self._killed_for: str | None = None
+        self._stopped = False
+        self.thread = threading.Thread(
+            target=self._serve, daemon=True, name=f"vidseek-decode-{number}"
+        )
+        self.thread.start()
+
+    def stop(self) -> None:
+        with self._guard:
+            self._stopped = True
+            if self.process is not None:
+                self.process.kill()
+
+    def check(self, now: float) -> None:
+        """Kill the process if it has taken too long."""
+        with self._guard:
+            if self.process is None:
+                return
+            if self._file_deadline is not None and now > self._file_deadline:
+                self._killed_for = "decoding it takes too long"
+            elif self._stall_deadline is not None and now > self._stall_deadline:
+                self._killed_for = (
+                    f"the decoder hangs: no sign of life for {self._pool._limits.stall_seconds:g} s"
+                )
+            else:
+                return
+            self.process.kill()
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        self._ensure_process()
+        while (item := self._pool._next()) is not None:
+            number, video = item
+            if video._abandoned:
+                video._finish(UnreadableVideoError("not wanted any more", path=video.path))
+                continue
+            try:
+                error = self._decode(number, video)
+            except Exception as unexpected:
+                logger.exception("reading from the decoding process failed")
+                self._discard()
+                error = UnreadableVideoError(
+                    f"reading from the decoding process failed: {unexpected}", path=video.path
+                )
+            if video._abandoned and error is None:
+                error = UnreadableVideoError("not wanted any more", path=video.path)
+            video._finish(error)
+        self._discard()
+
+    def _ensure_process(self) -> bool:
+        if self.process is not None and self.process.poll() is None:
+            return True
+        self._discard()
+        with self._guard:
+            if self._stopped:
+                return False
+            self._killed_for = None
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    _START,
+                    json.dumps([str(Path(entry).absolute()) for entry in sys.path]),
+                    str(self._pool._limits.memory_bytes),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # Its own process group: Ctrl-C in the terminal is for the run alone.
+                start_new_session=True,
+            )
+        message = self._receive(stall_seconds=START_SECONDS, budget=None)
+        if message is None or message[0].get("kind") != "ready":
+            self._discard()
+            return False
+        return True
+
+    def _discard(self) -> int | None:
+        """End the process and free its pipes. Returns its exit status."""
+        process = self.process
+        if process is None:
+            return None
+        with self._guard:
+            self.process = None
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            try:
+                assert pipe is not None
+                pipe.close()
+            except OSError:
+                pass
+        return process.wait()
+
+    def _decode(self, number: int, video: DecodedVideo) -> VideoError | None:
+        job = video.job
+        limits = self._pool._limits
+        if not self._ensure_process():
+            return UnreadableVideoError(
+                "the decoding process cannot be started; run `vidseek doctor`", path=video.path
+            )
+        assert self.process is not None and self.process.stdin is not None
+        header = {
+            "kind": "job",
+            "number": number,
+            "path": str(job.path.absolute()),
+            "plan": asdict(job.plan),
+            "span": None if job.span is None else [job.span.start_seconds, job.span.end_seconds],
+            "reader": self._pool._reader or default_reader(job.plan),
+            "short_side": self._pool._short_side,
+            "threads": self._pool._threads,
+            "limits": asdict(limits),
+        }
+        budget = limits.file_seconds(0.0)
+        try:
+            channel.send(self.process.stdin, header)
+        except OSError:
+            return self._why_dead(video)
+        cancelled = False
+        while True:
+            begin = time.monotonic()
+            message = self._receive(stall_seconds=limits.stall_seconds, budget=budget)
+            budget -= time.monotonic() - begin
+            if message is None:
+                return self._why_dead(video)
+            fields, payload = message
+            kind = fields["kind"]
+            if kind == "info":
+                info = VideoInfo(**fields["info"])
+                budget += limits.file_seconds(info.duration_seconds) - limits.file_seconds(0.0)
+                video._tell_info(info, np.frombuffer(payload, dtype=np.float64))
+            elif kind == "batch" and not cancelled:
+                if not video._offer(_to_batch(fields, payload)):
+                    cancelled = True
+                    channel.send(self.process.stdin, {"kind": "cancel", "number": number})
+            elif kind == "end":
+                video.damaged = bool(fields["damaged"])
+                video.duration_seconds = float(fields["duration_seconds"])
+                return None
+            elif kind == "error":
+                return channel.error_from_header(fields, video.path)
+
+    def _receive(
+        self, *, stall_seconds: float, budget: float | None
+    ) -> tuple[dict[str, Any], bytearray] | None:
+        """Read a message while the watch is on: only the process's time counts, not the consumer's."""
+        assert self.process is not None and self.process.stdout is not None
+        now = time.monotonic()
+        with self._guard:
+            self._stall_deadline = now + stall_seconds
+            self._file_deadline = None if budget is None else now + budget
+        try:
+            return channel.receive(self.process.stdout)  # type: ignore[arg-type]
+        except (OSError, ValueError) as error:
+            logger.debug("decoding process: %s", error)
+            return None
+        finally:
+            with self._guard:
+                self._stall_deadline = self._file_deadline = None
+
+    def _why_dead(self, video: DecodedVideo) -> VideoError:
+        reason = self._killed_for
+        process = self.process
+        status: int | None = None
+        if process is not None:
+            try:
+                status = process.wait(timeout=1.0)
+            except subprocess.TimeoutExpired:
+                status = None
+        self._discard()
+        if reason is not None:
+            return DecodeLimitError(reason, path=video.path)
+        if self._stopped:
+            return UnreadableVideoError("decoding was stopped", path=video.path)
+        how = "ended unexpectedly"
+        if status is not None and status < 0:
+            how = f"was killed by {_signal_name(-status)}"
+        return UnreadableVideoError(f"the decoder crashed: its process {how}", path=video.path)
+
+
+def _to_batch(fields: dict[str, Any], payload: bytearray) -> FrameBatch:
+    shape = tuple(int(side) for side in fields["shape"])
+    if len(shape) != 4 or min(shape) < 0 or len(payload) != 8 * shape[0] + int(np.prod(shape)):
+        raise ValueError("a batch whose size is not what it says")
+    seconds = np.frombuffer(payload, dtype=np.float64, count=shape[0])
+    data = np.frombuffer(payload, dtype=np.uint8, offset=8 * shape[0]).reshape(shape)
+    return FrameBatch(data, seconds)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

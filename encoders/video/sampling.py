@@ -1,0 +1,144 @@
+"""Decide which pictures of a video are decoded, from its packets alone.
+
+Two plans. ``dense`` takes a picture every so many seconds. ``fast``, the default, takes keyframes, which
+encoders put where scenes begin and which cost a tenth of a full decode or less, and fills a long gap
+only where the sizes of the packets say that something happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.video.packets import PacketTable
+from vidseek.storage.types import TimeSpan
+
+SHORT_VIDEO_SECONDS = 60.0
+"""Videos shorter than this are sampled every second by every plan."""
+KEYFRAME_SPACING_SECONDS = 1.0
+"""Keyframes nearer than this to the one before are left out, unless a long gap follows them."""
+LONE_KEYFRAME_SECONDS = 2.0
+LONG_GAP_SECONDS = 4.0
+"""Gaps between keyframes up to this are never filled."""
+FILL_SPACING_SECONDS = 2.0
+FILL_RATIO = 1.0
+"""A gap is filled when its packets since the last sample hold this many times the bytes of a keyframe."""
+SPIKE_RATIO = 0.5
+"""One packet of this share of a keyframe's bytes is a new scene."""
+
+
+@dataclass(frozen=True)
+class SamplingPlan:
+    """How densely a video is looked at."""
+
+    mode: Literal["fast", "dense"] = "fast"
+    every_seconds: float = 1.0
+    """Spacing of ``dense``."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("fast", "dense"):
+            raise ValueError(f"SamplingPlan.mode is 'fast' or 'dense', got {self.mode!r}")
+        if not 0.01 <= self.every_seconds <= 3600:
+            raise ValueError(
+                f"SamplingPlan.every_seconds is 0.01 to 3600, got {self.every_seconds}"
+            )
+
+
+def choose_frames(
+    table: PacketTable, plan: SamplingPlan, *, span: TimeSpan | None = None
+) -> NDArray[np.intp]:
+    """Choose the pictures to decode.
+
+    Args:
+        table: packets of the whole video, or of the span's neighbourhood.
+        plan: how densely.
+        span: seconds from the stream's start; only pictures shown during it are chosen.
+
+    Returns:
+        (N,) ascending rows of the table; at least one unless the table is empty.
+    """
+    if len(table) == 0:
+        return np.zeros(0, dtype=np.intp)
+    start = table.pts_seconds[0] if span is None else span.start_seconds
+    end = table.end_seconds if span is None else min(span.end_seconds, table.end_seconds)
+    if plan.mode == "dense":
+        rows = _every(table, start, end, plan.every_seconds)
+    elif end - start < SHORT_VIDEO_SECONDS:
+        rows = _every(table, start, end, 1.0)
+    else:
+        rows = _keyframes_and_more(table, start, end)
+    decodable = rows[rows >= _first_decodable(table)]
+    return decodable if len(decodable) else rows[-1:]
+
+
+def _first_decodable(table: PacketTable) -> int:
+    """Row of the first keyframe: a recording that begins midway has pictures nothing can decode."""
+    keyframes = table.keyframes
+    return int(keyframes[0]) if len(keyframes) else 0
+
+
+def _every(table: PacketTable, start: float, end: float, every: float) -> NDArray[np.intp]:
+    """Rows of what is on screen at start, start + every, ..."""
+    count = max(1, int(np.ceil((end - start) / every - 1e-6)))
+    ticks = start + every * np.arange(count)
+    # A frame of 25 a second begins at 0.99999 as likely as at 1.0.
+    rows = np.searchsorted(table.pts_seconds, ticks + 1e-4, side="right") - 1
+    return np.unique(np.maximum(rows, 0))
+
+
+def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray[np.intp]:
+    first = max(0, int(np.searchsorted(table.pts_seconds, start + 1e-4, side="right")) - 1)
+    stop = max(first + 1, int(np.searchsorted(table.pts_seconds, end, side="left")))
+    keyframes = table.keyframes
+    keyframes = keyframes[(keyframes >= first) & (keyframes < stop)]
+    keyframes = _thinned(table, keyframes, end)
+    anchors = keyframes if len(keyframes) and keyframes[0] == first else np.r_[first, keyframes]
+    typical = float(np.median(table.size_bytes[table.is_keyframe])) if len(keyframes) else 0.0
+    rows = [anchors]
+    for left, right in zip(anchors, np.r_[anchors[1:], stop], strict=True):
+        gap_end = table.pts_seconds[right] if right < len(table) else end
+        if gap_end - table.pts_seconds[left] > LONG_GAP_SECONDS:
+            rows.append(_fill(table, int(left), int(right), gap_end, typical))
+    return np.unique(np.concatenate(rows)).astype(np.intp)
+
+
+def _thinned(table: PacketTable, keyframes: NDArray[np.intp], end: float) -> NDArray[np.intp]:
+    """At most about one a second, whatever the GOP; one that begins a long stretch always stays."""
+    seconds = table.pts_seconds[keyframes]
+    until_next = np.diff(seconds, append=end)
+    kept = []
+    last = -np.inf
+    for row, at, gap in zip(keyframes, seconds, until_next, strict=True):
+        if at - last >= KEYFRAME_SPACING_SECONDS - 1e-4 or gap >= LONE_KEYFRAME_SECONDS:
+            kept.append(row)
+            last = at
+    return np.asarray(kept, dtype=np.intp)
+
+
+def _fill(
+    table: PacketTable, left: int, right: int, gap_end: float, typical: float
+) -> NDArray[np.intp]:
+    """Pictures between two keyframes at which, by the bytes spent, something has happened."""
+    if right - left < 2:
+        return np.zeros(0, dtype=np.intp)
+    reference = max(1.0, float(table.size_bytes[left]), typical)
+    chosen = []
+    spent = 0.0
+    last = table.pts_seconds[left]
+    for row in range(left + 1, right):
+        size = float(table.size_bytes[row])
+        spent += size
+        at = table.pts_seconds[row]
+        is_spike = size > SPIKE_RATIO * reference
+        if gap_end - at < FILL_SPACING_SECONDS / 2:
+            break
+        if (is_spike and at - last > 0.5) or (
+            spent > FILL_RATIO * reference and at - last >= FILL_SPACING_SECONDS
+        ):
+            chosen.append(row)
+            spent = 0.0
+            last = at
+    return np.asarray(chosen, dtype=np.intp)

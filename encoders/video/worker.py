@@ -1,0 +1,205 @@
+"""What a decoding process does: read jobs from its standard input, write frames to its standard output.
+
+Started by ``pool.py`` with a plain ``python -c``, so that a user's script needs no ``__main__`` guard.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from vidseek.encoders.video import channel
+from vidseek.encoders.video.info import DecodeLimits
+from vidseek.encoders.video.reader import ReaderName, VideoReader, open_video
+from vidseek.encoders.video.sampling import SamplingPlan, choose_frames
+from vidseek.storage.errors import DecodeLimitError, UnreadableVideoError, VideoError
+from vidseek.storage.types import FrameBatch, TimeSpan
+
+ALIVE_SECONDS = 0.25
+"""How often a process that has no frames yet says that it is at work."""
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """A file to decode."""
+
+    path: Path
+    plan: SamplingPlan = SamplingPlan()
+    span: TimeSpan | None = None
+    """Only this part of the file."""
+
+
+def decode_file(
+    job: DecodeJob,
+    *,
+    reader: ReaderName,
+    short_side: int | None,
+    threads: int,
+    limits: DecodeLimits,
+    on_progress: Callable[[], None] | None = None,
+) -> tuple[VideoReader, Iterator[FrameBatch]]:
+    """Open a file and begin to decode what its plan asks for.
+
+    Raises:
+        VideoError: it cannot be read; also while the batches are taken.
+    """
+    video = open_video(
+        job.path,
+        reader=reader,
+        short_side=short_side,
+        span=job.span,
+        threads=threads,
+        limits=limits,
+        on_progress=on_progress,
+    )
+    try:
+        rows = choose_frames(video.packets(), job.plan, span=job.span)
+        return video, video.frames(rows)
+    except BaseException:
+        video.close()
+        raise
+
+
+class Worker:
+    """The loop of a decoding process."""
+
+    def __init__(
+        self, source: BinaryIO, sink: BinaryIO, *, on_orphaned: Callable[[], None]
+    ) -> None:
+        """Serve jobs.
+
+        Args:
+            source: messages from the run.
+            sink: messages to it.
+            on_orphaned: called from another thread when the run has gone away.
+        """
+        self._source = source
+        self._sink = sink
+        self._on_orphaned = on_orphaned
+        self._jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._cancelled = -1
+        self._last_alive = 0.0
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        threading.Thread(target=self._listen, daemon=True, name="vidseek-listen").start()
+        channel.send(self._sink, {"kind": "ready"})
+        while (header := self._jobs.get()) is not None:
+            self._serve(header)
+
+    def _listen(self) -> None:
+        # In a thread of its own, so that the end of the run is noticed in the middle of a file.
+        try:
+            while (message := channel.receive(self._source)) is not None:
+                header, _ = message
+                if header["kind"] == "cancel":
+                    self._cancelled = int(header["number"])
+                else:
+                    self._jobs.put(header)
+        except (OSError, ValueError):
+            pass
+        self._jobs.put(None)
+        self._on_orphaned()
+
+    def _alive(self) -> None:
+        now = time.monotonic()
+        if now - self._last_alive > ALIVE_SECONDS:
+            self._last_alive = now
+            channel.send(self._sink, {"kind": "alive"})
+
+    def _serve(self, header: dict[str, Any]) -> None:
+        path = Path(header["path"])
+        try:
+            self._decode(header, path)
+        except VideoError as error:
+            channel.send(self._sink, channel.error_to_header(error))
+        except MemoryError:
+            error = DecodeLimitError("decoding it needs too much memory", path=path)
+            channel.send(self._sink, channel.error_to_header(error))
+        except (BrokenPipeError, ConnectionError):
+            raise
+        except Exception as unexpected:
+            error_line = f"{type(unexpected).__name__}: {unexpected}"
+            failure = UnreadableVideoError(f"the decoder failed: {error_line}", path=path)
+            channel.send(self._sink, channel.error_to_header(failure))
+
+    def _decode(self, header: dict[str, Any], path: Path) -> None:
+        span = header["span"]
+        job = DecodeJob(
+            path, SamplingPlan(**header["plan"]), None if span is None else TimeSpan(*span)
+        )
+        video, batches = decode_file(
+            job,
+            reader=header["reader"],
+            short_side=header["short_side"],
+            threads=header["threads"],
+            limits=DecodeLimits(**header["limits"]),
+            on_progress=self._alive,
+        )
+        with video:
+            keyframes = video.packets().keyframe_seconds
+            info = {"kind": "info", "info": video.info.__dict__, "reader": video.name}
+            channel.send(self._sink, info, np.ascontiguousarray(keyframes).data)
+            for batch in batches:
+                if self._cancelled >= header["number"]:
+                    break
+                channel.send(
+                    self._sink,
+                    {"kind": "batch", "shape": batch.data.shape},
+                    np.ascontiguousarray(batch.pts_seconds).data,
+                    np.ascontiguousarray(batch.data).data,
+                )
+            end = {
+                "kind": "end",
+                "damaged": video.damaged,
+                "duration_seconds": video.info.duration_seconds,
+            }
+            channel.send(self._sink, end)
+
+
+def limit_memory(extra_bytes: int) -> None:
+    """Let this process take no more address space than it has now plus so many bytes."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + extra_bytes
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard != resource.RLIM_INFINITY:
+            limit = min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (ImportError, OSError, ValueError):
+        pass  # no such limit on this system; the time limits still hold
+
+
+def main(memory_bytes: int) -> None:
+    """Entry of a decoding process."""
+    # Ctrl-C reaches every process of a terminal; the run decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a library prints must not end up among the messages, nor in the user's terminal.
+    sink = os.fdopen(os.dup(1), "wb")
+    source = os.fdopen(os.dup(0), "rb")
+    quiet = os.open(os.devnull, os.O_RDWR)
+    os.dup2(quiet, 0)
+    os.dup2(quiet, 1)
+    import av  # before the limit, and before the first job waits for it
+
+    av.logging.set_level(None)
+    os.dup2(quiet, 2)
+    limit_memory(memory_bytes)
+    try:
+        Worker(source, sink, on_orphaned=lambda: os._exit(0)).run()
+    except (BrokenPipeError, ConnectionError):
+        pass
+    sys.stdout = None
+    os._exit(0)
