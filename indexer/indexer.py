@@ -20,10 +20,10 @@ from itertools import chain
 from pathlib import Path
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
 from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
-from vidseek.indexer.pipeline import EncodedVideo, encode_video
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport

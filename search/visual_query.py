@@ -126,15 +126,17 @@ def _looked_at(encoder: Encoder, path: Path, span: TimeSpan | None) -> _Rows:
         features = encoder.encode_frames(batch.data)
         return features.vectors, np.ones(1, np.float32), True
 
-    from vidseek.encoders.pipeline import decoding_side, encode_video
+    from vidseek.encoders.pipeline import encode_video
 
-    job = DecodeJob(path, SamplingPlan(), span)
-    with DecodePool(workers=1, short_side=decoding_side(encoder.spec)) as pool:
-        (decoded,) = pool.read([job])
+    with DecodePool(workers=1, short_side=encoder.spec.image_size) as pool:
+        decoded = next(pool.read([DecodeJob(path, SamplingPlan(), span)]))
         _check_part(span, decoded.info.duration_seconds, path)
         clips = encode_video(decoded, encoder).clips
-    seconds = np.array([clip.span.duration_seconds for clip in clips], np.float32)
-    return np.stack([clip.vector for clip in clips]), _positive(seconds), False
+    seconds = [
+        clip.span.duration_seconds if span is None else clip.span.overlap(span) for clip in clips
+    ]
+    vectors = np.stack([clip.vector for clip in clips])
+    return vectors, _positive(np.array(seconds, np.float32)), False
 
 
 def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> None:
