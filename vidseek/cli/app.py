@@ -1,0 +1,196 @@
+"""The application: global options, how errors end a run, and the list of commands."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from vidseek import __version__
+from vidseek.cli import health, indexing, keeping, searching
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options before the command say."""
+
+    library: Path | None = None
+    """Folder of the library; None for the default."""
+    debug: bool = False
+    """Show tracebacks and the full log."""
+
+
+class Commands(TyperGroup):
+    """A group of commands that ends every error in one clear line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; translate what it raises."""
+        from vidseek.storage.errors import QueryError, VidseekError
+
+        try:
+            return super().invoke(ctx)
+        except VidseekError as error:
+            self._show_traceback(ctx)
+            complain(str(error))
+            code = EXIT_USAGE if isinstance(error, QueryError) else EXIT_ERROR
+            raise typer.Exit(code) from error
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader of our pipe has gone: typer ends quietly
+            self._show_traceback(ctx)
+            reason = error.strerror or str(error)
+            complain(f"{error.filename}: {reason}" if error.filename else reason)
+            raise typer.Exit(EXIT_ERROR) from error
+        except Exception as error:
+            if type(error).__module__.startswith(("typer.", "click.")):
+                raise  # wrong usage: typer prints it and exits with 2
+            if not self._show_traceback(ctx):
+                complain(
+                    f"unexpected {type(error).__name__}: {error}\n"
+                    "This is a fault of vidseek: please report it with the traceback, which "
+                    "`vidseek --debug ...` (or VIDSEEK_DEBUG=1) shows."
+                )
+            raise typer.Exit(EXIT_ERROR) from error
+
+    @staticmethod
+    def _show_traceback(ctx: Any) -> bool:
+        settings = ctx.find_object(Settings)
+        if settings is None or not settings.debug:
+            return False
+        typer.echo(traceback.format_exc(), err=True, nl=False)
+        return True
+
+
+class Command(TyperCommand):
+    """A command whose help shows arguments by name alone, as its usage line does."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The parts of the usage line: ``TEXT`` where newer typer has ``{TEXT}``."""
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        arguments, options = [], []
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument":
+                arguments.append((param.metavar, param.help))  # type: ignore[attr-defined]
+            elif (record := param.get_help_record(ctx)) is not None:
+                options.append(record)
+        for heading, records in (("Arguments", arguments), ("Options", options)):
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+def complain(message: str) -> None:
+    """Write one error to stderr."""
+    typer.echo(f"vidseek: {message}", err=True)
+
+
+class _StderrLog(logging.Handler):
+    """Writes to what sys.stderr is now: a progress display puts its own in place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        with contextlib.suppress(OSError):
+            typer.echo(f"vidseek: {self.format(record)}", err=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vidseek {__version__}")
+        raise typer.Exit()
+
+
+def _start(
+    ctx: typer.Context,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="VIDSEEK_LIBRARY",
+            help="Folder of the library; also accepted after the command.",
+        ),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="VIDSEEK_DEBUG", help="Show log and tracebacks.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Find moments in your videos by words, by a picture or by another video.
+
+    Index a folder once, then search it. Nothing leaves this machine.
+
+    Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.
+    """
+    ctx.obj = Settings(library, debug)
+    handler = _StderrLog()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("vidseek")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+
+
+def _make_app() -> typer.Typer:
+    # Plain help and plain errors: rich would take longer to import than a command takes to run.
+    application = typer.Typer(
+        cls=Commands,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    application.callback()(_start)
+    for command in (
+        indexing.index,
+        searching.search,
+        searching.similar,
+        keeping.list_videos,
+        keeping.info,
+        indexing.failed,
+        keeping.remove,
+        keeping.relocate,
+        health.doctor,
+    ):
+        name = "list" if command is keeping.list_videos else command.__name__
+        application.command(name, cls=Command)(command)
+    return application
+
+
+app = _make_app()
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal cannot show must not end a run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="vidseek")
+    except KeyboardInterrupt:
+        os._exit(EXIT_INTERRUPTED)

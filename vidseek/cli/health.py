@@ -1,0 +1,115 @@
+"""``vidseek doctor``: what this machine and a library have, what they lack, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.options import JsonOption, LibraryOption, library_folder, open_library
+
+if TYPE_CHECKING:
+    from vidseek.doctor import DoctorReport, LibraryHealth
+
+
+def doctor(
+    ctx: typer.Context,
+    check_only: Annotated[
+        bool, typer.Option("--check-only", help="Report what is damaged; repair nothing.")
+    ] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check installation and library, and repair.
+
+    Says what is missing and what to do about it. Damaged search indexes are rebuilt from the
+    database; the videos are not read.
+
+    \b
+    Example: vidseek doctor
+    """
+    from vidseek.storage.errors import LibraryError, NotALibraryError
+
+    folder = library_folder(ctx, library)
+    trouble: LibraryError | None = None
+    try:
+        with open_library(ctx, library) as opened:
+            report = opened.doctor(repair=not check_only)
+    except LibraryError as error:
+        from vidseek.doctor import examine
+
+        report, trouble = examine(), error
+    no_library_yet = isinstance(trouble, NotALibraryError) and not folder.exists()
+    if json:
+        output.print_json(_report_json(report, None if no_library_yet else trouble))
+    else:
+        _print_report(report)
+        if trouble is not None:
+            note = "none yet; `vidseek index PATH` makes it" if no_library_yet else str(trouble)
+            _line("library", f"{folder}: {note}")
+    if trouble is not None and not no_library_yet:
+        raise typer.Exit(1)
+
+
+def _print_report(report: DoctorReport) -> None:
+    _line("vidseek", f"{report.vidseek}, Python {report.python}, {report.system}")
+    _line("processor", f"{report.processor}, {output.counted(report.processors, 'core')}")
+    if report.cpu_features:
+        present = [name for name, there in report.cpu_features.items() if there]
+        absent = [name for name, there in report.cpu_features.items() if not there]
+        _line("  has", ", ".join(present) or "none of the instructions that speed up encoding")
+        if absent:
+            _line("  has not", ", ".join(absent))
+    _line("GPU", ", ".join(report.gpus) or "none")
+    for decoder in report.decoders:
+        version = "not installed" if decoder.version is None else decoder.version
+        ffmpeg = "" if decoder.ffmpeg is None else f" (FFmpeg {decoder.ffmpeg})"
+        _line("decoder", f"{decoder.package} {version}{ffmpeg}")
+    _line("FAISS", report.faiss or "not installed")
+    decoders = {decoder.package for decoder in report.decoders}
+    others = [
+        f"{name} {version}"
+        for name, version in report.packages.items()
+        if version is not None and name not in decoders and not name.startswith("faiss")
+    ]
+    _line("packages", ", ".join([*others, f"SQLite {report.sqlite}"]))
+    if report.library is not None:
+        _print_library(report.library)
+    for finding in report.findings:
+        _line("found", finding.problem)
+        if finding.next_step:
+            _line("  do", finding.next_step)
+    if not report.findings:
+        _line("found", "nothing wrong")
+
+
+def _print_library(health: LibraryHealth) -> None:
+    _line("library", output.short_path(health.folder))
+    numbers = health.statistics
+    size = numbers.database_bytes
+    facts = [
+        output.counted(numbers.indexed, "video"),
+        output.amount_of_time(numbers.video_seconds),
+        output.counted(numbers.clips, "clip"),
+        *([] if size is None else [f"{output.amount_of_bytes(size)} of database"]),
+        *([f"{numbers.damaged} damaged"] if numbers.damaged else []),
+    ]
+    _line("  holds", ", ".join(facts))
+    _line("  encoder", health.encoder or "none yet")
+    if health.orphans_removed:
+        _line("  removed", output.counted(health.orphans_removed, "file") + " nothing refers to")
+
+
+def _line(label: str, text: str) -> None:
+    typer.echo(f"{output.styled(f'{label:<11}', bold=True)}{output.printable(text)}")
+
+
+def _report_json(report: DoctorReport, trouble: Exception | None) -> dict[str, Any]:
+    answer = asdict(report)
+    if report.library is not None:
+        answer["library"]["folder"] = str(report.library.folder)
+    answer["healthy"] = report.is_healthy and trouble is None
+    answer["error"] = None if trouble is None else str(trouble)
+    return answer

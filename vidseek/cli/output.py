@@ -1,0 +1,214 @@
+"""How answers look: JSON, columns for other programs, and lines for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from vidseek.indexer import IndexReport
+    from vidseek.storage.types import SearchHit, Video
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document to stdout; ASCII, so that any terminal and pipe takes it."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_columns(rows: Iterable[Sequence[object]]) -> None:
+    """Write tab-separated columns, one row a line, for a pipe."""
+    for row in rows:
+        typer.echo("\t".join("" if cell is None else printable(str(cell)) for cell in row))
+
+
+def is_for_person() -> bool:
+    """True if stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def styled(text: str, **style: Any) -> str:
+    """``text`` in a style, where stdout is a terminal that wants colour."""
+    plain = not is_for_person() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return text if plain else typer.style(text, **style)
+
+
+def terminal_columns() -> int:
+    """Width of the terminal in characters."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters escaped: a file name must not steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """``text`` with its middle left out so that it fits; the end says more than the start."""
+    if len(text) <= width or width < 8:
+        return text
+    tail = (width - 1) * 2 // 3
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def short_path(path: Path) -> str:
+    """``path`` as a person would write it: from here, from home, or in full."""
+    for base, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(base) and path != base:
+            return prefix + printable(str(path.relative_to(base)))
+    return printable(str(path))
+
+
+def clock(seconds: float) -> str:
+    """``m:ss`` or ``h:mm:ss``, rounded down.
+
+    >>> clock(3723.9)
+    '1:02:03'
+    """
+    whole = int(seconds)
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def span_clock(start_seconds: float, end_seconds: float) -> str:
+    """``0:12-0:18``: the end rounded up, so that it is never before what it covers."""
+    return f"{clock(start_seconds)}-{clock(math.ceil(end_seconds))}"
+
+
+def amount_of_time(seconds: float) -> str:
+    """A length in the unit that fits: ``3.2 s``, ``4.5 min``, ``2.1 h``."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def amount_of_bytes(size: float) -> str:
+    """A size in the unit that fits: ``512 B``, ``3.4 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 video``, ``3 videos``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def hit_json(hit: SearchHit) -> dict[str, Any]:
+    """A hit as JSON."""
+    return {
+        "path": str(hit.video.path),
+        "start_seconds": round(hit.span.start_seconds, 3),
+        "end_seconds": round(hit.span.end_seconds, 3),
+        "score": round(hit.score, 6),
+        "confidence": None if hit.confidence is None else round(hit.confidence, 4),
+        "thumbnail": None if hit.thumbnail is None else str(hit.thumbnail),
+    }
+
+
+def print_hits(hits: Sequence[SearchHit]) -> None:
+    """Write hits, best first: two lines each for a person, tab-separated columns for a pipe."""
+    if not is_for_person():
+        print_columns((rank, *hit_json(hit).values()) for rank, hit in enumerate(hits, 1))
+        return
+    times = [span_clock(hit.span.start_seconds, hit.span.end_seconds) for hit in hits]
+    wide = max(map(len, times), default=0)
+    for rank, (hit, time) in enumerate(zip(hits, times, strict=True), 1):
+        sure = f"{hit.score:.3f}" if hit.confidence is None else f"{hit.confidence:.0%}"
+        lead = f"{rank:>3}  {sure:>5}  {time:<{wide}}  "
+        name = shorten(short_path(hit.video.path), terminal_columns() - len(lead))
+        typer.echo(
+            f"{rank:>3}  {styled(f'{sure:>5}', fg='green')}  {time:<{wide}}  "
+            f"{styled(name, bold=True)}"
+        )
+        if hit.thumbnail is not None:
+            typer.echo(styled(f"     {short_path(hit.thumbnail)}", dim=True))
+
+
+EMPTY_REPORT = {
+    "indexed": 0,
+    "unchanged": 0,
+    "moved": 0,
+    "missing": 0,
+    "failed": [],
+    "video_seconds": 0.0,
+    "seconds": 0.0,
+}
+"""What ``report_json`` gives where there was nothing to do."""
+
+
+def report_json(report: IndexReport) -> dict[str, Any]:
+    """What an indexing run did, as JSON."""
+    return {
+        "indexed": report.indexed,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "missing": report.missing,
+        "failed": [{"path": str(file.path), "reason": file.reason} for file in report.failed],
+        "video_seconds": round(report.video_seconds, 3),
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def print_report(report: IndexReport) -> None:
+    """What an indexing run did, for a person: counts, speed, and every failure's reason."""
+    counts = {
+        "indexed": report.indexed,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "missing": report.missing,
+        "failed": len(report.failed),
+    }
+    typer.echo("  ".join(f"{name} {count:,}" for name, count in counts.items()))
+    if report.indexed and report.seconds > 0:
+        speed = report.video_seconds / report.seconds
+        typer.echo(
+            f"{amount_of_time(report.video_seconds)} of video in "
+            f"{amount_of_time(report.seconds)}, {speed:.0f}x realtime"
+        )
+    print_failures([(file.path, file.reason) for file in report.failed])
+
+
+def print_failures(failures: Sequence[tuple[Path, str]]) -> None:
+    """Files that could not be read, each with its reason."""
+    if failures:
+        typer.echo("not readable:")
+    for path, reason in failures:
+        typer.echo(f"  {short_path(path)}: {printable(reason)}")
+
+
+def video_json(video: Video) -> dict[str, Any]:
+    """A video as JSON."""
+    from datetime import UTC, datetime
+
+    modified = datetime.fromtimestamp(video.modified_ns / 1e9, UTC)
+    return {
+        "path": str(video.path),
+        "state": video.state.value,
+        "duration_seconds": round(video.duration_seconds, 3),
+        "frame_rate": round(video.frame_rate, 3),
+        "width": video.width,
+        "height": video.height,
+        "codec": video.codec,
+        "size_bytes": video.size_bytes,
+        "modified": modified.isoformat(timespec="seconds"),
+        "content_hash": video.content_hash,
+        "damaged": video.damaged,
+        "failure": video.failure,
+    }

@@ -1,0 +1,261 @@
+"""The demo: ``python -m vidseek.demo``, or ``make demo``.
+
+It makes a dozen clips from photographs, indexes them, asks by words, by a picture and by a video,
+and writes a contact sheet of the hits. With ``--videos DIR`` it does that on one's own folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import vidseek
+from vidseek import demo_clips
+from vidseek.cli import output
+from vidseek.cli.progress import StopRequest, shown_progress
+from vidseek.contact_sheet import SheetRow, write_contact_sheet
+from vidseek.search.confidence import confident_hits
+from vidseek.storage.errors import VidseekError
+
+if TYPE_CHECKING:
+    from vidseek.library import Library
+    from vidseek.storage.types import SearchHit
+
+QUESTIONS = {
+    "a cat": "chelsea.png",
+    "a cup of coffee on a table": "coffee.png",
+    "a red motorcycle": "motorcycle_left.png",
+    "an astronaut in an orange suit": "astronaut.png",
+    "a rocket at night": "rocket.jpg",
+    "a man with a camera on a tripod": "camera.png",
+}
+"""Query -> the photograph that it names."""
+
+AT_LEAST_RIGHT = 4
+
+OWN_QUESTIONS = (
+    "a person talking",
+    "people outdoors",
+    "a dog",
+    "a car on a road",
+    "food on a table",
+    "water and sky",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo.
+
+    Returns:
+        The exit code: 0, or 1 if the demo went wrong or found too little.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m vidseek.demo", description="Show what vidseek does."
+    )
+    parser.add_argument("--videos", type=Path, metavar="DIR", help="a folder of your own videos")
+    parser.add_argument(
+        "--library",
+        type=Path,
+        metavar="DIR",
+        help="where to keep the index (default: ./demo-library)",
+    )
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        metavar="DIR",
+        default=Path("demo-videos"),
+        help="where to put the clips of the demo (default: ./demo-videos)",
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.videos is None:
+            return show_samples(chosen.library or Path("demo-library"), chosen.clips)
+        library = chosen.library or Path("demo-library-own")
+        return show_own_videos(chosen.videos.expanduser(), library)
+    except (VidseekError, OSError) as error:
+        say(f"vidseek: {error}", to_stderr=True)
+        return 1
+    except KeyboardInterrupt:
+        say("vidseek: interrupted; run it again to go on", to_stderr=True)
+        return 130
+
+
+def show_samples(library_folder: Path, folder: Path) -> int:
+    """The demo on clips made of photographs."""
+    started = time.monotonic()
+    title("1. A dozen clips, filmed from the photographs of scikit-image")
+    clips = demo_clips.make_clips(folder)
+    picture, video = make_queries(folder / "queries")
+    say(f"   {len(clips)} clips in {folder}, {seconds_since(started)}")
+
+    with vidseek.open(library_folder) as library:
+        if not index(library, clips):
+            return 130
+        title("3. Asking by words")
+        rows, right = [], 0
+        for text, photograph in QUESTIONS.items():
+            hits = library.search(text, k=6)
+            found = bool(hits) and shows(hits[0], photograph)
+            right += found
+            verdict = "right" if found else "wrong"
+            describe(f'"{text}"', hits, verdict)
+            rows.append(SheetRow(text, hits, f"by words, first hit {verdict}"))
+        say(f"   {right} of {len(QUESTIONS)} right at the first place")
+
+        title("4. Asking by a picture, and by a video")
+        for what, path, photograph in (
+            ("the motorcycle from another side", picture, "motorcycle_left.png"),
+            ("another film of the coffee, mirrored", video, "coffee.png"),
+        ):
+            hits = library.similar(path, k=6)
+            found = bool(hits) and shows(hits[0], photograph)
+            verdict = "right" if found else "wrong"
+            describe(what, hits, verdict)
+            note = f"{path.name}, first hit {verdict}"
+            rows.append(SheetRow(what, hits, note, preview(path, photograph)))
+    sheet = library_folder / "contact-sheet.html"
+    write_contact_sheet(
+        sheet,
+        title="vidseek demo",
+        subtitle=f"{right} of {len(QUESTIONS)} text queries found their photograph first.",
+        rows=rows,
+    )
+    close(sheet, library_folder, started)
+    say("   on your own videos:      make demo VIDEOS=~/Movies")
+    if right < AT_LEAST_RIGHT:
+        say(f"vidseek: fewer than {AT_LEAST_RIGHT} text queries were right", to_stderr=True)
+        return 1
+    return 0
+
+
+def show_own_videos(videos: Path, library_folder: Path) -> int:
+    """The demo on somebody's own folder; nothing is written into it."""
+    started = time.monotonic()
+    title(f"1. Your videos in {videos}")
+    with vidseek.open(library_folder) as library:
+        if not index(library, [videos]):
+            return 130
+        known = [video for video in library.list() if video.state.value == "indexed"]
+        if not known:
+            say(f"vidseek: no readable video in {videos}", to_stderr=True)
+            return 1
+        title("3. Asking by words")
+        rows = []
+        for text in OWN_QUESTIONS:
+            hits = confident_hits(library.search(text, k=8, per_video=2))
+            describe(f'"{text}"', hits)
+            rows.append(SheetRow(text, hits))
+        title("4. Asking by a video")
+        longest = max(known, key=lambda video: video.duration_seconds)
+        others = library.similar(longest.path, k=8, per_video=1, exclude_itself=True)
+        describe(f"like {output.short_path(longest.path)}", others)
+        rows.append(SheetRow(f"like {longest.path.name}", others))
+    sheet = library_folder / "contact-sheet.html"
+    total = output.amount_of_time(sum(video.duration_seconds for video in known))
+    subtitle = f"{output.counted(len(known), 'video')}, {total}"
+    write_contact_sheet(sheet, title=f"vidseek in {videos.name}", subtitle=subtitle, rows=rows)
+    close(sheet, library_folder, started)
+    return 0
+
+
+def index(library: Library, paths: Sequence[Path]) -> bool:
+    """Index with progress; False if it was stopped."""
+    title("2. Indexing")
+    with StopRequest() as stop, shown_progress() as progress:
+        report = library.index(paths, on_progress=progress, should_stop=stop.wanted)
+    if report.indexed:
+        speed = report.video_seconds / max(report.seconds, 1e-9)
+        say(
+            f"   {output.counted(report.indexed, 'video')}, "
+            f"{output.amount_of_time(report.video_seconds)} of film in "
+            f"{output.amount_of_time(report.seconds)}: {speed:.0f}x realtime"
+        )
+    if report.unchanged:
+        say(f"   {output.counted(report.unchanged, 'video')} unchanged: nothing to do")
+    for file in report.failed:
+        say(f"   {output.short_path(file.path)}: {output.printable(file.reason)}")
+    if report.interrupted:
+        say("   stopped; run it again to go on")
+    return not report.interrupted
+
+
+def make_queries(folder: Path) -> tuple[Path, Path]:
+    """A picture and a video to ask with, neither of them in the library."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, video = folder / "motorcycle.jpg", folder / "coffee.mp4"
+    if not picture.exists():
+        demo_clips.load_photograph("motorcycle_right.png").save(picture, quality=85)
+    if not video.exists():
+        scene = demo_clips.Scene("coffee.png", 3, (0.2, 0.6, 0.7), (0.6, 0.4, 0.8), mirrored=True)
+        demo_clips.make_clip(video, [scene])
+    return picture, video
+
+
+def preview(path: Path, photograph: str) -> bytes:
+    """A small JPEG of what was asked with."""
+    import io
+
+    from PIL import Image, ImageOps
+
+    if path.suffix == ".jpg":
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+    else:
+        picture = ImageOps.mirror(demo_clips.load_photograph(photograph))
+    picture.thumbnail((240, 160))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def shows(hit: SearchHit, photograph: str) -> bool:
+    """True if the middle of a hit is a view of the photograph."""
+    middle = (hit.span.start_seconds + hit.span.end_seconds) / 2
+    return demo_clips.photograph_at(hit.video.path.name, middle) == photograph
+
+
+def describe(query: str, hits: Sequence[SearchHit], verdict: str = "") -> None:
+    """One line: the query, its best hit, and whether that was right."""
+    if not hits:
+        say(f"   {query:<38} no confident match")
+        return
+    best = hits[0]
+    span = output.span_clock(best.span.start_seconds, best.span.end_seconds)
+    sure = "" if best.confidence is None else f"{best.confidence:.0%}"
+    say(f"   {query:<38} {best.video.path.name:<20} {span:<12} {sure:>4}  {verdict}".rstrip())
+
+
+def close(sheet: Path, library_folder: Path, started: float) -> None:
+    """Say where the result is and what to do next."""
+    title(f"Done, {seconds_since(started)}")
+    command = Path(sys.executable).with_name("vidseek")
+    program = os.path.relpath(command) if command.exists() else "vidseek"
+    say(f"   see the hits:            {sheet} (open it in a browser)")
+    say(f'   ask something yourself:  {program} --library {library_folder} search "a horse"')
+    say(f"   index a folder:          {program} index ~/Movies")
+
+
+def seconds_since(started: float) -> str:
+    """How long it took, as text."""
+    return output.amount_of_time(time.monotonic() - started)
+
+
+def title(text: str) -> None:
+    """Write a heading."""
+    say(("\n" if text[0] != "1" else "") + output.styled(text, bold=True))
+
+
+def say(text: str, *, to_stderr: bool = False) -> None:
+    """Write a line at once."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.write(text + "\n")
+    stream.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

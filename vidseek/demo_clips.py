@@ -1,0 +1,179 @@
+"""The demo's videos: a dozen short clips made of the photographs that come with scikit-image.
+
+They are read from the installed package when the demo runs; none is shipped with vidseek.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vidseek.storage.errors import VidseekError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 20
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A camera move over one photograph.
+
+    ``start`` and ``end`` are what the camera sees at first and at last: the horizontal and vertical
+    place of its view, 0 to 1, and its width as a part of the widest view that fits.
+    """
+
+    photograph: str
+    seconds: float
+    start: tuple[float, float, float] = (0.5, 0.5, 1.0)
+    end: tuple[float, float, float] = (0.5, 0.5, 0.7)
+    mirrored: bool = False
+
+
+LEFT, RIGHT = (0.0, 0.5, 0.85), (1.0, 0.5, 0.85)
+TOP, BOTTOM = (0.5, 0.0, 1.0), (0.5, 1.0, 1.0)
+WIDE, NEAR = (0.5, 0.5, 1.0), (0.5, 0.5, 0.6)
+
+CLIPS: dict[str, tuple[Scene, ...]] = {
+    "whiskers.mp4": (Scene("chelsea.png", 6, LEFT, RIGHT),),
+    "breakfast.mp4": (Scene("coffee.png", 6, WIDE, NEAR),),
+    "portrait.mp4": (Scene("astronaut.png", 6, (0.5, 0.1, 1.0), (0.5, 0.4, 0.9)),),
+    "launch-pad.mp4": (Scene("rocket.jpg", 7, BOTTOM, TOP),),
+    "garage.mp4": (Scene("motorcycle_left.png", 6, (0.3, 0.7, 0.85), (0.8, 0.8, 0.85)),),
+    "in-the-park.mp4": (Scene("camera.png", 6, (0.4, 0.2, 1.0), (0.4, 0.4, 0.8)),),
+    "collection.mp4": (Scene("coins.png", 5, TOP, BOTTOM),),
+    "telescope.mp4": (Scene("hubble_deep_field.jpg", 6, WIDE, (0.3, 0.4, 0.5)),),
+    "moon.mp4": (Scene("moon.png", 5, BOTTOM, TOP),),
+    "underfoot.mp4": (
+        Scene("gravel.png", 4, LEFT, RIGHT),
+        Scene("grass.png", 4, RIGHT, LEFT),
+        Scene("brick.png", 4, TOP, BOTTOM),
+    ),
+    "reading.mp4": (
+        Scene("page.png", 5, WIDE, NEAR),
+        Scene("text.png", 4, LEFT, RIGHT),
+    ),
+    "odds-and-ends.mp4": (
+        Scene("retina.jpg", 4, WIDE, NEAR),
+        Scene("horse.png", 4, WIDE, (0.5, 0.4, 0.9)),
+        Scene("ihc.png", 4, TOP, BOTTOM),
+    ),
+}
+"""File name -> its scenes, cut one after the other."""
+
+
+def photograph_at(clip: str, seconds: float) -> str | None:
+    """Which photograph a clip of the demo shows at a time; None past its end."""
+    for scene in CLIPS.get(clip, ()):
+        if seconds < scene.seconds:
+            return scene.photograph
+        seconds -= scene.seconds
+    return None
+
+
+def load_photograph(name: str) -> Image:
+    """A photograph of scikit-image, RGB.
+
+    Raises:
+        VidseekError: scikit-image is not installed, or came without it.
+    """
+    from PIL import Image
+
+    try:
+        import skimage
+    except ImportError as error:
+        raise VidseekError(
+            'The demo needs the photographs of scikit-image: pip install "vidseek[demo]", or give '
+            "a folder of your own videos with --videos."
+        ) from error
+    path = Path(skimage.__file__).parent / "data" / name
+    try:
+        with Image.open(path) as picture:
+            upright = picture.convert("RGBA")
+    except OSError as error:
+        raise VidseekError(
+            f"{path}: scikit-image came without this photograph; install version 0.24 or newer."
+        ) from error
+    paper = Image.new("RGBA", upright.size, "white")
+    return Image.alpha_composite(paper, upright).convert("RGB")
+
+
+def make_clips(folder: Path) -> list[Path]:
+    """Make the clips that are not there yet.
+
+    Returns:
+        All of them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name for name in CLIPS]
+    for path in paths:
+        if not path.exists():
+            make_clip(path, CLIPS[path.name])
+    return paths
+
+
+def make_clip(path: Path, scenes: Sequence[Scene]) -> None:
+    """Film scenes into one video file, H.264 where this FFmpeg has it, MPEG-4 elsewhere."""
+    import av
+
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with av.open(str(temporary), "w", format="mp4") as container:
+            stream = container.add_stream(_codec(), rate=FRAMES_PER_SECOND)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            stream.time_base = Fraction(1, FRAMES_PER_SECOND)
+            if stream.codec_context.name == "libx264":
+                stream.options = {"preset": "veryfast", "crf": "23"}
+            else:
+                stream.bit_rate = 2_000_000
+            number = 0
+            for scene in scenes:
+                for picture in _film(scene):
+                    frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+                    frame.pts, number = number, number + 1
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _codec() -> str:
+    import av
+
+    for name in ("libx264", "libopenh264"):
+        with contextlib.suppress(ValueError):
+            return av.codec.Codec(name, "w").name
+    return "mpeg4"
+
+
+def _film(scene: Scene) -> Iterator[Image]:
+    """The pictures that the camera sees, evenly over the scene's time."""
+    from PIL import Image, ImageOps
+
+    photograph = load_photograph(scene.photograph)
+    if scene.mirrored:
+        photograph = ImageOps.mirror(photograph)
+    widest = min(photograph.width, photograph.height * WIDTH / HEIGHT)
+    count = round(scene.seconds * FRAMES_PER_SECOND)
+    for step in range(count):
+        share = step / max(1, count - 1)
+        x, y, zoom = (a + (b - a) * share for a, b in zip(scene.start, scene.end, strict=True))
+        width = widest * zoom
+        height = width * HEIGHT / WIDTH
+        left, top = (photograph.width - width) * x, (photograph.height - height) * y
+        yield photograph.resize(
+            (WIDTH, HEIGHT),
+            Image.Resampling.BICUBIC,
+            box=(left, top, left + width, top + height),
+        )
