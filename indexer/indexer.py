@@ -39,6 +39,9 @@ from vidseek.storage.types import FrameBatch, Video, VideoState
 
 logger = logging.getLogger(__name__)
 
+_FOLD_EVERY_CLIPS = 10_000
+"""Whoever searches during a run of days reads what was added since the index was last folded."""
+
 
 class Indexer:
     """Indexes files and folders into one library with one encoder."""
@@ -123,6 +126,7 @@ class _Run:
         self._in_flight: deque[HashedFile] = deque()
         self._deferred: list[FoundFile] = []
         self._bad_content: dict[str, str] = {}
+        self._clips_to_fold = 0
 
     def execute(
         self,
@@ -210,10 +214,13 @@ class _Run:
         def on_batch(info: VideoInfo, batch: FrameBatch) -> None:
             self._check_stop()
             self._write_thumbnails(hashed.content_hash, batch)
+            thumbnails.extend(batch.pts_seconds.tolist())
             self._meter.advance(float(batch.pts_seconds[-1]), info.duration_seconds)
 
+        thumbnails: list[float] = []
         try:
             encoded = encode_video(decoded, self._encoder, on_batch=on_batch)
+            self._keep_thumbnails(hashed.content_hash, thumbnails, encoded)
         except VideoError as error:
             self._bad_content[hashed.content_hash] = error.reason
             self._fail(hashed, error.reason)
@@ -256,6 +263,9 @@ class _Run:
             video, encoded.clips, fingerprint=self._encoder.spec.fingerprint
         )
         self._indexed += 1
+        self._clips_to_fold += len(encoded.clips)
+        if self._clips_to_fold >= _FOLD_EVERY_CLIPS:
+            self._fold()
         self._meter.settle(
             file.size_bytes, encoded=True, video_seconds=encoded.duration_seconds
         )
@@ -294,19 +304,36 @@ class _Run:
         self._database.add_video(video, [], fingerprint=self._encoder.spec.fingerprint)
 
     def _write_thumbnails(self, content_hash: str, batch: FrameBatch) -> None:
+        """Write one of every frame: which ones are wanted is known when the video is cut."""
         try:
             for frame, seconds in zip(batch.data, batch.pts_seconds.tolist(), strict=True):
                 self._store.write_thumbnail(content_hash, seconds, frame)
         except OSError as error:
             raise _library_error(error, self._store.folder) from error
 
+    def _keep_thumbnails(
+        self, content_hash: str, written: Sequence[float], encoded: EncodedVideo
+    ) -> None:
+        """Keep the middle frame of each clip, the one that a search shows."""
+        shown = {
+            self._store.thumbnail_path(content_hash, clip.frame_seconds[len(clip.frame_seconds) // 2])
+            for clip in encoded.clips
+        }
+        for path in {self._store.thumbnail_path(content_hash, at) for at in written} - shown:
+            path.unlink(missing_ok=True)
+
     def _tidy(self, *, changed: bool) -> None:
-        if not changed:
-            return
-        self._store.remove_orphans()
+        if changed:
+            self._store.remove_orphans()
+            self._fold()
+
+    def _fold(self) -> None:
+        """Bring the vector index up to date, so that the next search does not have to."""
+        self._clips_to_fold = 0
         index = self._store.vector_index(self._encoder.spec)
         index.refresh()
-        index.compact()
+        if index.needs_compaction:
+            index.compact()
 
     def _check_stop(self) -> None:
         if self._should_stop():

@@ -15,8 +15,8 @@ from pathlib import Path
 from vidseek.indexer.discovery import Discovery, FoundFile
 from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
-from vidseek.storage.database import Database, FileStamp
-from vidseek.storage.types import Video, VideoState
+from vidseek.storage.database import Database
+from vidseek.storage.types import FileStamp, Video, VideoState
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,6 @@ def reuse(database: Database, hashed: HashedFile) -> Reuse | None:
         How, or None if the file has to be decoded.
     """
     file = hashed.file
-    here = database.video_at(file.path)
     same = [
         video
         for video in database.videos_with_hash(hashed.content_hash)
@@ -107,8 +106,6 @@ def reuse(database: Database, hashed: HashedFile) -> Reuse | None:
             return Reuse.UNCHANGED if video.state is VideoState.INDEXED else Reuse.MOVED
     for video in same:
         if not is_in_place(video):
-            if here is not None:
-                database.remove([here.id])
             database.relink(video.id, file.path, file.size_bytes, file.modified_ns)
             return Reuse.MOVED
     if same:

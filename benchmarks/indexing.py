@@ -1,0 +1,290 @@
+"""Measure indexing: time, speed, memory, and what the fast sampling plan loses against the dense one.
+
+python -m benchmarks.indexing [FOLDER] [--only speed|memory]
+
+FOLDER holds clips/, captions.json and long/scenes.json, as ../shared/data/videos does. Every run has a
+process of its own, so that peak memory is that of the run. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.looped_video import enlarge_video, loop_video
+from vidseek.encoders.base import Encoder
+from vidseek.encoders.registry import create_encoder
+from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.indexer import IndexOptions, Indexer
+from vidseek.indexer.discovery import discover
+from vidseek.indexer.indexer import default_workers
+from vidseek.search import SearchEngine
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import FrameFeatures, SearchHit, TimeSpan
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
+MODES = ("fast", "dense")
+RANKS = (1, 5, 10)
+
+
+class TimedEncoder:
+    """Passes everything on and keeps the time that encoding takes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.spec = encoder.spec
+        self.frames = 0
+        self.seconds = 0.0
+
+    def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
+        started = time.perf_counter()
+        features = self._encoder.encode_frames(frames)
+        self.seconds += time.perf_counter() - started
+        self.frames += len(frames)
+        return features
+
+    def encode_clips(
+        self,
+        frames: FrameFeatures,
+        pts_seconds: NDArray[np.float64],
+        clips: Sequence[slice],
+    ) -> NDArray[np.float32]:
+        started = time.perf_counter()
+        vectors = self._encoder.encode_clips(frames, pts_seconds, clips)
+        self.seconds += time.perf_counter() - started
+        return vectors
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._encoder.encode_text(texts)
+
+    def rerank(
+        self, text: str, clips: Sequence[FrameFeatures], first_stage_scores: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return self._encoder.rerank(text, clips, first_stage_scores)
+
+
+def measure_index(library: Path, paths: list[Path], mode: str) -> dict[str, Any]:
+    """Index into a library; in a process of its own."""
+    started = time.perf_counter()
+    encoder = TimedEncoder(create_encoder())
+    with LibraryStore.open(library, create=True) as store:
+        loading = time.perf_counter() - started
+        options = IndexOptions(plan=SamplingPlan(mode))
+        report = Indexer(store, encoder, options=options).run(paths)
+        statistics = store.database.statistics()
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {
+        "indexed": report.indexed,
+        "unchanged": report.unchanged,
+        "failed": len(report.failed),
+        "video_seconds": report.video_seconds,
+        "seconds": report.seconds,
+        "loading_seconds": loading,
+        "encode_seconds": encoder.seconds,
+        "frames": encoder.frames,
+        "clips": statistics.clips,
+        "peak_mb": own / 1024,
+        "peak_decoder_mb": children / 1024,
+    }
+
+
+def measure_decode(paths: list[Path], mode: str) -> dict[str, Any]:
+    """Decode only; in a process of its own."""
+    jobs = [
+        DecodeJob(path=file.path, plan=SamplingPlan(mode), span=None)
+        for file in discover(paths).files
+    ]
+    started = time.perf_counter()
+    with DecodePool(workers=default_workers(), short_side=create_encoder().spec.image_size) as pool:
+        for video in pool.read(jobs):
+            for _ in video.batches():
+                pass
+    return {"decode_seconds": time.perf_counter() - started}
+
+
+def in_process(function: str, *arguments: object) -> dict[str, Any]:
+    """Call one of the functions above in a new process."""
+    call = [sys.executable, "-m", "benchmarks.indexing", "--call", function]
+    result = subprocess.run(
+        [*call, json.dumps(arguments, default=str)], stdout=subprocess.PIPE, check=True, text=True
+    )
+    measured: dict[str, Any] = json.loads(result.stdout)
+    return measured
+
+
+def answer_call(function: str, arguments: list[Any]) -> dict[str, Any]:
+    """The other end of ``in_process``."""
+    if function == "index":
+        library, paths, mode = arguments
+        return measure_index(Path(library), [Path(path) for path in paths], mode)
+    paths, mode = arguments
+    return measure_decode([Path(path) for path in paths], mode)
+
+
+def print_speed(name: str, paths: list[Path], libraries: Path) -> None:
+    """One table: fast and dense over a folder, and a second run over the same."""
+    print(f"\n### Indexing {name}\n")
+    print(
+        "| plan | videos | failed | frames | clips | s | x realtime | encoding s | decoding alone s "
+        "| frames/s | peak MB, own + a decoder |\n" + "|---" * 11 + "|"
+    )
+    again = {}
+    for mode in MODES:
+        library = libraries / f"{name}-{mode}"
+        decode = in_process("decode", paths, mode)
+        run = in_process("index", library, paths, mode)
+        again = in_process("index", library, paths, mode)
+        print(
+            f"| {mode} | {run['indexed']} | {run['failed']} | {run['frames']} | {run['clips']} "
+            f"| {run['seconds']:.1f} | {run['video_seconds'] / run['seconds']:.0f} "
+            f"| {run['encode_seconds']:.1f} | {decode['decode_seconds']:.1f} "
+            f"| {run['frames'] / run['seconds']:.0f} "
+            f"| {run['peak_mb']:.0f} + {run['peak_decoder_mb']:.0f} |"
+        )
+    files = again["unchanged"] + again["failed"]
+    print(
+        f"\nA second run: {again['frames']} frames encoded, {again['seconds'] * 1000:.0f} ms for "
+        f"{files} files ({again['seconds'] * 1000 / max(1, files):.2f} ms a file), after "
+        f"{again['loading_seconds']:.2f} s of loading the model."
+    )
+
+
+def engines(name: str, libraries: Path) -> Iterator[tuple[str, SearchEngine]]:
+    """A search engine for each of a folder's libraries."""
+    encoder = create_encoder()
+    for mode in MODES:
+        with LibraryStore.open(libraries / f"{name}-{mode}") as store:
+            yield mode, SearchEngine(store, encoder)
+
+
+def print_caption_recall(captions: dict[str, str], videos: int, libraries: Path) -> None:
+    """Captions of clips as queries: is the right video among the first k?"""
+    print(f"\n### Captions of clips as queries ({len(captions)} of {videos} videos)\n")
+    print("| plan | " + " | ".join(f"R@{k}" for k in RANKS) + " | median rank |\n" + "|---" * 5 + "|")
+    for mode, engine in engines("clips", libraries):
+        ranks = []
+        for name, caption in captions.items():
+            hits = engine.search(caption, k=videos, per_video=1)
+            names = [hit.video.path.name for hit in hits]
+            ranks.append(names.index(name) if name in names else videos)
+        recalls = " | ".join(f"{np.mean(np.asarray(ranks) < k):.1%}" for k in RANKS)
+        print(f"| {mode} | {recalls} | {np.median(ranks) + 1:.0f} |")
+    print("| chance | " + " | ".join(f"{k / videos:.1%}" for k in RANKS) + f" | {videos // 2} |")
+
+
+def print_scene_recall(scenes: dict[str, list[dict[str, Any]]], libraries: Path) -> None:
+    """Titles and captions of scenes as queries: does a hit overlap the right scene?"""
+    truth = [
+        (name, TimeSpan(scene["start_seconds"], scene["end_seconds"]), scene)
+        for name, entries in scenes.items()
+        for scene in entries
+    ]
+    print(f"\n### Scenes of long videos as queries ({len(truth)} scenes)\n")
+    print(
+        "A hit counts if its middle lies in the right scene. Chance: the same hits, judged by "
+        "all other scenes. IoU: best of the first 5 with the right scene, mean.\n"
+    )
+    print("| plan | query | R@1 | R@5 | IoU | chance R@1 | chance R@5 |\n" + "|---" * 7 + "|")
+    for mode, engine in engines("long", libraries):
+        for query in ("title", "caption"):
+            answers = [engine.search(scene[query], k=5) for _, _, scene in truth]
+            cells = []
+            for k in (1, 5):
+                # right[i, j]: do the answers to query i hit scene j?
+                right = np.array(
+                    [
+                        [any(is_in_scene(hit, name, span) for hit in hits[:k]) for name, span, _ in truth]
+                        for hits in answers
+                    ]
+                )
+                others = right[~np.eye(len(truth), dtype=bool)]
+                cells.append((right.diagonal().mean(), others.mean()))
+            iou = np.mean(
+                [
+                    max((hit.span.iou(span) for hit in hits if hit.video.path.name == name), default=0)
+                    for hits, (name, span, _) in zip(answers, truth, strict=True)
+                ]
+            )
+            (at_1, chance_1), (at_5, chance_5) = cells
+            print(
+                f"| {mode} | {query} | {at_1:.1%} | {at_5:.1%} | {iou:.2f} "
+                f"| {chance_1:.1%} | {chance_5:.1%} |"
+            )
+
+
+def is_in_scene(hit: SearchHit, name: str, scene: TimeSpan) -> bool:
+    """Whether the middle of a hit lies in a scene."""
+    middle = (hit.span.start_seconds + hit.span.end_seconds) / 2
+    return hit.video.path.name == name and scene.start_seconds <= middle < scene.end_seconds
+
+
+def print_memory(source: Path, folder: Path) -> None:
+    """Peak memory for a clip looped to ten minutes and to an hour of 1080p."""
+    print("\n### Memory for 1080p, a clip looped\n")
+    print("| length | plan | frames | s | x realtime | peak MB, own | peak MB, a decoder |")
+    print("|---" * 7 + "|")
+    enlarge_video(source, folder / "1080p.mp4", width=1920, height=1080)
+    for minutes, modes in ((10, MODES), (60, MODES)):
+        video = folder / f"{minutes}min.mp4"
+        loop_video(folder / "1080p.mp4", video, seconds=60 * minutes)
+        for mode in modes:
+            run = in_process("index", folder / f"library-{minutes}-{mode}", [video], mode)
+            print(
+                f"| {minutes} min | {mode} | {run['frames']} | {run['seconds']:.1f} "
+                f"| {run['video_seconds'] / run['seconds']:.0f} | {run['peak_mb']:.0f} "
+                f"| {run['peak_decoder_mb']:.0f} |",
+                flush=True,
+            )
+
+
+def processor() -> str:
+    """The processor's name and how many of it there are."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return f"{len(names) or '?'} x {names[0] if names else platform.processor()}"
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=DATA)
+    parser.add_argument("--only", choices=("speed", "memory"))
+    parser.add_argument("--call", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.call:
+        print(json.dumps(answer_call(options.call[0], json.loads(options.call[1]))))
+        return
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is missing: give a folder with clips/ and long/")
+    print(f"## Indexing on {processor()}")
+    with tempfile.TemporaryDirectory() as temporary:
+        if options.only != "memory":
+            data, libraries = options.folder, Path(temporary)
+            captions = json.loads((data / "captions.json").read_text())
+            scenes = json.loads((data / "long" / "scenes.json").read_text())
+            for name in ("clips", "long"):
+                print_speed(name, [data / name], libraries)
+            print_caption_recall(captions, len(list((data / "clips").glob("*.mp4"))), libraries)
+            print_scene_recall(scenes, libraries)
+        if options.only != "speed":
+            print_memory(sorted((options.folder / "clips").glob("webvid_*"))[0], Path(temporary))
+
+
+if __name__ == "__main__":
+    main()

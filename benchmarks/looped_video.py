@@ -1,0 +1,54 @@
+"""Make a long video from a short one without encoding it: its packets over and over.
+
+loop_video(Path("short.mp4"), Path("hour.mp4"), seconds=3600)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+
+def enlarge_video(source: Path, target: Path, *, width: int, height: int) -> None:
+    """Encode the pictures of a video anew at another size (H.264, a keyframe every 10 s at most)."""
+    with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
+        rate = reading.streams.video[0].average_rate
+        stream = writing.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "veryfast", "g": "250"}
+        for frame in reading.decode(video=0):
+            resized = frame.reformat(width=width, height=height, format="yuv420p")
+            resized.pts = None
+            writing.mux(stream.encode(resized))
+        writing.mux(stream.encode(None))
+
+
+def loop_video(source: Path, target: Path, *, seconds: float) -> None:
+    """Repeat a video until it is so many seconds long.
+
+    Args:
+        source: a short video; its first picture is a keyframe.
+        target: in a container that holds the same codec.
+        seconds: the result is at least so long, and at most by the source longer.
+    """
+    with av.open(str(source)) as reading:
+        original = reading.streams.video[0]
+        packets = [packet for packet in reading.demux(original) if packet.dts is not None]
+        base = original.time_base
+        assert base is not None
+        first = min(packet.dts for packet in packets)
+        last = max(packet.dts + (packet.duration or 0) for packet in packets)
+        times = [(packet.pts, packet.dts) for packet in packets]
+        with av.open(str(target), "w") as writing:
+            stream = writing.add_stream_from_template(original)
+            stream.time_base = base
+            shift = 0
+            while shift * base < seconds:
+                for packet, (pts, dts) in zip(packets, times, strict=True):
+                    packet.stream = stream
+                    packet.time_base = base
+                    packet.pts, packet.dts = pts + shift, dts + shift
+                    writing.mux(packet)
+                    packet.time_base = base
+                shift += last - first

@@ -1,0 +1,65 @@
+"""Small real videos, and a library to index them into."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # the subprocess of a test imports it in the same way
+
+from colour_encoder import ColourEncoder
+
+from vidseek.storage.store import LibraryStore
+
+MakeVideo = Callable[..., Path]
+
+
+def write_video(path: Path, *, seed: int = 0, seconds: float = 3.0, scenes: int = 2) -> Path:
+    """Write an H.264 video of some scenes, each one moving blocks of the scene's colours."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    rate, width, height = 5, 96, 64
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "g": "10"}
+        total = round(seconds * rate)
+        for index in range(total):
+            if index % max(1, total // scenes) == 0:
+                blocks = random.integers(0, 255, (4, 6, 3), dtype=np.uint8)
+            picture = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
+            frame = av.VideoFrame.from_ndarray(np.roll(picture, index, axis=1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def make_video() -> MakeVideo:
+    return write_video
+
+
+@pytest.fixture
+def encoder() -> ColourEncoder:
+    return ColourEncoder()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LibraryStore]:
+    with LibraryStore.open(tmp_path / "library", create=True) as store:
+        yield store
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """A folder of three different videos."""
+    folder = tmp_path / "footage"
+    for seed, name in enumerate(["a.mp4", "b.mp4", "deep/c.mp4"]):
+        write_video(folder / name, seed=seed)
+    return folder

@@ -1,0 +1,29 @@
+"""Index a folder in a process of its own, saying on stdout how far it is: one line a question.
+
+python index_in_process.py LIBRARY FOOTAGE
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from colour_encoder import ColourEncoder
+
+from vidseek.indexer import IndexOptions, Indexer
+from vidseek.storage.store import LibraryStore
+
+
+def main(library: Path, footage: Path) -> None:
+    def should_stop() -> bool:
+        print("going on", flush=True)
+        return False
+
+    with LibraryStore.open(library, create=True) as store:
+        indexer = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1))
+        report = indexer.run([footage], should_stop=should_stop)
+        print(f"done {report.indexed} {len(report.failed)}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,175 @@
+"""What a killed run leaves behind, and what another process sees while one is going on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_encoder import ColourEncoder
+
+from vidseek.indexer import IndexOptions, Indexer
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import VideoState
+
+HERE = Path(__file__).parent
+KILLS = 20
+VIDEOS = 30
+
+
+MARK = "VIDSEEK_TEST_RUN"
+
+
+def start(script: str, *arguments: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(HERE / script), *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, MARK: str(arguments[0])},
+    )
+
+
+def kill_at(process: subprocess.Popen[str], questions: int, seconds_after: float) -> bool:
+    """Kill a run some moments after its n-th question; False if it was done by then."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        questions -= 1
+        if questions <= 0 or line.startswith("done"):
+            break
+    time.sleep(seconds_after)
+    was_running = process.poll() is None
+    process.kill()
+    process.communicate()
+    return was_running
+
+
+def wait_for_end_of_decoders(library: Path) -> None:
+    """Wait until the decoders of killed runs have noticed and ended; they carry a mark."""
+    mark = f"{MARK}={library}\0".encode()
+    left: list[str] = []
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        left = []
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in environment.read_bytes():
+                    left.append(environment.parent.name)
+        if not left:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"decoders outlived the runs they worked for: {left}")
+
+
+def assert_whole_videos_only(library: Path) -> int:
+    """Open a library and look at every video in it; gives how many there are."""
+    encoder = ColourEncoder()
+    with LibraryStore.open(library) as store:
+        database = store.database
+        assert database.check() == []
+        videos = database.videos()
+        for video in videos:
+            assert video.state is VideoState.INDEXED
+            clips = database.clips(video.id)
+            assert clips[0].span.start_seconds == 0.0
+            assert clips[-1].span.end_seconds == pytest.approx(video.duration_seconds)
+            ids = [clip.id for clip in clips]
+            vectors = database.clip_vectors(ids, encoder.spec.fingerprint)
+            assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=0.01)
+            features = database.frame_features(ids, encoder.spec.fingerprint)
+            for clip, frames in zip(clips, features, strict=True):
+                assert len(frames) == len(clip.frame_seconds)
+        index = store.vector_index(encoder.spec)
+        index.refresh()
+        assert len(index) == database.statistics().clips
+        return len(videos)
+
+
+def hits(library: Path) -> list[list[tuple[str, float, float, float]]]:
+    """Everything that some queries find: file, start, end and score."""
+    encoder = ColourEncoder()
+    queries = encoder.encode_text(["a dog", "a cat", "two men in a boat"])
+    with LibraryStore.open(library) as store:
+        index = store.vector_index(encoder.spec)
+        index.refresh()
+        scores, ids = index.search(queries, len(index))
+        clips = store.database.clips_by_id(ids[0].tolist())
+        paths = {video.id: video.path.name for video in store.database.videos()}
+        return [
+            sorted(
+                (
+                    paths[clips[clip].video_id],
+                    clips[clip].span.start_seconds,
+                    clips[clip].span.end_seconds,
+                    round(score, 5),
+                )
+                for score, clip in zip(row, found, strict=True)
+            )
+            for row, found in zip(scores.tolist(), ids.tolist(), strict=True)
+        ]
+
+
+@pytest.fixture
+def many(tmp_path, make_video) -> Path:
+    folder = tmp_path / "footage"
+    for number in range(VIDEOS):
+        make_video(folder / f"{number:02}.mp4", seed=number, seconds=2 + number % 3)
+    return folder
+
+
+def test_a_run_killed_twenty_times_ends_with_the_library_of_one_that_was_not(many, tmp_path):
+    killed, chance = tmp_path / "killed", random.Random(4)
+    seen = 0
+    in_the_act = 0
+    for _ in range(KILLS):
+        process = start("index_in_process.py", killed, many)
+        in_the_act += kill_at(process, chance.randint(1, 5), chance.uniform(0.0, 0.05))
+        if killed.exists():
+            now = assert_whole_videos_only(killed)
+            assert now >= seen  # nothing that was there is lost
+            seen = now
+    wait_for_end_of_decoders(killed)
+    assert in_the_act == KILLS and seen < VIDEOS, "the folder is too small to kill a run so often"
+    with LibraryStore.open(killed) as store:
+        report = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
+        assert report.failed == ()
+        assert report.indexed + report.unchanged == VIDEOS
+        thumbnails = len(list((killed / "thumbnails").rglob("*")))
+    assert assert_whole_videos_only(killed) == VIDEOS
+
+    whole = tmp_path / "whole"
+    with LibraryStore.open(whole, create=True) as store:
+        Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
+    assert hits(killed) == hits(whole)
+    assert thumbnails == len(list((whole / "thumbnails").rglob("*")))  # no orphans are left
+
+
+def test_another_process_searches_while_a_run_goes_on(many, tmp_path):
+    library = tmp_path / "library"
+    with LibraryStore.open(library, create=True) as store:
+        first = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1))
+        first.run([many / "00.mp4"])
+        searcher = start("search_in_process.py", library)
+        assert searcher.stdout is not None
+        assert searcher.stdout.readline() == "found 1\n"
+        report = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
+        assert report.indexed == VIDEOS - 1
+        (many / "05.mp4").unlink()
+        shutil.copy(many / "06.mp4", many / "05.mp4")
+        Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
+        time.sleep(0.5)
+        output, _ = searcher.communicate(timeout=30)
+    assert searcher.returncode == 0
+    lines = output.splitlines()
+    found = [int(line.split()[1]) for line in lines if line.startswith("found")]
+    assert found[-1] == VIDEOS
+    assert len(found) > 3, "new videos were not seen while the run went on"
+    assert found == sorted(found)
+    assert int(lines[-1].split()[1]) > 10
