@@ -1,4 +1,4 @@
-"""Read videos: what is in a file, which frames to look at, decoding in processes, cutting into clips."""
+"""Read videos: what is in a file, which frames to look at, how they are decoded and cut up."""
 
 from vidseek.encoders.video.info import DecodeLimits, VideoInfo
 from vidseek.encoders.video.picture import is_picture, read_picture

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from vidseek.storage.errors import (
     DecodeLimitError,
@@ -26,7 +26,7 @@ _ERRORS: dict[str, type[VideoError]] = {
 }
 
 
-def send(stream: BinaryIO, header: dict[str, Any], *payload: memoryview | bytes) -> None:
+def send(stream: IO[bytes], header: dict[str, Any], *payload: memoryview | bytes) -> None:
     """Write one message; returns when the other side has room for it."""
     text = json.dumps(header).encode()
     views = [memoryview(part).cast("B") for part in payload]
@@ -37,7 +37,7 @@ def send(stream: BinaryIO, header: dict[str, Any], *payload: memoryview | bytes)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytearray] | None:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
     """Read one message; None at the end of the stream, also in the middle of a message.
 
     Raises:
@@ -70,7 +70,7 @@ def error_from_header(header: dict[str, Any], path: Any) -> VideoError:
     return kind(str(header.get("reason")).splitlines()[0][:500], path=path)
 
 
-def _read(stream: BinaryIO, size: int) -> bytearray | None:
+def _read(stream: IO[bytes], size: int) -> bytearray | None:
     data = bytearray(size)
     view = memoryview(data)
     done = 0

@@ -59,7 +59,7 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         NotAVideoError: there is sound only (a cover picture is no video).
     """
-    from av.stream import Disposition
+    from av.stream import Discard, Disposition
 
     candidates = [
         stream
@@ -80,7 +80,7 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
     )
     for stream in container.streams:
         if stream.index != chosen.index:
-            stream.discard = "all"
+            stream.discard = Discard.all
     return chosen
 
 
@@ -91,7 +91,7 @@ def seek_to(container: InputContainer, stream: VideoStream, start_pts: int) -> N
 
 def packets_of(
     container: InputContainer, stream: VideoStream, *, on_damage: Callable[[], None]
-) -> Iterator[Packet]:
+) -> Iterator[Packet[VideoStream]]:
     """Demux a stream, stepping over what cannot be read. Ends without a flush packet."""
     import av
 

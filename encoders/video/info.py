@@ -29,7 +29,7 @@ class VideoInfo:
     """How far the stored picture is turned counter-clockwise to stand upright: 0, 90, 180, 270."""
 
     def scaled_size(self, short_side: int | None) -> tuple[int, int]:
-        """Width and height of a frame whose short side is at most ``short_side``; never enlarged."""
+        """Width and height of a frame scaled down, never up, to this short side."""
         if short_side is None:
             return self.width, self.height
         scale = min(
@@ -59,3 +59,6 @@ class DecodeLimits:
     def file_seconds(self, duration_seconds: float) -> float:
         """Time that a file of this length may take to decode."""
         return self.base_seconds + self.seconds_per_video_second * max(0.0, duration_seconds)
+
+
+DEFAULT_LIMITS = DecodeLimits()

@@ -1,7 +1,7 @@
 """Turn a decoded picture upright, as the display matrix of its file says.
 
-A phone stores its video as the sensor sees it, with a matrix that says how to show it. Only quarter turns
-and mirrorings occur; anything between is taken for the nearest.
+A phone stores its video as the sensor sees it, with a matrix that says how to show it. Only quarter
+turns and mirrorings occur; anything between is taken for the nearest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The packets of a video stream: when each picture is shown, how many bytes it took, which stand alone.
+"""The packets of a video stream: when each picture is shown and how many bytes it took.
 
 Demuxing costs a hundredth of decoding and says where the keyframes are and where much happened, so
 sampling looks here first and only then decides what to decode.
@@ -52,6 +52,16 @@ class PacketTable:
         span = float(self.pts_seconds[-1] - self.pts_seconds[0])
         return (len(self) - 1) / span if span > 0 else 0.0
 
+    @property
+    def has_leading_pictures(self) -> bool:
+        """True if pictures follow a keyframe in the file that are shown before it (open GOP)."""
+        pts_of_packet = np.full(self.packets, np.inf)
+        pts_of_packet[self.decode_index] = self.pts_seconds
+        starts = np.searchsorted(self.key_packets, self.decode_index, side="right") - 1
+        after_key = starts >= 0
+        keys = self.key_packets[starts[after_key]]
+        return bool(np.any(self.pts_seconds[after_key] < pts_of_packet[keys]))
+
     def to_decode(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Which packets a decoder needs for some pictures.
 
@@ -68,8 +78,8 @@ class PacketTable:
             if len(self.key_packets)
             else np.zeros_like(wanted)
         )
-        # Pictures that follow a keyframe in the file but are shown before it also lean on the pictures
-        # before it (open GOP, HEVC's RASL): start one keyframe earlier.
+        # Pictures that follow a keyframe in the file but are shown before it also lean on the
+        # pictures before it (open GOP, HEVC's RASL): start one keyframe earlier.
         pts_of_packet = np.full(self.packets, -np.inf)
         pts_of_packet[self.decode_index] = self.pts_seconds
         leading = (starts > 0) & (self.pts_seconds[rows] < pts_of_packet[first])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from vidseek.storage.errors import (
     VideoError,
 )
 from vidseek.storage.types import FrameBatch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "MPO", "AVIF", "PPM", "JPEG2000", "TGA", "ICO")
@@ -40,7 +44,8 @@ def read_picture(path: Path) -> FrameBatch:
         UnreadableVideoError: a picture, but damaged.
         DecodeLimitError: more than ``MAX_PIXELS``.
     """
-    from PIL import Image, ImageOps
+    import PIL.Image
+    from PIL import ImageOps
 
     with _open(path) as image:
         width, height = image.size
@@ -51,7 +56,7 @@ def read_picture(path: Path) -> FrameBatch:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # odd EXIF, size warnings: the limit is ours
-                upright = ImageOps.exif_transpose(image)
+                upright: Image = ImageOps.exif_transpose(image)
                 if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
                     upright = _from_deep_grey(upright)
                 if (
@@ -59,7 +64,7 @@ def read_picture(path: Path) -> FrameBatch:
                     or "transparency" in upright.info
                 ):
                     layered = upright.convert("RGBA")
-                    upright = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+                    upright = PIL.Image.new("RGBA", layered.size, (255, 255, 255, 255))
                     upright.alpha_composite(layered)
                 data = np.asarray(upright.convert("RGB"), dtype=np.uint8)
         except Exception as error:  # Pillow's decoders raise of everything
@@ -67,14 +72,15 @@ def read_picture(path: Path) -> FrameBatch:
     return FrameBatch(np.ascontiguousarray(data)[np.newaxis], np.zeros(1, dtype=np.float64))
 
 
-def _open(path: Path):  # type: ignore[no-untyped-def]
-    from PIL import Image, UnidentifiedImageError
+def _open(path: Path) -> Image:
+    import PIL.Image
+    from PIL import UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path, formats=FORMATS)
-    except Image.DecompressionBombError as error:
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            return PIL.Image.open(path, formats=FORMATS)
+    except PIL.Image.DecompressionBombError as error:
         raise DecodeLimitError(
             f"more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million", path=path
         ) from error
@@ -85,11 +91,11 @@ def _open(path: Path):  # type: ignore[no-untyped-def]
         raise UnreadableVideoError(reason, path=path) from error
 
 
-def _from_deep_grey(image):  # type: ignore[no-untyped-def]
+def _from_deep_grey(image: Image) -> Image:
     """Pillow clips 16-bit and float grey to white; stretch what there is to 0..255 instead."""
-    from PIL import Image
+    import PIL.Image
 
     values = np.nan_to_num(np.asarray(image, dtype=np.float64))
     low, high = float(values.min()), float(values.max())
     scaled = (values - low) / (high - low) * 255 if high > low else np.clip(values, 0, 255)
-    return Image.fromarray(scaled.astype(np.uint8))
+    return PIL.Image.fromarray(scaled.astype(np.uint8))

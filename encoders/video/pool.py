@@ -10,8 +10,8 @@ with DecodePool(workers=2, short_side=260) as pool:
             print(error.reason)
 
 A process lives across files. One that crashes, hangs or takes too much memory fails its file with a
-reason and is replaced. Files come in order while later ones are decoded ahead, a bounded number of batches
-each: a slow consumer makes the processes wait.
+reason and is replaced. Files come in order while later ones are decoded ahead, a bounded number of
+batches each: a slow consumer makes the processes wait.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.video import channel
-from vidseek.encoders.video.info import DecodeLimits, VideoInfo
+from vidseek.encoders.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
 from vidseek.encoders.video.reader import ReaderName
 from vidseek.encoders.video.sampling import SamplingPlan
 from vidseek.encoders.video.worker import DecodeJob
@@ -162,7 +162,7 @@ class DecodePool:
         *,
         workers: int,
         short_side: int,
-        limits: DecodeLimits = DecodeLimits(),
+        limits: DecodeLimits = DEFAULT_LIMITS,
         reader: ReaderName | None = None,
         threads: int | None = None,
     ) -> None:
@@ -382,7 +382,8 @@ class _Slot:
             return UnreadableVideoError(
                 "the decoding process cannot be started; run `vidseek doctor`", path=video.path
             )
-        assert self.process is not None and self.process.stdin is not None
+        assert self.process is not None
+        assert self.process.stdin is not None
         header = {
             "kind": "job",
             "number": number,
@@ -426,14 +427,15 @@ class _Slot:
     def _receive(
         self, *, stall_seconds: float, budget: float | None
     ) -> tuple[dict[str, Any], bytearray] | None:
-        """Read a message while the watch is on: only the process's time counts, not the consumer's."""
-        assert self.process is not None and self.process.stdout is not None
+        """Read a message with the watch on: the process's time counts, not the consumer's."""
+        assert self.process is not None
+        assert self.process.stdout is not None
         now = time.monotonic()
         with self._guard:
             self._stall_deadline = now + stall_seconds
             self._file_deadline = None if budget is None else now + budget
         try:
-            return channel.receive(self.process.stdout)  # type: ignore[arg-type]
+            return channel.receive(self.process.stdout)
         except (OSError, ValueError) as error:
             logger.debug("decoding process: %s", error)
             return None

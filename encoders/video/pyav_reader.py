@@ -1,16 +1,19 @@
 """The reader on PyAV: demuxes the whole stream, decodes only what leads to a wanted picture.
 
-It never seeks by time inside a file (seeking is where containers lie): packets that nothing wanted leans
-on are read and dropped, which costs about 3 microseconds each. Decoding goes on behind a damaged packet.
+It never seeks by time inside a file (seeking is where containers lie): packets that nothing wanted
+leans on are read and dropped, which costs about 3 microseconds each. Decoding goes on behind a
+damaged packet.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +37,10 @@ logger = logging.getLogger(__name__)
 _PROBE_PACKETS = 600
 """Packets that are tried until the first picture comes out."""
 _SPAN_MARGIN_SECONDS = 1.0
+BEST_EFFORT_FRAMES = 60
+"""Frames that are taken where none of those wanted can be decoded."""
+SLACK_SECONDS = 1e-4
+"""Times that differ by less are the same: they come from different time bases."""
 
 
 class PyAVReader:
@@ -74,31 +81,38 @@ class PyAVReader:
 
     @property
     def info(self) -> VideoInfo:
+        """See ``VideoReader``."""
         return self._info
 
     @property
     def damaged(self) -> bool:
+        """See ``VideoReader``."""
         return self._damaged
 
     def packets(self) -> PacketTable:
+        """See ``VideoReader``."""
         if self._table is None:
             self._table = self._scan()
         return self._table
 
     def frames(self, rows: NDArray[np.intp]) -> Iterator[FrameBatch]:
+        """See ``VideoReader``."""
         got_one = False
         for batch in batched(self._frames(rows)):
             got_one = True
             yield batch
         if not got_one and len(rows):
             # Nothing wanted can be decoded: take whatever can.
-            for batch in batched(self._frames(np.arange(len(self.packets())), at_most=BEST_EFFORT)):
+            for batch in batched(
+                self._frames(np.arange(len(self.packets())), at_most=BEST_EFFORT_FRAMES)
+            ):
                 got_one = True
                 yield batch
         if not got_one:
             raise UnreadableVideoError("no picture of it can be decoded", path=self._path)
 
     def close(self) -> None:
+        """See ``VideoReader``."""
         if self._container is not None:
             self._container.close()
             self._container = None
@@ -148,9 +162,9 @@ class PyAVReader:
             )
         first = self._first_frame()
         orientation = Orientation()
-        for side_data in first.side_data:
-            if side_data.type.name == "DISPLAYMATRIX":
-                orientation = Orientation.from_display_matrix(bytes(side_data))
+        side_data = cast("Mapping[str, Any]", first.side_data)  # its stubs know one key only
+        if (matrix := side_data.get("DISPLAYMATRIX")) is not None:
+            orientation = Orientation.from_display_matrix(bytes(matrix))
         return orientation, self._make_info(orientation, first.width, first.height)
 
     def _first_frame(self) -> VideoFrame:
@@ -208,7 +222,8 @@ class PyAVReader:
     # -- packets -----------------------------------------------------------------------------------
 
     def _seek_to_span(self) -> None:
-        assert self._container is not None and self._span is not None
+        assert self._container is not None
+        assert self._span is not None
         tick = float(self._stream.time_base or 1)
         start = max(0.0, self._span.start_seconds - _SPAN_MARGIN_SECONDS)
         demux.seek_to(self._container, self._stream, int((self._base_pts or 0) + start / tick))
@@ -260,30 +275,27 @@ class PyAVReader:
         if len(rows) == 0:
             return
         try:
-            emitted = 0
             chosen = _Chooser(table.pts_seconds[rows])
-            for seconds, frame in chosen.pick(self._decode(table, rows)):
+            decoded = chosen.pick(self._decode(table, rows))
+            for seconds, frame in itertools.islice(decoded, at_most):
                 yield seconds, self._to_rgb(frame)
-                emitted += 1
-                if at_most is not None and emitted >= at_most:
-                    return
         except MemoryError as error:
             raise DecodeLimitError("decoding it needs too much memory", path=self._path) from error
 
     def _decode(
         self, table: PacketTable, rows: NDArray[np.intp]
-    ) -> Iterator[tuple[float, VideoFrame] | None]:
-        """Decode what leads to the pictures wanted; None where a stretch ends."""
+    ) -> Iterator[tuple[float, VideoFrame] | _StretchEnd]:
+        """Decode what leads to the pictures wanted."""
         assert self._base_pts is not None
         needed = table.to_decode(rows)
-        wanted = np.zeros(table.packets, dtype=bool)
-        wanted[table.decode_index[rows]] = True
+        wanted_seconds = np.full(table.packets, -np.inf)
+        wanted_seconds[table.decode_index[rows]] = table.pts_seconds[rows]
         container = self._reopen()
         context = self._stream.codec_context
         tick = float(self._stream.time_base or 1)
         last = int(np.flatnonzero(needed)[-1])
         decoding = False
-        fallback = 0.0
+        last_wanted = fallback = 0.0
         packets = demux.packets_of(container, self._stream, on_damage=self._mark_damaged)
         for number, packet in enumerate(packets):
             if number > last:
@@ -293,19 +305,22 @@ class PyAVReader:
             if not needed[number]:
                 if decoding:
                     yield from self._drain(tick, fallback)
-                    yield None
+                    yield _StretchEnd(last_wanted)
                     decoding = False
                 continue
             decoding = True
             # Pictures that no other leans on cost half the decoding of a stream with B-frames.
-            context.skip_frame = "DEFAULT" if wanted[number] else "NONREF"
+            is_wanted = wanted_seconds[number] > -np.inf
+            context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+            if is_wanted:
+                last_wanted = max(last_wanted, float(wanted_seconds[number]))
             time = packet.pts if packet.pts is not None else packet.dts
             fallback = fallback if time is None else (time - self._base_pts) * tick
             for frame in self._try_decode(packet):
                 yield self._seconds(frame, tick, fallback), frame
         if decoding:
             yield from self._drain(tick, fallback)
-            yield None
+            yield _StretchEnd(last_wanted)
 
     def _drain(self, tick: float, fallback: float) -> Iterator[tuple[float, VideoFrame]]:
         """Get the pictures that the decoder still holds back for reordering."""
@@ -313,7 +328,7 @@ class PyAVReader:
             yield self._seconds(frame, tick, fallback), frame
         self._stream.codec_context.flush_buffers()
 
-    def _try_decode(self, packet: Packet | None) -> list[VideoFrame]:
+    def _try_decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         import av
 
         try:
@@ -340,7 +355,7 @@ class PyAVReader:
         scaled = frame.reformat(
             width=width, height=height, format="rgb24", interpolation="BICUBIC", threads=1
         )
-        return self.orientation.apply(scaled.to_ndarray())
+        return self.orientation.apply(np.asarray(scaled.to_ndarray(), dtype=np.uint8))
 
     # -- trouble -----------------------------------------------------------------------------------
 
@@ -352,8 +367,11 @@ class PyAVReader:
             raise DecodeLimitError("decoding it needs too much memory", path=self._path) from error
 
 
-BEST_EFFORT = 60
-"""Frames that are taken where none of those wanted can be decoded."""
+@dataclass(frozen=True)
+class _StretchEnd:
+    """Marks where a stretch of decoding is over."""
+
+    last_wanted_seconds: float
 
 
 class _Chooser:
@@ -361,48 +379,42 @@ class _Chooser:
 
     def __init__(self, wanted_seconds: NDArray[np.float64]) -> None:
         self._wanted = wanted_seconds
-        # Times are compared across time bases: allow a tenth of a millisecond.
-        self._slack = 1e-4
+        self._position = 0
+        self._last = float("-inf")
 
     def pick(
-        self, frames: Iterator[tuple[float, VideoFrame] | None]
+        self, decoded: Iterator[tuple[float, VideoFrame] | _StretchEnd]
     ) -> Iterator[tuple[float, VideoFrame]]:
         """Yield each picture that is the first at or after a time wanted."""
-        position = 0
-        last_seconds = float("-inf")
         held: tuple[float, VideoFrame] | None = None
-        for item in frames:
-            if item is None:
-                # The stretch is over. What it was decoded for did not come out: its last picture,
-                # if that is later than what was yielded, is the nearest there is.
-                if (
-                    held is not None
-                    and position < len(self._wanted)
-                    and held[0] > last_seconds
-                    and abs(held[0] - self._wanted[position]) < 1.0
-                ):
-                    yield held
-                    last_seconds = held[0]
-                    position = int(
-                        np.searchsorted(self._wanted, last_seconds + self._slack, side="right")
+        for item in decoded:
+            if isinstance(item, _StretchEnd):
+                # What the stretch was decoded for did not come out of it: damaged. Its last picture
+                # is the nearest there is.
+                if held is not None and self._next_wanted() <= item.last_wanted_seconds:
+                    yield self._took(held)
+                    self._position = int(
+                        np.searchsorted(self._wanted, item.last_wanted_seconds, side="right")
                     )
                 held = None
-                continue
-            seconds, frame = item
-            if position >= len(self._wanted):
-                continue
-            if seconds + self._slack < self._wanted[position] or seconds <= last_seconds:
-                held = item
-                continue
-            yield item
-            held = None
-            last_seconds = seconds
-            position = int(np.searchsorted(self._wanted, seconds + self._slack, side="right"))
+            elif item[0] <= self._last or item[0] + SLACK_SECONDS < self._next_wanted():
+                held = item if item[0] > self._last else held
+            else:
+                held = None
+                yield self._took(item)
+
+    def _next_wanted(self) -> float:
+        if self._position >= len(self._wanted):
+            return float("inf")
+        return float(self._wanted[self._position])
+
+    def _took(self, item: tuple[float, VideoFrame]) -> tuple[float, VideoFrame]:
+        self._last = item[0]
+        self._position = int(np.searchsorted(self._wanted, item[0] + SLACK_SECONDS, side="right"))
+        return item
 
 
 def _with_table(info: VideoInfo, table: PacketTable) -> VideoInfo:
-    from dataclasses import replace
-
     return replace(
         info,
         duration_seconds=table.end_seconds,

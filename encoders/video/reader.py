@@ -56,8 +56,8 @@ class VideoReader(Protocol):
             rows: (N,) ascending rows of the table.
 
         Yields:
-            Batches of at most ``BATCH_FRAMES``, in order of time. A picture that is damaged is replaced
-            by the next good one, or left out.
+            Batches of at most ``BATCH_FRAMES``, in order of time. A picture that is damaged is
+            replaced by the next good one, or left out.
 
         Raises:
             UnreadableVideoError: not one frame could be decoded.

@@ -1,8 +1,8 @@
 """Decide which pictures of a video are decoded, from its packets alone.
 
-Two plans. ``dense`` takes a picture every so many seconds. ``fast``, the default, takes keyframes, which
-encoders put where scenes begin and which cost a tenth of a full decode or less, and fills a long gap
-only where the sizes of the packets say that something happened.
+Two plans. ``dense`` takes a picture every so many seconds. ``fast``, the default, takes keyframes,
+which encoders put where scenes begin and which cost a tenth of a full decode or less, and fills a
+long gap only where the sizes of the packets say that something happened.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ LONG_GAP_SECONDS = 4.0
 """Gaps between keyframes up to this are never filled."""
 FILL_SPACING_SECONDS = 2.0
 FILL_RATIO = 1.0
-"""A gap is filled when its packets since the last sample hold this many times the bytes of a keyframe."""
+"""A gap is filled when its packets since the last sample hold this many times the bytes of a
+keyframe."""
 SPIKE_RATIO = 0.5
 """One packet of this share of a keyframe's bytes is a new scene."""
 
@@ -45,6 +46,9 @@ class SamplingPlan:
             raise ValueError(
                 f"SamplingPlan.every_seconds is 0.01 to 3600, got {self.every_seconds}"
             )
+
+
+DEFAULT_PLAN = SamplingPlan()
 
 
 def choose_frames(

@@ -1,11 +1,13 @@
 """Cut a video into clips: shots, or pieces of one, of 2 to 10 seconds.
 
-A cut is a step between two samples that is large for this video and for its neighbourhood; how large in
-absolute terms depends on encoder and content, so nothing here is compared with a fixed number of its units.
+A cut is a step between two samples that is large for this video and for its neighbourhood; how
+large in absolute terms depends on encoder and content, so nothing here is compared with a fixed
+number of its units.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +28,8 @@ class ClipCut:
 
     span: TimeSpan
     frames: slice
-    """At least one frame. Two clips share a frame where the samples are further apart than a clip is
-    long (a still shown for a minute)."""
+    """At least one frame. Two clips share a frame where the samples are further apart than a clip
+    is long (a still shown for a minute)."""
 
 
 def frame_signatures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -37,8 +39,8 @@ def frame_signatures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         frames: (N, H, W, 3) uint8 RGB.
 
     Returns:
-        (N, S) float32: histograms of hue, saturation and value, then the mean colours of a 4 x 4 grid.
-        The L1 distance of two is 0 for equal pictures.
+        (N, S) float32: histograms of hue, saturation and value, then the mean colours of a 4 x 4
+        grid. The L1 distance of two is 0 for equal pictures.
     """
     count, height, width, _ = frames.shape
     signatures = np.zeros((count, 3 * BINS + GRID * GRID * 3), dtype=np.float32)
@@ -46,7 +48,7 @@ def frame_signatures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     rows = np.linspace(0, -(-height // step), GRID + 1).astype(int)
     columns = np.linspace(0, -(-width // step), GRID + 1).astype(int)
     for number in range(count):
-        small = frames[number, ::step, ::step].astype(np.float32) / 255
+        small = frames[number, ::step, ::step].astype(np.float32) / np.float32(255)
         signatures[number, : 3 * BINS] = _colour_histograms(small)
         cells = [
             small[
@@ -100,8 +102,8 @@ def cut_clips(
         duration_seconds: of the video.
 
     Returns:
-        Clips in order that cover the video from 0 to its end without gap or overlap, each 2 to 10 s long
-        (shorter only if the video is) and with at least one frame. Empty if there is no frame.
+        Clips in order that cover the video from 0 to its end without gap or overlap, each 2 to 10 s
+        long (shorter only if the video is) and with at least one frame. Empty if there is no frame.
     """
     count = len(pts_seconds)
     if count == 0:
@@ -131,7 +133,7 @@ def step_sizes(
     signatures: NDArray[np.float32], frame_vectors: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """(N - 1,) how much changes from each sample to the next."""
-    steps = np.abs(np.diff(signatures.astype(np.float64), axis=0)).sum(axis=1)
+    steps: NDArray[np.float64] = np.abs(np.diff(signatures.astype(np.float64), axis=0)).sum(axis=1)
     return steps
 
 
@@ -145,8 +147,8 @@ def cut_threshold(steps: NDArray[np.float64]) -> NDArray[np.float64]:
 def _boundary(pts_seconds: NDArray[np.float64], step: int) -> float:
     """Where between two samples the cut lies.
 
-    On a regular grid it may be anywhere between: the middle. Otherwise the later sample is a keyframe or
-    a large packet, and those stand where the new scene begins.
+    On a regular grid it may be anywhere between: the middle. Otherwise the later sample is a
+    keyframe or a large packet, and those stand where the new scene begins.
     """
     gaps = np.diff(pts_seconds[max(0, step - 1) : step + 3])
     is_grid = bool(np.ptp(gaps) < 0.1 * gaps.mean())
@@ -155,7 +157,8 @@ def _boundary(pts_seconds: NDArray[np.float64], step: int) -> float:
 
 
 def _without_short(edges: list[float]) -> list[float]:
-    """Drop edges so that no clip is shorter than the least length; the shorter neighbour takes it in."""
+    """Drop edges so that no clip is shorter than the least length; the shorter neighbour takes it
+    in."""
     edges = list(edges)
     while len(edges) > 2:
         lengths = np.diff(edges)
@@ -169,10 +172,11 @@ def _without_short(edges: list[float]) -> list[float]:
 
 
 def _without_long(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[float]:
-    """Split what is too long into equal parts, moved to midway between samples where there are any."""
+    """Split what is too long into equal parts, moved to midway between samples where there are
+    any."""
     result = [edges[0]]
     middles = (pts_seconds[1:] + pts_seconds[:-1]) / 2
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         parts = int(np.ceil((right - left) / MAX_CLIP_SECONDS - 1e-9))
         for part in range(1, parts):
             at = left + (right - left) * part / parts
@@ -184,7 +188,7 @@ def _without_long(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[
 
 def _with_frames(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[ClipCut]:
     clips = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         first = int(np.searchsorted(pts_seconds, left - 1e-6, side="left"))
         stop = int(np.searchsorted(pts_seconds, right - 1e-6, side="left"))
         if right == edges[-1]:

@@ -2,8 +2,8 @@
 
 FFmpeg, under both our readers, guesses a format from the content: a text file named ``.mp4`` that
 begins with ``#EXTM3U`` is a playlist to it, and it opens what the playlist names, other files and
-network addresses alike. So the kind is decided here, from magic numbers that leave no doubt, out of a
-short list, and the demuxer is then forced by name.
+network addresses alike. So the kind is decided here, from magic numbers that leave no doubt, out of
+a short list, and the demuxer is then forced by name.
 
 >>> import tempfile, pathlib
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "holiday.mp4"
@@ -81,8 +81,9 @@ def is_unmistakable(path: Path) -> bool:
     """True if FFmpeg's own guess cannot turn the file into a list of other files.
 
     decord takes no options: neither a forced demuxer nor a protocol whitelist. What it opens is
-    guessed from the first MiB, where formats such as DASH and SDP are recognised by words anywhere in
-    it, so a crafted file may be two things at once. Files with such a word there never reach decord.
+    guessed from the first MiB, where formats such as DASH and SDP are recognised by words anywhere
+    in it, so a crafted file may be two things at once. Files with such a word there never reach
+    decord.
     """
     return _LISTS.search(_read(path, PROBE_BYTES)) is None
 

@@ -1,27 +1,29 @@
-"""What a decoding process does: read jobs from its standard input, write frames to its standard output.
+"""What a decoding process does: read jobs from its standard input, write frames to its standard
+output.
 
-Started by ``pool.py`` with a plain ``python -c``, so that a user's script needs no ``__main__`` guard.
+Started by ``pool.py`` with a plain ``python -c``, so that a user's script needs no ``__main__``
+guard.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 from vidseek.encoders.video import channel
 from vidseek.encoders.video.info import DecodeLimits
 from vidseek.encoders.video.reader import ReaderName, VideoReader, open_video
-from vidseek.encoders.video.sampling import SamplingPlan, choose_frames
+from vidseek.encoders.video.sampling import DEFAULT_PLAN, SamplingPlan, choose_frames
 from vidseek.storage.errors import DecodeLimitError, UnreadableVideoError, VideoError
 from vidseek.storage.types import FrameBatch, TimeSpan
 
@@ -34,7 +36,7 @@ class DecodeJob:
     """A file to decode."""
 
     path: Path
-    plan: SamplingPlan = SamplingPlan()
+    plan: SamplingPlan = DEFAULT_PLAN
     span: TimeSpan | None = None
     """Only this part of the file."""
 
@@ -74,7 +76,7 @@ class Worker:
     """The loop of a decoding process."""
 
     def __init__(
-        self, source: BinaryIO, sink: BinaryIO, *, on_orphaned: Callable[[], None]
+        self, source: IO[bytes], sink: IO[bytes], *, on_orphaned: Callable[[], None]
     ) -> None:
         """Serve jobs.
 
@@ -124,9 +126,9 @@ class Worker:
         except VideoError as error:
             channel.send(self._sink, channel.error_to_header(error))
         except MemoryError:
-            error = DecodeLimitError("decoding it needs too much memory", path=path)
-            channel.send(self._sink, channel.error_to_header(error))
-        except (BrokenPipeError, ConnectionError):
+            too_much = DecodeLimitError("decoding it needs too much memory", path=path)
+            channel.send(self._sink, channel.error_to_header(too_much))
+        except ConnectionError:
             raise
         except Exception as unexpected:
             error_line = f"{type(unexpected).__name__}: {unexpected}"
@@ -197,9 +199,6 @@ def main(memory_bytes: int) -> None:
     av.logging.set_level(None)
     os.dup2(quiet, 2)
     limit_memory(memory_bytes)
-    try:
+    with contextlib.suppress(ConnectionError):
         Worker(source, sink, on_orphaned=lambda: os._exit(0)).run()
-    except (BrokenPipeError, ConnectionError):
-        pass
-    sys.stdout = None
     os._exit(0)
