@@ -10,7 +10,7 @@ import enum
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -192,9 +192,10 @@ class EncoderSpec:
     are not among it: they may be revised without re-encoding a library."""
 
     def __post_init__(self) -> None:
-        determining = asdict(self)
-        for other in ("fingerprint", "revision", "confidence_scale", "confidence_bias"):
-            determining.pop(other, None)
+        others = ("fingerprint", "revision", "confidence_scale", "confidence_bias")
+        determining = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in others
+        }
         canonical = json.dumps(determining, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
 
