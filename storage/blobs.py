@@ -1,0 +1,30 @@
+"""Arrays as float16 blobs: little-endian, without header."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_half(array: NDArray[np.float32], shape: tuple[int, ...]) -> bytes:
+    """Pack an array.
+
+    Raises:
+        ValueError: another shape, or a value that float16 cannot hold.
+    """
+    if array.shape != shape:
+        raise ValueError(f"the encoder's spec says {shape}, got {array.shape}")
+    with np.errstate(over="ignore"):
+        half = np.asarray(array).astype("<f2")
+    if not np.isfinite(half).all():
+        raise ValueError("vectors and tokens must be finite and at most 65504")
+    return half.tobytes()
+
+
+def from_half(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Unpack to float32.
+
+    Raises:
+        ValueError: the blob has another length.
+    """
+    return np.frombuffer(blob, dtype="<f2").reshape(shape).astype(np.float32)

@@ -1,0 +1,87 @@
+"""Looking for damage in a library's database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, or_, select
+
+from vidseek.storage.rows import read_spec
+from vidseek.storage.schema import (
+    ClipFramesRow,
+    ClipRow,
+    ClipVectorRow,
+    EncoderRow,
+    LibraryRow,
+    VideoRow,
+)
+from vidseek.storage.types import VideoState
+
+
+def find_problems(connection: Connection) -> list[str]:
+    """Check the file, the references between rows and the lengths of vectors.
+
+    Returns:
+        One line for each kind of problem.
+    """
+    problems: list[str] = []
+    if connection.dialect.name == "sqlite":
+        answers = connection.exec_driver_sql("PRAGMA quick_check(20)").scalars().all()
+        problems += [f"library.db: {answer}" for answer in answers if answer != "ok"]
+        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if orphans:
+            tables = ", ".join(sorted({str(row[0]) for row in orphans}))
+            problems.append(f"{len(orphans)} rows of {tables} belong to nothing")
+    if connection.execute(select(func.count()).select_from(LibraryRow)).scalar_one() != 1:
+        problems.append("the table library does not have exactly one row")
+    for encoder_id, document in connection.execute(select(EncoderRow.id, EncoderRow.spec)).all():
+        problems += _wrong_lengths(connection, encoder_id, document)
+    problems += _incomplete_clips(connection)
+    return problems
+
+
+def _wrong_lengths(connection: Connection, encoder_id: int, document: str) -> list[str]:
+    spec = read_spec(document)
+    row_bytes = 2 * spec.dimension
+    token_bytes = 2 * spec.tokens_per_frame * spec.token_dimension
+    vectors = connection.execute(
+        select(func.count()).where(
+            ClipVectorRow.encoder_id == encoder_id,
+            func.length(ClipVectorRow.vector) != row_bytes,
+        )
+    ).scalar_one()
+    frames = connection.execute(
+        select(func.count()).where(
+            ClipFramesRow.encoder_id == encoder_id,
+            or_(
+                func.length(ClipFramesRow.vectors) != ClipFramesRow.frame_count * row_bytes,
+                func.length(ClipFramesRow.tokens) != ClipFramesRow.frame_count * token_bytes,
+            ),
+        )
+    ).scalar_one()
+    problems = []
+    if vectors:
+        problems.append(f"{vectors} clip vectors of {spec.name} have the wrong length")
+    if frames:
+        problems.append(f"the frames of {frames} clips of {spec.name} have the wrong length")
+    return problems
+
+
+def _incomplete_clips(connection: Connection) -> list[str]:
+    """Videos of which only a part is there: a transaction would never leave one."""
+    problems = []
+    encoded = select(ClipVectorRow.clip_id).where(ClipVectorRow.clip_id == ClipRow.id).exists()
+    bare = connection.execute(select(func.count(ClipRow.id)).where(~encoded)).scalar_one()
+    if bare:
+        problems.append(f"{bare} clips have no vector")
+    same_clip = ClipFramesRow.clip_id == ClipVectorRow.clip_id
+    same_encoder = ClipFramesRow.encoder_id == ClipVectorRow.encoder_id
+    kept = select(ClipFramesRow.clip_id).where(same_clip, same_encoder).exists()
+    frameless = connection.execute(select(func.count(ClipVectorRow.clip_id)).where(~kept))
+    if count := frameless.scalar_one():
+        problems.append(f"{count} clips have no frames")
+    clips = select(ClipRow.id).where(ClipRow.video_id == VideoRow.id).exists()
+    empty = connection.execute(
+        select(func.count(VideoRow.id)).where(VideoRow.state == VideoState.INDEXED, ~clips)
+    ).scalar_one()
+    if empty:
+        problems.append(f"{empty} indexed videos have no clips")
+    return problems

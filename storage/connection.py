@@ -1,0 +1,182 @@
+"""Engines for the library's database, and its failures in our own words.
+
+engine = sqlite_engine(folder / "library.db")
+with library_errors(str(folder)), writer(engine).begin() as connection: ...
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from vidseek.storage.errors import (
+    LibraryDamagedError,
+    LibraryError,
+    LibraryFullError,
+    LibraryLockedError,
+    LibraryReadOnlyError,
+)
+
+BUSY_TIMEOUT_SECONDS = 30.0
+"""How long a transaction waits for another process's, which takes milliseconds."""
+
+_WRITES = "vidseek_writes"
+
+
+def database_engine(url: str, *, read_only: bool = False) -> Engine:
+    """Make an engine for any SQLAlchemy URL.
+
+    Raises:
+        LibraryError: the URL is none, or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            return sqlite_engine(Path(parsed.database).absolute(), read_only=read_only)
+        return create_engine(parsed, pool_pre_ping=True)
+    except Exception as error:
+        if isinstance(error, LibraryError):
+            raise
+        raise LibraryError(f"Cannot use the database URL: {error}") from error
+
+
+def sqlite_engine(
+    path: Path, *, read_only: bool = False, foreign_keys: bool = True, pooled: bool = True
+) -> Engine:
+    """Make an engine for a SQLite file, which must exist.
+
+    Transactions are begun by us, with an explicit BEGIN, for the sqlite3 module begins none for
+    reading or DDL: what one transaction reads is one state of the database, and DDL rolls back.
+    """
+    mode = "mode=rw"
+    if read_only:
+        mode = _read_only_mode(path)
+    uri = f"{path.absolute().as_uri()}?{mode}"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        # One fsync a video (milliseconds, against seconds of decoding) and what was reported as
+        # indexed survives a power cut, not only a killed process, for which NORMAL would do.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        return connection
+
+    if pooled:
+        engine = create_engine(
+            "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=-1
+        )
+    else:
+        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that will write says so at once: one that has read already cannot wait for
+        # the writer before it, SQLite fails it instead.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def writer(engine: Engine) -> Engine:
+    """The same engine, for transactions that write."""
+    return engine.execution_options(**{_WRITES: True})
+
+
+def reader(engine: Engine) -> Engine:
+    """The same engine, for transactions that read one state of the database."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _read_only_mode(path: Path) -> str:
+    """How SQLite opens a database that nobody may write to.
+
+    A database in WAL mode needs its -shm file, which cannot be made in a read-only folder. Where
+    the log is empty, nothing is lost by promising that the file does not change.
+    """
+    log = path.with_name(path.name + "-wal")
+    try:
+        log_is_empty = not log.exists() or log.stat().st_size == 0
+    except OSError:
+        log_is_empty = False
+    return "mode=ro&immutable=1" if log_is_empty else "mode=ro"
+
+
+@contextmanager
+def library_errors(name: str) -> Iterator[None]:
+    """Translate what the database or the disk raises into the library's errors.
+
+    Args:
+        name: the library's folder, for the message.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise _translated(error, name) from error
+    except sqlite3.Error as error:
+        raise _translated_sqlite(error, name) from error
+    except OSError as error:
+        translated = _translated_os(error, name)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translated(error: DBAPIError, name: str) -> LibraryError:
+    if isinstance(error.orig, sqlite3.Error):
+        return _translated_sqlite(error.orig, name)
+    reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else str(error)
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    if state == "53100":
+        return LibraryFullError(f"The database server of {name} has no space left: {reason}")
+    if state in {"25006", "42501"}:
+        return LibraryReadOnlyError(f"The database of {name} cannot be written to: {reason}")
+    if state in {"55P03", "40P01", "40001"}:
+        return LibraryLockedError(f"The database of {name} is in use, try again: {reason}")
+    return LibraryError(f"The database of {name} failed: {reason}")
+
+
+def _translated_sqlite(error: Any, name: str) -> LibraryError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return LibraryFullError(f"No space left for {name}: free some and run the command again")
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return LibraryReadOnlyError(f"{name} is read-only: {error}")
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return LibraryDamagedError(
+            f"The database of {name} is damaged ({error}): put back a copy of library.db, or move "
+            "the folder away and index again"
+        )
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return LibraryLockedError(f"The database of {name} is locked by another process")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return LibraryError(f"The database of {name} cannot be opened: check its permissions")
+    if code == sqlite3.SQLITE_IOERR:
+        return LibraryError(f"Reading or writing {name} failed ({error}): check the disk")
+    return LibraryError(f"The database of {name} failed: {error}")
+
+
+def _translated_os(error: OSError, name: str) -> LibraryError | None:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return LibraryFullError(f"No space left for {name}: free some and run the command again")
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return LibraryReadOnlyError(f"{name} cannot be written to: {os.strerror(error.errno)}")
+    return None

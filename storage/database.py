@@ -1,0 +1,649 @@
+"""The library's database: videos, clips and their vectors, in domain types.
+
+database = store.database
+video = database.add_video(video, clips, fingerprint=spec.fingerprint)
+ids = database.clip_ids(VideoFilter(path_glob="/films/*"), spec.fingerprint)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
+
+from vidseek.storage.blobs import from_half
+from vidseek.storage.connection import library_errors, reader, writer
+from vidseek.storage.errors import LibraryError
+from vidseek.storage.filters import is_or_is_below, video_conditions
+from vidseek.storage.rows import (
+    VIDEO_COLUMNS,
+    Change,
+    chunks,
+    clip_ids_of,
+    copy_clips,
+    ids_at,
+    insert_clips,
+    insert_vectors,
+    insert_video,
+    make_video,
+    merged_ranges,
+    moved_path,
+    read_clips,
+    read_position,
+    read_spec,
+    searchable,
+    write_spec,
+)
+from vidseek.storage.schema import (
+    ChangeRow,
+    ClipFramesRow,
+    ClipRow,
+    ClipVectorRow,
+    EncoderRow,
+    LibraryRow,
+    PathText,
+    VideoRow,
+)
+from vidseek.storage.types import (
+    Clip,
+    EncodedClip,
+    EncoderSpec,
+    FileStamp,
+    FrameFeatures,
+    LibraryStatistics,
+    Video,
+    VideoFilter,
+    VideoState,
+)
+from vidseek.storage.vectors import START, Position, VectorChanges, VectorSnapshot
+
+_VECTORS_PER_BATCH = 4096
+
+
+class Database:
+    """All reading and writing of metadata and vectors. Safe to use from several threads.
+
+    Every method is one transaction: it happens whole or not at all, whatever kills the process.
+    Every failure is a ``LibraryError``.
+    """
+
+    def __init__(self, engine: Engine, *, name: str) -> None:
+        """Use the tables behind an engine, which must exist.
+
+        Args:
+            engine: see ``vidseek.storage.connection``.
+            name: what messages call the library: its folder.
+        """
+        self._engine = engine
+        self._reader = reader(engine)
+        self._writer = writer(engine)
+        self._name = name
+        self._local = threading.local()
+        self._encoder_ids: dict[str, tuple[int, EncoderSpec]] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # Transactions
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one state of the database through all calls that this thread makes inside."""
+        if getattr(self._local, "connection", None) is not None:
+            yield
+            return
+        with library_errors(self._name), self._reader.begin() as connection:
+            self._local.connection = connection
+            try:
+                yield
+            finally:
+                self._local.connection = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self.snapshot():
+            yield self._local.connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Change]:
+        """A transaction that writes."""
+        if getattr(self._local, "connection", None) is not None:
+            raise RuntimeError("cannot write inside a snapshot")
+        with library_errors(self._name), self._writer.begin() as connection:
+            connection.execute(update(LibraryRow).values(sequence=LibraryRow.sequence + 1))
+            sequence = connection.execute(select(LibraryRow.sequence)).scalar_one()
+            yield Change.begin(connection, sequence)
+
+    def sequence(self) -> int:
+        """Number of the last committed change."""
+        with self._reading() as connection:
+            return connection.execute(select(LibraryRow.sequence)).scalar_one()
+
+    # Encoders
+
+    def register_encoder(self, spec: EncoderSpec) -> None:
+        """Make an encoder known; the first becomes the active one."""
+        with self._writing() as change:
+            connection = change.connection
+            known = connection.execute(
+                select(EncoderRow.id).where(EncoderRow.fingerprint == spec.fingerprint)
+            ).scalar()
+            document = write_spec(spec)
+            if known is None:
+                connection.execute(
+                    insert(EncoderRow).values(fingerprint=spec.fingerprint, spec=document)
+                )
+            else:  # a new revision of the text part, or a calibration
+                connection.execute(
+                    update(EncoderRow).where(EncoderRow.id == known).values(spec=document)
+                )
+            connection.execute(
+                update(LibraryRow)
+                .where(LibraryRow.active_encoder.is_(None))
+                .values(active_encoder=spec.fingerprint)
+            )
+
+    def encoders(self) -> list[EncoderSpec]:
+        """Every encoder that is known, oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(select(EncoderRow.spec).order_by(EncoderRow.id))
+            return [read_spec(document) for document in rows.scalars()]
+
+    def active_encoder(self) -> EncoderSpec | None:
+        """The encoder that new videos are indexed with and that answers; None in a new library."""
+        with self._reading() as connection:
+            document = connection.execute(
+                select(EncoderRow.spec).join(
+                    LibraryRow, LibraryRow.active_encoder == EncoderRow.fingerprint
+                )
+            ).scalar()
+            return None if document is None else read_spec(document)
+
+    def activate_encoder(self, fingerprint: str) -> None:
+        """Switch to another registered encoder."""
+        with self._writing() as change:
+            connection = change.connection
+            self._encoder(connection, fingerprint)
+            connection.execute(update(LibraryRow).values(active_encoder=fingerprint))
+
+    def _encoder(self, connection: Connection, fingerprint: str) -> tuple[int, EncoderSpec]:
+        """Id and spec of an encoder."""
+        found = self._encoder_ids.get(fingerprint)
+        if found is None:
+            row = connection.execute(
+                select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
+            ).first()
+            if row is None:
+                raise LibraryError(
+                    f"{self._name} holds no encoder {fingerprint}: register it first"
+                )
+            found = self._encoder_ids[fingerprint] = (row.id, read_spec(row.spec))
+        return found
+
+    def _knows(self, connection: Connection, fingerprint: str) -> bool:
+        """False in a library in which nothing was indexed with that encoder yet."""
+        if fingerprint in self._encoder_ids:
+            return True
+        known = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
+        return connection.execute(known).first() is not None
+
+    # Writing videos
+
+    def add_video(self, video: Video, clips: Sequence[EncodedClip], *, fingerprint: str) -> Video:
+        """Store a video with its clips, in place of whatever was stored for its path.
+
+        Args:
+            video: as read; its id is ignored. A file that failed has state FAILED and no clips.
+            clips: in order of time; vectors and tokens are kept as float16.
+            fingerprint: the registered encoder that made them; unused where there are none.
+
+        Returns:
+            The video with its id.
+
+        Raises:
+            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            _remove(change, ids_at(connection, str(video.path)))
+            video_id = insert_video(connection, video)
+            if clips:
+                encoder_id, spec = self._encoder(connection, fingerprint)
+                ids = insert_clips(connection, video_id, clips)
+                insert_vectors(connection, ids, clips, encoder_id, spec)
+                change.log(ids)
+            return replace(video, id=video_id)
+
+    def add_copy(self, source_id: int, video: Video) -> Video:
+        """Store a second file with the same content: clips and vectors are copied.
+
+        Args:
+            source_id: the video whose clips are copied.
+            video: path, size and time of the second file; the rest too, as for ``add_video``.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            taken = [found for found in ids_at(connection, str(video.path)) if found != source_id]
+            _remove(change, taken)
+            video_id = insert_video(connection, video)
+            ids = copy_clips(connection, source_id, video_id)
+            change.log(ids)
+            return replace(video, id=video_id)
+
+    def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> None:
+        """Note that a file was moved, renamed, touched or found again; its content is the same.
+
+        The video is searched again if it was missing. Whatever else was stored for ``path`` goes.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            taken = [found for found in ids_at(connection, str(path)) if found != video_id]
+            _remove(change, taken)
+            state, failure = connection.execute(
+                select(VideoRow.state, VideoRow.failure).where(VideoRow.id == video_id)
+            ).one_or_none() or (None, None)
+            if state is None:
+                raise LibraryError(f"{self._name} holds no video {video_id}: it was removed")
+            now = VideoState.INDEXED if failure is None else VideoState.FAILED
+            connection.execute(
+                update(VideoRow)
+                .where(VideoRow.id == video_id)
+                .values(path=str(path), size_bytes=size_bytes, modified_ns=modified_ns, state=now)
+            )
+            if state != now:
+                change.log(clip_ids_of(connection, [video_id]))
+
+    def set_state(self, video_ids: Collection[int], state: VideoState) -> None:
+        """Set what is known of files. Clips of videos that are not INDEXED are not searched."""
+        with self._writing() as change:
+            connection = change.connection
+            changed: list[int] = []
+            for chunk in chunks(video_ids):
+                other = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
+                changed.extend(connection.execute(select(VideoRow.id).where(other)).scalars())
+                connection.execute(update(VideoRow).where(other).values(state=state))
+            change.log(clip_ids_of(connection, changed))
+
+    def remove(self, video_ids: Collection[int]) -> int:
+        """Forget videos with all that was kept of them; gives how many there were."""
+        with self._writing() as change:
+            return _remove(change, video_ids)
+
+    def relocate(self, old: Path, new: Path) -> int:
+        """Note that a folder (or file) with all below it lies elsewhere now; states stay.
+
+        Where something is stored for a new path already, the searchable one of the two is kept,
+        and of two such the one that was there.
+
+        Returns:
+            How many videos have a new path.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            moving = {
+                row.id: (moved_path(row.path, old, new), row.state)
+                for row in connection.execute(
+                    select(VideoRow.id, VideoRow.path, VideoRow.state).where(
+                        is_or_is_below(str(old))
+                    )
+                )
+            }
+            dropped: list[int] = []
+            targets = {path: video_id for video_id, (path, _) in moving.items()}
+            for chunk in chunks(list(targets)):
+                for row in connection.execute(
+                    select(VideoRow.id, VideoRow.path, VideoRow.state).where(
+                        VideoRow.path.in_(chunk)
+                    )
+                ):
+                    if row.id in moving:
+                        continue
+                    mover = targets[row.path]
+                    stays = row.state == VideoState.INDEXED or row.state == moving[mover][1]
+                    dropped.append(mover if stays else row.id)
+            _remove(change, dropped)
+            moved = [
+                {"video": video_id, "to": path}
+                for video_id, (path, _) in moving.items()
+                if video_id not in set(dropped)
+            ]
+            if moved:
+                # Two steps, for a new path may be the old path of one that has not moved yet.
+                for step in (
+                    [{"video": to["video"], "to": f"\x01{to['video']}"} for to in moved],
+                    moved,
+                ):
+                    connection.execute(
+                        update(VideoRow.__table__)  # type: ignore[arg-type]
+                        .where(VideoRow.id == bindparam("video"))
+                        .values(path=bindparam("to", type_=PathText)),
+                        step,
+                    )
+            return len(moved)
+
+    # Reading videos and clips
+
+    def video(self, video_id: int) -> Video | None:
+        """The video of that id."""
+        return next(iter(self._videos(VideoRow.id == video_id)), None)
+
+    def video_at(self, path: Path) -> Video | None:
+        """The video of that absolute path."""
+        return next(iter(self._videos(VideoRow.path == str(path))), None)
+
+    def videos(
+        self, *, states: Collection[VideoState] | None = None, under: Path | None = None
+    ) -> list[Video]:
+        """Videos by path.
+
+        Args:
+            states: only in one of these; None for all.
+            under: only this file, or what is below this folder.
+        """
+        conditions: list[Any] = []
+        if states is not None:
+            conditions.append(VideoRow.state.in_(list(states)))
+        if under is not None:
+            conditions.append(is_or_is_below(str(under)))
+        return self._videos(*conditions)
+
+    def videos_by_id(self, video_ids: Collection[int]) -> dict[int, Video]:
+        """Videos by id; those that were removed meanwhile are left out."""
+        with self.snapshot():
+            return {
+                video.id: video
+                for chunk in chunks(video_ids)
+                for video in self._videos(VideoRow.id.in_(chunk))
+            }
+
+    def videos_with_hash(self, content_hash: str) -> list[Video]:
+        """Videos with that content, by path."""
+        return self._videos(VideoRow.content_hash == content_hash)
+
+    def _videos(self, *conditions: Any) -> list[Video]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(*VIDEO_COLUMNS).where(*conditions).order_by(VideoRow.path)
+            )
+            return [make_video(row) for row in rows]
+
+    def file_stamps(self) -> dict[str, FileStamp]:
+        """Of every file: what tells whether it changed, by absolute path."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(
+                    VideoRow.path,
+                    VideoRow.id,
+                    VideoRow.size_bytes,
+                    VideoRow.modified_ns,
+                    VideoRow.state,
+                )
+            )
+            states = {str(state): state for state in VideoState}
+            return {
+                path: FileStamp(video_id, size_bytes, modified_ns, states[state])
+                for path, video_id, size_bytes, modified_ns, state in rows
+            }
+
+    def clips(self, video_id: int) -> list[Clip]:
+        """Clips of a video in order of time."""
+        with self._reading() as connection:
+            return read_clips(connection, ClipRow.video_id == video_id)
+
+    def clips_by_id(self, clip_ids: Collection[int]) -> dict[int, Clip]:
+        """Clips by id; those that were removed meanwhile are left out."""
+        with self._reading() as connection:
+            return {
+                clip.id: clip
+                for chunk in chunks(clip_ids)
+                for clip in read_clips(connection, ClipRow.id.in_(chunk))
+            }
+
+    def clip_ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
+        """Clips that may answer: of INDEXED videos that pass, encoded by that encoder.
+
+        Returns:
+            Ascending int64 ids.
+        """
+        with self._reading() as connection:
+            if not self._knows(connection, fingerprint):
+                return np.empty(0, dtype=np.int64)
+            encoder_id, _ = self._encoder(connection, fingerprint)
+            conditions = video_conditions(where, connection.dialect.name)
+            rows = connection.execute(
+                select(ClipVectorRow.clip_id)
+                .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+                .join(VideoRow, VideoRow.id == ClipRow.video_id)
+                .where(
+                    ClipVectorRow.encoder_id == encoder_id,
+                    VideoRow.state == VideoState.INDEXED,
+                    *conditions,
+                )
+            )
+            return np.sort(np.fromiter(rows.scalars(), dtype=np.int64))
+
+    # Vectors
+
+    def clip_vectors(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> NDArray[np.float32]:
+        """Vectors of clips.
+
+        Returns:
+            (K, D) float32, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = np.asarray(clip_ids, dtype=np.int64)
+        known, vectors = self.known_vectors(np.unique(wanted), fingerprint)
+        gone = np.setdiff1d(wanted, known)
+        if len(gone):
+            raise LibraryError(f"{self._name} holds no vector of clip {gone[0]}: removed?")
+        return vectors[np.searchsorted(known, wanted)]
+
+    def known_vectors(
+        self, clip_ids: NDArray[np.int64], fingerprint: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Vectors of those clips that there are.
+
+        Returns:
+            Their ids (K,), ascending, and vectors (K, D) float32.
+        """
+        found: list[tuple[int, bytes]] = []
+        with self._reading() as connection:
+            encoder_id, spec = self._encoder(connection, fingerprint)
+            for chunk in chunks(np.unique(clip_ids).tolist()):
+                found += (
+                    connection.execute(
+                        select(ClipVectorRow.clip_id, ClipVectorRow.vector)
+                        .where(
+                            ClipVectorRow.clip_id.in_(chunk), ClipVectorRow.encoder_id == encoder_id
+                        )
+                        .order_by(ClipVectorRow.clip_id)
+                    )
+                    .tuples()
+                    .all()
+                )
+        ids = np.fromiter((clip_id for clip_id, _ in found), np.int64, len(found))
+        blob = b"".join([vector for _, vector in found])
+        return ids, from_half(blob, (len(found), spec.dimension))
+
+    def frame_features(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> list[FrameFeatures]:
+        """What is kept of the frames of clips, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = [int(clip_id) for clip_id in clip_ids]
+        with self._reading() as connection:
+            encoder_id, spec = self._encoder(connection, fingerprint)
+            found: dict[int, FrameFeatures] = {}
+            for chunk in chunks(wanted):
+                for row in connection.execute(
+                    select(
+                        ClipFramesRow.clip_id,
+                        ClipFramesRow.frame_count,
+                        ClipFramesRow.vectors,
+                        ClipFramesRow.tokens,
+                    ).where(
+                        ClipFramesRow.clip_id.in_(chunk), ClipFramesRow.encoder_id == encoder_id
+                    )
+                ):
+                    count = row.frame_count
+                    tokens = (count, spec.tokens_per_frame, spec.token_dimension)
+                    found[row.clip_id] = FrameFeatures(
+                        from_half(row.vectors, (count, spec.dimension)),
+                        from_half(row.tokens, tokens),
+                    )
+        try:
+            return [found[clip_id] for clip_id in wanted]
+        except KeyError as error:
+            raise LibraryError(f"{self._name} holds no frames of clip {error}: removed?") from None
+
+    # The vector index's source
+
+    def position(self) -> Position:
+        """Where the history of what is searched stands."""
+        with self._reading() as connection:
+            return read_position(connection)
+
+    def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
+        """What changed in the searchable vectors since a position; None if it never was here."""
+        with self._reading() as connection:
+            if since != START:
+                stamp = connection.execute(
+                    select(ChangeRow.stamp).where(ChangeRow.sequence == since.sequence).limit(1)
+                ).scalar()
+                if stamp != since.stamp:
+                    return None
+            if not self._knows(connection, fingerprint):
+                return VectorChanges.none(read_position(connection))
+            encoder_id, spec = self._encoder(connection, fingerprint)
+            ranges = merged_ranges(
+                connection.execute(
+                    select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
+                    .where(ChangeRow.sequence > since.sequence)
+                    .order_by(ChangeRow.first_clip_id)
+                )
+                .tuples()
+                .all()
+            )
+            ids: list[int] = []
+            blobs: list[bytes] = []
+            for first, last in ranges.tolist():
+                for clip_id, vector in connection.execute(
+                    searchable(encoder_id).where(ClipVectorRow.clip_id.between(first, last))
+                ):
+                    ids.append(clip_id)
+                    blobs.append(vector)
+            return VectorChanges(
+                position=read_position(connection),
+                ranges=ranges,
+                ids=np.array(ids, dtype=np.int64),
+                vectors=from_half(b"".join(blobs), (len(ids), spec.dimension)),
+            )
+
+    @contextmanager
+    def vector_snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
+        """All searchable vectors of an encoder, in one transaction."""
+        with self._reading() as connection:
+            if not self._knows(connection, fingerprint):
+                yield VectorSnapshot(read_position(connection), 0, lambda: iter(()))
+                return
+            encoder_id, spec = self._encoder(connection, fingerprint)
+            statement = searchable(encoder_id)
+            count = connection.execute(
+                statement.with_only_columns(func.count()).order_by(None)
+            ).scalar_one()
+
+            def batches() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+                rows = connection.execute(statement.execution_options(yield_per=_VECTORS_PER_BATCH))
+                for part in rows.partitions():
+                    ids = np.fromiter((row[0] for row in part), np.int64, len(part))
+                    blob = b"".join([row[1] for row in part])
+                    yield ids, from_half(blob, (len(part), spec.dimension))
+
+            yield VectorSnapshot(read_position(connection), count, batches)
+
+    # Health
+
+    def statistics(self) -> LibraryStatistics:
+        """How much the library holds."""
+        with self._reading() as connection:
+            counts: dict[str, int] = {}
+            for state, count in connection.execute(
+                select(VideoRow.state, func.count()).group_by(VideoRow.state)
+            ):
+                counts[state] = count
+            indexed = VideoRow.state == VideoState.INDEXED
+            seconds, size_bytes = connection.execute(
+                select(
+                    func.coalesce(func.sum(VideoRow.duration_seconds), 0.0),
+                    func.coalesce(func.sum(VideoRow.size_bytes), 0),
+                ).where(indexed)
+            ).one()
+            damaged = connection.execute(
+                select(func.count()).where(indexed, VideoRow.damaged)
+            ).scalar_one()
+            clips = connection.execute(
+                select(func.count(ClipRow.id)).join(VideoRow).where(indexed)
+            ).scalar_one()
+            vectors = (
+                connection.execute(
+                    select(EncoderRow.fingerprint, func.count(VideoRow.id))
+                    .outerjoin(ClipVectorRow, ClipVectorRow.encoder_id == EncoderRow.id)
+                    .outerjoin(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+                    .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
+                    .group_by(EncoderRow.fingerprint)
+                )
+                .tuples()
+                .all()
+            )
+            return LibraryStatistics(
+                indexed=counts.get(VideoState.INDEXED, 0),
+                missing=counts.get(VideoState.MISSING, 0),
+                failed=counts.get(VideoState.FAILED, 0),
+                damaged=damaged,
+                clips=clips,
+                video_seconds=float(seconds),
+                video_bytes=int(size_bytes),
+                database_bytes=self._size_bytes(),
+                vectors=dict(vectors),
+            )
+
+    def check(self) -> list[str]:
+        """Look for damage; gives one line for each problem."""
+        from vidseek.storage.checking import find_problems
+
+        with self._reading() as connection:
+            return find_problems(connection)
+
+    def _size_bytes(self) -> int | None:
+        if self._engine.dialect.name != "sqlite":
+            return None
+        with self._reading() as connection:
+            file = connection.exec_driver_sql("PRAGMA database_list").first()
+        if file is None:
+            return None
+        parts = (Path(f"{file[2]}{suffix}") for suffix in ("", "-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+
+def _remove(change: Change, video_ids: Collection[int]) -> int:
+    removed = 0
+    change.log(clip_ids_of(change.connection, video_ids))
+    for chunk in chunks(video_ids):
+        statement = delete(VideoRow).where(VideoRow.id.in_(chunk))
+        removed += change.connection.execute(statement).rowcount
+    return removed

@@ -1,0 +1,394 @@
+"""The vector index on FAISS: an immutable base file and, in memory, what changed since.
+
+The database is the truth. The base is a copy of it at one position of its history; refresh reads
+what happened since from there: added vectors make the tail, which is searched exactly, removed ones
+are masked. A base that is missing, damaged or of another history is never used.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.storage.base_file import (
+    DamagedBaseError,
+    Manifest,
+    ManifestTag,
+    manifest_tag,
+    read_base,
+    read_manifest,
+    write_base,
+)
+from vidseek.storage.connection import library_errors
+from vidseek.storage.faiss_base import Base, build, extended
+from vidseek.storage.types import EncoderSpec
+from vidseek.storage.vectors import (
+    Position,
+    VectorChanges,
+    VectorSource,
+    best_of,
+    check_queries,
+)
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FaissOptions:
+    """How an index is built; the defaults suit a laptop."""
+
+    factory: str | None = None
+    """FAISS factory string; None chooses by size."""
+    flat_up_to: int = 200_000
+    """Largest library that is searched exactly."""
+    hnsw_up_to: int = 2_000_000
+    """Largest library with a graph; a larger one has inverted lists."""
+    tail_at_least: int = 1_000
+    """A shorter tail is never worth a new base..."""
+    tail_fraction: float = 0.02
+    """...nor is one below this share of the base."""
+
+    def factory_for(self, count: int) -> str:
+        """The FAISS factory string for so many vectors."""
+        if self.factory is not None:
+            return self.factory
+        if count <= self.flat_up_to:
+            return "Flat"
+        if count <= self.hnsw_up_to:
+            return "HNSW32"
+        lists = 2 ** round(np.log2(2 * count**0.5))
+        return f"IVF{lists},SQ8"
+
+
+_REBUILT_REMOVED = 0.3
+"""Share of removed rows from which on a graph is built anew..."""
+
+_REBUILT_GROWTH = 2.0
+"""...or growth since it was, or since lists were trained."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a search sees: never changed, only replaced."""
+
+    base: Base
+    alive: NDArray[np.bool_]
+    """(N,) of the base's rows: may be found."""
+    tail_ids: NDArray[np.int64]
+    """(T,) ascending."""
+    tail: NDArray[np.float32]
+    """(T, D)."""
+    position: Position
+    live: int = field(init=False)
+    """How many can be found."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "live", int(self.alive.sum()) + len(self.tail_ids))
+
+    @classmethod
+    def of(cls, base: Base, position: Position) -> _State:
+        """A base to which nothing has happened."""
+        no_ids = np.empty(0, np.int64)
+        no_vectors = np.empty((0, base.index.d), np.float32)
+        return cls(base, base.all_rows(), no_ids, no_vectors, position)
+
+    def after(self, changes: VectorChanges) -> _State:
+        """The state with changes taken in."""
+        alive = self.alive
+        keep = np.ones(len(self.tail_ids), dtype=bool)
+        gone = self.base.rows_in(changes.ranges)
+        if gone.any():
+            alive = alive & ~gone
+        for first, last in changes.ranges:
+            keep &= (self.tail_ids < first) | (self.tail_ids > last)
+        ids, tail = self.tail_ids[keep], self.tail[keep]
+        if len(changes.ids):
+            ids = np.concatenate([ids, changes.ids])
+            tail = np.concatenate([tail, changes.vectors])
+        order = np.argsort(ids, kind="stable")
+        if not np.array_equal(order, np.arange(len(order))):
+            ids, tail = ids[order], tail[order]
+        return _State(self.base, alive, ids, tail, changes.position)
+
+    def compare(
+        self, ids: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tell which clips can be found, and which of these with the same vector.
+
+        Args:
+            ids: (T,) ascending.
+            vectors: (T, D). An index that keeps vectors roughly cannot be compared with them.
+        """
+        rows = self.base.find(ids)
+        in_base = (rows >= 0) & self.alive[rows] if len(self.base) else rows >= 0
+        in_tail = np.isin(ids, self.tail_ids)
+        equal = np.ones(len(ids), dtype=bool)
+        if self.base.vectors is not None:
+            equal[in_base] = (self.base.vectors[rows[in_base]] == vectors[in_base]).all(axis=1)
+        at = np.searchsorted(self.tail_ids, ids[in_tail])
+        equal[in_tail] = (self.tail[at] == vectors[in_tail]).all(axis=1)
+        return in_base | in_tail, equal
+
+
+class FaissIndex:
+    """``VectorIndex`` on FAISS. Searches never wait for refreshing or building."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: VectorSource,
+        spec: EncoderSpec,
+        *,
+        read_only: bool = False,
+        options: FaissOptions = FaissOptions(),
+    ) -> None:
+        """Use the index of an encoder; nothing is read before the first refresh or search.
+
+        Args:
+            folder: holds this encoder's files; need not exist.
+            source: the database.
+            spec: the encoder.
+            read_only: never write a file.
+            options: how to build.
+        """
+        self._folder = folder
+        self._source = source
+        self._spec = spec
+        self._read_only = read_only
+        self._options = options
+        self._refreshing = threading.RLock()
+        self._state: _State | None = None
+        self._manifest: Manifest | None = None
+        self._tag: ManifestTag | None = None
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return self._spec.dimension
+
+    @property
+    def factory(self) -> str:
+        """FAISS factory string of the base that is used."""
+        return self._current().base.factory
+
+    def __len__(self) -> int:
+        return self._current().live
+
+    def refresh(self) -> None:
+        """Take in what was committed since. Cheap when nothing was."""
+        with self._refreshing:
+            tag = manifest_tag(self._folder)
+            if self._state is None or (tag != self._tag and tag is not None):
+                self._load(tag)
+            state = self._state
+            if state is not None and self._source.position() == state.position:
+                return
+            changes = None
+            if state is not None:
+                changes = self._source.vector_changes(self._spec.fingerprint, state.position)
+            if state is None or changes is None:
+                self._rebuild()
+            else:
+                self._state = state.after(changes)
+
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        *,
+        allowed: NDArray[np.int64] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Find the vectors with the largest inner product; see ``VectorIndex.search``."""
+        queries = check_queries(queries, k, self.dimension)
+        state = self._current()
+        wanted = max(min(k, state.live), 1)
+        rows = state.alive
+        tail_ids, tail = state.tail_ids, state.tail
+        if allowed is not None:
+            allowed = np.unique(np.asarray(allowed, dtype=np.int64))
+            rows = rows & state.base.rows_of(allowed)
+            chosen = np.isin(tail_ids, allowed, assume_unique=True)
+            tail_ids, tail = tail_ids[chosen], tail[chosen]
+        scores, ids = state.base.search(queries, wanted, rows, self._stored_vectors)
+        if len(tail_ids):
+            tail_scores, best_tail_ids = best_of(queries @ tail.T, tail_ids, wanted)
+            scores = np.concatenate([scores, tail_scores], axis=1)
+            ids = np.concatenate([ids, best_tail_ids], axis=1)
+        return best_of(scores, ids, k)
+
+    @property
+    def needs_compaction(self) -> bool:
+        """True if ``compact`` would write a new base."""
+        return self._is_due(self._current())
+
+    def compact(self, *, force: bool = False) -> None:
+        """Fold what changed into a new base file, if that is worth it or ``force``.
+
+        Raises:
+            LibraryFullError, LibraryReadOnlyError: searching goes on as before.
+        """
+        self.refresh()
+        state = self._current()
+        if force or self._is_due(state):
+            self._replace_base(state)
+
+    def verify(self, *, repair: bool) -> list[str]:
+        """Check files and vectors against the database; see ``VectorIndex.verify``."""
+        self.refresh()
+        problems = self._file_problems() + self._content_problems()
+        if problems and repair:
+            with self._refreshing:
+                self._rebuild()
+            state = self._current()
+            if self._is_due(state):
+                self._replace_base(state)
+        return problems
+
+    def _current(self) -> _State:
+        state = self._state
+        if state is None:
+            self.refresh()
+            state = self._state
+            assert state is not None
+        return state
+
+    def _load(self, tag: ManifestTag | None) -> None:
+        """Take the base that lies in the folder, if it can be trusted."""
+        while tag is not None:
+            try:
+                manifest = read_manifest(self._folder)
+                if manifest is None:
+                    return
+                if manifest.dimension != self.dimension:
+                    raise DamagedBaseError("it is of another encoder")
+                changes = self._source.vector_changes(self._spec.fingerprint, manifest.position)
+                if changes is None:
+                    raise DamagedBaseError("it is of another history of this library")
+                index = read_base(self._folder, manifest)
+                base = Base(index, manifest.factory, manifest.trained_count)
+                self._state = _State.of(base, manifest.position).after(changes)
+                self._manifest, self._tag = manifest, tag
+                return
+            except DamagedBaseError as error:
+                newer = manifest_tag(self._folder)
+                if newer != tag:  # replaced while it was being read
+                    tag = newer
+                    continue
+                _logger.warning("Building the vector index %s again: %s", self._folder, error)
+                self._manifest, self._tag = None, tag
+                return
+
+    def _rebuild(self) -> None:
+        """Build from the database, in memory at least."""
+        with self._source.vector_snapshot(self._spec.fingerprint) as snapshot:
+            factory = self._options.factory_for(snapshot.count)
+            # What takes minutes to build is left to the writer; this answers, exactly, meanwhile.
+            base = build(snapshot, "Flat", self.dimension)
+        self._state = _State.of(base, snapshot.position)
+        self._manifest = None
+        if factory == "Flat" and len(base) and not self._read_only:
+            try:
+                if self._write(base, snapshot.position):
+                    self._load(manifest_tag(self._folder))
+            except OSError as error:
+                _logger.warning("Cannot keep the vector index in %s: %s", self._folder, error)
+
+    def _is_due(self, state: _State) -> bool:
+        if self._read_only:
+            return False
+        if self._manifest is None or manifest_tag(self._folder) is None:
+            return state.live > 0
+        if state.base.factory != self._options.factory_for(state.live):
+            return True
+        changed = len(state.tail_ids) + len(state.base) - int(state.alive.sum())
+        least = max(self._options.tail_at_least, self._options.tail_fraction * len(state.base))
+        return changed >= least
+
+    def _replace_base(self, state: _State) -> None:
+        """Build a base of what the database holds now, write it and use it."""
+        factory = self._options.factory_for(state.live)
+        base = self._extended(state, factory)
+        position = state.position
+        if base is None:
+            with self._source.vector_snapshot(self._spec.fingerprint) as snapshot:
+                base = build(snapshot, factory, self.dimension)
+                position = snapshot.position
+        with library_errors(str(self._folder)):
+            written = self._write(base, position)
+        if not written:
+            _logger.info("Another process is replacing the vector index in %s", self._folder)
+        self.refresh()
+
+    def _extended(self, state: _State, factory: str) -> Base | None:
+        """The base with the tail added, where building from nothing takes long."""
+        manifest = self._manifest
+        if factory == "Flat" or state.base.factory != factory or manifest is None:
+            return None
+        base = state.base
+        removed = 1 - state.live / max(len(base) + len(state.tail_ids), 1)
+        if removed > _REBUILT_REMOVED or state.live > _REBUILT_GROWTH * base.trained_count:
+            return None
+        try:
+            index = read_base(self._folder, manifest, private=True)
+        except DamagedBaseError:
+            return None
+        return extended(base, index, state.alive, state.tail_ids, state.tail)
+
+    def _write(self, base: Base, position: Position) -> bool:
+        manifest = write_base(
+            self._folder,
+            base.index,
+            Manifest(
+                file="",
+                size_bytes=0,
+                modified_ns=0,
+                sha256="",
+                position=position,
+                count=len(base),
+                trained_count=base.trained_count,
+                factory=base.factory,
+                dimension=self.dimension,
+            ),
+        )
+        return manifest is not None
+
+    def _stored_vectors(
+        self, ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self._source.known_vectors(ids, self._spec.fingerprint)
+
+    def _file_problems(self) -> list[str]:
+        try:
+            manifest = read_manifest(self._folder)
+            if manifest is not None:
+                read_base(self._folder, manifest, always_hash=True)
+            elif len(self):
+                return [f"{self._folder}: the vector index was not written yet"]
+        except DamagedBaseError as error:
+            return [f"{self._folder}: {error}"]
+        return []
+
+    def _content_problems(self) -> list[str]:
+        """Compare every vector that is searched with the database's."""
+        unknown = wrong = 0
+        with self._source.vector_snapshot(self._spec.fingerprint) as snapshot:
+            self.refresh()  # inside the snapshot: to this very position
+            state = self._current()
+            for ids, vectors in snapshot.batches():
+                known, equal = state.compare(ids, vectors)
+                unknown += int((~known).sum())
+                wrong += int((known & ~equal).sum())
+        problems = []
+        if unknown or state.live != snapshot.count:
+            problems.append(
+                f"{self._folder}: holds {state.live} vectors where the database has "
+                f"{snapshot.count}, {unknown} of which it does not know"
+            )
+        if wrong:
+            problems.append(f"{self._folder}: {wrong} vectors are not the database's")
+        return problems

@@ -1,0 +1,22 @@
+"""The module ``faiss``, which is an extra: faiss-cpu or faiss-gpu."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from vidseek.storage.errors import LibraryError
+
+
+def load_faiss() -> Any:
+    """Import faiss, untyped: its annotations lag behind what SWIG and its wrappers add.
+
+    Raises:
+        LibraryError: it is not installed.
+    """
+    try:
+        return importlib.import_module("faiss")
+    except ImportError as error:
+        raise LibraryError(
+            "Searching needs FAISS: run `pip install vidseek[cpu]` (or `vidseek[gpu]`)"
+        ) from error

@@ -1,0 +1,135 @@
+"""VideoFilter as SQL conditions, on SQLite and on database servers.
+
+>>> path_pattern("/films/*.mp4").regex
+'^/films/.*[.]mp4$'
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_
+
+from vidseek.storage.errors import QueryError
+from vidseek.storage.schema import VideoRow, encode_path
+from vidseek.storage.types import VideoFilter
+
+_LONGEST_PATTERN = 4096
+
+
+def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[bool]]:
+    """Give the conditions on VideoRow that all must hold.
+
+    Args:
+        where: the filter.
+        dialect: SQLAlchemy's name of the database.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if where.path_glob is not None:
+        conditions.append(_matches_path(where.path_glob, dialect))
+    if where.min_duration_seconds is not None:
+        conditions.append(VideoRow.duration_seconds >= where.min_duration_seconds)
+    if where.max_duration_seconds is not None:
+        conditions.append(VideoRow.duration_seconds <= where.max_duration_seconds)
+    if where.min_height is not None:
+        conditions.append(VideoRow.height >= where.min_height)
+    if where.after is not None:
+        conditions.append(VideoRow.modified_ns >= _nanoseconds(where.after))
+    if where.before is not None:
+        conditions.append(VideoRow.modified_ns < _nanoseconds(where.before))
+    return conditions
+
+
+def is_or_is_below(path: str) -> ColumnElement[bool]:
+    """Condition: the file itself, or anything below the folder."""
+    folder = path.rstrip(os.sep) + os.sep
+    # Not LIKE, which has wildcards of its own and, on SQLite, ignores case.
+    below = func.substr(VideoRow.path, 1, len(folder)) == encode_path(folder)
+    return or_(VideoRow.path == (path.rstrip(os.sep) or path), below)
+
+
+def _matches_path(glob: str, dialect: str) -> ColumnElement[bool]:
+    if len(glob) > _LONGEST_PATTERN:
+        raise QueryError(f"The path pattern has {len(glob)} characters, at most 4096 are allowed")
+    named = is_or_is_below(glob)
+    pattern = path_pattern(glob)
+    if not pattern.has_wildcard:
+        return named
+    # A file may really be called "[1].mp4": what is named as it stands always matches.
+    if dialect == "sqlite":
+        return or_(named, VideoRow.path.op("GLOB")(pattern.sqlite_glob))
+    return or_(named, VideoRow.path.regexp_match(pattern.regex))
+
+
+@dataclass(frozen=True)
+class PathPattern:
+    """A shell pattern, translated."""
+
+    has_wildcard: bool
+    sqlite_glob: str
+    regex: str
+    """POSIX extended; ``.`` matches a line feed there."""
+
+
+def path_pattern(glob: str) -> PathPattern:
+    """Translate a shell pattern as Python's fnmatch reads it: ``*`` also matches ``/``."""
+    glob = encode_path(glob)
+    wildcard = False
+    sqlite: list[str] = []
+    regex: list[str] = []
+    at = 0
+    while at < len(glob):
+        character = glob[at]
+        at += 1
+        if character in "*?":
+            wildcard = True
+            sqlite.append(character)
+            regex.append({"*": ".*", "?": "."}[character])
+        elif character == "[" and (end := _end_of_set(glob, at)) is not None:
+            wildcard = True
+            negated = glob[at] == "!"
+            members = glob[at + negated : end]
+            at = end + 1
+            sqlite.append(_sqlite_set(members, negated))
+            regex.append(_regex_set(members, negated))
+        else:
+            sqlite.append("[[]" if character == "[" else character)
+            regex.append(_literal(character))
+    return PathPattern(wildcard, "".join(sqlite), "^" + "".join(regex) + "$")
+
+
+def _end_of_set(glob: str, at: int) -> int | None:
+    """Where the set that starts at ``at`` is closed; a ``]`` that comes first belongs to it."""
+    start = at + (glob[at : at + 1] == "!")
+    end = glob.find("]", start + 1)
+    return None if end < 0 else end
+
+
+def _sqlite_set(members: str, negated: bool) -> str:
+    # In GLOB "^" negates, and "]" is a member where it comes first, as in fnmatch.
+    if members.startswith("^") and not negated:
+        if members == "^":
+            return "^"
+        members = f"{members[1:]}^"
+    return f"[{'^' if negated else ''}{members}]"
+
+
+def _regex_set(members: str, negated: bool) -> str:
+    escaped = members.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    if escaped.startswith("^"):
+        escaped = "\\" + escaped
+    return f"[{'^' if negated else ''}{escaped}]"
+
+
+def _literal(character: str) -> str:
+    if character in ".|()*+?{}[$":
+        return f"[{character}]"
+    if character in "\\^]":
+        return f"\\{character}"
+    return character
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000_000)

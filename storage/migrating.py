@@ -1,0 +1,136 @@
+"""Making a library's tables, telling their version, and bringing old ones up to date.
+
+Alembic is imported only where something has to be migrated.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select
+
+from vidseek.storage.connection import library_errors, sqlite_engine, writer
+from vidseek.storage.errors import LibraryDamagedError, LibraryTooNewError, NotALibraryError
+from vidseek.storage.schema import HEAD_REVISION, Base, LibraryRow
+
+_logger = logging.getLogger(__name__)
+
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """Revisions in a folder of alembic scripts."""
+
+    scripts: Path = Path(__file__).parent / "migrations"
+    head: str = HEAD_REVISION
+    """Newest revision; revisions count up."""
+
+
+def create_tables(engine: Engine) -> None:
+    """Make the tables of an empty library, in one transaction."""
+    with writer(engine).begin() as connection:
+        Base.metadata.create_all(connection)
+        _VERSION.create(connection)
+        connection.execute(insert(_VERSION).values(version_num=HEAD_REVISION))
+        connection.execute(insert(LibraryRow).values(id=1, sequence=0))
+
+
+def read_revision(connection: Connection, name: str) -> str:
+    """Read which revision the tables have.
+
+    Raises:
+        NotALibraryError: these are no tables of vidseek.
+    """
+    if not inspect(connection).has_table(_VERSION.name):
+        raise NotALibraryError(f"The database of {name} holds no vidseek library")
+    revision: str | None = connection.execute(select(_VERSION.c.version_num)).scalar()
+    if revision is None or not revision.isdigit():
+        raise NotALibraryError(f"The database of {name} is another program's ({revision})")
+    return revision
+
+
+def is_current(revision: str, migrations: Migrations, name: str) -> bool:
+    """Tell whether tables can be used as they are; if not, they are older.
+
+    Raises:
+        LibraryTooNewError: a newer vidseek wrote them.
+    """
+    if int(revision) > int(migrations.head):
+        raise LibraryTooNewError(
+            f"{name} was written by a newer vidseek (format {revision}, this one knows "
+            f"{migrations.head}): run `pip install --upgrade vidseek`"
+        )
+    return revision == migrations.head
+
+
+def migrate_sqlite(path: Path, revision: str, migrations: Migrations) -> Path:
+    """Bring an old database up to date, after a backup copy beside it.
+
+    The upgrade is one transaction: a process killed in it leaves the old library.
+
+    Returns:
+        The backup copy.
+    """
+    backup = path.with_name(f"{path.name}.before-{migrations.head}")
+    _logger.warning(
+        "Migrating %s from format %s to %s; a copy of it stays as %s",
+        path.parent,
+        revision,
+        migrations.head,
+        backup.name,
+    )
+    _back_up(path, backup)
+    # Without foreign keys: rebuilding a table drops it, which would delete what refers to it.
+    engine = sqlite_engine(path, foreign_keys=False, pooled=False)
+    try:
+        _upgrade(engine, migrations, str(path.parent))
+    finally:
+        engine.dispose()
+    return backup
+
+
+def migrate_server(engine: Engine, revision: str, migrations: Migrations, name: str) -> None:
+    """Bring old tables on a database server up to date; backups are the server's."""
+    _logger.warning(
+        "Migrating the database of %s from format %s to %s", name, revision, migrations.head
+    )
+    _upgrade(engine, migrations, name)
+
+
+def _upgrade(engine: Engine, migrations: Migrations, name: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations.scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    with library_errors(name), writer(engine).begin() as connection:
+        if is_current(read_revision(connection, name), migrations, name):
+            return  # another process was faster
+        config.attributes["connection"] = connection
+        command.upgrade(config, migrations.head)
+        if engine.dialect.name == "sqlite":
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            if orphans:
+                raise LibraryDamagedError(
+                    f"Migrating {name} would leave {len(orphans)} rows that belong to nothing; it "
+                    "was left as it is"
+                )
+
+
+def _back_up(path: Path, backup: Path) -> None:
+    unfinished = backup.with_name(backup.name + ".unfinished")
+    with library_errors(str(path.parent)):
+        unfinished.unlink(missing_ok=True)
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as source,
+            closing(sqlite3.connect(unfinished)) as target,
+        ):
+            source.backup(target)
+        os.replace(unfinished, backup)  # noqa: PTH105

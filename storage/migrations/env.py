@@ -1,0 +1,14 @@
+"""What alembic runs; the connection is handed in by vidseek.storage.migrating."""
+
+from alembic import context
+
+from vidseek.storage.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    # SQLite can roll back DDL, alembic only assumes it cannot; it cannot alter most of a table.
+    transactional_ddl=True,
+    render_as_batch=True,
+)
+context.run_migrations()

@@ -1,0 +1,323 @@
+"""Reading and writing rows inside a transaction that ``Database`` opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, and_, insert, literal, select
+from sqlalchemy.orm import aliased
+
+from vidseek.storage.blobs import to_half
+from vidseek.storage.schema import (
+    ChangeRow,
+    ClipFramesRow,
+    ClipRow,
+    ClipVectorRow,
+    VideoRow,
+)
+from vidseek.storage.types import (
+    Clip,
+    EncodedClip,
+    EncoderSpec,
+    TimeSpan,
+    Video,
+    VideoState,
+)
+from vidseek.storage.vectors import START, Position
+
+_IDS_PER_STATEMENT = 10_000
+"""SQLite takes 32,766 variables a statement."""
+
+_Item = TypeVar("_Item")
+
+VIDEO_COLUMNS = (
+    VideoRow.id,
+    VideoRow.path,
+    VideoRow.content_hash,
+    VideoRow.size_bytes,
+    VideoRow.modified_ns,
+    VideoRow.duration_seconds,
+    VideoRow.frame_rate,
+    VideoRow.width,
+    VideoRow.height,
+    VideoRow.codec,
+    VideoRow.state,
+    VideoRow.damaged,
+    VideoRow.failure,
+)
+
+
+def write_spec(spec: EncoderSpec) -> str:
+    """Give the stored form of an encoder's facts."""
+    facts = asdict(spec)
+    facts.pop("fingerprint")
+    return json.dumps(facts, sort_keys=True)
+
+
+def read_spec(document: str) -> EncoderSpec:
+    """Read an encoder's facts; a newer vidseek may have written more of them."""
+    facts = json.loads(document)
+    known = {field.name for field in fields(EncoderSpec) if field.init}
+    return EncoderSpec(**{name: value for name, value in facts.items() if name in known})
+
+
+def make_video(row: Any) -> Video:
+    """Make a video from VIDEO_COLUMNS."""
+    return Video(
+        id=row.id,
+        path=Path(row.path),
+        content_hash=row.content_hash,
+        size_bytes=row.size_bytes,
+        modified_ns=row.modified_ns,
+        duration_seconds=row.duration_seconds,
+        frame_rate=row.frame_rate,
+        width=row.width,
+        height=row.height,
+        codec=row.codec,
+        state=VideoState(row.state),
+        damaged=row.damaged,
+        failure=row.failure,
+    )
+
+
+def read_clips(connection: Connection, condition: Any) -> list[Clip]:
+    """Read clips, by video and time."""
+    rows = connection.execute(
+        select(
+            ClipRow.id,
+            ClipRow.video_id,
+            ClipRow.start_seconds,
+            ClipRow.end_seconds,
+            ClipRow.frame_seconds,
+        )
+        .where(condition)
+        .order_by(ClipRow.video_id, ClipRow.position)
+    )
+    return [
+        Clip(
+            id=row.id,
+            video_id=row.video_id,
+            span=TimeSpan(row.start_seconds, row.end_seconds),
+            frame_seconds=tuple(np.frombuffer(row.frame_seconds, "<f8").tolist()),
+        )
+        for row in rows
+    ]
+
+
+def ids_at(connection: Connection, path: str) -> list[int]:
+    """Ids of the videos stored for a path: none or one."""
+    return list(connection.execute(select(VideoRow.id).where(VideoRow.path == path)).scalars())
+
+
+def insert_video(connection: Connection, video: Video) -> int:
+    """Store the row of a video; gives its id."""
+    result = connection.execute(
+        insert(VideoRow).values(
+            path=str(video.path),
+            content_hash=video.content_hash,
+            size_bytes=video.size_bytes,
+            modified_ns=video.modified_ns,
+            duration_seconds=video.duration_seconds,
+            frame_rate=video.frame_rate,
+            width=video.width,
+            height=video.height,
+            codec=video.codec,
+            state=video.state,
+            damaged=video.damaged,
+            failure=video.failure,
+        )
+    )
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def insert_clips(connection: Connection, video_id: int, clips: Sequence[EncodedClip]) -> list[int]:
+    """Store the clips of a video; gives their ids, in order."""
+    connection.execute(
+        insert(ClipRow),
+        [
+            {
+                "video_id": video_id,
+                "position": position,
+                "start_seconds": clip.span.start_seconds,
+                "end_seconds": clip.span.end_seconds,
+                "frame_seconds": np.asarray(clip.frame_seconds, dtype="<f8").tobytes(),
+            }
+            for position, clip in enumerate(clips)
+        ],
+    )
+    return clip_ids_of(connection, [video_id])
+
+
+def insert_vectors(
+    connection: Connection,
+    ids: Sequence[int],
+    clips: Sequence[EncodedClip],
+    encoder_id: int,
+    spec: EncoderSpec,
+) -> None:
+    """Store what an encoder made of clips."""
+    vectors = []
+    frames = []
+    for clip_id, clip in zip(ids, clips, strict=True):
+        count = len(clip.frame_seconds)
+        vectors.append(
+            {
+                "clip_id": clip_id,
+                "encoder_id": encoder_id,
+                "vector": to_half(clip.vector, (spec.dimension,)),
+            }
+        )
+        tokens = (count, spec.tokens_per_frame, spec.token_dimension)
+        frames.append(
+            {
+                "clip_id": clip_id,
+                "encoder_id": encoder_id,
+                "frame_count": count,
+                "vectors": to_half(clip.frames.vectors, (count, spec.dimension)),
+                "tokens": to_half(clip.frames.tokens, tokens),
+            }
+        )
+    connection.execute(insert(ClipVectorRow), vectors)
+    connection.execute(insert(ClipFramesRow), frames)
+
+
+def copy_clips(connection: Connection, source_id: int, video_id: int) -> list[int]:
+    """Copy clips and vectors of one video to another inside the database."""
+    connection.execute(
+        insert(ClipRow).from_select(
+            ["video_id", "position", "start_seconds", "end_seconds", "frame_seconds"],
+            select(
+                literal(video_id),
+                ClipRow.position,
+                ClipRow.start_seconds,
+                ClipRow.end_seconds,
+                ClipRow.frame_seconds,
+            )
+            .where(ClipRow.video_id == source_id)
+            .order_by(ClipRow.position),
+        )
+    )
+    source, copy = aliased(ClipRow), aliased(ClipRow)
+    for table, names in (
+        (ClipVectorRow, ["encoder_id", "vector"]),
+        (ClipFramesRow, ["encoder_id", "frame_count", "vectors", "tokens"]),
+    ):
+        connection.execute(
+            insert(table).from_select(
+                ["clip_id", *names],
+                select(copy.id, *(getattr(table, name) for name in names))
+                .join(source, source.id == table.clip_id)
+                .join(copy, and_(copy.video_id == video_id, copy.position == source.position))
+                .where(source.video_id == source_id)
+                .order_by(copy.id),
+            )
+        )
+    return clip_ids_of(connection, [video_id])
+
+
+def clip_ids_of(connection: Connection, video_ids: Collection[int]) -> list[int]:
+    """Ids of the clips of videos."""
+    ids: list[int] = []
+    for chunk in chunks(video_ids):
+        ids.extend(
+            connection.execute(
+                select(ClipRow.id)
+                .where(ClipRow.video_id.in_(chunk))
+                .order_by(ClipRow.video_id, ClipRow.position)
+            ).scalars()
+        )
+    return ids
+
+
+@dataclass(frozen=True)
+class Change:
+    """A writing transaction and what is noted of it in the history of what is searched."""
+
+    connection: Connection
+    sequence: int
+    stamp: int
+
+    @classmethod
+    def begin(cls, connection: Connection, sequence: int) -> Change:
+        """Start the change of that number."""
+        return cls(connection, sequence, secrets.randbits(62) + 1)
+
+    def log(self, clip_ids: Collection[int]) -> None:
+        """Note that clips may have entered or left what is searched, as ranges of ids."""
+        if not clip_ids:
+            return
+        ids = np.unique(np.fromiter(clip_ids, np.int64, len(clip_ids)))
+        breaks = np.flatnonzero(np.diff(ids) > 1)
+        firsts = ids[np.concatenate([[0], breaks + 1])]
+        lasts = ids[np.concatenate([breaks, [len(ids) - 1]])]
+        self.connection.execute(
+            insert(ChangeRow),
+            [
+                {
+                    "sequence": self.sequence,
+                    "first_clip_id": first,
+                    "last_clip_id": last,
+                    "stamp": self.stamp,
+                }
+                for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+            ],
+        )
+
+
+def read_position(connection: Connection) -> Position:
+    """Where the history of what is searched stands."""
+    row = connection.execute(
+        select(ChangeRow.sequence, ChangeRow.stamp).order_by(ChangeRow.sequence.desc()).limit(1)
+    ).first()
+    return START if row is None else Position(row.sequence, row.stamp)
+
+
+def searchable(encoder_id: int) -> Any:
+    """Ids and vectors of what is searched with an encoder, by ascending id."""
+    return (
+        select(ClipVectorRow.clip_id, ClipVectorRow.vector)
+        .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+        .join(VideoRow, VideoRow.id == ClipRow.video_id)
+        .where(ClipVectorRow.encoder_id == encoder_id, VideoRow.state == VideoState.INDEXED)
+        .order_by(ClipVectorRow.clip_id)
+    )
+
+
+def merged_ranges(ranges: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Join ranges that overlap or touch.
+
+    Args:
+        ranges: first and last ids, ascending by first.
+
+    Returns:
+        (R, 2) int64.
+    """
+    merged: list[list[int]] = []
+    for first, last in ranges:
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1][1] = max(merged[-1][1], last)
+        else:
+            merged.append([first, last])
+    return np.array(merged, dtype=np.int64).reshape(-1, 2)
+
+
+def moved_path(path: str, old: Path, new: Path) -> str:
+    """Where a file at or below ``old`` lies now that ``old`` is ``new``."""
+    return os.path.normpath(f"{new}{os.sep}{path[len(str(old).rstrip(os.sep)) :]}")
+
+
+def chunks(items: Collection[_Item]) -> Iterator[list[_Item]]:
+    """Cut ids into lists that fit into one statement."""
+    listed = list(items)
+    for start in range(0, len(listed), _IDS_PER_STATEMENT):
+        yield listed[start : start + _IDS_PER_STATEMENT]

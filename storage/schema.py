@@ -1,0 +1,190 @@
+"""The tables of a library, as typed SQLAlchemy models. Rows never leave this room.
+
+Vectors are float16, little-endian, without header; their lengths follow from the encoder's
+``EncoderSpec``. Clip vectors and what is kept of frames lie in tables of their own: scanning the
+one (0.8 KB a clip) must not read the other (tens of KB a clip).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+HEAD_REVISION = "0001"
+"""Newest revision in migrations/versions. Revisions count up, so that a newer one is recognised."""
+
+# Ids are 64 bits wide everywhere; SQLite's own row id must be called INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class PathText(TypeDecorator[str]):
+    """A path as text, also one whose name is not valid UTF-8.
+
+    Python keeps an undecodable byte as a lone surrogate (PEP 383), which no database stores as
+    text. Such a surrogate, U+DC80 to U+DCFF, is kept as U+10DC80 to U+10DCFF, in the last private
+    plane.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make text that every database stores."""
+        return None if value is None else encode_path(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
+        """Give the path as the operating system's calls want it."""
+        return None if value is None else decode_path(str(value))
+
+
+_TO_PRIVATE = {code: code + 0x100000 for code in range(0xDC80, 0xDD00)}
+_FROM_PRIVATE = {private: code for code, private in _TO_PRIVATE.items()}
+
+
+def encode_path(path: str) -> str:
+    """Give the stored form of a path."""
+    return path if path.isascii() else path.translate(_TO_PRIVATE)
+
+
+def decode_path(stored: str) -> str:
+    """Undo ``encode_path``."""
+    return stored if stored.isascii() else stored.translate(_FROM_PRIVATE)
+
+
+class Base(DeclarativeBase):
+    """All tables; constraints are named so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class LibraryRow(Base):
+    """Facts of the library as a whole: one row, id 1."""
+
+    __tablename__ = "library"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    """Number of the last committed change."""
+    active_encoder: Mapped[str | None] = mapped_column(ForeignKey("encoders.fingerprint"))
+
+
+class EncoderRow(Base):
+    """An encoder of which vectors are kept."""
+
+    __tablename__ = "encoders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    spec: Mapped[str] = mapped_column(Text)
+    """The EncoderSpec as JSON."""
+
+
+class VideoRow(Base):
+    """A file."""
+
+    __tablename__ = "videos"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    path: Mapped[str] = mapped_column(PathText, unique=True)
+    content_hash: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    modified_ns: Mapped[int] = mapped_column(BigInteger)
+    duration_seconds: Mapped[float]
+    frame_rate: Mapped[float]
+    width: Mapped[int]
+    height: Mapped[int]
+    codec: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    damaged: Mapped[bool]
+    failure: Mapped[str | None] = mapped_column(Text)
+
+
+class ClipRow(Base):
+    """A clip. Its id is never reused: the vector index knows clips by it."""
+
+    __tablename__ = "clips"
+    __table_args__ = (UniqueConstraint("video_id", "position"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    video_id: Mapped[int] = mapped_column(_Id, ForeignKey("videos.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    """0, 1, ... in the video."""
+    start_seconds: Mapped[float]
+    end_seconds: Mapped[float]
+    frame_seconds: Mapped[bytes] = mapped_column(LargeBinary)
+    """(F,) float64."""
+
+
+class ClipVectorRow(Base):
+    """The vector of a clip by one encoder."""
+
+    __tablename__ = "clip_vectors"
+
+    clip_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("clips.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    encoder_id: Mapped[int] = mapped_column(
+        ForeignKey("encoders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    """(D,) float16."""
+
+
+class ClipFramesRow(Base):
+    """What one encoder made of the frames of a clip."""
+
+    __tablename__ = "clip_frames"
+
+    clip_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("clips.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    encoder_id: Mapped[int] = mapped_column(
+        ForeignKey("encoders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    frame_count: Mapped[int]
+    """F."""
+    vectors: Mapped[bytes] = mapped_column(LargeBinary)
+    """(F, D) float16."""
+    tokens: Mapped[bytes] = mapped_column(LargeBinary)
+    """(F, M, T) float16."""
+
+
+class ChangeRow(Base):
+    """A range of clip ids whose clips may have entered or left what is searched.
+
+    Which they did is not written: a vector index that is behind looks at the clips themselves, so
+    that taking in a change twice, or a range that is too wide, does no harm.
+    """
+
+    __tablename__ = "changes"
+
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    first_clip_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    last_clip_id: Mapped[int] = mapped_column(BigInteger)
+    stamp: Mapped[int] = mapped_column(BigInteger)
+    """Random: tells a library that was restored from a backup and then went another way."""
+
+
+Index("ix_clip_vectors_encoder_id", ClipVectorRow.encoder_id, ClipVectorRow.clip_id)

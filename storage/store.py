@@ -1,0 +1,243 @@
+"""A library: one folder with its database, vector indexes and thumbnails.
+
+with LibraryStore.open(folder, create=True) as store, store.writing():
+    store.database.add_video(video, clips, fingerprint=spec.fingerprint)
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, inspect
+
+from vidseek.storage import thumbnails
+from vidseek.storage.connection import database_engine, library_errors, sqlite_engine
+from vidseek.storage.database import Database
+from vidseek.storage.errors import LibraryReadOnlyError, NotALibraryError
+from vidseek.storage.lock import FolderLock
+from vidseek.storage.migrating import (
+    Migrations,
+    create_tables,
+    is_current,
+    migrate_server,
+    migrate_sqlite,
+    read_revision,
+)
+from vidseek.storage.types import EncoderSpec, VideoState
+from vidseek.storage.vectors import VectorIndex
+
+MIGRATIONS = Migrations()
+
+_DATABASE = "library.db"
+_LOCK = "library.lock"
+_VECTORS = "vectors"
+_THUMBNAILS = "thumbnails"
+_WAIT_SECONDS = 30.0
+"""How long opening waits for a process that makes or migrates the library at this moment."""
+
+
+class LibraryStore:
+    """An open library folder. Many may read it at once, one process writes."""
+
+    def __init__(self, folder: Path, engine: Engine, *, read_only: bool) -> None:
+        """Use ``LibraryStore.open``."""
+        self.folder = folder
+        self.read_only = read_only
+        self.database = Database(engine, name=str(folder))
+        self._lock = FolderLock(folder / _LOCK)
+        self._indexes: dict[str, VectorIndex] = {}
+        self._indexes_guard = threading.Lock()
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, create: bool = False, database_url: str | None = None
+    ) -> LibraryStore:
+        """Open a library; bring an older one up to date, after a backup copy.
+
+        A library in a folder that cannot be written to is opened for reading.
+
+        Args:
+            folder: of the library.
+            create: make it if the folder is missing or empty.
+            database_url: any SQLAlchemy URL, for metadata and vectors on a database server;
+                None for library.db in the folder.
+
+        Raises:
+            NotALibraryError: there is none, or the folder is something else.
+            LibraryTooNewError: a newer vidseek wrote it.
+            LibraryReadOnlyError: it would have to be made or migrated, and cannot be.
+            LibraryDamagedError: its database cannot be read.
+        """
+        folder = Path(os.path.abspath(folder))  # noqa: PTH100  (resolves no links)
+        with library_errors(str(folder)):
+            if create:
+                _make_folder(folder, in_folder=database_url is None)
+            elif not folder.is_dir():
+                raise NotALibraryError(f"{folder} does not exist: index something into it first")
+            if database_url is None:
+                return cls._open_file(folder, create=create)
+            return cls._open_server(folder, database_url, create=create)
+
+    @classmethod
+    def _open_file(cls, folder: Path, *, create: bool) -> LibraryStore:
+        path = folder / _DATABASE
+        if not path.exists():
+            if not create:
+                raise NotALibraryError(
+                    f"{folder} is no vidseek library ({_DATABASE} is missing): name another "
+                    "folder, or index something into an empty one"
+                )
+            with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                if not path.exists():
+                    _make_database(path)
+        read_only = not (os.access(path, os.W_OK) and os.access(folder, os.W_OK))
+        engine = sqlite_engine(path, read_only=read_only)
+        try:
+            with engine.begin() as connection:
+                revision = read_revision(connection, str(folder))
+            if not is_current(revision, MIGRATIONS, str(folder)):
+                if read_only:
+                    raise LibraryReadOnlyError(
+                        f"{folder} was written by an older vidseek and cannot be migrated: it is "
+                        "read-only"
+                    )
+                engine.dispose()
+                with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                    migrate_sqlite(path, revision, MIGRATIONS)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(folder, engine, read_only=read_only)
+
+    @classmethod
+    def _open_server(cls, folder: Path, url: str, *, create: bool) -> LibraryStore:
+        engine = database_engine(url)
+        name = str(folder)
+        try:
+            with engine.begin() as connection:
+                is_empty = not inspect(connection).get_table_names()
+            if is_empty and create:
+                with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                    create_tables(engine)
+            with engine.begin() as connection:
+                revision = read_revision(connection, name)
+            if not is_current(revision, MIGRATIONS, name):
+                with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                    migrate_server(engine, revision, MIGRATIONS, name)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(folder, engine, read_only=not os.access(folder, os.W_OK))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one process that writes. The thread that holds it may enter again.
+
+        Raises:
+            LibraryLockedError: another process writes; the message names it.
+            LibraryReadOnlyError: the folder cannot be written to.
+        """
+        if self.read_only:
+            raise LibraryReadOnlyError(
+                f"{self.folder} cannot be written to: check its permissions, or copy it elsewhere"
+            )
+        with library_errors(str(self.folder)), self._lock.held():
+            yield
+
+    def vector_index(self, spec: EncoderSpec) -> VectorIndex:
+        """The vector index of an encoder; the same object each time."""
+        from vidseek.storage.faiss_index import FaissIndex
+
+        with self._indexes_guard:
+            index = self._indexes.get(spec.fingerprint)
+            if index is None:
+                index = FaissIndex(
+                    self.folder / _VECTORS / spec.fingerprint,
+                    self.database,
+                    spec,
+                    read_only=self.read_only,
+                )
+                self._indexes[spec.fingerprint] = index
+            return index
+
+    def thumbnail_path(self, content_hash: str, seconds: float) -> Path:
+        """Where the thumbnail of a frame lies, if it was written."""
+        return thumbnails.thumbnail_path(self.folder / _THUMBNAILS, content_hash, seconds)
+
+    def write_thumbnail(self, content_hash: str, seconds: float, frame: NDArray[np.uint8]) -> None:
+        """Keep a frame as a JPEG of at most 320 pixels width.
+
+        Args:
+            content_hash: of the video's file.
+            seconds: the frame's time.
+            frame: (H, W, 3) uint8 RGB.
+        """
+        with library_errors(str(self.folder)):
+            thumbnails.write_thumbnail(self.thumbnail_path(content_hash, seconds), frame)
+
+    def remove_orphans(self) -> int:
+        """Remove thumbnails of videos that are gone; gives how many. For the writer."""
+        hashes = {video.content_hash for video in self.database.videos(states=list(VideoState))}
+        with library_errors(str(self.folder)):
+            return thumbnails.remove_orphans(self.folder / _THUMBNAILS, hashes)
+
+    def close(self) -> None:
+        """Close the database. Searching and writing end here."""
+        self.database.close()
+        self._indexes.clear()
+
+    def __enter__(self) -> LibraryStore:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _make_folder(folder: Path, *, in_folder: bool) -> None:
+    """Make the folder of a new library, unless it is somebody's folder of something else."""
+    if folder.exists() and not folder.is_dir():
+        raise NotALibraryError(f"{folder} is a file: name a folder for the library")
+    if folder.is_dir() and in_folder and not (folder / _DATABASE).exists():
+        # A process killed while making a library leaves only these.
+        ours = {_LOCK, _VECTORS, _THUMBNAILS, ".DS_Store"}
+        others = [
+            entry.name
+            for entry in folder.iterdir()
+            if entry.name not in ours and not entry.name.startswith(_DATABASE)
+        ]
+        if others:
+            raise NotALibraryError(
+                f"{folder} holds other things ({sorted(others)[0]}...) and no vidseek library: "
+                "name an empty or new folder for the library"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _make_database(path: Path) -> None:
+    """Make an empty library.db; it appears complete or not at all."""
+    import sqlite3
+    from contextlib import closing
+
+    for left in path.parent.glob(f"{path.name}.*.unfinished*"):
+        left.unlink(missing_ok=True)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
+    unfinished.touch(mode=0o644)
+    engine = sqlite_engine(unfinished, pooled=False)
+    create_tables(engine)
+    engine.dispose()
+    with closing(sqlite3.connect(unfinished)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    unfinished.replace(path)

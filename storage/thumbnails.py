@@ -1,0 +1,54 @@
+"""Thumbnails: small JPEG files, named by content so that a moved video keeps them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH = 320
+"""Widest thumbnail, pixels."""
+
+_QUALITY = 80
+
+
+def thumbnail_path(folder: Path, content_hash: str, seconds: float) -> Path:
+    """Where the thumbnail of a frame lies."""
+    return folder / content_hash[:2] / f"{content_hash}-{round(seconds * 1000)}.jpg"
+
+
+def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
+    """Write a thumbnail, whole or not at all.
+
+    Args:
+        path: where; its folder is made.
+        frame: (H, W, 3) uint8 RGB.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(frame)
+    if picture.width > WIDTH:
+        height = max(1, round(picture.height * WIDTH / picture.width))
+        picture = picture.resize((WIDTH, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+    try:
+        picture.save(unfinished, "JPEG", quality=_QUALITY)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def remove_orphans(folder: Path, known_hashes: Collection[str]) -> int:
+    """Remove thumbnails of contents that the library no longer holds; gives how many files."""
+    removed = 0
+    known = set(known_hashes)
+    for path in folder.glob("??/*"):
+        if path.suffix != ".jpg" or path.name.rpartition("-")[0] not in known:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
