@@ -7,10 +7,11 @@ one (0.8 KB a clip) must not read the other (tens of KB a clip).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -68,6 +69,7 @@ def decode_path(stored: str) -> str:
 class Base(DeclarativeBase):
     """All tables; constraints are named so that migrations can speak of them."""
 
+    type_annotation_map: ClassVar[dict[Any, Any]] = {float: Double}
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
