@@ -81,7 +81,7 @@ def _row(row: SheetRow) -> str:
 
 def _card(hit: SearchHit) -> str:
     start, end = hit.span.start_seconds, hit.span.end_seconds
-    picture = '<div class="blank"></div>'
+    picture = '<span class="blank">no picture</span>'
     if hit.thumbnail is not None:
         with contextlib.suppress(OSError):
             source = _data_uri(hit.thumbnail.read_bytes())
@@ -143,7 +143,7 @@ h2 { margin: 0; font-size: 18px; overflow-wrap: anywhere; }
 .note, .none { margin: 2px 0 0; color: var(--soft); font-size: 14px; }
 .asked { height: 64px; border-radius: 6px; border: 2px solid var(--accent); }
 .hits {
-  display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 14px;
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(170px, 1fr)); gap: 14px;
   margin: 0; padding: 0; list-style: none;
 }
 .hits a {
@@ -153,6 +153,7 @@ h2 { margin: 0; font-size: 18px; overflow-wrap: anywhere; }
 .hits a:hover, .hits a:focus-visible { border-color: var(--accent); outline: none; }
 .frame { position: relative; display: block; aspect-ratio: 16 / 9; background: #000; }
 .frame img { width: 100%; height: 100%; object-fit: contain; display: block; }
+.blank { position: absolute; inset: 40% 0 auto; text-align: center; color: #9aa0aa; }
 .frame b {
   position: absolute; right: 6px; bottom: 6px; padding: 0 6px; border-radius: 4px;
   background: rgb(0 0 0 / 72%); color: #fff; font-size: 12px; font-weight: 600;

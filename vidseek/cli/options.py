@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from vidseek.library import Library
     from vidseek.storage.types import TimeSpan, VideoFilter
 
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
-_MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOTALL)
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", re.ASCII)
+_MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOTALL | re.ASCII)
 
 
 def parse_seconds(text: str) -> float:

@@ -110,10 +110,12 @@ def describe(progress: IndexProgress) -> str:
         f"{progress.files_done:,}/{progress.files_total:,} files",
         f"{amount_of_time(progress.video_seconds)} of video",
     ]
-    if progress.elapsed_seconds > 0 and progress.video_seconds > 0:
-        parts.append(f"{progress.video_seconds / progress.elapsed_seconds:.0f}x realtime")
+    if progress.video_seconds > 0:
+        parts.append(f"{progress.realtime_factor:.0f}x realtime")
     if progress.eta_seconds is not None:
         parts.append(f"{clock(progress.eta_seconds)} left")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} not readable")
     return ", ".join(parts)
 
 

@@ -1,0 +1,58 @@
+"""Keep the option tables of docs/commands.md as the commands have them.
+
+python docs/refresh_commands.py            rewrites the tables
+python docs/refresh_commands.py --check    exit code 1 if they are not up to date
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from vidseek.cli.app import app
+
+PAGE = Path(__file__).with_name("commands.md")
+_BLOCK = re.compile(r"<!-- options: (?P<command>\S+) -->\n.*?<!-- end -->", re.DOTALL)
+_PATTERN = re.compile(r"'[^' ]*\*[^' ]*'")
+
+
+def refreshed(page: str) -> str:
+    """The page with every table written anew."""
+    group: Any = typer.main.get_command(app)
+    commands = {"vidseek": group, **group.commands}
+    return _BLOCK.sub(lambda block: _block(commands, block["command"]), page)
+
+
+def _block(commands: dict[str, Any], name: str) -> str:
+    lines = [f"<!-- options: {name} -->", "| | |", "| --- | --- |"]
+    for param in commands[name].params:
+        if param.param_type_name == "argument":
+            shown, text = param.metavar, param.help
+        else:
+            metavar = "" if param.is_flag else f" {param.metavar}"
+            shown, text = ", ".join(sorted(param.opts, key=len)) + metavar, param.help
+            if shown.endswith("-completion"):
+                continue  # typer's own; the page says what they do
+            if param.default not in (None, ()) and not param.is_flag:
+                text += f" Default: {param.default}."
+        text = _PATTERN.sub(r"`\g<0>`", text)
+        lines.append(f"| `{shown}` | {text} |".replace("fast|dense", "fast\\|dense"))
+    return "\n".join([*lines, "<!-- end -->"])
+
+
+def main() -> int:
+    """Rewrite the page, or check it."""
+    page = PAGE.read_text(encoding="utf-8")
+    wanted = refreshed(page)
+    if "--check" in sys.argv[1:]:
+        return int(page != wanted)
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

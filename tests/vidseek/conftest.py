@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidseek.demo_clips import Scene, make_clip
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_vidseek(
+    arguments: Sequence[str | Path], *, library: Path | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """The real command in a process of its own, with its output."""
+    environment = {**os.environ, **options.pop("environment", {})}
+    environment.pop("VIDSEEK_LIBRARY", None)
+    if library is not None:
+        environment["VIDSEEK_LIBRARY"] = str(library)
+    return subprocess.run(
+        [sys.executable, "-m", "vidseek.cli", *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )
+
+
+@pytest.fixture(scope="session")
+def footage_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("footage")
+    (folder / "garage").mkdir()
+    make_clip(folder / "cat.mp4", [Scene("chelsea.png", 3)])
+    make_clip(folder / "breakfast.mp4", [Scene("coffee.png", 3), Scene("page.png", 3)])
+    make_clip(folder / "garage" / "red one@1-2.mp4", [Scene("motorcycle_left.png", 2)])
+    (folder / "notes.mp4").write_text("dear diary")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def indexed_master(footage_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("libraries") / "library"
+    answer = run_vidseek(["index", footage_master, "--json"], library=library)
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["indexed"] == 3, answer.stderr
+    return library
+
+
+@pytest.fixture
+def library(indexed_master: Path, tmp_path: Path) -> Path:
+    """A library of its own, of the videos in ``footage_master``."""
+    return Path(shutil.copytree(indexed_master, tmp_path / "library"))
+
+
+@pytest.fixture
+def vidseek(library: Path) -> Run:
+    """Run a command on ``library``."""
+    return lambda *arguments, **options: run_vidseek(arguments, library=library, **options)

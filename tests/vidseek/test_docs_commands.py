@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("index", "search", "similar", "list", "info", "failed", "remove", "relocate", "doctor")
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+def help_of(*command: str) -> str:
+    answer = subprocess.run(
+        [sys.executable, "-m", "vidseek.cli", *command, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return answer.stdout
+
+
+def section(page: str, command: str) -> str:
+    found = re.search(rf"^## vidseek {command}$(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    assert found, f"docs/commands.md has no section on {command}"
+    return found[1]
+
+
+def test_every_command_has_a_section(page: str) -> None:
+    listed = re.findall(r"^  (\w+) {2,}\S", help_of().partition("Commands:")[2], re.MULTILINE)
+    assert tuple(listed) == COMMANDS
+    assert tuple(re.findall(r"^## vidseek (\w+)$", page, re.MULTILINE)) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_in_help_is_documented_and_no_other(page: str, command: str) -> None:
+    text = help_of(command)
+    offered = set(re.findall(r"^  (-\S+?)[, \n]", text, re.MULTILINE)) - {"-h"}
+    table = re.search(r"<!-- options: .*?<!-- end -->", section(page, command), re.DOTALL)
+    assert table
+    assert set(re.findall(r"^\| `(-[^ `,]+)", table[0], re.MULTILINE)) == offered
+    assert "Example:" in text
+
+
+def test_the_tables_are_up_to_date() -> None:
+    check = [sys.executable, ROOT / "docs" / "refresh_commands.py", "--check"]
+    answer = subprocess.run(check, timeout=60)
+    assert answer.returncode == 0, "run python docs/refresh_commands.py"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
