@@ -1,9 +1,9 @@
-"""Measure indexing: time, speed, memory, and what the fast sampling plan loses against the dense one.
+"""Measure indexing: time, speed, memory, and what the fast plan loses against the dense one.
 
 python -m benchmarks.indexing [FOLDER] [--only speed|memory]
 
-FOLDER holds clips/, captions.json and long/scenes.json, as ../shared/data/videos does. Every run has a
-process of its own, so that peak memory is that of the run. Prints Markdown.
+FOLDER holds clips/, captions.json and long/scenes.json, as ../shared/data/videos does. Every run
+has a process of its own, so that peak memory is that of the run. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.looped_video import enlarge_video, loop_video
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
 from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
-from vidseek.indexer import IndexOptions, Indexer
+from vidseek.indexer import Indexer, IndexOptions
 from vidseek.indexer.discovery import discover
 from vidseek.indexer.indexer import default_workers
 from vidseek.search import SearchEngine
@@ -49,6 +49,7 @@ class TimedEncoder:
         self.seconds = 0.0
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
+        """See ``Encoder``, as for the others."""
         started = time.perf_counter()
         features = self._encoder.encode_frames(frames)
         self.seconds += time.perf_counter() - started
@@ -61,17 +62,20 @@ class TimedEncoder:
         pts_seconds: NDArray[np.float64],
         clips: Sequence[slice],
     ) -> NDArray[np.float32]:
+        """Timed too."""
         started = time.perf_counter()
         vectors = self._encoder.encode_clips(frames, pts_seconds, clips)
         self.seconds += time.perf_counter() - started
         return vectors
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Passed on."""
         return self._encoder.encode_text(texts)
 
     def rerank(
         self, text: str, clips: Sequence[FrameFeatures], first_stage_scores: NDArray[np.float32]
     ) -> NDArray[np.float32]:
+        """Passed on."""
         return self._encoder.rerank(text, clips, first_stage_scores)
 
 
@@ -138,8 +142,8 @@ def print_speed(name: str, paths: list[Path], libraries: Path) -> None:
     """One table: fast and dense over a folder, and a second run over the same."""
     print(f"\n### Indexing {name}\n")
     print(
-        "| plan | videos | failed | frames | clips | s | x realtime | encoding s | decoding alone s "
-        "| frames/s | peak MB, own + a decoder |\n" + "|---" * 11 + "|"
+        "| plan | videos | failed | frames | clips | s | x realtime | encoding s "
+        "| decoding alone s | frames/s | peak MB, own + a decoder |\n" + "|---" * 11 + "|"
     )
     again = {}
     for mode in MODES:
@@ -173,7 +177,9 @@ def engines(name: str, libraries: Path) -> Iterator[tuple[str, SearchEngine]]:
 def print_caption_recall(captions: dict[str, str], videos: int, libraries: Path) -> None:
     """Captions of clips as queries: is the right video among the first k?"""
     print(f"\n### Captions of clips as queries ({len(captions)} of {videos} videos)\n")
-    print("| plan | " + " | ".join(f"R@{k}" for k in RANKS) + " | median rank |\n" + "|---" * 5 + "|")
+    print(
+        "| plan | " + " | ".join(f"R@{k}" for k in RANKS) + " | median rank |\n" + "|---" * 5 + "|"
+    )
     for mode, engine in engines("clips", libraries):
         ranks = []
         for name, caption in captions.items():
@@ -206,7 +212,10 @@ def print_scene_recall(scenes: dict[str, list[dict[str, Any]]], libraries: Path)
                 # right[i, j]: do the answers to query i hit scene j?
                 right = np.array(
                     [
-                        [any(is_in_scene(hit, name, span) for hit in hits[:k]) for name, span, _ in truth]
+                        [
+                            any(is_in_scene(hit, name, span) for hit in hits[:k])
+                            for name, span, _ in truth
+                        ]
                         for hits in answers
                     ]
                 )
@@ -214,7 +223,10 @@ def print_scene_recall(scenes: dict[str, list[dict[str, Any]]], libraries: Path)
                 cells.append((right.diagonal().mean(), others.mean()))
             iou = np.mean(
                 [
-                    max((hit.span.iou(span) for hit in hits if hit.video.path.name == name), default=0)
+                    max(
+                        (hit.span.iou(span) for hit in hits if hit.video.path.name == name),
+                        default=0,
+                    )
                     for hits, (name, span, _) in zip(answers, truth, strict=True)
                 ]
             )

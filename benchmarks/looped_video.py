@@ -11,7 +11,7 @@ import av
 
 
 def enlarge_video(source: Path, target: Path, *, width: int, height: int) -> None:
-    """Encode the pictures of a video anew at another size (H.264, a keyframe every 10 s at most)."""
+    """Encode the pictures of a video anew at another size: H.264, a keyframe in 250 at least."""
     with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
         rate = reading.streams.video[0].average_rate
         stream = writing.add_stream("libx264", rate=rate)

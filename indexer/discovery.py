@@ -24,12 +24,18 @@ from vidseek.storage.errors import PathNotFoundError
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .qt .3gp .3g2 .mj2 .mkv .mk3d .webm .avi .divx .ts .mts .m2ts .m2t .mpg .mpeg "
-    ".mpe .mpv .m1v .m2v .m2p .vob .mod .tod .flv .f4v .ogv .ogm .gif .wmv .asf .mxf "
-    # Sound by custom, but the same container as .mp4: whether there is a picture, only a look tells.
-    ".m4a".split()
-)
+# fmt: off
+VIDEO_SUFFIXES = frozenset((
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mj2", ".f4v",
+    ".mkv", ".mk3d", ".webm",
+    ".avi", ".divx",
+    ".ts", ".mts", ".m2ts", ".m2t",
+    ".mpg", ".mpeg", ".mpe", ".mpv", ".m1v", ".m2v", ".m2p", ".vob", ".mod", ".tod",
+    ".flv", ".ogv", ".ogm", ".gif", ".wmv", ".asf", ".mxf",
+    # Sound by custom, but the container of .mp4: only a look tells whether there is a picture.
+    ".m4a",
+))
+# fmt: on
 """Suffixes of the containers that the reader knows; what is in the file, its bytes decide."""
 
 _SOURCE_CODE_SUFFIXES = frozenset((".ts", ".mts"))
@@ -78,7 +84,7 @@ def discover(
     Raises:
         PathNotFoundError: a given path does not exist. Raised before anything is walked.
     """
-    roots = tuple(Path(os.path.abspath(path)) for path in paths)
+    roots = tuple(_absolute(path) for path in paths)
     for root in roots:
         if not os.path.lexists(root):
             raise PathNotFoundError(f"{root} does not exist; check the name, or mount its disk")
@@ -88,6 +94,11 @@ def discover(
         for file in walk.root(root):
             files.setdefault(file.path, file)
     return Discovery(roots, tuple(files.values()), tuple(walk.problems))
+
+
+def _absolute(path: Path) -> Path:
+    # Not resolve(): a link that was given keeps its name.
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 class _Walk:
@@ -123,11 +134,12 @@ class _Walk:
         # A stack, not recursion: trees of a thousand levels exist. Links to folders wait until all
         # real folders are walked, so that a file is found under its real name where both lie below
         # the root.
-        pending, linked = [os.fspath(root)], list[str]()
+        pending: list[Path] = [root]
+        linked: list[Path] = []
         while pending or linked:
             folder = pending.pop() if pending else linked.pop(0)
             try:
-                status = os.stat(folder)
+                status = folder.stat()
                 identity = (status.st_dev, status.st_ino)
                 if identity in self._entered or identity in self._skipped:
                     continue
@@ -135,15 +147,15 @@ class _Walk:
                 with os.scandir(folder) as entries:
                     listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
             except OSError as error:
-                self._report(Path(folder), error)
+                self._report(folder, error)
                 continue
-            below: list[str] = []
+            below: list[Path] = []
             for entry in listed:
                 if self._passed_over(entry, root):
                     continue
                 try:
                     if entry.is_dir(follow_symlinks=self._follow):
-                        (linked if entry.is_symlink() else below).append(entry.path)
+                        (linked if entry.is_symlink() else below).append(Path(entry.path))
                     elif (file := self._file(entry)) is not None:
                         yield file
                 except OSError as error:
@@ -165,7 +177,7 @@ class _Walk:
         return any(fnmatchcase(name, glob) for glob in self._exclude for name in names)
 
     def _file(self, entry: os.DirEntry[str]) -> FoundFile | None:
-        suffix = os.path.splitext(entry.name)[1].lower()
+        suffix = Path(entry.name).suffix.lower()
         if suffix not in VIDEO_SUFFIXES or not entry.is_file(follow_symlinks=self._follow):
             return None
         if suffix in _SOURCE_CODE_SUFFIXES and _is_text(entry.path):
@@ -185,7 +197,7 @@ def error_reason(error: OSError) -> str:
 
 def _is_text(path: str) -> bool:
     """Whether a .ts file is TypeScript: an MPEG stream has zero bytes in its first kilobyte."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         head = file.read(1024)
     try:
         # Incremental: a character cut in two at the end is text all the same.

@@ -84,7 +84,7 @@ def hash_file(file: FoundFile, stopped: threading.Event | None = None) -> Hashed
     buffer = bytearray(_CHUNK_BYTES)
     view = memoryview(buffer)
     try:
-        with open(file.path, "rb", buffering=0) as source:
+        with file.path.open("rb", buffering=0) as source:
             before = os.fstat(source.fileno())
             while count := source.readinto(buffer):
                 if stopped is not None and stopped.is_set():

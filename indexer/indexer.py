@@ -259,16 +259,12 @@ class _Run:
             codec=info.codec,
             damaged=encoded.damaged,
         )
-        self._database.add_video(
-            video, encoded.clips, fingerprint=self._encoder.spec.fingerprint
-        )
+        self._database.add_video(video, encoded.clips, fingerprint=self._encoder.spec.fingerprint)
         self._indexed += 1
         self._clips_to_fold += len(encoded.clips)
         if self._clips_to_fold >= _FOLD_EVERY_CLIPS:
             self._fold()
-        self._meter.settle(
-            file.size_bytes, encoded=True, video_seconds=encoded.duration_seconds
-        )
+        self._meter.settle(file.size_bytes, encoded=True, video_seconds=encoded.duration_seconds)
 
     def _fail(
         self, hashed: HashedFile, reason: str, *, is_lasting: bool = True, vanished: bool = False
@@ -316,7 +312,9 @@ class _Run:
     ) -> None:
         """Keep the middle frame of each clip, the one that a search shows."""
         shown = {
-            self._store.thumbnail_path(content_hash, clip.frame_seconds[len(clip.frame_seconds) // 2])
+            self._store.thumbnail_path(
+                content_hash, clip.frame_seconds[len(clip.frame_seconds) // 2]
+            )
             for clip in encoded.clips
         }
         for path in {self._store.thumbnail_path(content_hash, at) for at in written} - shown:

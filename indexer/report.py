@@ -40,7 +40,7 @@ class FailedFile:
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What a run did. ``indexed``, ``unchanged``, ``moved`` and ``failed`` add up to what it found."""
+    """What a run did. The files it found are indexed, unchanged, moved or failed."""
 
     indexed: int
     """Files read and encoded, new ones and changed ones, and copies of stored content."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from colour_encoder import ColourEncoder
 
-from vidseek.indexer import IndexOptions, Indexer
+from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
 
 

@@ -109,7 +109,7 @@ def test_a_missing_path_is_refused_before_anything_starts(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
 def test_names_in_any_alphabet_and_undecodable_ones_are_found(tmp_path):
-    readable = ["naïve – 视频 \"quoted\" #1.mp4", "עברית.mkv", "new\nline.mp4", "%41*?[x].mp4"]
+    readable = ['naïve – 视频 "quoted" #1.mp4', "עברית.mkv", "new\nline.mp4", "%41*?[x].mp4"]
     for name in readable:
         touch(tmp_path / name)
     raw = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_listed_is_reported_and_the_walk_goes_on(tmp_pat
     listing = os.scandir
 
     def deny(path):
-        # Root may read everything, so permissions cannot be taken away for a test that runs as root.
+        # Root may read everything: permissions cannot be taken away from a test that is root.
         if os.fspath(path).endswith("locked"):
             raise PermissionError(13, "Permission denied", path)
         return listing(path)

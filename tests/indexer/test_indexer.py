@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 
-from vidseek.indexer import IndexOptions, Indexer, IndexReport
+from vidseek.indexer import Indexer, IndexOptions, IndexReport
 from vidseek.indexer import indexer as indexer_module
 from vidseek.storage.errors import (
     EncoderError,
@@ -180,7 +181,8 @@ def test_a_file_moved_aside_for_a_new_version_keeps_its_vectors(
     make_video(footage / "a.mp4", seed=99)
     assert counts(index(store, encoder, footage)) == {"indexed": 1, "moved": 1, "unchanged": 2}
     moved = store.database.video_at(footage / "z_old.mp4")
-    assert old is not None and moved is not None
+    assert old is not None
+    assert moved is not None
     assert moved.id == old.id
     assert set(searchable(store, encoder)) == {"a.mp4", "b.mp4", "c.mp4", "z_old.mp4"}
 
@@ -330,15 +332,15 @@ def test_an_unreadable_file_keeps_its_earlier_vectors_and_is_tried_every_time(
 ):
     make_video(footage / "a.mp4", seed=50)
     make_video(footage / "new.mp4", seed=51)
-    opened = open
+    opened = io.open
 
     def deny(path, *args, **kwargs):
-        # Root may read everything, so permissions cannot be taken away for a test that runs as root.
+        # Root may read everything: permissions cannot be taken away from a test that is root.
         if Path(path).name in ("a.mp4", "new.mp4"):
             raise PermissionError(13, "Permission denied", path)
         return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr("builtins.open", deny)
+    monkeypatch.setattr(io, "open", deny)
     report = index(store, encoder, footage)
     assert counts(report) == {"unchanged": 2, "failed": 2}
     assert {failed.reason for failed in report.failed} == {"permission denied"}
@@ -431,7 +433,7 @@ def test_the_library_may_lie_among_the_footage(encoder, footage):
 
 def test_any_file_name_is_indexed(store, encoder, tmp_path, make_video):
     folder = tmp_path / "names"
-    odd = ["naïve – 视频 \"quoted\" #1.mp4", "new\nline.mp4", "%41*?[x].mp4"]
+    odd = ['naïve – 视频 "quoted" #1.mp4', "new\nline.mp4", "%41*?[x].mp4"]
     for number, name in enumerate(odd):
         make_video(folder / name, seed=number)
     raw = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.mp4"))
