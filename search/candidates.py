@@ -26,8 +26,6 @@ NOT_WEIGHT = 0.5
 """How much of the similarity to the unwanted text is taken off a clip's score."""
 COVERAGE_WEIGHT = 0.3
 """Part of a score that says how much of a long query the clip's whole video answers."""
-PICTURE_FRAME_WEIGHT = 0.5
-"""Part of a score that is the best single frame's, where the query is a single picture."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +134,9 @@ class VisualCandidates:
     A clip's score is its cosine with the query clip it resembles most. For a query of several
     clips, ``COVERAGE_WEIGHT`` of it is replaced by how well the clip's *video* answers all of them
     (mean over query clips, by duration, of the best answer in the video): so the video itself and
-    its copies come before another video that merely shares one look. For a picture,
-    ``PICTURE_FRAME_WEIGHT`` of it is replaced by the cosine of the best frame: a clip's vector is
-    about all of its frames, a picture shows one.
+    its copies come before another video that merely shares one look. For a picture, the score of the
+    nearest clips is the cosine of their best frame: a clip's vector is about all of its frames, a
+    picture shows one.
     """
 
     def __init__(
@@ -179,7 +177,7 @@ class VisualCandidates:
                 float((frames.vectors @ self._vectors[0]).max())
                 for frames in self._scope.features(ids[:depth])
             ]
-            final[:depth] += PICTURE_FRAME_WEIGHT * (np.array(best, np.float32) - final[:depth])
+            final[:depth] = best
         outside = float("-inf") if exhausted else float(scores[:, -1].max())
         ranked = _ranked([clips[i] for i in ids], final, depth, exhausted=exhausted)
         return Fetched(ranked.clips, max(outside, ranked.floor))

@@ -129,9 +129,9 @@ def _looked_at(encoder: Encoder, path: Path, span: TimeSpan | None) -> _Rows:
     from vidseek.encoders.pipeline import encode_video
 
     with DecodePool(workers=1, short_side=encoder.spec.image_size) as pool:
-        decoded = next(pool.read([DecodeJob(path, SamplingPlan(), span)]))
-        _check_part(span, decoded.info.duration_seconds, path)
-        clips = encode_video(decoded, encoder).clips
+        for decoded in pool.read([DecodeJob(path, SamplingPlan(), span)]):
+            _check_part(span, decoded.info.duration_seconds, path)
+            clips = encode_video(decoded, encoder).clips
     seconds = [
         clip.span.duration_seconds if span is None else clip.span.overlap(span) for clip in clips
     ]

@@ -55,7 +55,7 @@ def test_a_clearly_weaker_neighbour_is_a_moment_of_its_own() -> None:
 
 
 def test_slowly_sinking_scores_do_not_drag_a_moment_along() -> None:
-    moments = moments_of(*run_of(0.80, 0.75, 0.70, 0.65, 0.60))
+    moments = moments_of(*run_of(0.80, 0.76, 0.72, 0.68, 0.64))
     assert spans(moments)[0] == (0, 15), "neighbours are compared with the best, not the last"
 
 
