@@ -50,7 +50,7 @@ def own_library(made: Path, tmp_path: Path):
 def test_a_planted_excerpt_of_a_real_file_is_found_at_its_time(library, made: Path) -> None:
     (hit,) = library.search("green", k=1)
     assert hit.video.path == made / "films" / "traffic.mp4"
-    assert hit.span.iou(vidseek.TimeSpan(4, 8)) > 0.8
+    assert hit.span.iou(vidseek.TimeSpan(4, 8)) > 0.7
     assert hit.thumbnail is not None
     assert hit.thumbnail.is_file()
     assert all(
@@ -62,7 +62,7 @@ def test_similar_takes_a_stored_video_a_part_and_a_picture(library, made: Path) 
     traffic = made / "films" / "traffic.mp4"
     assert library.similar(traffic, 1)[0].video.path == traffic
     (hit,) = library.similar(str(traffic), 1, span=vidseek.TimeSpan(0.5, 3.5))
-    assert hit.span.iou(vidseek.TimeSpan(0, 4)) > 0.8
+    assert hit.span.iou(vidseek.TimeSpan(0, 4)) > 0.7
     others = library.similar(traffic, exclude_itself=True)
     assert {hit.video.path.name for hit in others} == {"sea.mp4"}
     (thumbnail,) = {hit.thumbnail for hit in library.search("white", k=1)}
@@ -141,22 +141,23 @@ def test_doctor_finds_a_healthy_library_healthy(library) -> None:
     ]
 
 
-def test_doctor_repairs_a_garbage_index(own_library) -> None:
+def test_doctor_mends_an_index_that_is_damaged_under_an_open_library(own_library) -> None:
     own_library.search("red")
-    with own_library._store.writing():
-        own_library._store.vector_index(own_library.encoder.spec).compact(force=True)
-    bases = [path for path in (own_library.folder / "vectors").rglob("*") if path.is_file()]
-    assert bases, "an index file to damage"
-    for path in bases:
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2 :] = b"\x55" * (len(content) - len(content) // 2)
-        path.write_bytes(content)
+    files = [path for path in (own_library.folder / "vectors").rglob("*") if path.is_file()]
+    (base,) = [
+        path for path in files if path.stat().st_size == max(p.stat().st_size for p in files)
+    ]
+    content = base.read_bytes()
+    base.unlink()  # the old bytes stay mapped where they are in use
+    base.write_bytes(content[:-64] + b"\x55" * 64)
+    findings = own_library.doctor(repair=False).findings
+    assert any("vectors" in finding.problem and finding.next_step for finding in findings)
+    findings = own_library.doctor().findings
+    assert any("repaired" in finding.problem and not finding.next_step for finding in findings)
+    assert own_library.doctor().findings == own_library.doctor(repair=False).findings
+    assert own_library.search("green", k=1)[0].span.iou(vidseek.TimeSpan(4, 8)) > 0.7
     with vidseek.open(own_library.folder, encoder=PaletteEncoder()) as opened:
-        report = opened.doctor()
-        assert any("repaired" in finding.problem for finding in report.library.findings) or (
-            opened.doctor().library.findings == report.library.findings
-        )
-        assert opened.search("green", k=1)[0].span.iou(vidseek.TimeSpan(4, 8)) > 0.8
+        assert opened.search("green", k=1)[0].span.iou(vidseek.TimeSpan(4, 8)) > 0.7
 
 
 def test_a_folder_that_is_no_library_is_refused(tmp_path: Path) -> None:
