@@ -462,17 +462,11 @@ class Database:
         with self._reading() as connection:
             encoder_id, spec = self._encoder(connection, fingerprint)
             for chunk in chunks(np.unique(clip_ids).tolist()):
-                found += (
-                    connection.execute(
-                        select(ClipVectorRow.clip_id, ClipVectorRow.vector)
-                        .where(
-                            ClipVectorRow.clip_id.in_(chunk), ClipVectorRow.encoder_id == encoder_id
-                        )
-                        .order_by(ClipVectorRow.clip_id)
-                    )
-                    .tuples()
-                    .all()
-                )
+                found += connection.execute(
+                    select(ClipVectorRow.clip_id, ClipVectorRow.vector)
+                    .where(ClipVectorRow.clip_id.in_(chunk), ClipVectorRow.encoder_id == encoder_id)
+                    .order_by(ClipVectorRow.clip_id)
+                ).all()
         ids = np.fromiter((clip_id for clip_id, _ in found), np.int64, len(found))
         blob = b"".join([vector for _, vector in found])
         return ids, from_half(blob, (len(found), spec.dimension))
@@ -535,9 +529,7 @@ class Database:
                     select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
                     .where(ChangeRow.sequence > since.sequence)
                     .order_by(ChangeRow.first_clip_id)
-                )
-                .tuples()
-                .all()
+                ).all()
             )
             ids: list[int] = []
             blobs: list[bytes] = []
@@ -599,17 +591,13 @@ class Database:
             clips = connection.execute(
                 select(func.count(ClipRow.id)).join(VideoRow).where(indexed)
             ).scalar_one()
-            vectors = (
-                connection.execute(
-                    select(EncoderRow.fingerprint, func.count(VideoRow.id))
-                    .outerjoin(ClipVectorRow, ClipVectorRow.encoder_id == EncoderRow.id)
-                    .outerjoin(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
-                    .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
-                    .group_by(EncoderRow.fingerprint)
-                )
-                .tuples()
-                .all()
-            )
+            vectors = connection.execute(
+                select(EncoderRow.fingerprint, func.count(VideoRow.id))
+                .outerjoin(ClipVectorRow, ClipVectorRow.encoder_id == EncoderRow.id)
+                .outerjoin(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+                .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
+                .group_by(EncoderRow.fingerprint)
+            ).all()
             return LibraryStatistics(
                 indexed=counts.get(VideoState.INDEXED, 0),
                 missing=counts.get(VideoState.MISSING, 0),

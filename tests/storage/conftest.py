@@ -1,0 +1,69 @@
+"""An empty library on SQLite, and on PostgreSQL where that is installed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # processes that tests start import it in the same way
+
+from library_samples import SPEC
+
+from vidseek.storage.database import Database
+from vidseek.storage.store import LibraryStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LibraryStore]:
+    with LibraryStore.open(tmp_path / "library", create=True) as opened:
+        opened.database.register_encoder(SPEC)
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes an empty database on a real server each time it is called."""
+    import pgserver
+    from sqlalchemy import create_engine
+
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    admin = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(admin, isolation_level="AUTOCOMMIT")
+    made = 0
+
+    def fresh() -> str:
+        nonlocal made
+        made += 1
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE library{made}")
+        return admin.replace("/postgres?", f"/library{made}?")
+
+    yield fresh
+    engine.dispose()
+    server.cleanup()
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def any_store(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[LibraryStore]:
+    """A library on the backend that the test is parametrised with."""
+    url = None
+    if backend == "postgresql":
+        url = request.getfixturevalue("postgres_url")()
+    with LibraryStore.open(tmp_path / "library", create=True, database_url=url) as opened:
+        opened.database.register_encoder(SPEC)
+        yield opened
+
+
+@pytest.fixture
+def database(any_store: LibraryStore) -> Database:
+    return any_store.database
