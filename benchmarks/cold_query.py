@@ -1,0 +1,151 @@
+"""Measure one cold text query from the shell, and where its time goes.
+
+python -m benchmarks.cold_query [--library DIR] [--clips 150] [--runs 15]
+
+Without --library, a library of that many clips is made of random vectors in the shapes of the
+built-in encoder: what is stored does not change how long it takes to look. Every run is a process
+of its own; files are in the page cache. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from vidseek.encoders.registry import create_encoder
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import EncodedClip, EncoderSpec, FrameFeatures, TimeSpan, Video
+
+LIMIT_SECONDS = 1.2
+QUERY = "a dog catching a frisbee on the beach"
+CLIPS_PER_VIDEO = 3
+FRAMES_PER_CLIP = 5
+
+# What `vidseek search` does, with a clock between its steps.
+STEPS = """
+import sys, time
+marks = [("interpreter", time.time() - float(sys.argv[1]))]
+def mark(name, started=[time.time()]):
+    marks.append((name, time.time() - started[0]))
+    started[0] = time.time()
+import vidseek.cli
+mark("import the command")
+import vidseek
+from vidseek.search import SearchEngine
+library = vidseek.open(sys.argv[2], create=False)
+mark("open the library")
+encoder = library.encoder
+encoder.encode_text([sys.argv[3]])
+mark("load the text encoder, encode")
+store = library._store
+store.vector_index(encoder.spec).refresh()
+mark("load the index")
+library.search(sys.argv[3], rerank=False)
+mark("search, first stage")
+library.search(sys.argv[3])
+mark("search once more, re-ranked")
+library.close()
+import json
+print(json.dumps(marks))
+heavy = ("torch", "transformers", "av", "decord", "alembic")
+print(json.dumps([name for name in heavy if name in sys.modules]))
+"""
+
+
+def main() -> None:
+    """Run the measurement and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--clips", type=int, default=150)
+    parser.add_argument("--runs", type=int, default=15)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        library = options.library or make_library(Path(folder) / "library", options.clips)
+        whole = [time_command(library) for _ in range(options.runs + 1)][1:]
+        empty = [time_process([sys.executable, "-c", ""]) for _ in range(options.runs)]
+        steps = [time_steps(library) for _ in range(options.runs + 1)][1:]
+    median = statistics.median(whole)
+    print(f'`vidseek search "{QUERY}" --json`, {options.runs} runs, files in the page cache:\n')
+    print("| | median s | fastest s | slowest s |")
+    print("| --- | --- | --- | --- |")
+    print(f"| the whole command | {median:.2f} | {min(whole):.2f} | {max(whole):.2f} |")
+    print(f"| of it `python -c ''` | {statistics.median(empty):.2f} | | |")
+    print(f"\n{median / LIMIT_SECONDS:.2f} of the {LIMIT_SECONDS} s it may take. Step by step:\n")
+    print("| step | median ms |")
+    print("| --- | --- |")
+    for name in steps[0]:
+        print(f"| {name} | {1000 * statistics.median(run[name] for run in steps):.0f} |")
+
+
+def time_command(library: Path) -> float:
+    """Seconds of the command as a person types it."""
+    command = Path(sys.executable).with_name("vidseek")
+    arguments = [str(command), "search", QUERY, "--json", "--library", str(library)]
+    return time_process(arguments)
+
+
+def time_process(arguments: list[str]) -> float:
+    """Seconds from start to end of a process."""
+    started = time.perf_counter()
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def time_steps(library: Path) -> dict[str, float]:
+    """Seconds of each step of a query."""
+    arguments = [sys.executable, "-c", STEPS, str(time.time()), str(library), QUERY]
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True)
+    steps, heavy = map(json.loads, done.stdout.splitlines())
+    if heavy:
+        print(f"imported on the way: {', '.join(heavy)}", file=sys.stderr)
+    return dict(steps)
+
+
+def make_library(folder: Path, clips: int) -> Path:
+    """A library of random vectors with the built-in encoder's shapes."""
+    spec = create_encoder("builtin").spec
+    random = np.random.default_rng(0)
+    with LibraryStore.open(folder, create=True) as store, store.writing():
+        store.database.register_encoder(spec)
+        store.database.activate_encoder(spec.fingerprint)
+        for number in range(-(-clips // CLIPS_PER_VIDEO)):
+            count = min(CLIPS_PER_VIDEO, clips - number * CLIPS_PER_VIDEO)
+            video = Video(
+                id=0,
+                path=folder.parent / f"{number}.mp4",
+                content_hash=f"{number:064x}",
+                size_bytes=1,
+                modified_ns=1,
+                duration_seconds=5.0 * count,
+                frame_rate=25.0,
+                width=640,
+                height=360,
+                codec="h264",
+            )
+            made = [random_clip(random, spec, 5.0 * index) for index in range(count)]
+            store.database.add_video(video, made, fingerprint=spec.fingerprint)
+    return folder
+
+
+def random_clip(random: np.random.Generator, spec: EncoderSpec, start: float) -> EncodedClip:
+    """A clip of five seconds."""
+    vectors = random.normal(size=(1 + FRAMES_PER_CLIP, spec.dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    shape = (FRAMES_PER_CLIP, spec.tokens_per_frame, spec.token_dimension)
+    tokens = random.normal(size=shape).astype(np.float32)
+    times = tuple(start + 0.5 + second for second in range(FRAMES_PER_CLIP))
+    return EncodedClip(
+        TimeSpan(start, start + 5), times, vectors[0], FrameFeatures(vectors[1:], tokens)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The built-in model on real footage it has never seen: does the sentence find its video?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import vidseek
+
+CHANCE = 10 / 132
+"""Recall at 10 of an order drawn by lot: each caption belongs to one of 132 clips."""
+FLOOR = 3 * CHANCE
+
+
+@pytest.fixture(scope="module")
+def clips_library(shared_data: Path, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("clips") / "library"
+    with vidseek.open(folder, encoder="builtin") as library:
+        report = library.index(shared_data / "videos" / "clips")
+        assert report.indexed == 132
+        assert not report.failed
+        yield library
+
+
+@pytest.fixture(scope="module")
+def captions(shared_data: Path) -> dict[str, str]:
+    return json.loads((shared_data / "videos" / "captions.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.shared_data
+def test_captions_find_their_clips_far_above_chance(clips_library, captions, capsys) -> None:
+    ranks = []
+    for name, caption in captions.items():
+        hits = clips_library.search(caption, k=10, per_video=1)
+        assert len(hits) == 10
+        found = [hit.video.path.name for hit in hits]
+        ranks.append(found.index(name) + 1 if name in found else None)
+    recalls = {
+        k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in (1, 5, 10)
+    }
+    with capsys.disabled():
+        shown = ", ".join(f"R@{k} {recall:.1%}" for k, recall in recalls.items())
+        print(f"\n{len(captions)} captions over 132 clips: {shown} (chance R@10 {CHANCE:.1%})")
+    assert recalls[10] >= FLOOR
+
+
+@pytest.mark.shared_data
+def test_confidence_tells_matching_captions_from_others(clips_library, captions) -> None:
+    """The best hit of a caption is surer than that of letters that mean nothing."""
+    if clips_library.encoder.spec.confidence_scale is None:
+        pytest.fail("the built-in model must be calibrated")
+    some = list(captions.values())[::7]
+    described = [clips_library.search(caption, k=1)[0].confidence for caption in some]
+    meaningless = [
+        clips_library.search(text, k=1)[0].confidence
+        for text in ("zxqv wjk", "0x3f 77 ;;", "lorem ipsum dolor", "qqqq", "asdf jkl")
+    ]
+    assert sorted(described)[len(described) // 2] > sorted(meaningless)[len(meaningless) // 2]
+
+
+@pytest.mark.shared_data
+def test_a_clip_finds_itself_and_a_still_of_it_finds_its_moment(
+    clips_library, shared_data: Path
+) -> None:
+    clips = sorted((shared_data / "videos" / "clips").glob("*.mp4"))[::12]
+    for clip in clips:
+        assert clips_library.similar(clip, 1)[0].video.path == clip
+    found = 0
+    for clip in clips:
+        details = clips_library.info(clip)
+        middle = len(details.clips) // 2
+        (hit,) = clips_library.similar(details.thumbnails[middle], 1)
+        found += hit.video.path == clip and hit.span.overlap(details.clips[middle].span) > 0
+    assert found >= 0.8 * len(clips)
