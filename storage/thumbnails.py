@@ -13,11 +13,14 @@ WIDTH = 320
 """Widest thumbnail, pixels."""
 
 _QUALITY = 80
+_NAME_DIGITS = 16
+"""Digits of the content's hash in a name: enough to tell contents apart, short enough to read."""
 
 
 def thumbnail_path(folder: Path, content_hash: str, seconds: float) -> Path:
     """Where the thumbnail of a frame lies."""
-    return folder / content_hash[:2] / f"{content_hash}-{round(seconds * 1000)}.jpg"
+    name = f"{content_hash[:_NAME_DIGITS]}-{round(seconds * 1000)}.jpg"
+    return folder / content_hash[:2] / name
 
 
 def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
@@ -46,7 +49,7 @@ def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
 def remove_orphans(folder: Path, known_hashes: Collection[str]) -> int:
     """Remove thumbnails of contents that the library no longer holds; gives how many files."""
     removed = 0
-    known = set(known_hashes)
+    known = {content_hash[:_NAME_DIGITS] for content_hash in known_hashes}
     for path in folder.glob("??/*"):
         if path.suffix != ".jpg" or path.name.rpartition("-")[0] not in known:
             path.unlink(missing_ok=True)
