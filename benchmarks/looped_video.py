@@ -5,6 +5,7 @@ loop_video(Path("short.mp4"), Path("hour.mp4"), seconds=3600)
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,13 +14,13 @@ import av
 def enlarge_video(source: Path, target: Path, *, width: int, height: int) -> None:
     """Encode the pictures of a video anew at another size: H.264, a keyframe in 250 at least."""
     with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
-        rate = reading.streams.video[0].average_rate
+        rate = reading.streams.video[0].average_rate or Fraction(25)
         stream = writing.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"preset": "veryfast", "g": "250"}
-        for frame in reading.decode(video=0):
+        stream.options = {"preset": "ultrafast", "g": "250"}
+        for number, frame in enumerate(reading.decode(video=0)):
             resized = frame.reformat(width=width, height=height, format="yuv420p")
-            resized.pts = None
+            resized.pts, resized.time_base = number, 1 / rate
             writing.mux(stream.encode(resized))
         writing.mux(stream.encode(None))
 

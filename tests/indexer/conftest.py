@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ sys.path.append(str(Path(__file__).parent))  # the subprocess of a test imports 
 
 from colour_encoder import ColourEncoder
 
+from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
 
 MakeVideo = Callable[..., Path]
@@ -50,16 +53,49 @@ def encoder() -> ColourEncoder:
     return ColourEncoder()
 
 
+@dataclass(frozen=True)
+class Template:
+    """Made once; tests get copies."""
+
+    footage: Path
+    library: Path
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    folder = tmp_path_factory.mktemp("template")
+    template = Template(folder / "footage", folder / "library")
+    for seed, name in enumerate(["a.mp4", "b.mp4", "deep/c.mp4"]):
+        write_video(template.footage / name, seed=seed)
+    with LibraryStore.open(template.library, create=True) as store:
+        report = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run(
+            [template.footage]
+        )
+    assert report.indexed == 3
+    return template
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[LibraryStore]:
-    with LibraryStore.open(tmp_path / "library", create=True) as store:
+def footage(tmp_path: Path, template: Template) -> Path:
+    """A folder of three different videos."""
+    # With their times: they tell that the files are those that were indexed.
+    return Path(shutil.copytree(template.footage, tmp_path / "footage"))
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibraryStore]:
+    """An empty library, or one that holds the footage where the test asks for ``indexed``."""
+    library = tmp_path / "library"
+    if "indexed" in request.fixturenames:
+        template: Template = request.getfixturevalue("template")
+        shutil.copytree(template.library, library)
+        with LibraryStore.open(library) as store:
+            store.database.relocate(template.footage, tmp_path / "footage")
+    with LibraryStore.open(library, create=True) as store:
         yield store
 
 
 @pytest.fixture
-def footage(tmp_path: Path) -> Path:
-    """A folder of three different videos."""
-    folder = tmp_path / "footage"
-    for seed, name in enumerate(["a.mp4", "b.mp4", "deep/c.mp4"]):
-        write_video(folder / name, seed=seed)
-    return folder
+def indexed(store: LibraryStore, footage: Path) -> None:
+    """The library holds the footage."""
+    assert {video.path for video in store.database.videos()} == set(footage.rglob("*.mp4"))

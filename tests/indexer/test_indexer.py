@@ -58,11 +58,6 @@ def searchable(store: LibraryStore, encoder: ColourEncoder) -> dict[str, int]:
 
 
 @pytest.fixture
-def indexed(store, encoder, footage) -> IndexReport:
-    return index(store, encoder, footage)
-
-
-@pytest.fixture
 def no_decoding(monkeypatch) -> None:
     """From here on, starting a decoder is a failure."""
 

@@ -92,8 +92,8 @@ def assert_whole_videos_only(library: Path) -> int:
         return len(videos)
 
 
-def hits(library: Path) -> list[list[tuple[str, float, float, float]]]:
-    """Everything that some queries find: file, start, end and score."""
+def hits(library: Path) -> list[dict[tuple[str, float, float], float]]:
+    """Everything that some queries find: score by file, start and end."""
     encoder = ColourEncoder()
     queries = encoder.encode_text(["a dog", "a cat", "two men in a boat"])
     with LibraryStore.open(library) as store:
@@ -101,17 +101,13 @@ def hits(library: Path) -> list[list[tuple[str, float, float, float]]]:
         index.refresh()
         scores, ids = index.search(queries, len(index))
         clips = store.database.clips_by_id(ids[0].tolist())
-        paths = {video.id: video.path.name for video in store.database.videos()}
+        names = {video.id: video.path.name for video in store.database.videos()}
+        where = {
+            id: (names[clip.video_id], clip.span.start_seconds, clip.span.end_seconds)
+            for id, clip in clips.items()
+        }
         return [
-            sorted(
-                (
-                    paths[clips[clip].video_id],
-                    clips[clip].span.start_seconds,
-                    clips[clip].span.end_seconds,
-                    round(score, 5),
-                )
-                for score, clip in zip(row, found, strict=True)
-            )
+            {where[id]: score for score, id in zip(row, found, strict=True)}
             for row, found in zip(scores.tolist(), ids.tolist(), strict=True)
         ]
 
@@ -148,7 +144,9 @@ def test_a_run_killed_twenty_times_ends_with_the_library_of_one_that_was_not(man
     whole = tmp_path / "whole"
     with LibraryStore.open(whole, create=True) as store:
         Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
-    assert hits(killed) == hits(whole)
+    # Not bit by bit: sums are taken in another order in the base than in the tail of an index.
+    for found, expected in zip(hits(killed), hits(whole), strict=True):
+        assert found == pytest.approx(expected, abs=1e-4)
     assert thumbnails == len(list((whole / "thumbnails").rglob("*")))  # no orphans are left
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from vidseek.indexer import Indexer, IndexOptions
@@ -46,6 +48,6 @@ def test_long_videos_are_covered_by_clips_without_gaps(shared_data, store, encod
         clips = store.database.clips(video.id)
         assert clips[0].span.start_seconds == 0.0
         assert clips[-1].span.end_seconds == pytest.approx(video.duration_seconds)
-        for left, right in zip(clips, clips[1:], strict=False):
+        for left, right in pairwise(clips):
             assert left.span.end_seconds == right.span.start_seconds
             assert 2.0 - 1e-6 <= left.span.duration_seconds <= 10.0 + 1e-6
