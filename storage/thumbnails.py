@@ -14,13 +14,13 @@ WIDTH = 320
 
 _QUALITY = 80
 _NAME_DIGITS = 16
-"""Digits of the content's hash in a name: enough to tell contents apart, short enough to read."""
+"""Last digits of the content's hash in a name: enough to tell contents apart, and readable."""
 
 
 def thumbnail_path(folder: Path, content_hash: str, seconds: float) -> Path:
     """Where the thumbnail of a frame lies."""
-    name = f"{content_hash[:_NAME_DIGITS]}-{round(seconds * 1000)}.jpg"
-    return folder / content_hash[:2] / name
+    name = content_hash[-_NAME_DIGITS:]
+    return folder / name[:2] / f"{name}-{round(seconds * 1000)}.jpg"
 
 
 def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
@@ -49,7 +49,7 @@ def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
 def remove_orphans(folder: Path, known_hashes: Collection[str]) -> int:
     """Remove thumbnails of contents that the library no longer holds; gives how many files."""
     removed = 0
-    known = {content_hash[:_NAME_DIGITS] for content_hash in known_hashes}
+    known = {content_hash[-_NAME_DIGITS:] for content_hash in known_hashes}
     for path in folder.glob("??/*"):
         if path.suffix != ".jpg" or path.name.rpartition("-")[0] not in known:
             path.unlink(missing_ok=True)
