@@ -1,38 +1,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cli_process import Run, run_vidseek
+
 from vidseek.demo_clips import Scene, make_clip
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def run_vidseek(
-    arguments: Sequence[str | Path], *, library: Path | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    """The real command in a process of its own, with its output."""
-    environment = {**os.environ, **options.pop("environment", {})}
-    environment.pop("VIDSEEK_LIBRARY", None)
-    if library is not None:
-        environment["VIDSEEK_LIBRARY"] = str(library)
-    return subprocess.run(
-        [sys.executable, "-m", "vidseek.cli", *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
 
 
 @pytest.fixture(scope="session")

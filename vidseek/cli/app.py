@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import os
@@ -17,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
 from vidseek.cli import health, indexing, keeping, searching
+from vidseek.cli.output import say_aside
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -75,7 +75,7 @@ class Commands(TyperGroup):
         settings = ctx.find_object(Settings)
         if settings is None or not settings.debug:
             return False
-        typer.echo(traceback.format_exc(), err=True, nl=False)
+        say_aside(traceback.format_exc().rstrip())
         return True
 
 
@@ -104,7 +104,7 @@ class Command(TyperCommand):
 
 def complain(message: str) -> None:
     """Write one error to stderr."""
-    typer.echo(f"vidseek: {message}", err=True)
+    say_aside(f"vidseek: {message}")
 
 
 class _StderrLog(logging.Handler):
@@ -112,8 +112,7 @@ class _StderrLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        with contextlib.suppress(OSError):
-            typer.echo(f"vidseek: {self.format(record)}", err=True)
+        say_aside(f"vidseek: {self.format(record)}")
 
 
 def _show_version(wanted: bool) -> None:

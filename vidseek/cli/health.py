@@ -46,9 +46,12 @@ def doctor(
         output.print_json(_report_json(report, None if no_library_yet else trouble))
     else:
         _print_report(report)
-        if trouble is not None:
-            note = "none yet; `vidseek index PATH` makes it" if no_library_yet else str(trouble)
-            _line("library", f"{folder}: {note}")
+        if no_library_yet:
+            _line("library", f"{folder}: none yet; `vidseek index PATH` makes it")
+        elif trouble is not None:
+            _line("found", str(trouble))
+        if report.is_healthy and (trouble is None or no_library_yet):
+            _line("found", "nothing to do")
     if trouble is not None and not no_library_yet:
         raise typer.Exit(1)
 
@@ -81,8 +84,6 @@ def _print_report(report: DoctorReport) -> None:
         _line("found", finding.problem)
         if finding.next_step:
             _line("  do", finding.next_step)
-    if not report.findings:
-        _line("found", "nothing wrong")
 
 
 def _print_library(health: LibraryHealth) -> None:

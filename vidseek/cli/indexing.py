@@ -147,5 +147,5 @@ def _run(
     else:
         output.print_report(report)
     if report.interrupted:
-        typer.echo("vidseek: stopped before the end; run it again to go on", err=True)
+        output.say_aside("vidseek: stopped before the end; run it again to go on")
         raise typer.Exit(stop.exit_code)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import os
 import shutil
 import sys
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 def print_json(value: Any) -> None:
     """Write one JSON document to stdout; ASCII, so that any terminal and pipe takes it."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def say_aside(text: str) -> None:
+    """Write a line to stderr.
+
+    Not with ``typer.echo``: it keeps the stream it first saw, and a progress display that has put
+    its own in place would wipe the line away.
+    """
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def print_columns(rows: Iterable[Sequence[object]]) -> None:
@@ -85,8 +96,9 @@ def clock(seconds: float) -> str:
 
 
 def span_clock(start_seconds: float, end_seconds: float) -> str:
-    """``0:12-0:18``: the end rounded up, so that it is never before what it covers."""
-    return f"{clock(start_seconds)}-{clock(math.ceil(end_seconds))}"
+    """``0:12-0:18``, to the nearest second, and never empty to look at."""
+    start, end = round(start_seconds), round(end_seconds)
+    return f"{clock(start)}-{clock(max(end, start + 1))}"
 
 
 def amount_of_time(seconds: float) -> str:

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import typer
-
-from vidseek.cli.output import amount_of_time, clock, short_path, shorten
+from vidseek.cli.output import amount_of_time, clock, say_aside, short_path, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,9 +57,7 @@ class StopRequest:
             signal.signal(number, lambda *_: os._exit(128 + number))
             raise KeyboardInterrupt
         self.signal = number
-        typer.echo(
-            "\nvidseek: stopping; what is complete is kept. Ctrl-C again stops at once", err=True
-        )
+        say_aside("vidseek: stopping; what is complete is kept. Ctrl-C again stops at once")
 
 
 class ProgressLines:
@@ -75,7 +71,7 @@ class ProgressLines:
         now = time.monotonic()
         if now - self._last >= LINE_EVERY_SECONDS:
             self._last = now
-            typer.echo(f"vidseek: {describe(progress)}", err=True)
+            say_aside(f"vidseek: {describe(progress)}")
 
 
 class ProgressDisplay:

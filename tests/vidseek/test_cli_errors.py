@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_process import Run, run_vidseek
+from typer.testing import CliRunner
+
+import vidseek as api
+from vidseek.cli.app import app
+
+
+def one_line(answer: subprocess.CompletedProcess[str]) -> str:
+    """The one line of complaint; stdout stays empty, no traceback."""
+    assert answer.stdout == ""
+    lines = answer.stderr.splitlines()
+    assert len(lines) == 1, answer.stderr
+    assert lines[0].startswith("vidseek: ")
+    return lines[0]
+
+
+def test_version() -> None:
+    answer = run_vidseek(["--version"])
+    assert (answer.returncode, answer.stdout) == (0, f"vidseek {api.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "x"],
+        ["similar", "x.mp4"],
+        ["list"],
+        ["info", "x.mp4"],
+        ["failed"],
+        ["remove", "x"],
+        ["relocate", "a", "b"],
+    ],
+)
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_without_a_library_every_command_says_so(
+    tmp_path: Path, arguments: list[str], json_wanted: bool
+) -> None:
+    folder = tmp_path / "none"
+    runner = CliRunner()
+    options = ["--json"] if json_wanted else []
+    answer = runner.invoke(app, ["--library", str(folder), *arguments, *options])
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    assert str(folder) in answer.stderr
+    assert not folder.exists()
+
+
+def test_a_folder_that_is_something_else_is_left_alone(
+    tmp_path: Path, footage_master: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("important")
+    for arguments in (["list"], ["search", "x"], ["index", footage_master]):
+        answer = run_vidseek([*arguments, "--library", tmp_path])
+        assert answer.returncode == 1
+        assert "library" in one_line(answer)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_path_that_is_missing_is_an_error(vidseek: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    for arguments in (["index", missing], ["similar", missing], ["info", missing]):
+        answer = vidseek(*arguments)
+        assert answer.returncode == 1
+        assert str(missing) in one_line(answer)
+
+
+def test_removing_or_relocating_nothing_is_an_error(vidseek: Run, tmp_path: Path) -> None:
+    assert vidseek("remove", tmp_path / "nothing").returncode == 1
+    assert vidseek("relocate", tmp_path / "nothing", tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", ""],
+        ["search", "   \t "],
+        ["search", "x", "-k", "0"],
+        ["search", "x", "-k", "-3"],
+        ["search", "x", "--per-video", "0"],
+        ["search", "x", "--min-duration", "long"],
+        ["search", "x", "--min-duration", "9", "--max-duration", "8"],
+        ["search", "x", "--after", "yesterday"],
+        ["search", "x", "--in", ""],
+        ["search"],
+        ["search", "x", "--colour", "red"],
+        ["similar", "a.mp4@9-3"],
+        ["index"],
+        ["index", ".", "--sampling", "slow"],
+        ["index", ".", "--sampling", "dense", "--every", "0"],
+        ["index", ".", "--workers", "0"],
+        ["frobnicate"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(library: Path, arguments: list[str]) -> None:
+    answer = CliRunner().invoke(app, ["--library", str(library), *arguments])
+    assert answer.exit_code == 2, answer.output
+    assert answer.stdout == ""
+    assert answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["🐈", "ネコ кот قطة", "'; DROP TABLE videos; --", "a\x00b", "%s{}"]
+)
+def test_any_text_is_a_query(library: Path, text: str) -> None:
+    answer = CliRunner().invoke(app, ["--library", str(library), "search", text, "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)
+
+
+def test_ten_thousand_characters_are_cut_with_a_warning(vidseek: Run) -> None:
+    answer = vidseek("search", "a cat " * 1700, "--json")
+    assert answer.returncode == 0
+    assert Path(json.loads(answer.stdout)[0]["path"]).name == "cat.mp4"
+    assert "WARNING" in answer.stderr
+
+
+def test_a_million_hits_are_as_many_as_there_are(vidseek: Run) -> None:
+    some = json.loads(vidseek("search", "a cat", "-k", "1000000", "--json").stdout)
+    assert 3 <= len(some) <= 10
+
+
+def test_an_unreadable_query_file_is_one_line(vidseek: Run, footage_master: Path) -> None:
+    answer = vidseek("similar", footage_master / "notes.mp4")
+    assert answer.returncode == 1
+    assert "notes.mp4" in one_line(answer)
+
+
+def test_a_part_outside_of_the_video_is_refused(vidseek: Run, footage_master: Path) -> None:
+    answer = vidseek("similar", f"{footage_master}/cat.mp4@100-200")
+    assert answer.returncode in (1, 2)
+    one_line(answer)
+
+
+def test_an_unknown_model_is_one_line(tmp_path: Path, footage_master: Path) -> None:
+    arguments = ["index", footage_master, "--model", "no-such-model"]
+    answer = run_vidseek(arguments, library=tmp_path / "library")
+    assert answer.returncode == 1
+    assert "no-such-model" in one_line(answer)
+
+
+def test_a_damaged_database_is_said_and_never_a_traceback(vidseek: Run, library: Path) -> None:
+    for file in library.glob("library.db-*"):
+        file.unlink()
+    (library / "library.db").write_bytes(b"no database at all" * 500)
+    for command in (["list"], ["search", "a cat"]):
+        answer = vidseek(*command)
+        assert answer.returncode == 1
+        assert str(library) in one_line(answer)
+    report = vidseek("doctor", "--json")
+    assert report.returncode == 1
+    assert json.loads(report.stdout)["error"]
+
+
+def test_a_library_locked_by_another_writer_is_said(
+    vidseek: Run, library: Path, footage_master: Path
+) -> None:
+    hold = (
+        "import sys, vidseek.storage.store as s, pathlib\n"
+        "with s.LibraryStore.open(pathlib.Path(sys.argv[1])).writing():\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, library],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        answer = vidseek("index", footage_master)
+        assert answer.returncode == 1
+        assert str(holder.pid) in one_line(answer)
+        assert vidseek("search", "a cat", "--json").returncode == 0
+        holder.communicate("")
+
+
+def read_only(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+def test_a_read_only_library_is_searched_and_not_written(
+    library: Path, footage_master: Path
+) -> None:
+    read_only(library)
+    # Root may write anywhere: the commands run as somebody else.
+    options = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    for parent in library.parents:
+        if options and parent.owner() == "root" and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    listed = run_vidseek(["list", "--json"], library=library, **options)
+    assert listed.returncode == 0, listed.stderr
+    found = run_vidseek(["search", "a cat", "--json"], library=library, **options)
+    assert found.returncode == 0, found.stderr
+    refused = run_vidseek(["remove", footage_master / "cat.mp4"], library=library, **options)
+    assert refused.returncode == 1
+    assert str(library) in one_line(refused)
+
+
+def test_a_broken_pipe_is_quiet(library: Path) -> None:
+    command = f"'{sys.executable}' -m vidseek.cli --library '{library}' list --json | head -c 1"
+    answer = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.stdout == "["
+    assert answer.stderr == ""
+
+
+def test_an_unexpected_fault_is_short_and_debug_shows_the_traceback(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr("vidseek.library.Library.list", fail)
+    runner = CliRunner()
+    short = runner.invoke(app, ["--library", str(library), "list"])
+    assert short.exit_code == 1
+    assert "a fault of ours" in short.stderr
+    assert "--debug" in short.stderr
+    assert "Traceback" not in short.stderr
+    long = runner.invoke(app, ["--debug", "--library", str(library), "list"])
+    assert long.exit_code == 1
+    assert "Traceback" in long.stderr
