@@ -8,7 +8,7 @@ clip's score must not depend on ``n``.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -53,6 +53,8 @@ class Scope:
     index: VectorIndex
     allowed: NDArray[np.int64] | None
     """Ids of the clips that may answer; None for all."""
+    _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
+    """Clips that were read for this query: larger and larger fetches read only what is new."""
 
     @property
     def size(self) -> int:
@@ -75,7 +77,8 @@ class Scope:
 
     def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
         """The clips that are still there: another process may have removed some meanwhile."""
-        return self.store.database.clips_by_id(ids)
+        self._seen.update(self.store.database.clips_by_id([i for i in ids if i not in self._seen]))
+        return {i: self._seen[i] for i in ids if i in self._seen}
 
     def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
         """Stored features of the clips' frames, in the order of ``ids``."""
@@ -134,9 +137,9 @@ class VisualCandidates:
     A clip's score is its cosine with the query clip it resembles most. For a query of several
     clips, ``COVERAGE_WEIGHT`` of it is replaced by how well the clip's *video* answers all of them
     (mean over query clips, by duration, of the best answer in the video): so the video itself and
-    its copies come before another video that merely shares one look. For a picture, the score of the
-    nearest clips is the cosine of their best frame: a clip's vector is about all of its frames, a
-    picture shows one.
+    its copies come before another video that merely shares one look. For a picture, the score of
+    the nearest clips is the cosine of their best frame: a clip's vector is about all of its frames,
+    a picture shows one.
     """
 
     def __init__(

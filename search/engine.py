@@ -52,7 +52,7 @@ EVERYTHING = VideoFilter()
 FIRST_FETCH = 256
 """Clips looked at before it is known whether they suffice: more than ``RERANK_DEPTH``, and so few
 that a query stays a matter of milliseconds."""
-MOST_NEIGHBOURS = 4_096
+MOST_NEIGHBOURS = 1_024
 """Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
 MOMENTS_AT_ONCE = 256
 """Moments whose stored features are in memory at a time, should somebody ask for a million."""
