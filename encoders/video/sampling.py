@@ -19,8 +19,9 @@ from vidseek.storage.types import TimeSpan
 SHORT_VIDEO_SECONDS = 60.0
 """Videos shorter than this are sampled every second by every plan."""
 KEYFRAME_SPACING_SECONDS = 1.0
-"""Keyframes nearer than this to the one before are left out, unless a long gap follows them."""
-LONE_KEYFRAME_SECONDS = 2.0
+KEYFRAME_BURST = 3
+LEAST_SPACING_SECONDS = 0.4
+"""At most one keyframe a ``KEYFRAME_SPACING_SECONDS`` on average, three in a burst."""
 LONG_GAP_SECONDS = 4.0
 """Gaps between keyframes up to this are never filled."""
 FILL_SPACING_SECONDS = 2.0
@@ -98,7 +99,7 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
     stop = max(first + 1, int(np.searchsorted(table.pts_seconds, end, side="left")))
     keyframes = table.keyframes
     keyframes = keyframes[(keyframes >= first) & (keyframes < stop)]
-    keyframes = _thinned(table, keyframes, end)
+    keyframes = _thinned(table, keyframes)
     anchors = keyframes if len(keyframes) and keyframes[0] == first else np.r_[first, keyframes]
     typical = float(np.median(table.size_bytes[table.is_keyframe])) if len(keyframes) else 0.0
     rows = [anchors]
@@ -109,16 +110,18 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
     return np.unique(np.concatenate(rows)).astype(np.intp)
 
 
-def _thinned(table: PacketTable, keyframes: NDArray[np.intp], end: float) -> NDArray[np.intp]:
-    """At most about one a second, whatever the GOP; one that begins a long stretch always stays."""
-    seconds = table.pts_seconds[keyframes]
-    until_next = np.diff(seconds, append=end)
+def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """One a second on average at most, whatever the GOP; several in quick succession may be cuts."""
     kept = []
+    allowance = float(KEYFRAME_BURST)
     last = -np.inf
-    for row, at, gap in zip(keyframes, seconds, until_next, strict=True):
-        if at - last >= KEYFRAME_SPACING_SECONDS - 1e-4 or gap >= LONE_KEYFRAME_SECONDS:
-            kept.append(row)
-            last = at
+    for row, at in zip(keyframes, table.pts_seconds[keyframes], strict=True):
+        waiting = allowance + min(at - last, KEYFRAME_BURST) / KEYFRAME_SPACING_SECONDS
+        if kept and (waiting < 1.0 - 1e-4 or at - last < LEAST_SPACING_SECONDS):
+            continue
+        allowance = min(waiting, float(KEYFRAME_BURST)) - 1.0
+        kept.append(row)
+        last = at
     return np.asarray(kept, dtype=np.intp)
 
 
