@@ -129,6 +129,14 @@ def examine(library: LibraryHealth | None = None) -> DoctorReport:
             for package, version in packages.items()
             if version is None and package not in PACKAGES[-4:]
         ),
+        *(
+            Finding(
+                f"{decoder.package} is installed and does not load",
+                f"pip install --force-reinstall {decoder.package}",
+            )
+            for decoder in decoders
+            if decoder.version is None and packages[decoder.package] is not None
+        ),
         *_faiss_findings(faiss, packages, gpus),
         *(library.findings if library else ()),
     ]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+
+import pytest
+
+import vidseek
+from vidseek.doctor import CPU_FEATURES, PACKAGES, DoctorReport, Finding, _faiss_findings, examine
+from vidseek.storage.store import LibraryStore
+
+
+@pytest.fixture(scope="module")
+def report() -> DoctorReport:
+    return examine()
+
+
+def test_a_machine_without_a_library_is_examined_too(report) -> None:
+    assert report.vidseek == vidseek.__version__
+    assert report.python == platform.python_version()
+    assert report.library is None
+    assert set(report.packages) == set(PACKAGES)
+    assert report.packages["sqlalchemy"]
+    assert report.processors >= 1
+    assert all(decoder.version for decoder in report.decoders)
+    assert {decoder.package: decoder.ffmpeg for decoder in report.decoders}["av"]
+    assert report.is_healthy
+
+
+def test_cpu_features_are_those_of_the_system(report) -> None:
+    features = report.cpu_features
+    assert not features or tuple(features) == CPU_FEATURES
+
+
+@pytest.mark.parametrize(
+    ("faiss", "installed", "gpus", "next_step"),
+    [
+        ("1.11 (cpu)", ["faiss-cpu"], (), None),
+        ("1.11 (gpu)", ["faiss-gpu"], ("H200",), None),
+        (None, [], (), 'pip install "vidseek[cpu]"'),
+        (None, [], ("H200",), 'pip install "vidseek[gpu]"'),
+        ("1.11 (cpu)", ["faiss-cpu", "faiss-gpu"], (), "uninstall"),
+    ],
+)
+def test_faiss_is_wanted_once(faiss, installed, gpus, next_step) -> None:
+    packages = {name: "1.11" if name in installed else None for name in PACKAGES}
+    findings = _faiss_findings(faiss, packages, gpus)
+    if next_step is None:
+        assert findings == []
+    else:
+        (finding,) = findings
+        assert next_step in finding.next_step
+
+
+def test_what_was_repaired_leaves_nothing_to_do(report) -> None:
+    mended = replace(report, findings=(Finding("an index was damaged (repaired)", ""),))
+    assert mended.is_healthy
+    assert not replace(report, findings=(Finding("broken", "mend it"),)).is_healthy
+
+
+def test_an_empty_library_is_healthy(tmp_path) -> None:
+    with vidseek.open(tmp_path / "library") as library:
+        report = library.doctor()
+    assert report.library.encoder is None
+    assert report.findings == ()
+    assert report.is_healthy
+
+
+def test_a_library_being_written_is_examined_and_not_repaired(tmp_path) -> None:
+    with (
+        LibraryStore.open(tmp_path / "library", create=True) as writer,
+        writer.writing(),
+        vidseek.open(tmp_path / "library") as library,
+    ):
+        report = library.doctor()
+    assert report.library.orphans_removed == 0
+    assert report.is_healthy
