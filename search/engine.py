@@ -103,7 +103,7 @@ class SearchEngine:
             if scope.size == 0:
                 return []
             candidates = TextCandidates(
-                scope, text, not_text=not_text, rerank_depth=RERANK_DEPTH if rerank else 0
+                scope, text, not_text=not_text, rerank_depth=self._depth(rerank)
             )
             margin = merge_margin(self._encoder.spec.confidence_scale)
             best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
@@ -184,6 +184,12 @@ class SearchEngine:
             self._store.folder,
         )
         return None
+
+    def _depth(self, rerank: bool) -> int:
+        """How many candidates are scored again."""
+        # An encoder may say that its head changes nothing: reading a hundred clips' frames for it
+        # would cost more than the rest of the query.
+        return RERANK_DEPTH if rerank and getattr(self._encoder, "reranks", True) else 0
 
     def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
         if where.is_empty:
