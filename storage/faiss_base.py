@@ -26,9 +26,11 @@ _ROWS_PER_BLOCK = 65_536
 _EF_SEARCH = 128
 _EF_CONSTRUCTION = 80
 _PROBED_FRACTION = 0.05
+_PROBED_LEAST = 16
 _RESCORED = 4
 _TRAINING_PER_LIST = 64
 _REMOVED = -1
+_TIES = 16
 
 
 class Base:
@@ -163,9 +165,10 @@ class Base:
             options = faiss.SearchParametersIVF(sel=selector, **parameters)
         else:
             options = faiss.SearchParameters(sel=selector)
-        scores, found = index.search(queries, k, params=options)
+        # A few more than asked for: of equal scores, such as copies', faiss keeps any.
+        scores, found = index.search(queries, k + _TIES, params=options)
         ids = np.where(found < 0, -1, self.ids[np.maximum(found, 0)])
-        return np.where(found < 0, -np.inf, scores).astype(np.float32), ids
+        return best_of(np.where(found < 0, -np.inf, scores), ids, k)
 
     def _search_graph(
         self, queries: NDArray[np.float32], k: int, rows: NDArray[np.bool_], count: int
@@ -184,7 +187,7 @@ class Base:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         lists = self._inner.nlist
         wide = min(max(_RESCORED * k, 100), count)
-        probed = min(max(round(_PROBED_FRACTION * lists * len(self) / count), 8), lists)
+        probed = min(max(round(_PROBED_FRACTION * lists * len(self) / count), _PROBED_LEAST), lists)
         _, ids = self._search_faiss(self._inner, queries, wide, rows, nprobe=probed)
         if ((ids >= 0).sum(axis=1) < k).any():
             _, ids = self._search_faiss(self._inner, queries, wide, rows, nprobe=lists)

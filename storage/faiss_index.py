@@ -61,9 +61,15 @@ class FaissOptions:
             return "Flat"
         if count <= self.hnsw_up_to:
             return "HNSW32"
-        lists = 2 ** round(np.log2(2 * count**0.5))
-        return f"IVF{lists},SQ8"
+        lists = min(2 * count**0.5, count / _TRAINING_NEEDED_PER_LIST)
+        return f"IVF{2 ** max(int(np.log2(lists)), 0)},SQ8"
 
+
+_TRAINING_NEEDED_PER_LIST = 39
+"""FAISS warns below this."""
+
+_SWITCH_MARGIN = 0.1
+"""How far past the border between two kinds of index a library must be to change kind."""
 
 _REBUILT_REMOVED = 0.3
 """Share of removed rows from which on a graph is built anew..."""
@@ -303,15 +309,23 @@ class FaissIndex:
             return False
         if self._manifest is None or manifest_tag(self._folder) is None:
             return state.live > 0
-        if state.base.factory != self._options.factory_for(state.live):
+        if state.base.factory != self._wanted_factory(state):
             return True
         changed = len(state.tail_ids) + len(state.base) - int(state.alive.sum())
         least = max(self._options.tail_at_least, self._options.tail_fraction * len(state.base))
         return changed >= least
 
+    def _wanted_factory(self, state: _State) -> str:
+        """Which kind the next base is: as now, unless the library has clearly outgrown that."""
+        if self._manifest is not None:
+            for size in (1 - _SWITCH_MARGIN, 1 + _SWITCH_MARGIN):
+                if self._options.factory_for(round(size * state.live)) == state.base.factory:
+                    return state.base.factory
+        return self._options.factory_for(state.live)
+
     def _replace_base(self, state: _State) -> None:
         """Build a base of what the database holds now, write it and use it."""
-        factory = self._options.factory_for(state.live)
+        factory = self._wanted_factory(state)
         base = self._extended(state, factory)
         position = state.position
         if base is None:

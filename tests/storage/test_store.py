@@ -1,0 +1,436 @@
+"""Opening a library folder in every state it can be in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from library_samples import SPEC, clips, unit_vectors, video
+
+from vidseek.storage.connection import sqlite_engine
+from vidseek.storage.database import Database
+from vidseek.storage.errors import (
+    LibraryDamagedError,
+    LibraryError,
+    LibraryFullError,
+    LibraryLockedError,
+    LibraryReadOnlyError,
+    LibraryTooNewError,
+    NotALibraryError,
+)
+from vidseek.storage.store import LibraryStore
+
+FINGERPRINT = SPEC.fingerprint
+
+
+def add(store: LibraryStore, path: str = "/v/a.mp4", count: int = 3, seed: int = 0) -> int:
+    return store.database.add_video(video(path), clips(count, seed), fingerprint=FINGERPRINT).id
+
+
+def run_python(code: str, *arguments: str, user: int | None = None) -> str:
+    """Run code in a process of its own; gives what it printed."""
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        user=user,
+        cwd=Path(__file__).parent,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+# Folders that are something else
+
+
+def test_missing_folder_is_made_only_when_asked_to(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "library"
+    with pytest.raises(NotALibraryError, match="does not exist"):
+        LibraryStore.open(folder)
+    assert not folder.exists()
+    LibraryStore.open(folder, create=True).close()
+    LibraryStore.open(folder).close()
+
+
+def test_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "holiday.mp4").write_bytes(b"video")
+    with pytest.raises(NotALibraryError, match=r"library\.db is missing"):
+        LibraryStore.open(tmp_path)
+    with pytest.raises(NotALibraryError, match=r"holiday\.mp4"):
+        LibraryStore.open(tmp_path, create=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.mp4"]
+
+
+def test_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for create in (False, True):
+        with pytest.raises(NotALibraryError):
+            LibraryStore.open(tmp_path / "file", create=create)
+
+
+def test_what_a_killed_creation_leaves_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "library.lock").write_text("12345\n")
+    (tmp_path / "library.db.abcd.unfinished").write_bytes(b"SQLite format 3\0")
+    LibraryStore.open(tmp_path, create=True).close()
+    assert not (tmp_path / "library.db.abcd.unfinished").exists()
+
+
+def test_another_programs_database(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "library.db") as connection:
+        connection.execute("CREATE TABLE photos (id INTEGER)")
+    connection.close()
+    with pytest.raises(NotALibraryError, match="no vidseek library"):
+        LibraryStore.open(tmp_path, create=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_garbage_in_place_of_the_database(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "library.db").write_bytes(content)
+    with pytest.raises((LibraryDamagedError, NotALibraryError), match=str(tmp_path)):
+        LibraryStore.open(tmp_path)
+    assert (tmp_path / "library.db").read_bytes() == content
+
+
+def test_database_with_a_garbage_page_is_reported_not_believed(store: LibraryStore) -> None:
+    for number in range(20):
+        add(store, f"/v/{number}.mp4", 20, seed=number)
+    store.close()
+    path = store.folder / "library.db"
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 4096 // 2 * 4096)
+        file.write(os.urandom(4 * 4096))
+    with LibraryStore.open(store.folder) as opened:
+        try:
+            problems = opened.database.check()
+        except LibraryDamagedError:
+            problems = ["damaged"]
+    assert problems
+
+
+def test_newer_library_is_refused(store: LibraryStore) -> None:
+    store.close()
+    with sqlite3.connect(store.folder / "library.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(LibraryTooNewError, match="pip install --upgrade"):
+        LibraryStore.open(store.folder)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "oracle://host/x", "postgresql+psycopg://127.0.0.1:1/x"]
+)
+def test_database_that_cannot_be_reached(tmp_path: Path, url: str) -> None:
+    with pytest.raises(LibraryError):
+        LibraryStore.open(tmp_path / "library", create=True, database_url=url)
+
+
+def test_sqlite_by_url(tmp_path: Path) -> None:
+    LibraryStore.open(tmp_path / "one", create=True).close()
+    url = f"sqlite:///{tmp_path}/one/library.db"
+    with LibraryStore.open(tmp_path / "two", create=True, database_url=url) as store:
+        store.database.register_encoder(SPEC)
+        assert len(store.database.encoders()) == 1
+
+
+@pytest.mark.full
+def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object) -> None:
+    url = postgres_url()  # type: ignore[operator]
+    folder = tmp_path / "library"
+    with pytest.raises(NotALibraryError):
+        LibraryStore.open(tmp_path, database_url=url)
+    with LibraryStore.open(folder, create=True, database_url=url) as store:
+        store.database.register_encoder(SPEC)
+        add(store)
+        store.vector_index(SPEC).compact()
+    with LibraryStore.open(folder, database_url=url) as store:
+        assert len(store.vector_index(SPEC)) == 3
+        assert store.vector_index(SPEC).verify(repair=False) == []
+        assert store.database.check() == []
+
+
+# One writer
+
+
+def test_second_writer_is_told_who_the_first_is(store: LibraryStore) -> None:
+    code = """
+        import sys; from pathlib import Path
+        from vidseek.storage.store import LibraryStore
+        with LibraryStore.open(Path(sys.argv[1])) as store, store.writing():
+            print("writing", flush=True)
+            sys.stdin.read()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(store.folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        with pytest.raises(LibraryLockedError, match=str(process.pid)), store.writing():
+            pass
+        add(store)  # reading and small writes do not need the lock
+        assert len(store.vector_index(SPEC)) == 3
+        process.kill()
+        process.wait()
+    with store.writing():
+        pass
+
+
+def test_forked_child_does_not_keep_the_lock(store: LibraryStore) -> None:
+    """A decoding process that outlives the killed indexer by a moment."""
+    code = """
+        import os, sys, time; from pathlib import Path
+        from vidseek.storage.store import LibraryStore
+        with LibraryStore.open(Path(sys.argv[1])) as store, store.writing():
+            if child := os.fork():
+                print(child, flush=True)
+                os.close(1)
+                os.kill(os.getpid(), 9)
+            time.sleep(30)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(store.folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.wait()
+        try:
+            with store.writing():
+                pass
+        finally:
+            os.kill(child, 9)
+
+
+def test_one_thread_writes_and_may_enter_twice(store: LibraryStore) -> None:
+    with LibraryStore.open(store.folder) as same_folder, store.writing():
+        with store.writing():
+            pass
+        with pytest.raises(LibraryLockedError, match="this process"), same_folder.writing():
+            pass
+        refused: list[bool] = []
+
+        def other_thread() -> None:
+            try:
+                with store.writing():
+                    pass
+            except LibraryLockedError:
+                refused.append(True)
+
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        thread.join()
+        assert refused == [True]
+    with store.writing():
+        pass
+
+
+# Folders that cannot be written to
+
+
+@pytest.fixture
+def world_readable() -> Iterator[Path]:
+    """A folder that another user can reach; pytest's own are for one user."""
+    folder = Path(tempfile.mkdtemp(prefix="vidseek-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+READ = """
+    import sys; from pathlib import Path
+    import numpy as np
+    from vidseek.storage.errors import LibraryReadOnlyError
+    from vidseek.storage.store import LibraryStore
+    from library_samples import SPEC, unit_vectors, video
+    with LibraryStore.open(Path(sys.argv[1])) as store:
+        index = store.vector_index(SPEC)
+        print(store.read_only, index.search(unit_vectors(1, 3), 2)[1].tolist(), end=" ")
+        for write in (
+            lambda: store.writing().__enter__(),
+            lambda: store.database.remove([1]),
+            lambda: store.write_thumbnail("ab", 1.0, np.zeros((4, 4, 3), np.uint8)),
+        ):
+            try:
+                write()
+            except LibraryReadOnlyError as error:
+                assert sys.argv[1] in str(error)
+                print("refused", end=" ")
+"""
+
+
+def make_read_only(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+@pytest.mark.parametrize("damage", ["none", "no base", "log left by a killed process"])
+def test_read_only_library_is_searched_and_not_written(world_readable: Path, damage: str) -> None:
+    folder = world_readable / "library"
+    store = LibraryStore.open(folder, create=True)
+    store.database.register_encoder(SPEC)
+    add(store, count=5)
+    store.vector_index(SPEC).compact()
+    expected = store.vector_index(SPEC).search(unit_vectors(1, 3), 2)[1].tolist()
+    if damage == "no base":
+        shutil.rmtree(folder / "vectors")
+    if damage == "log left by a killed process":
+        copy = world_readable / "killed"
+        shutil.copytree(folder, copy)
+        assert (copy / "library.db-wal").stat().st_size > 0
+        folder = copy
+    else:
+        store.close()
+    make_read_only(folder)
+    output = run_python(READ, str(folder), user=65534 if os.geteuid() == 0 else None)
+    store.close()
+    assert output == f"True {expected} refused refused refused"
+
+
+def test_read_only_database_of_an_older_version_is_not_migrated(
+    store: LibraryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+    with sqlite3.connect(store.folder / "library.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.close()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(LibraryReadOnlyError, match="older"):
+        LibraryStore.open(store.folder)
+
+
+# Full disks
+
+
+def test_full_disk_loses_nothing_that_was_stored(store: LibraryStore) -> None:
+    add(store, "/v/a.mp4")
+    store.close()
+    engine = sqlite_engine(store.folder / "library.db", pooled=False)
+    with engine.begin() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+
+    database = Database(engine, name=str(store.folder))
+    with pytest.raises(LibraryFullError, match="No space left"):
+        database.add_video(video("/v/b.mp4"), clips(200, 1), fingerprint=FINGERPRINT)
+    assert [str(found.path) for found in database.videos()] == ["/v/a.mp4"]
+    database.close()
+    with LibraryStore.open(store.folder) as opened:
+        assert opened.database.check() == []
+        add(opened, "/v/b.mp4", 200)
+        assert len(opened.vector_index(SPEC)) == 203
+
+
+FILL = """
+    import resource, signal, sys; from pathlib import Path
+    import numpy as np
+    from vidseek.storage.errors import LibraryError, LibraryFullError
+    from vidseek.storage.store import LibraryStore
+    from library_samples import SPEC, clips, video
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with LibraryStore.open(Path(sys.argv[1])) as store:
+        store.vector_index(SPEC).compact()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+        for write in (
+            lambda: store.database.add_video(
+                video("/v/b.mp4"), clips(500, 1), fingerprint=SPEC.fingerprint
+            ),
+            lambda: store.vector_index(SPEC).compact(force=True),
+            lambda: store.write_thumbnail(
+                "ab", 1.0, np.random.default_rng(0).integers(0, 255, (900, 320, 3), np.uint8)
+            ),
+        ):
+            try:
+                write()
+            except LibraryError as error:
+                print(type(error).__name__, end=" ")
+        print(len(store.vector_index(SPEC)), len(store.database.videos()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource limits of POSIX")
+def test_disk_that_takes_no_more(store: LibraryStore) -> None:
+    add(store, count=500)
+    output = run_python(FILL, str(store.folder))
+    assert output == "LibraryError LibraryFullError LibraryFullError 500 1"
+    assert not [path for path in store.folder.rglob("*unfinished*")]
+    assert store.database.check() == []
+    assert store.vector_index(SPEC).verify(repair=False) == []
+
+
+# Thumbnails
+
+
+def test_thumbnail_is_a_small_picture(store: LibraryStore) -> None:
+    from PIL import Image
+
+    frame = np.zeros((720, 1280, 3), np.uint8)
+    frame[:, 640:] = (200, 30, 30)
+    store.write_thumbnail("abcdef", 12.3456, frame)
+    path = store.thumbnail_path("abcdef", 12.3456)
+    assert path == store.folder / "thumbnails" / "ab" / "abcdef-12346.jpg"
+    with Image.open(path) as picture:
+        assert picture.size == (320, 180)
+        red, green, _ = picture.convert("RGB").getpixel((300, 90))
+    assert red > 180
+    assert green < 60
+    store.write_thumbnail("abcdef", 0, frame[:2, :3])
+    with Image.open(store.thumbnail_path("abcdef", 0)) as picture:
+        assert picture.size == (3, 2)
+
+
+def test_thumbnails_of_removed_videos_are_orphans(store: LibraryStore) -> None:
+    kept = store.database.add_video(
+        video("/v/a.mp4", content_hash="aa" * 32), clips(1, 1), fingerprint=FINGERPRINT
+    )
+    gone = store.database.add_video(
+        video("/v/b.mp4", content_hash="bb" * 32), clips(1, 2), fingerprint=FINGERPRINT
+    )
+    frame = np.zeros((4, 4, 3), np.uint8)
+    for found in (kept, gone):
+        store.write_thumbnail(found.content_hash, 1.5, frame)
+    (store.folder / "thumbnails" / "aa" / "x.jpg.99.unfinished").write_bytes(b"half")
+    assert store.remove_orphans() == 1
+    store.database.remove([gone.id])
+    assert store.remove_orphans() == 1
+    assert store.thumbnail_path(kept.content_hash, 1.5).exists()
+    assert not store.thumbnail_path(gone.content_hash, 1.5).exists()
+
+
+def test_index_of_an_encoder_is_one_object(store: LibraryStore) -> None:
+    assert store.vector_index(SPEC) is store.vector_index(SPEC)
+
+
+def test_opening_and_searching_does_not_import_what_is_heavy(store: LibraryStore) -> None:
+    add(store)
+    store.vector_index(SPEC).compact()
+    code = """
+        import sys; from pathlib import Path
+        from vidseek.storage.store import LibraryStore
+        from library_samples import SPEC, unit_vectors
+        with LibraryStore.open(Path(sys.argv[1])) as store:
+            store.vector_index(SPEC).search(unit_vectors(1, 3), 2)
+        heavy = {"alembic", "torch", "PIL", "scipy", "av"}
+        print(sorted(heavy & set(sys.modules)))
+    """
+    assert run_python(code, str(store.folder)) == "[]"

@@ -1,0 +1,358 @@
+"""What every VectorIndex does, held against brute force over the database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from library_samples import DIMENSION, SPEC, clips, unit_vectors, video
+from numpy.typing import NDArray
+
+from vidseek.storage.database import Database
+from vidseek.storage.faiss_index import FaissIndex, FaissOptions
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import VideoFilter, VideoState
+from vidseek.storage.vectors import VectorIndex, best_of
+
+FINGERPRINT = SPEC.fingerprint
+EVERYTHING = VideoFilter()
+
+MakeIndex = Callable[..., VectorIndex]
+
+EXACT = ["Flat"]
+ROUGH = ["HNSW32", "IVF32,SQ8"]
+
+
+@pytest.fixture(params=EXACT + ROUGH)
+def factory(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make_index(store: LibraryStore, factory: str) -> MakeIndex:
+    """Opens the library's index as a new process would."""
+
+    def make(**options: object) -> VectorIndex:
+        return FaissIndex(
+            store.folder / "vectors" / "index",
+            store.database,
+            SPEC,
+            options=FaissOptions(factory=factory, tail_at_least=1, **options),  # type: ignore[arg-type]
+        )
+
+    return make
+
+
+def add(database: Database, path: str, count: int, seed: int) -> int:
+    return database.add_video(video(path), clips(count, seed, frames=1), fingerprint=FINGERPRINT).id
+
+
+def brute_force(
+    database: Database,
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ids = database.clip_ids(EVERYTHING, FINGERPRINT)
+    if allowed is not None:
+        ids = np.intersect1d(ids, allowed)
+    vectors = database.clip_vectors(ids, FINGERPRINT)
+    scores = queries @ vectors.T
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    found = np.full((len(queries), k), -1)
+    best = np.full((len(queries), k), -np.inf, np.float32)
+    found[:, : order.shape[1]] = ids[order]
+    best[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
+    return best, found
+
+
+def assert_same_answers(
+    index: VectorIndex,
+    database: Database,
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.int64] | None = None,
+    *,
+    recall: float = 1.0,
+) -> None:
+    scores, ids = index.search(queries, k, allowed=allowed)
+    expected_scores, expected_ids = brute_force(database, queries, k, allowed)
+    assert scores.shape == ids.shape == (len(queries), k)
+    assert (scores.dtype, ids.dtype) == (np.float32, np.int64)
+    assert (scores[:, 1:] <= scores[:, :-1]).all()
+    assert np.array_equal(ids >= 0, expected_ids >= 0)  # as many hits as there can be
+    hits = ids >= 0
+    recalls: list[float] = []
+    for row, query in enumerate(queries):
+        known = database.clip_vectors(ids[row][hits[row]], FINGERPRINT)
+        assert np.allclose(known @ query, scores[row][hits[row]], atol=1e-5)
+        if allowed is not None:
+            assert np.isin(ids[row][hits[row]], allowed).all()
+        if hits[row].any():
+            recalls.append(float(np.isin(expected_ids[row][hits[row]], ids[row]).mean()))
+    assert recall == 1.0 or np.mean(recalls or [1.0]) >= recall
+    if recall == 1.0:
+        assert np.allclose(scores[hits], expected_scores[hits], atol=1e-5)
+
+
+def test_empty_library_answers_with_nothing(make_index: MakeIndex) -> None:
+    index = make_index()
+    scores, ids = index.search(unit_vectors(2, 1), 3)
+    assert (ids == -1).all()
+    assert np.isneginf(scores).all()
+    assert len(index) == 0
+    index.compact()
+    assert index.search(unit_vectors(0, 1), 3)[1].shape == (0, 3)
+
+
+def test_unknown_encoder_answers_with_nothing(tmp_path: Path) -> None:
+    with LibraryStore.open(tmp_path / "new", create=True) as store:
+        index = store.vector_index(SPEC)
+        index.compact(force=True)
+        assert (index.search(unit_vectors(1, 1), 3)[1] == -1).all()
+        store.database.register_encoder(SPEC)
+        add(store.database, "/v/a.mp4", 2, seed=1)
+        index.refresh()
+        assert len(index) == 2
+
+
+def test_what_was_added_is_found_before_and_after_compacting(
+    store: LibraryStore, make_index: MakeIndex
+) -> None:
+    index = make_index()
+    queries = unit_vectors(3, 99)
+    for number in range(4):
+        add(store.database, f"/v/{number}.mp4", 400, seed=number)
+        index.refresh()
+        assert len(index) == 400 * (number + 1)
+        assert_same_answers(index, store.database, queries, 10)
+        if number % 2:
+            index.compact()
+            assert not index.needs_compaction
+            assert_same_answers(index, store.database, queries, 10)
+    assert_same_answers(make_index(), store.database, queries, 10)
+    assert index.verify(repair=False) == []
+
+
+def test_what_left_is_not_found_and_comes_back(store: LibraryStore, make_index: MakeIndex) -> None:
+    first = add(store.database, "/v/a.mp4", 300, seed=1)
+    second = add(store.database, "/v/b.mp4", 300, seed=2)
+    index = make_index()
+    index.compact()
+    third = add(store.database, "/v/c.mp4", 30, seed=3)
+    index.refresh()
+    queries = unit_vectors(3, 98)
+    for change in (
+        lambda: store.database.set_state([first, third], VideoState.MISSING),
+        lambda: store.database.relink(first, Path("/w/a.mp4"), 1, 1),
+        lambda: store.database.remove([second]),
+        lambda: store.database.add_copy(first, video("/w/copy.mp4")),
+    ):
+        change()
+        index.refresh()
+        assert_same_answers(index, store.database, queries, 20)
+        assert_same_answers(make_index(), store.database, queries, 20)
+    index.compact(force=True)
+    assert_same_answers(index, store.database, queries, 20)
+    assert_same_answers(make_index(), store.database, queries, 20)
+    assert index.verify(repair=False) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.04, 0.3, 0.9, 1.0])
+def test_filtered_search_finds_the_best_of_what_is_allowed(
+    store: LibraryStore, make_index: MakeIndex, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidseek.storage.faiss_base._FEW", 50)
+    for number in range(3):
+        add(store.database, f"/v/{number}.mp4", 1000, seed=number)
+    index = make_index()
+    index.compact()
+    add(store.database, "/v/tail.mp4", 100, seed=50)
+    index.refresh()
+    every = store.database.clip_ids(EVERYTHING, FINGERPRINT)
+    random = np.random.default_rng(0)
+    allowed = random.permutation(every)[: round(share * len(every))]
+    elsewhere = np.array([0, 10**12])  # what the library does not hold does no harm
+    allowed = np.concatenate([allowed, elsewhere])
+    assert_same_answers(index, store.database, unit_vectors(4, 97), 10, allowed, recall=0.7)
+
+
+@pytest.mark.parametrize("k", [1, 7, 600, 1_000_000])
+def test_any_number_of_hits_can_be_asked_for(
+    store: LibraryStore, make_index: MakeIndex, k: int
+) -> None:
+    add(store.database, "/v/a.mp4", 500, seed=1)
+    index = make_index()
+    index.compact()
+    add(store.database, "/v/b.mp4", 50, seed=2)
+    index.refresh()
+    assert_same_answers(index, store.database, unit_vectors(2, 96), k, recall=0.9)
+
+
+def test_rough_indexes_find_nearly_all(
+    store: LibraryStore, make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidseek.storage.faiss_base._FEW", 0)
+    for number in range(4):
+        add(store.database, f"/v/{number}.mp4", 1000, seed=number)
+    index = make_index()
+    index.compact()
+    queries = unit_vectors(50, 95)
+    _, ids = index.search(queries, 10)
+    _, expected = brute_force(store.database, queries, 10)
+    recall = np.mean([np.isin(e, f).mean() for e, f in zip(expected, ids, strict=True)])
+    print(f"recall at 10: {recall:.3f}")
+    assert recall >= 0.75  # random vectors are the hardest case there is
+
+
+@pytest.mark.parametrize("bad", ["shape", "nan", "k"])
+def test_nonsense_is_refused(make_index: MakeIndex, bad: str) -> None:
+    queries = unit_vectors(1, 1)
+    k = 0 if bad == "k" else 3
+    if bad == "shape":
+        queries = queries[:, :5]
+    if bad == "nan":
+        queries[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"queries|k must"):
+        make_index().search(queries, k)
+
+
+def test_searching_goes_on_while_others_write_and_compact(
+    store: LibraryStore, make_index: MakeIndex
+) -> None:
+    """Every search sees whole videos only: 20 clips each, all of one direction."""
+    index = make_index()
+    direction = unit_vectors(1, 1)
+    made = [
+        clip.__class__(clip.span, clip.frame_seconds, direction[0], clip.frames)
+        for clip in clips(20, 1, frames=1)
+    ]
+    for number in range(20):
+        store.database.add_video(video(f"/v/{number}.mp4"), made, fingerprint=FINGERPRINT)
+    index.compact(force=True)
+    failures: list[BaseException] = []
+    searches = 0
+    done = threading.Event()
+
+    def search() -> None:
+        nonlocal searches
+        try:
+            while not done.is_set():
+                _, ids = index.search(direction, 10_000)
+                assert (ids >= 0).sum() % 20 == 0
+                assert len(np.unique(ids[ids >= 0])) == (ids >= 0).sum()
+                searches += 1
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(20, 40):
+        store.database.add_video(video(f"/v/{number}.mp4"), made, fingerprint=FINGERPRINT)
+        store.database.remove([number - 19])
+        index.refresh()
+        if number % 5 == 0:
+            index.compact(force=True)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert searches > 0
+    assert len(index) == 400
+
+
+def test_two_processes_views_agree(store: LibraryStore, make_index: MakeIndex) -> None:
+    """A reader that has the old base open goes on, and takes the new one when it refreshes."""
+    writer, reader = make_index(), make_index()
+    add(store.database, "/v/a.mp4", 500, seed=1)
+    writer.compact()
+    queries = unit_vectors(2, 94)
+    reader.refresh()
+    add(store.database, "/v/b.mp4", 500, seed=2)
+    writer.compact(force=True)
+    old = reader.search(queries, 5)
+    assert (old[1] <= 500).all()  # it has not refreshed
+    reader.refresh()
+    assert_same_answers(reader, store.database, queries, 5)
+    bases = [path for path in (store.folder / "vectors" / "index").iterdir() if "base" in path.name]
+    assert len(bases) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_scores_come_in_the_order_of_ids(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.integers(0, 4, (3, 200)).astype(np.float32)
+    ids = np.arange(200) * 2
+    best, found = best_of(scores, ids, 17)
+    for row in range(3):
+        order = sorted(range(200), key=lambda at: (-scores[row, at], ids[at]))[:17]
+        assert found[row].tolist() == ids[order].tolist()
+        assert best[row].tolist() == scores[row, order].tolist()
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 5), st.integers(1, 6)),
+        st.tuples(st.just("copy"), st.integers(0, 5), st.integers(0, 5)),
+        st.tuples(st.just("remove"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("missing"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("relink"), st.integers(0, 5), st.integers(0, 5)),
+        st.tuples(st.just("refresh"), st.just(0), st.just(0)),
+        st.tuples(st.just("compact"), st.just(0), st.just(0)),
+        st.tuples(st.just("reopen"), st.just(0), st.just(0)),
+    ),
+    max_size=12,
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=operations, k=st.integers(1, 12), allowed=st.none() | st.sets(st.integers(1, 60)))
+def test_flat_equals_brute_force_whatever_happens(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[str, int, int]],
+    k: int,
+    allowed: set[int] | None,
+) -> None:
+    with LibraryStore.open(tmp_path_factory.mktemp("any") / "library", create=True) as store:
+        database = store.database
+        database.register_encoder(SPEC)
+
+        def open_index() -> FaissIndex:
+            return FaissIndex(store.folder / "vectors" / "index", database, SPEC)
+
+        index = open_index()
+        for step, (name, first, second) in enumerate(steps):
+            there = database.video_at(Path(f"/v/{first}"))
+            if name == "add":
+                add(database, f"/v/{first}", second, seed=step)
+            elif name == "refresh":
+                index.refresh()
+            elif name == "compact":
+                index.compact(force=True)
+            elif name == "reopen":
+                index = open_index()
+            elif there is None:
+                continue
+            elif name == "copy" and first != second:
+                database.add_copy(there.id, video(f"/v/{second}"))
+            elif name == "remove":
+                database.remove([there.id])
+            elif name == "missing":
+                database.set_state([there.id], VideoState.MISSING)
+            elif name == "relink":
+                database.relink(there.id, Path(f"/v/{second}"), 1, 1)
+        index.refresh()
+        chosen = None if allowed is None else np.array(sorted(allowed), dtype=np.int64)
+        assert_same_answers(index, database, unit_vectors(2, 93), k, chosen)
+        assert database.check() == []
+        assert index.dimension == DIMENSION
