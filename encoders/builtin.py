@@ -1,0 +1,268 @@
+"""The built-in encoder: the shipped weights in ONNX Runtime, without torch.
+
+    encoder = BuiltinEncoder()
+    query = encoder.encode_text(["a dog catching a frisbee"])
+    features = encoder.encode_frames(frames)              # (N, H, W, 3) uint8 RGB
+
+Each part is loaded when it is first needed: a text search never reads the visual weights.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.preprocessing import squash
+from vidseek.encoders.manifest import WEIGHTS_FOLDER, read_manifest
+from vidseek.storage.errors import WeightsError
+from vidseek.storage.types import EncoderSpec, FrameFeatures
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+FRAME_BATCH = 32
+"""Frames that are encoded at once: larger batches are no faster and only take memory."""
+TEXT_BATCH = 64
+CLIP_BATCH = 64
+LONGEST_TEXT_TOKENS = 64
+MOST_RERANK_FRAMES = 16
+"""Frames of a clip that the cross-modal head looks at; of more, evenly spread ones are taken."""
+
+
+class BuiltinEncoder:
+    """The model that ships with vidseek. Safe to use from several threads."""
+
+    def __init__(self, folder: Path = WEIGHTS_FOLDER, *, threads: int | None = None) -> None:
+        """Read the manifest; no weights yet.
+
+        Args:
+            folder: where the weights lie.
+            threads: processor threads to compute with; all cores if None.
+
+        Raises:
+            WeightsError: the folder holds no model of this version.
+        """
+        self._manifest = read_manifest(folder)
+        self._threads = threads or _usable_cores()
+        self._sessions: dict[str, Any] = {}
+        self._tokenizer: Tokenizer | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """Which encoder this is."""
+        return self._manifest.spec
+
+    @property
+    def reranks(self) -> bool:
+        """True if ``rerank`` changes the first stage's scores."""
+        return self._manifest.rerank
+
+    def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
+        """Encode frames one by one.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
+
+        Returns:
+            (N, D) vectors and (N, M, T) tokens.
+        """
+        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+            raise ValueError(
+                f"encode_frames needs (N, H, W, 3) uint8, got {frames.shape} {frames.dtype}"
+            )
+        spec = self.spec
+        vectors = np.empty((len(frames), spec.dimension), np.float32)
+        tokens = np.empty((len(frames), spec.tokens_per_frame, spec.token_dimension), np.float32)
+        for start in range(0, len(frames), FRAME_BATCH):
+            end = start + FRAME_BATCH
+            pictures = squash(frames[start:end], spec.image_size)
+            vectors[start:end], tokens[start:end] = self._session("vision").run(
+                ["vectors", "tokens"], {"pictures": pictures}
+            )
+        return FrameFeatures(vectors, tokens)
+
+    def encode_clips(
+        self,
+        frames: FrameFeatures,
+        pts_seconds: NDArray[np.float64],
+        clips: Sequence[slice],
+    ) -> NDArray[np.float32]:
+        """Encode clips from their frames by attention over time.
+
+        Args:
+            frames: features of the N frames of one video.
+            pts_seconds: (N,) their presentation times, ascending.
+            clips: one non-empty slice of the frames a clip.
+
+        Returns:
+            (len(clips), D) float32, L2-normalised. A clip of one frame is that frame's vector.
+        """
+        results = np.empty((len(clips), self.spec.dimension), np.float32)
+        for start in range(0, len(clips), CLIP_BATCH):
+            chosen = clips[start : start + CLIP_BATCH]
+            vectors, mask = _pad([frames.vectors[clip] for clip in chosen])
+            seconds, _ = _pad(
+                [(pts_seconds[clip] - pts_seconds[clip][:1]).astype(np.float32) for clip in chosen]
+            )
+            inputs = {"vectors": vectors, "seconds": seconds, "mask": mask}
+            (results[start : start + CLIP_BATCH],) = self._session("temporal").run(
+                ["clips"], inputs
+            )
+        return results
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode sentences; what goes beyond 64 tokens is cut off with a warning.
+
+        Returns:
+            (len(texts), D) float32, L2-normalised.
+        """
+        results = np.empty((len(texts), self.spec.dimension), np.float32)
+        for start in range(0, len(texts), TEXT_BATCH):
+            vectors, _ = self._run_text(texts[start : start + TEXT_BATCH])
+            results[start : start + TEXT_BATCH] = vectors
+        return results
+
+    def rerank(
+        self,
+        text: str,
+        clips: Sequence[FrameFeatures],
+        first_stage_scores: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Score candidate clips against a sentence by attention over their frame tokens.
+
+        Args:
+            text: the query.
+            clips: K candidates' stored frame features.
+            first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
+
+        Returns:
+            (K,) float32 scores on the scale of ``first_stage_scores``; equal to them where the
+            shipped head was measured not to help.
+        """
+        first_stage_scores = np.asarray(first_stage_scores, np.float32)
+        if not self.reranks or len(clips) == 0:
+            return first_stage_scores.copy()
+        return self.cross_modal_scores(text, clips, first_stage_scores)
+
+    def cross_modal_scores(
+        self,
+        text: str,
+        clips: Sequence[FrameFeatures],
+        first_stage_scores: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """What ``rerank`` computes, whether or not the manifest says that it helps."""
+        _, hidden = self._run_text([text])
+        results = np.empty(len(clips), np.float32)
+        for start in range(0, len(clips), CLIP_BATCH):
+            end = start + CLIP_BATCH
+            chosen = [_thin(clip, MOST_RERANK_FRAMES) for clip in clips[start:end]]
+            vectors, mask = _pad([clip.vectors for clip in chosen])
+            tokens, _ = _pad([clip.tokens for clip in chosen])
+            (results[start:end],) = self._session("cross_modal").run(
+                ["scores"],
+                {
+                    "text": hidden,
+                    "vectors": vectors,
+                    "tokens": tokens,
+                    "frame_mask": mask,
+                    "first_stage": first_stage_scores[start:end],
+                },
+            )
+        return results
+
+    def _run_text(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N, D) vectors and (N, L, D) hidden states of a batch of sentences."""
+        session, tokenizer = self._session("text"), self._tokenizer
+        assert tokenizer is not None
+        encodings = tokenizer.encode_batch(list(texts))
+        too_long = [encoding for encoding in encodings if encoding.overflowing]
+        if too_long:
+            logger.warning(
+                "%d of %d texts are longer than %d tokens and were cut; the first begins %r",
+                len(too_long),
+                len(texts),
+                LONGEST_TEXT_TOKENS,
+                texts[encodings.index(too_long[0])][:60],
+            )
+        inputs = {
+            "token_ids": np.array([encoding.ids for encoding in encodings], np.int64),
+            "mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
+        }
+        vectors, hidden = session.run(["vectors", "hidden"], inputs)
+        return vectors, hidden
+
+    def _session(self, part: str) -> Any:
+        """The ONNX Runtime session of a part, loaded on first use."""
+        session = self._sessions.get(part)
+        if session is None:
+            with self._lock:
+                session = self._sessions.get(part) or self._load(part)
+                self._sessions[part] = session
+        return session
+
+    def _load(self, part: str) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        # Spinning threads would take the cores from the processes that decode.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        blob = self._manifest.read(part)
+        try:
+            session = onnxruntime.InferenceSession(
+                blob, options, providers=["CPUExecutionProvider"]
+            )
+            if part == "text":
+                self._tokenizer = _make_tokenizer(session)
+        except Exception as error:  # ONNX Runtime raises a dozen types without a common base
+            file = self._manifest.folder / self._manifest.parts[part].file
+            raise WeightsError(f"{file}: ONNX Runtime cannot load it: {error}") from error
+        return session
+
+
+def _make_tokenizer(session: Any) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(session.get_modelmeta().custom_metadata_map["tokenizer"])
+    tokenizer.enable_truncation(LONGEST_TEXT_TOKENS)
+    tokenizer.enable_padding(pad_id=0)
+    return tokenizer
+
+
+def _pad(
+    arrays: Sequence[NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Stack arrays of unequal length: (K, longest, ...) float32 and its (K, longest) mask."""
+    longest = max(len(array) for array in arrays)
+    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), np.float32)
+    mask = np.zeros((len(arrays), longest), np.float32)
+    for row, array in enumerate(arrays):
+        if len(array) == 0:
+            raise ValueError("a clip needs at least one frame, got an empty slice")
+        padded[row, : len(array)] = array
+        mask[row, : len(array)] = 1.0
+    return padded, mask
+
+
+def _thin(clip: FrameFeatures, most: int) -> FrameFeatures:
+    """At most so many frames, evenly spread."""
+    if len(clip) <= most:
+        return clip
+    return clip[np.linspace(0, len(clip) - 1, most).round().astype(np.intp)]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,64 @@
+"""Shapes of the built-in model's parts, in transformers' configuration classes.
+
+VisionConfig(num_hidden_layers=4).save_pretrained("checkpoint/vision")
+"""
+
+from __future__ import annotations
+
+from huggingface_hub.dataclasses import strict
+from transformers import BertConfig, ViTConfig
+
+SENTENCE_DIMENSION = 384
+"""Length of MiniLM's sentence vectors, and so of every vector of the shared space."""
+
+
+@strict
+class VisionConfig(ViTConfig):  # type: ignore[misc]
+    """The hybrid ViT: Transformer layers over the stem's map, and the heads above."""
+
+    model_type = "vidseek_vision"
+
+    hidden_size: int = 256
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    intermediate_size: int = 1024
+    layer_norm_eps: float = 1e-6
+    image_size: int = 260
+    tokens_per_frame: int = 4
+    token_dimension: int = 128
+    head_width: int = 768
+    head_dropout: float = 0.3
+    projection_size: int = SENTENCE_DIMENSION
+
+
+@strict
+class TemporalConfig(ViTConfig):  # type: ignore[misc]
+    """Attention over a clip's frame vectors."""
+
+    model_type = "vidseek_temporal"
+
+    hidden_size: int = 128
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    intermediate_size: int = 512
+    layer_norm_eps: float = 1e-6
+    projection_size: int = SENTENCE_DIMENSION
+
+
+@strict
+class CrossModalConfig(BertConfig):  # type: ignore[misc]
+    """The head that reads text tokens and frame tokens together."""
+
+    model_type = "vidseek_cross_modal"
+
+    vocab_size: int = 1
+    hidden_size: int = 192
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    intermediate_size: int = 768
+    is_decoder: bool = True
+    add_cross_attention: bool = True
+    use_cache: bool = False
+    attention_probs_dropout_prob: float | int = 0.0
+    text_size: int = SENTENCE_DIMENSION
+    token_dimension: int = 128

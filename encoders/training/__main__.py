@@ -1,0 +1,73 @@
+"""`python -m vidseek.encoders.training COMMAND`: cache, train, export the built-in model."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
+
+DATA = Path("../shared/data")
+CACHE = Path(".cache/maps")
+STAGES = ("towers", "temporal", "cross_modal")
+
+
+def main() -> None:
+    """Run one step of training from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vidseek.encoders.training", description=__doc__
+    )
+    parser.add_argument("--data", type=Path, default=DATA, help="the data folder")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where feature maps are kept")
+    commands = parser.add_subparsers(required=True)
+
+    cache = commands.add_parser("cache", help="compute the feature maps of pictures")
+    cache.add_argument(
+        "--sets", nargs="+", default=["flickr8k", "msrvtt", "sports100", "caltech101"]
+    )
+    cache.add_argument("--threads", type=int, default=2)
+    cache.set_defaults(run=_cache)
+
+    train = commands.add_parser("train", help="train, or go on training, stage by stage")
+    train.add_argument("--config", type=Path, default=Path(__file__).with_name("builtin.toml"))
+    train.add_argument("--run", dest="folder", type=Path, default=Path(".cache/runs/builtin"))
+    train.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    train.set_defaults(run=_train)
+
+    export = commands.add_parser("export", help="write the files that ship from a run")
+    export.add_argument("--run", dest="folder", type=Path, default=Path(".cache/runs/builtin"))
+    export.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
+    export.add_argument("--revision", required=True)
+    export.set_defaults(run=_export)
+
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    arguments.run(arguments)
+
+
+def _cache(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.cache import cache_pictures
+
+    for name in arguments.sets:
+        cache_pictures(arguments.data, name, arguments.cache, threads=arguments.threads)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.settings import read_settings
+    from vidseek.encoders.training.towers import train_towers
+
+    settings = read_settings(arguments.config)
+    folders = {"data": arguments.data, "cache": arguments.cache, "run": arguments.folder}
+    if "towers" in arguments.stages:
+        train_towers(settings, **folders)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.publish import publish
+
+    publish(arguments.folder, folder=arguments.weights, revision=arguments.revision)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The data folder's pictures and their sentences, as rows of Parquet files.
+
+rows = read_rows(Path("../shared/data"), "flickr8k")
+dev = [row for row in rows if row.split == "dev"]
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+EVALUATION_ONLY = frozenset({"scenes15"})
+"""Sets that measure names never seen: no row of them trains the model, whatever its split says."""
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """One picture's place in its set and what is said of it."""
+
+    index: int
+    """Place among the set's rows, in the order of its files; the row of the map cache."""
+    split: str
+    label: str | None
+    captions: tuple[str, ...]
+    group: str | None
+    """Rows of one group are near-duplicates (frames of one video)."""
+
+
+def picture_files(data: Path, name: str) -> list[Path]:
+    """The Parquet files of one set, in order.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    folder = data / "images"
+    single = folder / f"{name}.parquet"
+    files = [single] if single.is_file() else sorted(folder.glob(f"{name}-[0-9].parquet"))
+    if not files:
+        raise FileNotFoundError(f"no {name}.parquet or {name}-0.parquet in {folder}")
+    return files
+
+
+def read_rows(data: Path, name: str) -> list[PictureRow]:
+    """Everything but the pixels of one set."""
+    import pyarrow.parquet as parquet
+
+    rows: list[PictureRow] = []
+    for file in picture_files(data, name):
+        table = parquet.read_table(file, columns=["split", "label", "captions", "group"])
+        for record in table.to_pylist():
+            rows.append(
+                PictureRow(
+                    index=len(rows),
+                    split=record["split"],
+                    label=record["label"],
+                    captions=tuple(caption for caption in record["captions"] if caption.strip()),
+                    group=record["group"],
+                )
+            )
+    return rows
+
+
+def read_pictures(data: Path, name: str, *, start: int = 0) -> Iterator[NDArray[np.uint8]]:
+    """(H, W, 3) uint8 RGB pictures of one set, in order, from row ``start`` on."""
+    import pyarrow.parquet as parquet
+    from PIL import Image
+
+    seen = 0
+    for file in picture_files(data, name):
+        column = parquet.read_table(file, columns=["image"]).column("image")
+        for index in range(max(start - seen, 0), len(column)):
+            with Image.open(io.BytesIO(column[index].as_py())) as picture:
+                yield np.asarray(picture.convert("RGB"))
+        seen += len(column)

@@ -1,0 +1,133 @@
+"""From a run's models to the files that ship.
+
+publish(run, folder=Path("encoders/weights"), revision="1", data=data, cache=cache)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidseek.encoders.manifest import Manifest, write_manifest
+from vidseek.encoders.model.configuration import (
+    SENTENCE_DIMENSION,
+    CrossModalConfig,
+    TemporalConfig,
+)
+from vidseek.encoders.model.cross_modal import CrossModal
+from vidseek.encoders.model.export import (
+    export_cross_modal,
+    export_temporal,
+    export_text,
+    export_vision,
+)
+from vidseek.encoders.model.stem import PICTURE_SIZE, load_imagenet_stem
+from vidseek.encoders.model.temporal import Temporal
+from vidseek.encoders.model.vision import Vision
+from vidseek.encoders.training.corpus import load_text
+
+logger = logging.getLogger(__name__)
+
+PREPROCESSING = (
+    "RGB; whole frame squashed to the square by Pillow bicubic with antialiasing "
+    "(reducing_gap 3); (x - 127) / 128"
+)
+
+
+def load_vision(run: Path) -> Vision:
+    """A run's visual encoder: the finished one, or else the last checkpoint's."""
+    if (run / "vision" / "config.json").exists():
+        return Vision.from_pretrained(run / "vision").eval()  # type: ignore[no-any-return]
+    from vidseek.encoders.model.configuration import VisionConfig
+
+    vision = Vision(VisionConfig(), load_imagenet_stem())
+    vision.load_state_dict(torch.load(run / "towers.pt", weights_only=True)["vision"])
+    return vision.eval()
+
+
+def load_temporal(run: Path) -> Temporal:
+    """A run's temporal attention; untrained, which is the plain mean, where there is none yet."""
+    if (run / "temporal" / "config.json").exists():
+        return Temporal.from_pretrained(run / "temporal").eval()  # type: ignore[no-any-return]
+    torch.manual_seed(0)
+    return Temporal(TemporalConfig()).eval()
+
+
+def load_cross_modal(run: Path) -> CrossModal:
+    """A run's cross-modal head; untrained, which is the first stage's score, where there is none."""
+    if (run / "cross_modal" / "config.json").exists():
+        return CrossModal.from_pretrained(run / "cross_modal").eval()  # type: ignore[no-any-return]
+    torch.manual_seed(0)
+    return CrossModal(CrossModalConfig()).eval()
+
+
+def publish(run: Path, *, folder: Path, revision: str) -> Manifest:
+    """Export every part of a run and describe the files in the manifest.
+
+    Args:
+        run: the training run's folder.
+        folder: where the files go.
+        revision: the name of this set of weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    vision = load_vision(run)
+    text, _ = load_text(run)
+    export_vision(vision, folder / "vision.onnx")
+    export_temporal(load_temporal(run), folder / "temporal.onnx")
+    export_text(text, (run / "text" / "tokenizer.json").read_text(), folder / "text.onnx")
+    export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
+    choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}
+    if (run / "choices.json").exists():
+        choices |= json.loads((run / "choices.json").read_text())
+    manifest = write_manifest(
+        folder,
+        spec={
+            "name": "builtin",
+            "revision": revision,
+            "dimension": SENTENCE_DIMENSION,
+            "image_size": PICTURE_SIZE,
+            "tokens_per_frame": vision.config.tokens_per_frame,
+            "token_dimension": vision.config.token_dimension,
+            "preprocessing": PREPROCESSING,
+            "confidence_scale": choices["confidence_scale"],
+            "confidence_bias": choices["confidence_bias"],
+        },
+        revisions={
+            part: choices.get("revisions", {}).get(part, revision)
+            for part in ("text", "vision", "temporal", "cross_modal")
+        },
+        rerank=bool(choices["rerank"]),
+    )
+    for file in sorted(folder.glob("*.onnx")):
+        logger.info("%s: %.2f MB", file, file.stat().st_size / 1e6)
+    return manifest
+
+
+def fit_confidence(
+    matched: NDArray[np.float32], mismatched: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Platt scaling: (scale, bias) so that sigmoid(scale * score + bias) is P(match).
+
+    Both kinds weigh the same, however many there are of each. Newton's method on the logistic loss.
+    """
+    scores = np.concatenate([matched, mismatched]).astype(np.float64)
+    labels = np.concatenate([np.ones(len(matched)), np.zeros(len(mismatched))])
+    weights = np.where(labels == 1, 0.5 / len(matched), 0.5 / len(mismatched))
+    inputs = np.stack([scores, np.ones_like(scores)], 1)
+    solution = np.zeros(2)
+    for _ in range(100):
+        probability = 1.0 / (1.0 + np.exp(-inputs @ solution))
+        gradient = inputs.T @ (weights * (probability - labels))
+        curvature = weights * probability * (1.0 - probability)
+        hessian = (inputs * curvature[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        solution -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(solution[0]), float(solution[1])
