@@ -89,6 +89,7 @@ def write_video(
     sample_aspect: Fraction | None = None,
     rotation_degrees: int = 0,
     sound: bool = False,
+    faststart: bool = False,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Encode pictures into a file; the container follows from the name.
@@ -105,11 +106,13 @@ def write_video(
         sample_aspect: width of a pixel over its height.
         rotation_degrees: counter-clockwise turn to be applied by the player (mp4 only).
         sound: add a silent sound track.
+        faststart: index before the pictures (mp4 only).
         options: more options of the encoder.
     """
     encoder, encoder_options = CODECS[codec]
     tick = Fraction(1, 1000) if pts is not None else Fraction(1, frame_rate)
-    with av.open(str(path), "w") as container:
+    container_options = {"movflags": "faststart"} if faststart else {}
+    with av.open(str(path), "w", container_options=container_options) as container:
         stream = container.add_stream(encoder, rate=frame_rate)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context

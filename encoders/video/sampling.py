@@ -111,8 +111,8 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
 
 
 def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """One a second on average at most, whatever the GOP; several in quick succession may be cuts."""
-    kept = []
+    """One a second on average, whatever the GOP; a few in quick succession may be cuts."""
+    kept: list[int] = []
     allowance = float(KEYFRAME_BURST)
     last = -np.inf
     for row, at in zip(keyframes, table.pts_seconds[keyframes], strict=True):

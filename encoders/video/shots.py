@@ -147,8 +147,8 @@ def cut_scores(
     """How much each step from a sample to the next looks like a cut.
 
     Returns:
-        (N - 1,): the step, in units of what typically lies between two scenes of this video, times how
-        far it stands out of the steps around it.
+        (N - 1,): the step, in units of what typically lies between two scenes of this video, times
+        how far it stands out of the steps around it.
     """
     far = _far_pairs(pts_seconds)
     changes = []
