@@ -69,14 +69,15 @@ def is_current(revision: str, migrations: Migrations, name: str) -> bool:
     return revision == migrations.head
 
 
-def migrate_sqlite(path: Path, revision: str, migrations: Migrations) -> Path:
+def migrate_sqlite(path: Path, migrations: Migrations) -> None:
     """Bring an old database up to date, after a backup copy beside it.
 
-    The upgrade is one transaction: a process killed in it leaves the old library.
-
-    Returns:
-        The backup copy.
+    The upgrade is one transaction: a process killed in it leaves the old library. The caller holds
+    the library's lock, so that no second one overwrites the backup.
     """
+    revision = _revision_of(path)
+    if is_current(revision, migrations, str(path.parent)):
+        return  # another process was faster
     backup = path.with_name(f"{path.name}.before-{migrations.head}")
     _logger.warning(
         "Migrating %s from format %s to %s; a copy of it stays as %s",
@@ -92,15 +93,21 @@ def migrate_sqlite(path: Path, revision: str, migrations: Migrations) -> Path:
         _upgrade(engine, migrations, str(path.parent))
     finally:
         engine.dispose()
-    return backup
 
 
-def migrate_server(engine: Engine, revision: str, migrations: Migrations, name: str) -> None:
+def migrate_server(engine: Engine, migrations: Migrations, name: str) -> None:
     """Bring old tables on a database server up to date; backups are the server's."""
-    _logger.warning(
-        "Migrating the database of %s from format %s to %s", name, revision, migrations.head
-    )
+    _logger.warning("Migrating the database of %s to format %s", name, migrations.head)
     _upgrade(engine, migrations, name)
+
+
+def _revision_of(path: Path) -> str:
+    engine = sqlite_engine(path, pooled=False)
+    try:
+        with engine.begin() as connection:
+            return read_revision(connection, str(path.parent))
+    finally:
+        engine.dispose()
 
 
 def _upgrade(engine: Engine, migrations: Migrations, name: str) -> None:
@@ -114,14 +121,36 @@ def _upgrade(engine: Engine, migrations: Migrations, name: str) -> None:
         if is_current(read_revision(connection, name), migrations, name):
             return  # another process was faster
         config.attributes["connection"] = connection
+        if engine.dialect.name != "sqlite":
+            command.upgrade(config, migrations.head)
+            return
+        counters = _counters(connection)
         command.upgrade(config, migrations.head)
-        if engine.dialect.name == "sqlite":
-            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            if orphans:
-                raise LibraryDamagedError(
-                    f"Migrating {name} would leave {len(orphans)} rows that belong to nothing; it "
-                    "was left as it is"
-                )
+        _keep_counting(connection, counters)
+        if orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+            raise LibraryDamagedError(
+                f"Migrating {name} would leave {len(orphans)} rows that belong to nothing; it was "
+                "left as it is"
+            )
+
+
+def _counters(connection: Connection) -> dict[str, int]:
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")
+    return {name: last for name, last in rows}  # noqa: C416  (rows are no pairs to mypy)
+
+
+def _keep_counting(connection: Connection, counters: dict[str, int]) -> None:
+    """Give no id twice: a table that was rebuilt would count on from the largest it holds."""
+    for table, last in counters.items():
+        definition = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+        ).scalar()
+        assert definition is None or "AUTOINCREMENT" in definition, f"{table} stopped counting"
+        changed = connection.exec_driver_sql(
+            "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, table)
+        )
+        if definition is not None and changed.rowcount == 0:
+            connection.exec_driver_sql("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last))
 
 
 def _back_up(path: Path, backup: Path) -> None:

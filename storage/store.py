@@ -111,7 +111,7 @@ class LibraryStore:
                     )
                 engine.dispose()
                 with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
-                    migrate_sqlite(path, revision, MIGRATIONS)
+                    migrate_sqlite(path, MIGRATIONS)
         except BaseException:
             engine.dispose()
             raise
@@ -131,7 +131,7 @@ class LibraryStore:
                 revision = read_revision(connection, name)
             if not is_current(revision, MIGRATIONS, name):
                 with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
-                    migrate_server(engine, revision, MIGRATIONS, name)
+                    migrate_server(engine, MIGRATIONS, name)
         except BaseException:
             engine.dispose()
             raise

@@ -11,4 +11,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring a library from revision ${down_revision} to ${up_revision}."""
+    # batch_alter_table of videos and clips needs table_kwargs={"sqlite_autoincrement": True}.
     ${upgrades if upgrades else "pass"}

@@ -1,0 +1,186 @@
+"""The migrations make what the models say, and bring an older library up to date whole or not."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from later_version import later_migrations
+from library_samples import SPEC, clips, unit_vectors, video
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from vidseek.storage import store as store_module
+from vidseek.storage.connection import sqlite_engine, writer
+from vidseek.storage.errors import LibraryDamagedError, LibraryTooNewError
+from vidseek.storage.migrating import Migrations, create_tables
+from vidseek.storage.schema import HEAD_REVISION, Base
+from vidseek.storage.store import LibraryStore
+
+FINGERPRINT = SPEC.fingerprint
+
+
+def migrate_from_nothing(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Migrations().scripts))
+    config.set_main_option("path_separator", "os")
+    with writer(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def difference_to_models(engine: Engine) -> list[object]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+def empty_sqlite(folder: Path, name: str) -> Engine:
+    path = folder / name
+    path.touch()
+    return sqlite_engine(path)
+
+
+def test_migrations_make_what_the_models_say(tmp_path: Path) -> None:
+    migrated = empty_sqlite(tmp_path, "migrated.db")
+    migrate_from_nothing(migrated)
+    assert difference_to_models(migrated) == []
+    created = empty_sqlite(tmp_path, "created.db")
+    create_tables(created)
+
+    def definitions(engine: Engine) -> dict[str, str]:
+        with engine.connect() as connection:
+            rows = connection.execute(text("SELECT name, sql FROM sqlite_master"))
+            return {name: " ".join(sorted((sql or "").split())) for name, sql in rows}
+
+    made, expected = definitions(migrated), definitions(created)
+    assert set(made) == set(expected)
+    for table in ("videos", "clips"):
+        assert "AUTOINCREMENT" in made[table]
+        assert "AUTOINCREMENT" in expected[table]
+    migrated.dispose()
+    created.dispose()
+
+
+@pytest.mark.full
+def test_migrations_make_what_the_models_say_on_a_server(postgres_url: Callable[[], str]) -> None:
+    engine = create_engine(postgres_url())
+    migrate_from_nothing(engine)
+    assert difference_to_models(engine) == []
+    engine.dispose()
+
+
+def test_head_is_the_last_revision() -> None:
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(Migrations().scripts))
+    assert scripts.get_current_head() == HEAD_REVISION
+    for revision in scripts.walk_revisions():  # numbers that count up, one after another
+        assert revision.revision.isdigit()
+        if revision.down_revision is not None:
+            assert int(revision.revision) == int(str(revision.down_revision)) + 1
+
+
+def fill(store: LibraryStore) -> None:
+    store.database.register_encoder(SPEC)
+    for number in range(3):
+        store.database.add_video(
+            video(f"/v/{number}.mp4"), clips(50, number), fingerprint=FINGERPRINT
+        )
+    store.vector_index(SPEC).compact()
+
+
+def test_older_library_is_migrated_after_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "library"
+    queries = unit_vectors(2, 5)
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+        newest = store.database.add_copy(3, video("/v/3.mp4")).id
+        newest_clip = store.database.clips(newest)[-1].id
+        store.database.remove([newest])
+        videos = store.database.videos()
+        expected = store.vector_index(SPEC).search(queries, 5)
+    later = later_migrations(tmp_path / "migrations")
+    monkeypatch.setattr(store_module, "MIGRATIONS", later)
+    with caplog.at_level(logging.WARNING), LibraryStore.open(folder) as store:
+        assert "before-0002" in caplog.text
+        assert store.database.videos() == videos  # also: nothing was deleted by foreign keys
+        assert store.database.check() == []
+        scores, ids = store.vector_index(SPEC).search(queries, 5)
+        assert np.array_equal(ids, expected[1])
+        assert np.array_equal(scores, expected[0])
+        columns = inspect(store.database._engine).get_columns("videos")
+        assert "title" in {column["name"] for column in columns}
+        copy = store.database.add_copy(1, video("/v/copy.mp4")).id
+        assert copy > newest  # rebuilt tables go on counting
+        assert store.database.clips(copy)[0].id > newest_clip
+    caplog.clear()
+    with LibraryStore.open(folder):
+        assert not caplog.records  # once
+    monkeypatch.undo()
+    with pytest.raises(LibraryTooNewError):
+        LibraryStore.open(folder)
+    (folder / "library.db.before-0002").replace(folder / "library.db")
+    for log in folder.glob("library.db-*"):
+        log.unlink()
+    with LibraryStore.open(folder) as store:
+        assert store.database.videos() == videos
+        assert store.vector_index(SPEC).verify(repair=False) == []
+
+
+def test_migration_that_fails_leaves_the_old_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "library"
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+        videos = store.database.videos()
+    for last in (
+        "raise RuntimeError('a mistake in the migration')",
+        "op.execute('DELETE FROM videos WHERE id = 2')",  # leaves clips without a video
+    ):
+        later = later_migrations(tmp_path / "migrations", last=last)
+        with monkeypatch.context() as patched:
+            patched.setattr(store_module, "MIGRATIONS", later)
+            with pytest.raises((RuntimeError, LibraryDamagedError)):
+                LibraryStore.open(folder)
+        with LibraryStore.open(folder) as store:
+            assert store.database.videos() == videos
+            assert store.database.check() == []
+
+
+def test_two_that_open_an_older_library_migrate_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "library"
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+    monkeypatch.setattr(store_module, "MIGRATIONS", later_migrations(tmp_path / "migrations"))
+    found: list[int] = []
+
+    def open_it() -> None:
+        with LibraryStore.open(folder) as opened:
+            found.append(len(opened.database.videos()))
+
+    threads = [threading.Thread(target=open_it) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [3, 3, 3]
+    with sqlite3.connect(folder / "library.db.before-0002") as connection:
+        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    connection.close()
+    assert version == HEAD_REVISION
