@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cli_process import Run, run_vidseek
+from cli_process import Run, invoke_vidseek, run_vidseek
 
 from vidseek.demo_clips import Scene, make_clip
 
@@ -17,10 +19,10 @@ from vidseek.demo_clips import Scene, make_clip
 @pytest.fixture(scope="session")
 def footage_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("footage")
-    (folder / "garage").mkdir()
+    (folder / "kitchen").mkdir()
     make_clip(folder / "cat.mp4", [Scene("chelsea.png", 3)])
-    make_clip(folder / "breakfast.mp4", [Scene("coffee.png", 3), Scene("page.png", 3)])
-    make_clip(folder / "garage" / "red one@1-2.mp4", [Scene("motorcycle_left.png", 2)])
+    make_clip(folder / "errands.mp4", [Scene("motorcycle_left.png", 3), Scene("page.png", 3)])
+    make_clip(folder / "kitchen" / "red cup@1-2.mp4", [Scene("coffee.png", 2)])
     (folder / "notes.mp4").write_text("dear diary")
     return folder
 
@@ -43,5 +45,15 @@ def library(indexed_master: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def vidseek(library: Path) -> Run:
-    """Run a command on ``library``."""
-    return lambda *arguments, **options: run_vidseek(arguments, library=library, **options)
+    """Run a command on ``library``, in this process."""
+    return lambda *arguments, **options: invoke_vidseek(arguments, library=library, **options)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command run in this process sets up the log of its own."""
+    logger = logging.getLogger("vidseek")
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)

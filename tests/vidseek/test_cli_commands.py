@@ -1,4 +1,5 @@
-"""The commands as a user has them: real processes on a real library of real photographs, filmed."""
+"""The commands on a real library, of films of photographs. The library itself is made by the real
+command in a process of its own (``indexed_master``)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_process import Run, run_vidseek
+from cli_process import Run, invoke_vidseek
 
 HIT_KEYS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
 REPORT_KEYS = ["indexed", "unchanged", "moved", "missing", "failed", "video_seconds", "seconds"]
@@ -32,7 +33,7 @@ def test_index_ends_with_counts_and_reasons_and_exit_code_0(
     folder.mkdir()
     shutil.copy(footage_master / "cat.mp4", folder)
     shutil.copy(footage_master / "notes.mp4", folder)
-    answer = run_vidseek(["index", folder], library=tmp_path / "library")
+    answer = invoke_vidseek(["index", folder], library=tmp_path / "library")
     assert answer.returncode == 0
     lines = answer.stdout.splitlines()
     assert lines[0] == "indexed 1  unchanged 0  moved 0  missing 0  failed 1"
@@ -45,26 +46,26 @@ def test_index_ends_with_counts_and_reasons_and_exit_code_0(
 def test_moved_and_deleted_files_are_counted(tmp_path: Path, footage_master: Path) -> None:
     folder, library = tmp_path / "videos", tmp_path / "library"
     folder.mkdir()
-    for name in ("cat.mp4", "breakfast.mp4"):
+    for name in ("cat.mp4", "errands.mp4"):
         shutil.copy(footage_master / name, folder)
-    assert run_vidseek(["index", folder], library=library).returncode == 0
+    assert invoke_vidseek(["index", folder], library=library).returncode == 0
     (folder / "cat.mp4").rename(folder / "whiskers.mp4")
-    (folder / "breakfast.mp4").unlink()
-    report = json.loads(run_vidseek(["index", folder, "--json"], library=library).stdout)
+    (folder / "errands.mp4").unlink()
+    report = json.loads(invoke_vidseek(["index", folder, "--json"], library=library).stdout)
     assert (report["indexed"], report["moved"], report["missing"]) == (0, 1, 1)
     states = {
         Path(video["path"]).name: video["state"]
-        for video in json.loads(run_vidseek(["list", "--json"], library=library).stdout)
+        for video in json.loads(invoke_vidseek(["list", "--json"], library=library).stdout)
     }
-    assert states == {"whiskers.mp4": "indexed", "breakfast.mp4": "missing"}
-    assert run_vidseek(["index", folder, "--prune"], library=library).returncode == 0
-    videos = json.loads(run_vidseek(["list", "--json"], library=library).stdout)
+    assert states == {"whiskers.mp4": "indexed", "errands.mp4": "missing"}
+    assert invoke_vidseek(["index", folder, "--prune"], library=library).returncode == 0
+    videos = json.loads(invoke_vidseek(["list", "--json"], library=library).stdout)
     assert [Path(video["path"]).name for video in videos] == ["whiskers.mp4"]
 
 
 def test_excluded_files_are_left_out(tmp_path: Path, footage_master: Path) -> None:
-    arguments = ["index", footage_master, "--exclude", "*/garage/*", "--exclude", "notes.*"]
-    answer = run_vidseek([*arguments, "--json"], library=tmp_path / "library")
+    arguments = ["index", footage_master, "--exclude", "*/kitchen/*", "--exclude", "notes.*"]
+    answer = invoke_vidseek([*arguments, "--json"], library=tmp_path / "library")
     report = json.loads(answer.stdout)
     assert (report["indexed"], report["failed"]) == (2, [])
 
@@ -82,8 +83,8 @@ def test_search_answers_with_moments(vidseek: Run) -> None:
 
 
 def test_a_moment_inside_a_video_is_found_with_its_time(vidseek: Run) -> None:
-    hits = json.loads(vidseek("search", "a cup of coffee", "--json").stdout)
-    assert Path(hits[0]["path"]).name == "breakfast.mp4"
+    hits = json.loads(vidseek("search", "a red motorcycle", "--json").stdout)
+    assert Path(hits[0]["path"]).name == "errands.mp4"
     assert hits[0]["start_seconds"] < 1
     assert 2 <= hits[0]["end_seconds"] <= 4
 
@@ -100,20 +101,20 @@ def test_search_in_a_pipe_is_columns(vidseek: Run) -> None:
 def test_the_terms_to_leave_out_change_the_answer(vidseek: Run) -> None:
     plain = json.loads(vidseek("search", "a red motorcycle", "--json").stdout)
     without = vidseek("search", "a red motorcycle", "--not", "a motorcycle", "--json")
-    assert Path(plain[0]["path"]).name == "red one@1-2.mp4"
+    assert Path(plain[0]["path"]).name == "errands.mp4"
     assert json.loads(without.stdout) != plain
 
 
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        (["--in", "*/garage/*"], {"red one@1-2.mp4"}),
-        (["--in", "garage/*.mp4"], {"red one@1-2.mp4"}),
-        (["--min-duration", "0:05"], {"breakfast.mp4"}),
-        (["--max-duration", "2.5"], {"red one@1-2.mp4"}),
+        (["--in", "*/kitchen/*"], {"red cup@1-2.mp4"}),
+        (["--in", "kitchen/*.mp4"], {"red cup@1-2.mp4"}),
+        (["--min-duration", "0:05"], {"errands.mp4"}),
+        (["--max-duration", "2.5"], {"red cup@1-2.mp4"}),
         (["--min-height", "720"], set()),
         (["--after", "2100-01-01"], set()),
-        (["--before", "2100-01-01"], {"cat.mp4", "breakfast.mp4", "red one@1-2.mp4"}),
+        (["--before", "2100-01-01"], {"cat.mp4", "errands.mp4", "red cup@1-2.mp4"}),
     ],
 )
 def test_filters_restrict_which_videos_answer(
@@ -127,8 +128,8 @@ def test_filters_restrict_which_videos_answer(
 def test_a_folder_without_wildcards_stands_for_what_is_below_it(
     vidseek: Run, footage_master: Path
 ) -> None:
-    answer = vidseek("search", "x", "--in", "garage", "--json", cwd=footage_master)
-    assert {Path(hit["path"]).name for hit in json.loads(answer.stdout)} == {"red one@1-2.mp4"}
+    answer = vidseek("search", "x", "--in", "kitchen", "--json", cwd=footage_master)
+    assert {Path(hit["path"]).name for hit in json.loads(answer.stdout)} == {"red cup@1-2.mp4"}
 
 
 def test_nothing_to_answer_is_still_json(vidseek: Run) -> None:
@@ -155,7 +156,7 @@ def test_similar_by_picture_video_and_part(
     picture = tmp_path / "bike.jpg"
     load_photograph("motorcycle_right.png").save(picture)
     by_picture = json.loads(vidseek("similar", picture, "--json").stdout)
-    assert Path(by_picture[0]["path"]).name == "red one@1-2.mp4"
+    assert Path(by_picture[0]["path"]).name == "errands.mp4"
     assert list(by_picture[0]) == HIT_KEYS
 
     cat = footage_master / "cat.mp4"
@@ -165,17 +166,17 @@ def test_similar_by_picture_video_and_part(
     assert str(cat) not in {hit["path"] for hit in others}
 
     page = json.loads(
-        vidseek("similar", f"{footage_master}/breakfast.mp4@0:04-0:06", "--json").stdout
+        vidseek("similar", f"{footage_master}/errands.mp4@0:04-0:06", "--json").stdout
     )
-    assert page[0]["path"] == str(footage_master / "breakfast.mp4")
+    assert page[0]["path"] == str(footage_master / "errands.mp4")
     assert page[0]["start_seconds"] >= 2
 
 
 def test_a_file_named_like_a_part_is_that_file(vidseek: Run, footage_master: Path) -> None:
-    bike = footage_master / "garage" / "red one@1-2.mp4"
-    whole = json.loads(vidseek("similar", bike, "--json").stdout)
-    part = json.loads(vidseek("similar", f"{bike}@0-1", "--json").stdout)
-    assert whole[0]["path"] == part[0]["path"] == str(bike)
+    cup = footage_master / "kitchen" / "red cup@1-2.mp4"
+    whole = json.loads(vidseek("similar", cup, "--json").stdout)
+    part = json.loads(vidseek("similar", f"{cup}@0-1", "--json").stdout)
+    assert whole[0]["path"] == part[0]["path"] == str(cup)
 
 
 def test_list_gives_every_file(vidseek: Run, footage_master: Path) -> None:
@@ -192,15 +193,15 @@ def test_list_gives_every_file(vidseek: Run, footage_master: Path) -> None:
 
 
 def test_info_tells_of_one_video(vidseek: Run, footage_master: Path) -> None:
-    answer = vidseek("info", "breakfast.mp4", "--json", cwd=footage_master)
+    answer = vidseek("info", "errands.mp4", "--json", cwd=footage_master)
     facts = json.loads(answer.stdout)
-    assert facts["path"] == str(footage_master / "breakfast.mp4")
+    assert facts["path"] == str(footage_master / "errands.mp4")
     assert (facts["width"], facts["height"], facts["codec"]) == (640, 360, "h264")
     assert facts["duration_seconds"] == pytest.approx(6, abs=0.1)
     assert facts["clips"][0]["start_seconds"] == 0
     assert facts["clips"][-1]["end_seconds"] == pytest.approx(6, abs=0.1)
     assert Path(facts["clips"][0]["thumbnail"]).is_file()
-    plain = vidseek("info", footage_master / "breakfast.mp4").stdout
+    plain = vidseek("info", footage_master / "errands.mp4").stdout
     assert "h264" in plain
     assert f"clips             {len(facts['clips'])}" in plain
 
@@ -219,9 +220,9 @@ def test_failed_lists_reasons_and_retries(
 
 def test_failed_retry_with_nothing_to_retry(tmp_path: Path, footage_master: Path) -> None:
     library = tmp_path / "library"
-    assert run_vidseek(["index", footage_master / "cat.mp4"], library=library).returncode == 0
-    assert json.loads(run_vidseek(["failed", "--json"], library=library).stdout) == []
-    report = json.loads(run_vidseek(["failed", "--retry", "--json"], library=library).stdout)
+    assert invoke_vidseek(["index", footage_master / "cat.mp4"], library=library).returncode == 0
+    assert json.loads(invoke_vidseek(["failed", "--json"], library=library).stdout) == []
+    report = json.loads(invoke_vidseek(["failed", "--retry", "--json"], library=library).stdout)
     assert list(report) == REPORT_KEYS
 
 
@@ -274,5 +275,5 @@ def test_the_library_may_be_named_before_or_after_the_command(library: Path) -> 
         ["list", "--json", "--library", library],
         ["--library", "/nonexistent", "list", "--json", "--library", library],
     ):
-        answer = run_vidseek(arguments)
+        answer = invoke_vidseek(arguments)
         assert len(json.loads(answer.stdout)) == 4
