@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.manifest import WEIGHTS_FOLDER, read_manifest
+from vidseek.encoders.preprocessing import squash
 from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
 

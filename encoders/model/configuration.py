@@ -62,3 +62,5 @@ class CrossModalConfig(BertConfig):  # type: ignore[misc]
     attention_probs_dropout_prob: float | int = 0.0
     text_size: int = SENTENCE_DIMENSION
     token_dimension: int = 128
+    largest_correction: float = 0.2
+    """Bound of what the head adds to a cosine; matched and mismatched pairs lie about 0.3 apart."""

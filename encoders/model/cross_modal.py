@@ -15,9 +15,6 @@ from transformers.models.bert.modeling_bert import BertEncoder, BertPreTrainedMo
 
 from vidseek.encoders.model.configuration import CrossModalConfig
 
-LARGEST_CORRECTION = 0.2
-"""Bound of what the head adds to a cosine; matched and mismatched pairs lie about 0.3 apart."""
-
 
 class CrossModal(BertPreTrainedModel):  # type: ignore[misc]
     """A small BERT whose layers also attend to frames."""
@@ -64,7 +61,7 @@ class CrossModal(BertPreTrainedModel):  # type: ignore[misc]
         Returns:
             (K,) float32 scores.
         """
-        count, frames, per_frame, width = tokens.shape
+        count, frames, per_frame, _ = tokens.shape
         scale = float(vectors.shape[-1]) ** 0.5
         memory = torch.cat(
             [self.vector_input(vectors * scale)[:, :, None], self.token_input(tokens)], 2
@@ -80,5 +77,6 @@ class CrossModal(BertPreTrainedModel):  # type: ignore[misc]
         weights = text_mask / text_mask.sum(1, keepdim=True)
         pooled = hidden[:, 0] + (hidden * weights[..., None]).sum(1)
         pooled = pooled + self.score_input(first_stage[:, None])
-        correction = self.score_output(torch.tanh(self.score_hidden(pooled)))[:, 0]
-        return first_stage + LARGEST_CORRECTION * torch.tanh(correction)
+        correction: Tensor = self.score_output(torch.tanh(self.score_hidden(pooled)))[:, 0]
+        bound = float(self.config.largest_correction)
+        return first_stage + bound * torch.tanh(correction)

@@ -63,8 +63,8 @@ def minilm_folder() -> Path:
 def choose_vocabulary(sentences: Iterable[str], *, size: int) -> list[str]:
     """Choose the word pieces that are kept.
 
-    All single characters stay, so that every word can be spelled; then the pieces that the sentences
-    use, most frequent first; then MiniLM's own, which stand in order of frequency.
+    All single characters stay, so that every word can be spelled; then the pieces that the
+    sentences use, most frequent first; then MiniLM's own, which stand in order of frequency.
 
     Args:
         sentences: what people say of videos, and class names.

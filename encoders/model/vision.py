@@ -62,7 +62,7 @@ class MapEmbeddings(nn.Module):
         # Both maps have values of several units; brought near one they suit fresh layers.
         cells = self.coarse((coarse * 0.25).permute(0, 2, 3, 1))
         cells = cells + self.fine(fine * 0.1).permute(0, 2, 3, 1)
-        positions = self.positions
+        positions: Tensor = self.positions
         if cells.shape[1:3] != positions.shape[2:4]:
             positions = functional.interpolate(
                 positions, size=cells.shape[1:3], mode="bilinear", align_corners=False
@@ -127,7 +127,8 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         attentions: list[Tensor] = []
         for layer in self.layers:
             if output_attentions:
-                attentions.append(cast(Any, layer).attention(layer.layernorm_before(hidden))[1])
+                parts = cast(Any, layer)
+                attentions.append(parts.attention(parts.layernorm_before(hidden))[1])
             hidden = layer(hidden)
         leading = self.layernorm(hidden[:, : 1 + self.config.tokens_per_frame])
         vectors = self.head(pooled) + self.shortcut(pooled) + self.transformer_output(leading[:, 0])

@@ -1,4 +1,4 @@
 """Training of the built-in model: `python -m vidseek.encoders.training --help`.
 
-Needs the extra `train` (torch, transformers, pyarrow, onnx) and the data folder beside the checkout.
+Needs the extra `train` and the data folder beside the checkout.
 """

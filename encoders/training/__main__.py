@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.encoders.training.settings import STAGES
 
 DATA = Path("../shared/data")
 CACHE = Path(".cache/maps")
-STAGES = ("towers", "temporal", "cross_modal")
 
 
 def main() -> None:
@@ -54,13 +54,16 @@ def _cache(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.run import train
     from vidseek.encoders.training.settings import read_settings
-    from vidseek.encoders.training.towers import train_towers
 
-    settings = read_settings(arguments.config)
-    folders = {"data": arguments.data, "cache": arguments.cache, "run": arguments.folder}
-    if "towers" in arguments.stages:
-        train_towers(settings, **folders)
+    train(
+        read_settings(arguments.config),
+        data=arguments.data,
+        cache=arguments.cache,
+        run=arguments.folder,
+        stages=arguments.stages,
+    )
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from vidseek.encoders.model.configuration import (
     SENTENCE_DIMENSION,
     CrossModalConfig,
     TemporalConfig,
+    VisionConfig,
 )
 from vidseek.encoders.model.cross_modal import CrossModal
 from vidseek.encoders.model.export import (
@@ -43,28 +44,34 @@ PREPROCESSING = (
 def load_vision(run: Path) -> Vision:
     """A run's visual encoder: the finished one, or else the last checkpoint's."""
     if (run / "vision" / "config.json").exists():
-        return Vision.from_pretrained(run / "vision").eval()  # type: ignore[no-any-return]
-    from vidseek.encoders.model.configuration import VisionConfig
-
-    vision = Vision(VisionConfig(), load_imagenet_stem())
-    vision.load_state_dict(torch.load(run / "towers.pt", weights_only=True)["vision"])
-    return vision.eval()
+        vision: Vision = Vision.from_pretrained(run / "vision")
+    else:
+        vision = Vision(VisionConfig(), load_imagenet_stem())
+        vision.load_state_dict(torch.load(run / "towers.pt", weights_only=True)["vision"])
+    vision.eval()
+    return vision
 
 
 def load_temporal(run: Path) -> Temporal:
     """A run's temporal attention; untrained, which is the plain mean, where there is none yet."""
     if (run / "temporal" / "config.json").exists():
-        return Temporal.from_pretrained(run / "temporal").eval()  # type: ignore[no-any-return]
-    torch.manual_seed(0)
-    return Temporal(TemporalConfig()).eval()
+        temporal: Temporal = Temporal.from_pretrained(run / "temporal")
+    else:
+        torch.manual_seed(0)
+        temporal = Temporal(TemporalConfig())
+    temporal.eval()
+    return temporal
 
 
 def load_cross_modal(run: Path) -> CrossModal:
-    """A run's cross-modal head; untrained, which is the first stage's score, where there is none."""
+    """A run's cross-modal head; untrained, which changes no score, where there is none."""
     if (run / "cross_modal" / "config.json").exists():
-        return CrossModal.from_pretrained(run / "cross_modal").eval()  # type: ignore[no-any-return]
-    torch.manual_seed(0)
-    return CrossModal(CrossModalConfig()).eval()
+        head: CrossModal = CrossModal.from_pretrained(run / "cross_modal")
+    else:
+        torch.manual_seed(0)
+        head = CrossModal(CrossModalConfig())
+    head.eval()
+    return head
 
 
 def publish(run: Path, *, folder: Path, revision: str) -> Manifest:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
+STAGES = ("towers", "temporal", "cross_modal", "confidence")
+"""The parts of a run, in order."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def read_settings(path: Path) -> Settings:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _stage(kind: type[T], table: dict[str, Any]) -> T:
+def _stage(kind: Any, table: dict[str, Any]) -> Any:
     budget = BudgetSettings(**_known(BudgetSettings, table.pop("budget")))
     return kind(budget=budget, **_known(kind, table))
 

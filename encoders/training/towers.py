@@ -1,6 +1,6 @@
 """The main stage: the visual encoder learns to put pictures where their sentences are.
 
-train_towers(settings, data=data, cache=cache, run=Path(".cache/runs/builtin"))
+train_towers(settings, sets, corpus, run=Path(".cache/runs/builtin"))
 
 Symmetric InfoNCE between frame vectors and the frozen sentence vectors, on random crops of cached
 maps. The run is checkpointed and goes on where it stopped; every step draws its randomness from the
@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,12 @@ from vidseek.encoders.model.vision import Vision
 from vidseek.encoders.training.cache import STEP, PictureMaps, open_maps
 from vidseek.encoders.training.corpus import Corpus, class_caption, row_captions
 from vidseek.encoders.training.measures import group_means, mean_class_accuracy, ranks, recall
+from vidseek.encoders.training.optimisation import (
+    parameter_groups,
+    rate_factor,
+    save_checkpoint,
+    set_rate,
+)
 from vidseek.encoders.training.pictures import EVALUATION_ONLY, PictureRow, read_rows
 from vidseek.encoders.training.settings import Settings, TowerSettings
 
@@ -139,7 +144,7 @@ class TowerTrainer:
         self.settings, self.seed = settings, seed
         self.vision = Vision(VisionConfig(), load_imagenet_stem()) if vision is None else vision
         self.vision.to(memory_format=torch.channels_last)
-        # Only during training: what the tokens say in the shared space, and how sharp the softmax is.
+        # Only while training: what tokens say in the shared space; how sharp the softmax is.
         self.token_projection = nn.Linear(
             self.vision.config.token_dimension, self.vision.config.projection_size
         )
@@ -158,27 +163,13 @@ class TowerTrainer:
         above = [p for p in self.vision.parameters() if id(p) not in own]
         above += [*self.token_projection.parameters(), self.log_scale]
         options = self.settings
-        groups = []
-        for parameters, rate, decay in (
-            (stem, options.stem_learning_rate, options.stem_weight_decay),
-            (above, options.learning_rate, options.weight_decay),
-        ):
-            # Biases, norms and single numbers are not decayed.
-            for flat in (False, True):
-                chosen = [p for p in parameters if (p.dim() < 2) == flat]
-                groups.append(
-                    {"params": chosen, "peak": rate, "weight_decay": 0.0 if flat else decay}
-                )
+        groups = parameter_groups(
+            stem, peak=options.stem_learning_rate, weight_decay=options.stem_weight_decay
+        )
+        groups += parameter_groups(
+            above, peak=options.learning_rate, weight_decay=options.weight_decay
+        )
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
-
-    def rate_factor(self) -> float:
-        """Warm-up, then a cosine to zero over the budget."""
-        used = self.settings.budget.used(minutes=self.minutes, steps=self.step)
-        warm_up = self.settings.warm_up
-        rising = (self.step + 1) / 20 if self.settings.budget.steps is None else 1.0
-        if used < warm_up:
-            return min(max(used / warm_up, 0.02), rising)
-        return 0.5 * (1.0 + math.cos(math.pi * (used - warm_up) / (1.0 - warm_up)))
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """All losses of a batch, and their values for the log."""
@@ -220,9 +211,8 @@ class TowerTrainer:
         started, started_cpu = time.monotonic(), time.process_time()
         torch.manual_seed(self.seed * 1_000_003 + self.step)
         self.vision.train()
-        factor = self.rate_factor()
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
+        used = self.settings.budget.used(minutes=self.minutes, steps=self.step)
+        set_rate(self.optimizer, rate_factor(used, warm_up=self.settings.warm_up))
         loss, values = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -258,12 +248,10 @@ class TowerTrainer:
         self.cpu_minutes, self.history = state["cpu_minutes"], state["history"]
 
 
-def train_towers(settings: Settings, *, data: Path, cache: Path, run: Path) -> Vision:
+def train_towers(
+    settings: Settings, sets: dict[str, PictureSet], corpus: Corpus, *, run: Path
+) -> Vision:
     """Train the visual encoder, or go on with it; save it under ``run / "vision"``."""
-    torch.set_num_threads(settings.threads)
-    run.mkdir(parents=True, exist_ok=True)
-    corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
-    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
     trainer = TowerTrainer(settings.towers, seed=settings.seed)
     checkpoint = run / "towers.pt"
     if checkpoint.exists():
@@ -303,13 +291,6 @@ def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:
         float(trainer.log_scale.detach().exp()),
         ", ".join(f"{name} {value:.3f}" for name, value in values.items()),
     )
-
-
-def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; a stop at any moment leaves the old one or the new one."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)  # noqa: PTH105 - the atomic form, spelled as such
 
 
 @torch.inference_mode()

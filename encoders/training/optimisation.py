@@ -1,0 +1,48 @@
+"""What the stages' training loops share: learning rate, optimiser groups, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def rate_factor(used: float, *, warm_up: float) -> float:
+    """Share of the peak learning rate: a linear warm-up, then a cosine to zero.
+
+    Args:
+        used: share of the budget that is used up, 0 to 1.
+        warm_up: share of the budget that the warm-up takes.
+    """
+    if used < warm_up:
+        return max(used / warm_up, 0.02)
+    return 0.5 * (1.0 + math.cos(math.pi * (used - warm_up) / (1.0 - warm_up)))
+
+
+def parameter_groups(
+    parameters: Iterable[nn.Parameter], *, peak: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """AdamW's groups; biases, norms and single numbers are not decayed."""
+    every = list(parameters)
+    return [
+        {"params": [p for p in every if p.dim() >= 2], "peak": peak, "weight_decay": weight_decay},
+        {"params": [p for p in every if p.dim() < 2], "peak": peak, "weight_decay": 0.0},
+    ]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Give every group its peak rate times the factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint; a stop at any moment leaves the old one or the new one."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)  # noqa: PTH105 - the atomic form, spelled as such

@@ -1,0 +1,89 @@
+"""A whole training run: from the data folder to models ready to be published.
+
+    train(settings, data=Path("../shared/data"), cache=Path(".cache/maps"), run=Path(".cache/run"))
+
+Every stage leaves its result in the run's folder; a later call finds it there and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidseek.encoders.model.temporal import Temporal
+from vidseek.encoders.training.corpus import Corpus
+from vidseek.encoders.training.cross_modal import record_choices, train_cross_modal
+from vidseek.encoders.training.items import ItemBank
+from vidseek.encoders.training.publish import fit_confidence, load_temporal, load_vision
+from vidseek.encoders.training.settings import STAGES, Settings
+from vidseek.encoders.training.temporal import clip_vectors, train_temporal
+from vidseek.encoders.training.towers import PictureSet, train_towers
+
+logger = logging.getLogger(__name__)
+
+LIBRARY_ITEMS = 100
+"""A mismatch worth the name is the best of so many wrong clips: what a search would show first."""
+
+
+def train(
+    settings: Settings,
+    *,
+    data: Path,
+    cache: Path,
+    run: Path,
+    stages: Collection[str] = STAGES,
+) -> None:
+    """Run the chosen stages in order.
+
+    Args:
+        settings: what to do.
+        data: the data folder.
+        cache: where ``cache_pictures`` put the maps of every set.
+        run: folder of this run, made if missing.
+        stages: some of ``STAGES``.
+    """
+    torch.set_num_threads(settings.threads)
+    run.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
+    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
+    if "towers" in stages:
+        train_towers(settings, sets, corpus, run=run)
+    if not {"temporal", "cross_modal", "confidence"} & set(stages):
+        return
+    vision = load_vision(run)
+    dev = ItemBank.encode(vision, sets, corpus, split="dev", run=run)
+    if {"temporal", "cross_modal"} & set(stages):
+        bank = ItemBank.encode(vision, sets, corpus, split="train", run=run, seed=settings.seed)
+        if "temporal" in stages:
+            train_temporal(settings.temporal, bank, dev, corpus, run=run, seed=settings.seed)
+        if "cross_modal" in stages:
+            train_cross_modal(settings.cross_modal, bank, dev, corpus, run=run, seed=settings.seed)
+    if "confidence" in stages:
+        matched, mismatched = confidence_scores(load_temporal(run), dev, corpus)
+        scale, bias = fit_confidence(matched, mismatched)
+        logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
+        record_choices(run, confidence_scale=scale, confidence_bias=bias)
+
+
+def confidence_scores(
+    temporal: Temporal, dev: ItemBank, corpus: Corpus, *, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores of dev sentences with the right item, and with the best of 100 wrong ones."""
+    random = np.random.default_rng([seed, 17])
+    clips = clip_vectors(temporal, dev, np.arange(len(dev)))
+    matched, mismatched = [], []
+    for kind in ("flickr8k", "msrvtt"):
+        places = dev.of_kind(kind)
+        queries = corpus.vectors[[dev.sentences[place][0] for place in places]]
+        scores = queries @ clips[places].T
+        matched.append(np.diagonal(scores).copy())
+        for row in range(len(places)):
+            others = np.delete(scores[row], row)
+            count = min(LIBRARY_ITEMS, len(others))
+            mismatched.append(random.choice(others, count, replace=False).max(keepdims=True))
+    return np.concatenate(matched), np.concatenate(mismatched)

@@ -1,0 +1,144 @@
+"""Files of weights that are missing, damaged or not the ones that belong together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.manifest import (
+    MANIFEST_NAME,
+    PARTS,
+    WEIGHTS_FOLDER,
+    read_manifest,
+    write_manifest,
+)
+from vidseek.storage.errors import WeightsError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped weights to damage."""
+    copied = tmp_path / "weights"
+    copied.mkdir()
+    for name in (MANIFEST_NAME, *(f"{part}.onnx" for part in PARTS)):
+        shutil.copy(WEIGHTS_FOLDER / name, copied / name)
+    return copied
+
+
+def edit_manifest(folder: Path, change) -> None:
+    table = json.loads((folder / MANIFEST_NAME).read_text())
+    change(table)
+    (folder / MANIFEST_NAME).write_text(json.dumps(table))
+
+
+def test_the_shipped_files_are_those_of_the_manifest():
+    manifest = read_manifest()
+    for part in PARTS:
+        assert manifest.read(part)
+
+
+def test_the_shipped_files_leave_room_in_the_repository():
+    total = sum(path.stat().st_size for path in WEIGHTS_FOLDER.glob("*"))
+    assert total <= 32e6
+
+
+def test_truncated_weights_are_refused_with_the_file_and_both_hashes(folder):
+    path = folder / "text.onnx"
+    blob = path.read_bytes()[:-1000]
+    path.write_bytes(blob)
+    encoder = BuiltinEncoder(folder)
+    with pytest.raises(WeightsError) as caught:
+        encoder.encode_text(["a dog"])
+    message = str(caught.value)
+    assert str(path) in message
+    assert read_manifest(folder).parts["text"].sha256 in message
+    assert hashlib.sha256(blob).hexdigest() in message
+
+
+def test_swapped_weights_are_refused(folder):
+    vision, text = folder / "vision.onnx", folder / "text.onnx"
+    kept = vision.read_bytes()
+    vision.write_bytes(text.read_bytes())
+    text.write_bytes(kept)
+    encoder = BuiltinEncoder(folder)
+    with pytest.raises(WeightsError, match="vision"):
+        encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
+    with pytest.raises(WeightsError, match="text"):
+        encoder.encode_text(["a dog"])
+
+
+def test_a_damaged_part_leaves_the_others_usable(folder):
+    (folder / "vision.onnx").unlink()
+    encoder = BuiltinEncoder(folder)
+    assert encoder.encode_text(["a dog"]).shape == (1, 384)
+    with pytest.raises(WeightsError, match="vision.onnx: cannot be read"):
+        encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+def test_right_hash_of_a_file_that_is_no_model_is_a_clear_error(folder):
+    (folder / "temporal.onnx").write_bytes(b"no model")
+
+    def accept(table):
+        table["parts"]["temporal"]["sha256"] = hashlib.sha256(b"no model").hexdigest()
+
+    edit_manifest(folder, accept)
+    encoder = BuiltinEncoder(folder)
+    features = encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
+    with pytest.raises(WeightsError, match="temporal.onnx: ONNX Runtime cannot load it"):
+        encoder.encode_clips(features, np.zeros(1), [slice(0, 1)])
+
+
+def test_missing_manifest_is_a_weights_error(tmp_path):
+    with pytest.raises(WeightsError, match="manifest.json: cannot be read"):
+        BuiltinEncoder(tmp_path)
+
+
+def test_garbage_and_incomplete_manifests_are_weights_errors(folder):
+    (folder / MANIFEST_NAME).write_text("{")
+    with pytest.raises(WeightsError, match="is no JSON"):
+        BuiltinEncoder(folder)
+    (folder / MANIFEST_NAME).write_text('{"format": 1, "parts": {}}')
+    with pytest.raises(WeightsError, match="incomplete"):
+        BuiltinEncoder(folder)
+
+
+def test_weights_of_another_format_say_so(folder):
+    edit_manifest(folder, lambda table: table.update(format=99))
+    with pytest.raises(WeightsError, match="format 99"):
+        BuiltinEncoder(folder)
+
+
+def test_fingerprint_follows_the_visual_parts_only(folder):
+    before = read_manifest(folder).spec.fingerprint
+
+    def revise(part):
+        def change(table):
+            table["parts"][part]["sha256"] = "0" * 64
+
+        edit_manifest(folder, change)
+        return read_manifest(folder).spec.fingerprint
+
+    assert revise("text") == before
+    assert revise("cross_modal") == before
+    changed = revise("temporal")
+    assert changed != before
+    assert revise("vision") not in {before, changed}
+
+
+def test_a_manifest_is_read_as_it_was_written(folder):
+    manifest = read_manifest(folder)
+    spec = json.loads((folder / MANIFEST_NAME).read_text())["spec"]
+    revisions = dict.fromkeys(PARTS, "next")
+    written = write_manifest(
+        folder, spec=spec | {"revision": "next"}, revisions=revisions, rerank=not manifest.rerank
+    )
+    assert written.spec.fingerprint == manifest.spec.fingerprint
+    assert written.spec.revision == "next"
+    assert written.rerank is not manifest.rerank
+    assert {part.revision for part in written.parts.values()} == {"next"}
