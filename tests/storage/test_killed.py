@@ -1,0 +1,139 @@
+"""kill -9 at random moments of each operation: whole videos, right answers, the next run ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from killed_operations import CLIPS, OPERATIONS, index_of, make_library, run
+from later_version import later_migrations
+from library_samples import SPEC, unit_vectors
+
+from vidseek.storage import store as store_module
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import VideoFilter
+
+KILLS = 20
+QUERIES = unit_vectors(3, 7)
+
+Hits = list[list[tuple[str, float, float]]]
+
+
+def start(operation: str, folder: Path) -> tuple[multiprocessing.Process, object]:
+    """Start an operation in a process of its own; returns when it has begun."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vidseek.storage.store", "faiss", "killed_operations"])
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=run, args=(operation, folder, there))
+    process.start()
+    there.close()
+    assert here.poll(60)
+    assert here.recv() == "started"
+    return process, here  # type: ignore[return-value]
+
+
+def hits_of(store: LibraryStore) -> Hits:
+    """What searching finds, without the numbers that differ between two runs."""
+    index = index_of(store)
+    scores, ids = index.search(QUERIES, 10)
+    found = store.database.clips_by_id(ids.ravel().tolist())
+    paths = {video.id: str(video.path) for video in store.database.videos()}
+    return [
+        [
+            (paths[found[clip].video_id], found[clip].span.start_seconds, round(score, 5))
+            for clip, score in zip(row_ids, row_scores, strict=True)
+        ]
+        for row_ids, row_scores in zip(ids.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def assert_whole(store: LibraryStore) -> None:
+    """Videos are whole, and searching gives what the database holds."""
+    assert store.database.check() == []
+    for found in store.database.videos():
+        kept = store.database.clips(found.id)
+        assert len(kept) == CLIPS
+        features = store.database.frame_features([clip.id for clip in kept], SPEC.fingerprint)
+        assert [len(part) for part in features] == [2] * CLIPS
+    ids = store.database.clip_ids(VideoFilter(), SPEC.fingerprint)
+    scores = QUERIES @ store.database.clip_vectors(ids, SPEC.fingerprint).T
+    index = index_of(store)
+    assert len(index) == len(ids) == CLIPS * len(store.database.videos())
+    expected = np.sort(scores, axis=1)[:, ::-1][:, :10]
+    assert np.allclose(index.search(QUERIES, 10)[0], expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template") / "library"
+    make_library(folder)
+    return folder
+
+
+@pytest.fixture
+def undisturbed(
+    template: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Hits, float]]:
+    """Hits after an operation that nobody kills, and the seconds that it takes."""
+    operation = str(request.getfixturevalue("operation"))
+    folder = tmp_path / "undisturbed" / "library"
+    shutil.copytree(template, folder)
+    if operation == "migrating":
+        later = later_migrations(folder.parent / "migrations")
+        store_module.MIGRATIONS = later
+    try:
+        process, here = start(operation, folder)
+        begun = time.perf_counter()
+        assert here.poll(60)  # type: ignore[attr-defined]
+        seconds = time.perf_counter() - begun
+        process.join()
+        with LibraryStore.open(folder) as store:
+            hits = hits_of(store)
+        yield hits, seconds
+    finally:
+        store_module.MIGRATIONS = store_module.Migrations()
+
+
+@pytest.mark.parametrize("operation", list(OPERATIONS))
+def test_killed_at_random_moments(
+    operation: str, template: Path, tmp_path: Path, undisturbed: tuple[Hits, float]
+) -> None:
+    expected, seconds = undisturbed
+    moments = random.Random(operation)
+    outcome: Counter[str] = Counter()
+    for kill in range(KILLS):
+        folder = tmp_path / str(kill) / "library"
+        shutil.copytree(template, folder)
+        if operation == "migrating":
+            store_module.MIGRATIONS = later_migrations(folder.parent / "migrations")
+        process, here = start(operation, folder)
+        time.sleep(moments.uniform(0, seconds))
+        process.kill()
+        process.join()
+        outcome["late" if here.poll() and _ended(here) else "killed"] += 1
+        with LibraryStore.open(folder) as store, store.writing():
+            assert_whole(store)
+        OPERATIONS[operation](folder)
+        with LibraryStore.open(folder) as store:
+            assert_whole(store)
+            assert hits_of(store) == expected
+            assert index_of(store).verify(repair=False) == []
+        left = [path.name for path in folder.rglob("*unfinished*")]
+        assert not left
+        shutil.rmtree(folder.parent)
+    print(f"{operation}: {dict(outcome)} in {seconds:.2f} s")
+    assert outcome["killed"] >= KILLS // 2
+
+
+def _ended(here: object) -> bool:
+    try:
+        return here.recv() == "ended"  # type: ignore[attr-defined]
+    except EOFError:
+        return False
