@@ -422,7 +422,10 @@ class _Slot:
                 video.duration_seconds = float(fields["duration_seconds"])
                 return None
             elif kind == "error":
-                return channel.error_from_header(fields, video.path)
+                error = channel.error_from_header(fields, video.path)
+                if isinstance(error, DecodeLimitError):
+                    self._discard()  # what ran short of memory may have lost some, too
+                return error
 
     def _receive(
         self, *, stall_seconds: float, budget: float | None

@@ -76,17 +76,24 @@ class Worker:
     """The loop of a decoding process."""
 
     def __init__(
-        self, source: IO[bytes], sink: IO[bytes], *, on_orphaned: Callable[[], None]
+        self,
+        source: IO[bytes],
+        sink: IO[bytes],
+        *,
+        memory: MemoryLimit,
+        on_orphaned: Callable[[], None],
     ) -> None:
         """Serve jobs.
 
         Args:
             source: messages from the run.
             sink: messages to it.
+            memory: what this process may take.
             on_orphaned: called from another thread when the run has gone away.
         """
         self._source = source
         self._sink = sink
+        self._memory = memory
         self._on_orphaned = on_orphaned
         self._jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._cancelled = -1
@@ -124,15 +131,20 @@ class Worker:
         try:
             self._decode(header, path)
         except VideoError as error:
-            channel.send(self._sink, channel.error_to_header(error))
+            is_memory = isinstance(error, UnreadableVideoError) and self._memory.ran_short()
+            failure: VideoError = _too_much_memory(path) if is_memory else error
+            channel.send(self._sink, channel.error_to_header(failure))
         except MemoryError:
-            too_much = DecodeLimitError("decoding it needs too much memory", path=path)
-            channel.send(self._sink, channel.error_to_header(too_much))
+            channel.send(self._sink, channel.error_to_header(_too_much_memory(path)))
         except ConnectionError:
             raise
         except Exception as unexpected:
             error_line = f"{type(unexpected).__name__}: {unexpected}"
-            failure = UnreadableVideoError(f"the decoder failed: {error_line}", path=path)
+            failure = (
+                _too_much_memory(path)
+                if self._memory.ran_short()
+                else UnreadableVideoError(f"the decoder failed: {error_line}", path=path)
+            )
             channel.send(self._sink, channel.error_to_header(failure))
 
     def _decode(self, header: dict[str, Any], path: Path) -> None:
@@ -169,19 +181,40 @@ class Worker:
             channel.send(self._sink, end)
 
 
-def limit_memory(extra_bytes: int) -> None:
-    """Let this process take no more address space than it has now plus so many bytes."""
-    try:
-        import resource
+def _too_much_memory(path: Path) -> DecodeLimitError:
+    return DecodeLimitError("decoding it needs too much memory", path=path)
 
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + extra_bytes
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if hard != resource.RLIM_INFINITY:
-            limit = min(limit, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    except (ImportError, OSError, ValueError):
-        pass  # no such limit on this system; the time limits still hold
+
+class MemoryLimit:
+    """The address space that this process may take."""
+
+    def __init__(self, extra_bytes: int) -> None:
+        """Let the process take no more than it has now plus so many bytes."""
+        self._short_at: int | None = None
+        try:
+            import resource
+
+            used = _memory_status("VmSize")
+            limit = used + extra_bytes
+            _, hard = resource.getrlimit(resource.RLIMIT_AS)
+            if hard != resource.RLIM_INFINITY:
+                limit = min(limit, hard)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+            self._short_at = used + extra_bytes * 3 // 4
+        except (ImportError, OSError, ValueError):
+            pass  # no such limit on this system; the time limits still hold
+
+    def ran_short(self) -> bool:
+        """True if so much was taken that FFmpeg's "cannot decode" means "no memory"."""
+        return self._short_at is not None and _memory_status("VmPeak") > self._short_at
+
+
+def _memory_status(name: str) -> int:
+    """A figure of /proc/self/status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {name} in /proc/self/status")
 
 
 def main(memory_bytes: int) -> None:
@@ -198,7 +231,7 @@ def main(memory_bytes: int) -> None:
 
     av.logging.set_level(None)
     os.dup2(quiet, 2)
-    limit_memory(memory_bytes)
+    memory = MemoryLimit(memory_bytes)
     with contextlib.suppress(ConnectionError):
-        Worker(source, sink, on_orphaned=lambda: os._exit(0)).run()
+        Worker(source, sink, memory=memory, on_orphaned=lambda: os._exit(0)).run()
     os._exit(0)
