@@ -13,6 +13,8 @@ CHANCE = 10 / 132
 """Recall at 10 of an order drawn by lot: each caption belongs to one of 132 clips."""
 FLOOR = 3 * CHANCE
 
+pytestmark = [pytest.mark.shared_data, pytest.mark.full]  # half a minute of encoding
+
 
 @pytest.fixture(scope="module")
 def clips_library(shared_data: Path, tmp_path_factory: pytest.TempPathFactory):
@@ -29,7 +31,6 @@ def captions(shared_data: Path) -> dict[str, str]:
     return json.loads((shared_data / "videos" / "captions.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.shared_data
 def test_captions_find_their_clips_far_above_chance(clips_library, captions, capsys) -> None:
     ranks = []
     for name, caption in captions.items():
@@ -46,7 +47,6 @@ def test_captions_find_their_clips_far_above_chance(clips_library, captions, cap
     assert recalls[10] >= FLOOR
 
 
-@pytest.mark.shared_data
 def test_confidence_tells_matching_captions_from_others(clips_library, captions) -> None:
     """The best hit of a caption is surer than that of letters that mean nothing."""
     if clips_library.encoder.spec.confidence_scale is None:
@@ -60,7 +60,6 @@ def test_confidence_tells_matching_captions_from_others(clips_library, captions)
     assert sorted(described)[len(described) // 2] > sorted(meaningless)[len(meaningless) // 2]
 
 
-@pytest.mark.shared_data
 def test_a_clip_finds_itself_and_a_still_of_it_finds_its_moment(
     clips_library, shared_data: Path
 ) -> None:
