@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+from cli_process import invoke_vidseek
+
+from vidseek import demo_clips
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run_demo(folder)
+
+
+def run_demo(folder: Path, *arguments: str | Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "vidseek.demo", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_at_least_four_of_six_text_queries_find_their_photograph_first(
+    first_run: tuple[Path, str],
+) -> None:
+    _, output = first_run
+    found = re.search(r"(\d) of 6 right at the first place", output)
+    assert found, output
+    assert int(found[1]) >= 4
+    assert output.count("right\n") >= int(found[1])
+
+
+def test_picture_and_video_queries_find_their_photograph_first(
+    first_run: tuple[Path, str],
+) -> None:
+    _, output = first_run
+    by_example = output.partition("4. Asking by a picture")[2]
+    verdicts = re.findall(r"(right|wrong)$", by_example, re.MULTILINE)
+    assert verdicts == ["right", "right"]
+
+
+def test_the_contact_sheet_has_the_hits_with_their_pictures(first_run: tuple[Path, str]) -> None:
+    folder, output = first_run
+    sheet = Path("demo-library/contact-sheet.html")
+    assert str(sheet) in output
+    page = (folder / sheet).read_text(encoding="utf-8")
+    assert page.count("<section>") == 8
+    assert page.count("data:image/jpeg;base64,") >= 8 * 3 + 2
+    assert "no picture" not in page
+
+
+def test_a_second_run_makes_and_decodes_nothing(first_run: tuple[Path, str]) -> None:
+    folder, _ = first_run
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("demo-videos/**/*")}
+    output = run_demo(folder)
+    assert "12 videos unchanged: nothing to do" in output
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("demo-videos/**/*")}
+
+
+def test_the_demo_library_is_a_library_like_any(first_run: tuple[Path, str]) -> None:
+    folder, _ = first_run
+    answer = invoke_vidseek(["list", "--json"], library=folder / "demo-library")
+    assert len(json.loads(answer.stdout)) == 12
+
+
+def test_on_a_folder_of_ones_own(first_run: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = first_run
+    own = folder / "demo-videos"
+    before = sorted(own.rglob("*"))
+    output = run_demo(tmp_path, "--videos", own)
+    assert "13 videos" in output  # the video of the queries is one more
+    assert (tmp_path / "demo-library-own" / "contact-sheet.html").is_file()
+    assert sorted(own.rglob("*")) == before  # nothing was written there
+
+
+def test_a_folder_without_videos_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "missing"):
+        done = subprocess.run(
+            [sys.executable, "-m", "vidseek.demo", "--videos", folder],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("vidseek: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_clips_show_what_their_scenes_say(tmp_path: Path) -> None:
+    scenes = [demo_clips.Scene("coffee.png", 1), demo_clips.Scene("page.png", 0.5)]
+    path = tmp_path / "clip.mp4"
+    demo_clips.make_clip(path, scenes)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert (stream.width, stream.height) == (640, 360)
+    assert len(frames) == 30
+    # The coffee is red and brown, the page grey.
+    redness = [float(frame[..., 0].mean() - frame[..., 2].mean()) for frame in frames]
+    assert min(redness[:20]) > 40
+    assert max(redness[20:]) < 10
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_truth_about_clips_follows_from_their_scenes() -> None:
+    assert demo_clips.photograph_at("underfoot.mp4", 0.0) == "gravel.png"
+    assert demo_clips.photograph_at("underfoot.mp4", 4.0) == "grass.png"
+    assert demo_clips.photograph_at("underfoot.mp4", 11.9) == "brick.png"
+    assert demo_clips.photograph_at("underfoot.mp4", 12.0) is None
+    assert demo_clips.photograph_at("unknown.mp4", 0.0) is None
