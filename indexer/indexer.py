@@ -99,10 +99,12 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
         store.database.register_encoder(encoder.spec)
         store.database.activate_encoder(encoder.spec.fingerprint)
     elif active.fingerprint != encoder.spec.fingerprint:
+        spec = encoder.spec
+        what = "other weights of it" if active.name == spec.name else f"the encoder {spec.name}"
         raise EncoderError(
-            f"{store.folder} was made with the encoder {active.name} {active.revision} "
-            f"({active.fingerprint}), not {encoder.spec.name} {encoder.spec.revision} "
-            f"({encoder.spec.fingerprint}); choose that one, or index into a new library"
+            f"{store.folder} was made with the encoder {active.name} ({active.revision}, "
+            f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
+            "their vectors cannot be compared: use that one, or index into a new library"
         )
 
 
