@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,7 +85,19 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(tmp_path, PaletteEncoder())
-    yield shelf
-    shelf.store.close()
+def make_shelf(tmp_path: Path) -> Iterator[Callable[[PaletteEncoder], Shelf]]:
+    """Makes the shelf of an encoder."""
+    shelves: list[Shelf] = []
+
+    def make(encoder: PaletteEncoder) -> Shelf:
+        shelves.append(Shelf(tmp_path, encoder))
+        return shelves[-1]
+
+    yield make
+    for shelf in shelves:
+        shelf.store.close()
+
+
+@pytest.fixture
+def shelf(make_shelf: Callable[[PaletteEncoder], Shelf]) -> Shelf:
+    return make_shelf(PaletteEncoder())

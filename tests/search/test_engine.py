@@ -128,10 +128,8 @@ def test_the_head_may_turn_the_first_stage_around(shelf) -> None:
     assert [hit.video.path.name for hit in reranked] == ["rosy.mp4", "flash.mp4"]
 
 
-def test_an_encoder_without_a_head_gives_cosines(tmp_path: Path) -> None:
-    from conftest import Shelf
-
-    shelf = Shelf(tmp_path, HeadlessEncoder())
+def test_an_encoder_without_a_head_gives_cosines(make_shelf) -> None:
+    shelf = make_shelf(HeadlessEncoder())
     shelf.add("red.mp4", ["red"])
     (hit,) = shelf.engine.search("red")
     assert hit.score == pytest.approx(1.0, abs=1e-3)
@@ -157,10 +155,8 @@ def test_a_hit_shows_its_thumbnail_while_it_is_there(filled) -> None:
     assert hit.thumbnail is None
 
 
-def test_confidence_follows_the_encoders_calibration(tmp_path: Path) -> None:
-    from conftest import Shelf
-
-    shelf = Shelf(tmp_path, PaletteEncoder(scale=20.0, bias=-14.0))
+def test_confidence_follows_the_encoders_calibration(make_shelf) -> None:
+    shelf = make_shelf(PaletteEncoder(scale=20.0, bias=-14.0))
     shelf.add("red.mp4", ["red"])
     shelf.add("black.mp4", ["black"])
     red, black = shelf.engine.search("red")

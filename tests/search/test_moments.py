@@ -119,5 +119,5 @@ def test_per_video_keeps_the_best_of_each_video() -> None:
 def test_margin_is_a_ratio_of_odds_where_scores_are_calibrated() -> None:
     scale = 20.0
     odds = math.exp(-scale * merge_margin(scale))
-    assert math.isclose(odds, 1 / 3)
+    assert math.isclose(odds, 2 / 3)
     assert merge_margin(None) == DEFAULT_MARGIN
