@@ -227,3 +227,24 @@ with vidseek.open(sys.argv[1], create=False, encoder=PaletteEncoder()) as librar
     )
     assert "faiss" in loaded
     assert not loaded & set(HEAVY)
+
+
+def test_a_cold_query_of_the_built_in_model_loads_neither_torch_nor_a_decoder(tmp_path) -> None:
+    write_colours(tmp_path / "films" / "short.mp4", ["red", "blue"])
+    with vidseek.open(tmp_path / "library", encoder="builtin") as library:
+        assert library.index(tmp_path / "films").indexed == 1
+    loaded = modules_after(
+        """
+import contextlib, io, json, sys
+import vidseek.cli
+sys.argv[1:] = ["search", "a red wall", "--json", "--library", sys.argv[1]]
+answer = io.StringIO()
+with contextlib.redirect_stdout(answer), contextlib.suppress(SystemExit):
+    vidseek.cli.main()
+(first, *_) = json.loads(answer.getvalue())
+assert first["path"].endswith("short.mp4"), first
+""",
+        tmp_path / "library",
+    )
+    assert "onnxruntime" in loaded
+    assert not loaded & set(HEAVY)
