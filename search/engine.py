@@ -168,11 +168,12 @@ class SearchEngine:
         spec = self._encoder.spec
         active = self._store.database.active_encoder()
         if active is not None and active.fingerprint != spec.fingerprint:
+            what = "other weights of it" if active.name == spec.name else f"encoder {spec.name}"
             raise EncoderError(
                 f"{self._store.folder} was indexed with the encoder {active.name} "
-                f"({active.revision}, {active.fingerprint}); a query by {spec.name} "
-                f"({spec.revision}, {spec.fingerprint}) cannot be compared with it. Search with "
-                f"the encoder {active.name}, or index into another library."
+                f"({active.revision}, {active.fingerprint}); this is {what} ({spec.revision}, "
+                f"{spec.fingerprint}), and their vectors cannot be compared: search with that one, "
+                "or index into a new library."
             )
         if active is not None:
             index = self._store.vector_index(spec)
