@@ -26,7 +26,7 @@ from vidseek.search.candidates import (
 )
 from vidseek.search.confidence import confidence_of
 from vidseek.search.moments import (
-    VISUAL_MARGIN,
+    DEFAULT_MARGIN,
     Moment,
     find_moments,
     limit_per_video,
@@ -160,7 +160,7 @@ class SearchEngine:
                 is_picture=query.is_picture,
                 rerank_depth=RERANK_DEPTH,
             )
-            best = self._best(scope, candidates, k=k, per_video=per_video, margin=VISUAL_MARGIN)
+            best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
             return self._hits(scope, best, query.vectors, calibrated=False)
 
     def _index(self) -> VectorIndex | None:
