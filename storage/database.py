@@ -16,7 +16,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from vidseek.storage.blobs import from_half
 from vidseek.storage.connection import library_errors, reader, writer
@@ -65,6 +76,7 @@ from vidseek.storage.types import (
 from vidseek.storage.vectors import START, Position, VectorChanges, VectorSnapshot
 
 _VECTORS_PER_BATCH = 4096
+_RANGES_PER_STATEMENT = 200
 
 
 class Database:
@@ -533,10 +545,9 @@ class Database:
             )
             ids: list[int] = []
             blobs: list[bytes] = []
-            for first, last in ranges.tolist():
-                for clip_id, vector in connection.execute(
-                    searchable(encoder_id).where(ClipVectorRow.clip_id.between(first, last))
-                ):
+            for part in chunks(ranges.tolist(), _RANGES_PER_STATEMENT):
+                within = or_(*(ClipVectorRow.clip_id.between(*span) for span in part))
+                for clip_id, vector in connection.execute(searchable(encoder_id).where(within)):
                     ids.append(clip_id)
                     blobs.append(vector)
             return VectorChanges(

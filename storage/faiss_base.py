@@ -21,6 +21,11 @@ StoredVectors = Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[n
 
 _FEW = 20_000
 _FEW_FRACTION = 0.05
+"""So few rows, or a smaller share, are searched exactly where vectors are at hand..."""
+
+_FEW_STORED = 5_000
+"""...and so few where they must come from the database (5,000 x 384: 0.05 s)."""
+
 _MANY_RESULTS = 1_000
 _ROWS_PER_BLOCK = 65_536
 _EF_SEARCH = 128
@@ -132,8 +137,8 @@ class Base:
         if count == 0:
             return best_of(np.empty((len(queries), 0), np.float32), np.empty(0, np.int64), k)
         wanted = min(k, count)
-        few = count <= _FEW or count < _FEW_FRACTION * len(self)
         if self._flat is not None:
+            few = count <= _FEW or count < _FEW_FRACTION * len(self)
             if wanted > _MANY_RESULTS:
                 return self._search_blocks(queries, wanted, rows)
             if self.is_exact or few:
@@ -142,7 +147,7 @@ class Base:
             if (ids >= 0).all():
                 return scores, ids
             return self._search_faiss(self._flat, queries, wanted, rows)
-        if few or wanted > _MANY_RESULTS:
+        if count <= _FEW_STORED or wanted > _MANY_RESULTS:
             return self._search_stored(queries, wanted, self.ids[rows], stored_vectors)
         return self._search_lists(queries, wanted, rows, count, stored_vectors)
 

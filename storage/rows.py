@@ -316,8 +316,8 @@ def moved_path(path: str, old: Path, new: Path) -> str:
     return os.path.normpath(f"{new}{os.sep}{path[len(str(old).rstrip(os.sep)) :]}")
 
 
-def chunks(items: Collection[_Item]) -> Iterator[list[_Item]]:
+def chunks(items: Collection[_Item], size: int = _IDS_PER_STATEMENT) -> Iterator[list[_Item]]:
     """Cut ids into lists that fit into one statement."""
     listed = list(items)
-    for start in range(0, len(listed), _IDS_PER_STATEMENT):
-        yield listed[start : start + _IDS_PER_STATEMENT]
+    for start in range(0, len(listed), size):
+        yield listed[start : start + size]

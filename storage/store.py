@@ -16,12 +16,12 @@ from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, make_url
 
 from vidseek.storage import thumbnails
 from vidseek.storage.connection import database_engine, library_errors, sqlite_engine
 from vidseek.storage.database import Database
-from vidseek.storage.errors import LibraryReadOnlyError, NotALibraryError
+from vidseek.storage.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
 from vidseek.storage.lock import FolderLock
 from vidseek.storage.migrating import (
     Migrations,
@@ -38,6 +38,9 @@ MIGRATIONS = Migrations()
 
 _DATABASE = "library.db"
 _LOCK = "library.lock"
+_SERVER = "library.server"
+"""In the folder of a library whose database is on a server: which one, without the password."""
+
 _VECTORS = "vectors"
 _THUMBNAILS = "thumbnails"
 _WAIT_SECONDS = 30.0
@@ -90,6 +93,11 @@ class LibraryStore:
     def _open_file(cls, folder: Path, *, create: bool) -> LibraryStore:
         path = folder / _DATABASE
         if not path.exists():
+            if (folder / _SERVER).exists():
+                server = (folder / _SERVER).read_text(encoding="utf-8").strip()
+                raise LibraryError(
+                    f"The database of {folder} is {server}: open it with that database_url"
+                )
             if not create:
                 raise NotALibraryError(
                     f"{folder} is no vidseek library ({_DATABASE} is missing): name another "
@@ -122,11 +130,13 @@ class LibraryStore:
         engine = database_engine(url)
         name = str(folder)
         try:
-            with engine.begin() as connection:
-                is_empty = not inspect(connection).get_table_names()
-            if is_empty and create:
+            if create and _is_empty(engine):
                 with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
-                    create_tables(engine)
+                    if _is_empty(engine):
+                        create_tables(engine)
+            if create and not (folder / _SERVER).exists():
+                shown = make_url(url).render_as_string(hide_password=True)
+                (folder / _SERVER).write_text(f"{shown}\n", encoding="utf-8")
             with engine.begin() as connection:
                 revision = read_revision(connection, name)
             if not is_current(revision, MIGRATIONS, name):
@@ -206,13 +216,18 @@ class LibraryStore:
         self.close()
 
 
+def _is_empty(engine: Engine) -> bool:
+    with engine.begin() as connection:
+        return not inspect(connection).get_table_names()
+
+
 def _make_folder(folder: Path, *, in_folder: bool) -> None:
     """Make the folder of a new library, unless it is somebody's folder of something else."""
     if folder.exists() and not folder.is_dir():
         raise NotALibraryError(f"{folder} is a file: name a folder for the library")
     if folder.is_dir() and in_folder and not (folder / _DATABASE).exists():
         # A process killed while making a library leaves only these.
-        ours = {_LOCK, _VECTORS, _THUMBNAILS, ".DS_Store"}
+        ours = {_LOCK, _SERVER, _VECTORS, _THUMBNAILS, ".DS_Store"}
         others = [
             entry.name
             for entry in folder.iterdir()

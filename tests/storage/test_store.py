@@ -154,6 +154,9 @@ def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object
         store.database.register_encoder(SPEC)
         add(store)
         store.vector_index(SPEC).compact()
+    for create in (False, True):
+        with pytest.raises(LibraryError, match=r"is postgresql.*: open it with"):
+            LibraryStore.open(folder, create=create)
     with LibraryStore.open(folder, database_url=url) as store:
         assert len(store.vector_index(SPEC)) == 3
         assert store.vector_index(SPEC).verify(repair=False) == []

@@ -168,6 +168,7 @@ def test_filtered_search_finds_the_best_of_what_is_allowed(
     store: LibraryStore, make_index: MakeIndex, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vidseek.storage.faiss_base._FEW", 50)
+    monkeypatch.setattr("vidseek.storage.faiss_base._FEW_STORED", 50)
     for number in range(3):
         add(store.database, f"/v/{number}.mp4", 1000, seed=number)
     index = make_index()
@@ -198,6 +199,7 @@ def test_rough_indexes_find_nearly_all(
     store: LibraryStore, make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vidseek.storage.faiss_base._FEW", 0)
+    monkeypatch.setattr("vidseek.storage.faiss_base._FEW_STORED", 0)
     for number in range(4):
         add(store.database, f"/v/{number}.mp4", 1000, seed=number)
     index = make_index()
