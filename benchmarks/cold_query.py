@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -72,31 +74,41 @@ def main() -> None:
         whole = [time_command(library) for _ in range(options.runs + 1)][1:]
         empty = [time_process([sys.executable, "-c", ""]) for _ in range(options.runs)]
         steps = [time_steps(library) for _ in range(options.runs + 1)][1:]
-    median = statistics.median(whole)
     print(f'`vidseek search "{QUERY}" --json`, {options.runs} runs, files in the page cache:\n')
-    print("| | median s | fastest s | slowest s |")
-    print("| --- | --- | --- | --- |")
-    print(f"| the whole command | {median:.2f} | {min(whole):.2f} | {max(whole):.2f} |")
-    print(f"| of it `python -c ''` | {statistics.median(empty):.2f} | | |")
-    print(f"\n{median / LIMIT_SECONDS:.2f} of the {LIMIT_SECONDS} s it may take. Step by step:\n")
+    print("| | wall, median s | fastest | slowest | processor, median s |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, runs in (("the whole command", whole), ("of it `python -c ''`", empty)):
+        walls, used = zip(*runs, strict=True)
+        times = (statistics.median(walls), min(walls), max(walls), statistics.median(used))
+        print(f"| {name} | {' | '.join(f'{seconds:.2f}' for seconds in times)} |")
+    ratio = statistics.median(wall for wall, _ in whole) / LIMIT_SECONDS
+    load = os.getloadavg()[0]
+    print(f"\n{ratio:.2f} of the {LIMIT_SECONDS} s it may take; load {load:.1f} on ", end="")
+    print(f"{os.cpu_count()} cores. Step by step:\n")
     print("| step | median ms |")
     print("| --- | --- |")
     for name in steps[0]:
         print(f"| {name} | {1000 * statistics.median(run[name] for run in steps):.0f} |")
 
 
-def time_command(library: Path) -> float:
-    """Seconds of the command as a person types it."""
+def time_command(library: Path) -> tuple[float, float]:
+    """Wall and processor seconds of the command as a person types it."""
     command = Path(sys.executable).with_name("vidseek")
     arguments = [str(command), "search", QUERY, "--json", "--library", str(library)]
     return time_process(arguments)
 
 
-def time_process(arguments: list[str]) -> float:
-    """Seconds from start to end of a process."""
-    started = time.perf_counter()
+def time_process(arguments: list[str]) -> tuple[float, float]:
+    """Wall and processor seconds from start to end of a process."""
+    started, used = time.perf_counter(), _processor_seconds()
     subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, _processor_seconds() - used
+
+
+def _processor_seconds() -> float:
+    """What all ended children have used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def time_steps(library: Path) -> dict[str, float]:
