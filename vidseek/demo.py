@@ -102,7 +102,7 @@ def show_samples(library_folder: Path, folder: Path) -> int:
             hits = library.search(text, k=6)
             found = bool(hits) and shows(hits[0], photograph)
             right += found
-            verdict = "right" if found else "wrong"
+            verdict = "right" if found else f"wrong, wanted {clip_of(photograph)}"
             describe(f'"{text}"', hits, verdict)
             rows.append(SheetRow(text, hits, f"by words, first hit {verdict}"))
         say(f"   {right} of {len(QUESTIONS)} right at the first place")
@@ -114,7 +114,7 @@ def show_samples(library_folder: Path, folder: Path) -> int:
         ):
             hits = library.similar(path, k=6)
             found = bool(hits) and shows(hits[0], photograph)
-            verdict = "right" if found else "wrong"
+            verdict = "right" if found else f"wrong, wanted {clip_of(photograph)}"
             describe(what, hits, verdict)
             note = f"{path.name}, first hit {verdict}"
             rows.append(SheetRow(what, hits, note, preview(path, photograph)))
@@ -217,6 +217,15 @@ def shows(hit: SearchHit, photograph: str) -> bool:
     """True if the middle of a hit is a view of the photograph."""
     middle = (hit.span.start_seconds + hit.span.end_seconds) / 2
     return demo_clips.photograph_at(hit.video.path.name, middle) == photograph
+
+
+def clip_of(photograph: str) -> str:
+    """Name of the clip that shows a photograph."""
+    return next(
+        name
+        for name, scenes in demo_clips.CLIPS.items()
+        if any(scene.photograph == photograph for scene in scenes)
+    )
 
 
 def describe(query: str, hits: Sequence[SearchHit], verdict: str = "") -> None:

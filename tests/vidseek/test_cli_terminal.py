@@ -81,7 +81,7 @@ def test_no_color_is_respected(library: Path) -> None:
 def test_no_confident_match_is_said_to_a_person(library: Path) -> None:
     code, screen = on_terminal(["search", "a cat", "--min-height", "9999"], library)
     assert code == 0
-    assert ESCAPE.sub("", screen).strip() == "no confident match"
+    assert ESCAPE.sub("", screen).strip() == "no confident match: no video passes the filters"
 
 
 def test_list_has_one_line_a_video(library: Path) -> None:

@@ -104,7 +104,8 @@ def _print_library(health: LibraryHealth) -> None:
 
 
 def _line(label: str, text: str) -> None:
-    typer.echo(f"{output.styled(f'{label:<11}', bold=True)}{output.printable(text)}")
+    lines = output.wrapped(output.printable(text), indent=11).lstrip()
+    typer.echo(f"{output.styled(f'{label:<11}', bold=True)}{lines}")
 
 
 def _report_json(report: DoctorReport, trouble: Exception | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,21 @@ def shorten(text: str, width: int) -> str:
         return text
     tail = (width - 1) * 2 // 3
     return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def wrapped(text: str, *, indent: int) -> str:
+    """``text`` in lines that fit the terminal, each indented; as it is where there is none."""
+    if not is_for_person():
+        return " " * indent + text
+    space = " " * indent
+    return textwrap.fill(
+        text,
+        terminal_columns(),
+        initial_indent=space,
+        subsequent_indent=space,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def short_path(path: Path) -> str:
@@ -202,7 +218,10 @@ def print_failures(failures: Sequence[tuple[Path, str]]) -> None:
     if failures:
         typer.echo("not readable:")
     for path, reason in failures:
-        typer.echo(f"  {short_path(path)}: {printable(reason)}")
+        line = f"  {short_path(path)}: {printable(reason)}"
+        if is_for_person() and len(line) > terminal_columns():
+            line = f"  {short_path(path)}:\n{wrapped(printable(reason), indent=4)}"
+        typer.echo(line)
 
 
 def video_json(video: Video) -> dict[str, Any]:

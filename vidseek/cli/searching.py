@@ -26,7 +26,7 @@ from vidseek.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vidseek.storage.types import SearchHit
+    from vidseek.storage.types import SearchHit, VideoFilter
 
 
 def search(
@@ -65,7 +65,7 @@ def search(
     )
     with open_library(ctx, library) as opened:
         hits = opened.search(text, k=k, not_text=not_text, where=where, per_video=per_video)
-    _answer(hits, json=json, show_all=show_all)
+    _answer(hits, where, json=json, show_all=show_all)
 
 
 def similar(
@@ -112,10 +112,12 @@ def similar(
         hits = opened.similar(
             path, span=span, k=k, where=where, per_video=per_video, exclude_itself=others
         )
-    _answer(hits, json=json)
+    _answer(hits, where, json=json)
 
 
-def _answer(hits: Sequence[SearchHit], *, json: bool, show_all: bool = False) -> None:
+def _answer(
+    hits: Sequence[SearchHit], where: VideoFilter, *, json: bool, show_all: bool = False
+) -> None:
     """Programs get every hit; a person gets those worth looking at, or is told that none is."""
     if json:
         output.print_json([output.hit_json(hit) for hit in hits])
@@ -125,5 +127,11 @@ def _answer(hits: Sequence[SearchHit], *, json: bool, show_all: bool = False) ->
     shown = list(hits) if show_all else confident_hits(hits)
     output.print_hits(shown)
     if not shown:
-        weak = f"; --all shows the {output.counted(len(hits), 'weak one')}" if hits else ""
-        typer.echo(f"no confident match{weak}", err=not output.is_for_person())
+        why = (
+            f"--all shows {output.counted(len(hits), 'weak one')}" if hits else _why_nothing(where)
+        )
+        typer.echo(f"no confident match: {why}", err=not output.is_for_person())
+
+
+def _why_nothing(where: VideoFilter) -> str:
+    return "the library has no videos" if where.is_empty else "no video passes the filters"
