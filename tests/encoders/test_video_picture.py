@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidseek.encoders.video import is_picture, read_picture
+from vidseek.encoders.video import picture as picture_module
+from vidseek.storage.errors import DecodeLimitError, NotAVideoError, VideoError
+
+
+def red_over_blue(mode: str = "RGB") -> Image.Image:
+    """Left half red, right half blue: 40 x 20."""
+    image = Image.new("RGB", (40, 20), (255, 0, 0))
+    image.paste((0, 0, 255), (20, 0, 40, 20))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "jpg"])
+def test_every_mode_becomes_rgb(mode: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    try:
+        red_over_blue(mode).save(path)
+    except OSError:
+        return  # the format has no such mode
+    assert is_picture(path)
+    batch = read_picture(path)
+    assert batch.data.shape == (1, 20, 40, 3)
+    assert batch.pts_seconds.tolist() == [0.0]
+    np.testing.assert_allclose(batch.data[0, 10, 5], [255, 0, 0], atol=12)
+    np.testing.assert_allclose(batch.data[0, 10, 35], [0, 0, 255], atol=12)
+
+
+def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    red_over_blue().save(path, exif=exif, quality=95)
+    frame = read_picture(path).data[0]
+    assert frame.shape == (40, 20, 3)
+    np.testing.assert_allclose(frame[5, 10], [255, 0, 0], atol=12)
+
+
+def test_transparency_lies_over_white(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(path)
+    assert (read_picture(path).data == 255).all()
+
+
+def test_deep_grey_is_not_burnt_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(values).save(path)
+    frame = read_picture(path).data[0]
+    assert frame[0, 0, 0] == 0
+    assert frame[7, 7, 0] == 255
+    assert 100 < frame[4, 0, 0] < 160
+
+
+def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.new("1", (30_000, 30_000)).save(path)  # 0.9 billion pixels in 110 kB
+    with pytest.raises(DecodeLimitError):
+        read_picture(path)
+    small = tmp_path / "b.png"
+    red_over_blue().save(small)
+    monkeypatch.setattr(picture_module, "MAX_PIXELS", 799)
+    with pytest.raises(DecodeLimitError, match="40 x 20"):
+        read_picture(small)
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_text("no picture")
+    assert not is_picture(path)
+    with pytest.raises(NotAVideoError):
+        read_picture(path)
+    assert not is_picture(tmp_path / "missing.jpg")
+    assert not is_picture(tmp_path)
+    with pytest.raises(VideoError, match=r"missing\.jpg"):
+        read_picture(tmp_path / "missing.jpg")
+
+
+def test_a_picture_cut_short_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(VideoError, match="damaged") as caught:
+        read_picture(path)
+    assert "\n" not in caught.value.reason
