@@ -63,6 +63,11 @@ class BuiltinEncoder:
         return self._manifest.spec
 
     @property
+    def folder(self) -> Path:
+        """Where the weights lie."""
+        return self._manifest.folder
+
+    @property
     def reranks(self) -> bool:
         """True if ``rerank`` changes the first stage's scores."""
         return self._manifest.rerank

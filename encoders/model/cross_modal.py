@@ -35,6 +35,7 @@ class CrossModal(BertPreTrainedModel):  # type: ignore[misc]
         self.score_output = nn.Linear(width, 1)
         nn.init.zeros_(self.score_output.weight)
         nn.init.zeros_(self.score_output.bias)
+        self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         """Every layer initialises itself."""

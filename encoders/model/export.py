@@ -90,7 +90,7 @@ def export_stem(path: Path) -> None:
     )
 
 
-def export_vision(vision: Vision, path: Path) -> None:
+def export_vision(vision: Vision, path: Path, *, int8: bool = True) -> None:
     """Write the visual encoder: pictures (N, 260, 260, 3) uint8 to vectors and tokens."""
     vision = _for_tracing(vision)
     del vision.stem.classes  # only training asks for ImageNet's classes
@@ -102,10 +102,10 @@ def export_vision(vision: Vision, path: Path) -> None:
         inputs={"pictures": {0: "n"}},
         outputs={"vectors": {0: "n"}, "tokens": {0: "n"}},
     )
-    quantise(path)
+    finish(path, int8=int8)
 
 
-def export_temporal(temporal: Temporal, path: Path) -> None:
+def export_temporal(temporal: Temporal, path: Path, *, int8: bool = True) -> None:
     """Write temporal attention: vectors (B, F, D), seconds (B, F), mask (B, F) to clips (B, D)."""
     temporal = _for_tracing(temporal)
     vectors = torch.randn(2, 3, temporal.config.projection_size)
@@ -116,10 +116,10 @@ def export_temporal(temporal: Temporal, path: Path) -> None:
         inputs={name: {0: "b", 1: "f"} for name in ("vectors", "seconds", "mask")},
         outputs={"clips": {0: "b"}},
     )
-    quantise(path)
+    finish(path, int8=int8)
 
 
-def export_text(text: Text, tokenizer: str, path: Path) -> None:
+def export_text(text: Text, tokenizer: str, path: Path, *, int8: bool = True) -> None:
     """Write the text encoder: token ids and mask (N, L) int64 to vectors and hidden states.
 
     The tokeniser (the JSON of the ``tokenizers`` package) travels in the file's metadata.
@@ -134,10 +134,10 @@ def export_text(text: Text, tokenizer: str, path: Path) -> None:
         inputs={"token_ids": {0: "n", 1: "l"}, "mask": {0: "n", 1: "l"}},
         outputs={"vectors": {0: "n"}, "hidden": {0: "n", 1: "l"}},
     )
-    quantise(path, metadata={"tokenizer": tokenizer})
+    finish(path, int8=int8, metadata={"tokenizer": tokenizer})
 
 
-def export_cross_modal(head: CrossModal, path: Path) -> None:
+def export_cross_modal(head: CrossModal, path: Path, *, int8: bool = True) -> None:
     """Write the cross-modal head; see ``_Scores`` for its inputs."""
     head = _for_tracing(head)
     config = head.config
@@ -161,7 +161,7 @@ def export_cross_modal(head: CrossModal, path: Path) -> None:
         },
         outputs={"scores": {0: "k"}},
     )
-    quantise(path)
+    finish(path, int8=int8)
 
 
 def _for_tracing(model: Any) -> Any:
@@ -190,21 +190,22 @@ def _trace(
         )
 
 
-def quantise(path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Store the weights of an ONNX file as int8, in place.
+def finish(path: Path, *, int8: bool, metadata: Mapping[str, str] | None = None) -> None:
+    """Store the weights of an ONNX file as int8, in place, and add texts to it.
 
     Every float32 weight becomes an int8 tensor and a scale an output channel, joined again by a
     multiplication that ONNX Runtime carries out once, when it loads the file.
 
     Args:
         path: the file.
+        int8: False leaves the weights float32, to tell what rounding costs.
         metadata: texts to keep in the file.
     """
     import onnx
     from onnx import helper, numpy_helper
 
     model = onnx.load(path)
-    axes = _channel_axes(model.graph)
+    axes = _channel_axes(model.graph) if int8 else {}
     kept, joins = [], []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)

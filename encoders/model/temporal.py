@@ -43,6 +43,7 @@ class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
         self.output = nn.Linear(config.hidden_size, config.projection_size)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
+        self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         """Every layer initialises itself."""

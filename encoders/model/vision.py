@@ -94,6 +94,7 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         self.token_output = nn.Linear(config.hidden_size, config.token_dimension)
         if stem is not None:  # fresh: from_pretrained fills all of it instead
             self._initialise()
+        self.post_init()
 
     def _initialise(self) -> None:
         for layer in self.layers:

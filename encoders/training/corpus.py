@@ -25,21 +25,9 @@ from vidseek.encoders.model.text import (
     load_minilm,
     tokenizer_json,
 )
-from vidseek.encoders.training.pictures import PictureRow, read_rows
+from vidseek.encoders.training.pictures import PictureRow, read_rows, row_captions
 
 logger = logging.getLogger(__name__)
-
-
-def class_caption(label: str) -> str:
-    """The sentence that stands for a class name, in training and in evaluation."""
-    return f"a photo of a {label.replace('_', ' ').lower()}"
-
-
-def row_captions(row: PictureRow) -> tuple[str, ...]:
-    """What is said of a picture: its captions, or its class."""
-    if row.captions:
-        return row.captions
-    return (class_caption(row.label),) if row.label else ()
 
 
 def load_text(run: Path) -> tuple[Text, Tokenizer]:

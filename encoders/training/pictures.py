@@ -77,3 +77,15 @@ def read_pictures(data: Path, name: str, *, start: int = 0) -> Iterator[NDArray[
             with Image.open(io.BytesIO(column[index].as_py())) as picture:
                 yield np.asarray(picture.convert("RGB"))
         seen += len(column)
+
+
+def class_caption(label: str) -> str:
+    """The sentence that stands for a class name, in training and in evaluation."""
+    return f"a photo of a {label.replace('_', ' ').lower()}"
+
+
+def row_captions(row: PictureRow) -> tuple[str, ...]:
+    """What is said of a picture: its captions, or its class."""
+    if row.captions:
+        return row.captions
+    return (class_caption(row.label),) if row.label else ()

@@ -27,7 +27,7 @@ from vidseek.encoders.model.configuration import VisionConfig
 from vidseek.encoders.model.stem import load_imagenet_stem
 from vidseek.encoders.model.vision import Vision
 from vidseek.encoders.training.cache import STEP, PictureMaps, open_maps
-from vidseek.encoders.training.corpus import Corpus, class_caption, row_captions
+from vidseek.encoders.training.corpus import Corpus
 from vidseek.encoders.training.measures import group_means, mean_class_accuracy, ranks, recall
 from vidseek.encoders.training.optimisation import (
     parameter_groups,
@@ -35,7 +35,13 @@ from vidseek.encoders.training.optimisation import (
     save_checkpoint,
     set_rate,
 )
-from vidseek.encoders.training.pictures import EVALUATION_ONLY, PictureRow, read_rows
+from vidseek.encoders.training.pictures import (
+    EVALUATION_ONLY,
+    PictureRow,
+    class_caption,
+    read_rows,
+    row_captions,
+)
 from vidseek.encoders.training.settings import Settings, TowerSettings
 
 logger = logging.getLogger(__name__)

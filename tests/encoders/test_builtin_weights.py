@@ -77,7 +77,7 @@ def test_a_damaged_part_leaves_the_others_usable(folder):
     (folder / "vision.onnx").unlink()
     encoder = BuiltinEncoder(folder)
     assert encoder.encode_text(["a dog"]).shape == (1, 384)
-    with pytest.raises(WeightsError, match="vision.onnx: cannot be read"):
+    with pytest.raises(WeightsError, match=r"vision\.onnx: cannot be read"):
         encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
 
 
@@ -90,12 +90,12 @@ def test_right_hash_of_a_file_that_is_no_model_is_a_clear_error(folder):
     edit_manifest(folder, accept)
     encoder = BuiltinEncoder(folder)
     features = encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
-    with pytest.raises(WeightsError, match="temporal.onnx: ONNX Runtime cannot load it"):
+    with pytest.raises(WeightsError, match=r"temporal\.onnx: ONNX Runtime cannot load it"):
         encoder.encode_clips(features, np.zeros(1), [slice(0, 1)])
 
 
 def test_missing_manifest_is_a_weights_error(tmp_path):
-    with pytest.raises(WeightsError, match="manifest.json: cannot be read"):
+    with pytest.raises(WeightsError, match=r"manifest\.json: cannot be read"):
         BuiltinEncoder(tmp_path)
 
 
