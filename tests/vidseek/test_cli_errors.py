@@ -93,6 +93,8 @@ def test_removing_or_relocating_nothing_is_an_error(vidseek: Run, tmp_path: Path
         ["index"],
         ["index", ".", "--sampling", "slow"],
         ["index", ".", "--sampling", "dense", "--every", "0"],
+        ["index", ".", "--sampling", "dense", "--every", "nan"],
+        ["index", ".", "--every", "2"],
         ["index", ".", "--workers", "0"],
         ["frobnicate"],
     ],

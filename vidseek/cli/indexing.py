@@ -39,8 +39,11 @@ def index(
         ),
     ] = "fast",
     every: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Distance of the frames of dense sampling.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Distance of the frames of dense sampling; 1 if not given."
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", help="Decoding processes.", show_default="by the cores"),
@@ -64,7 +67,9 @@ def index(
     \b
     Example: vidseek index ~/Movies --exclude '*/proxies/*'
     """
-    if every <= 0:
+    if every is not None and sampling != "dense":
+        raise typer.BadParameter("goes with --sampling dense", param_hint="--every")
+    if every is not None and not every > 0:
         raise typer.BadParameter(f"{every:g} is not above 0", param_hint="--every")
     if workers is not None and workers < 1:
         raise typer.BadParameter("at least 1 is needed", param_hint="--workers")
@@ -75,7 +80,7 @@ def index(
             exclude=exclude or [],
             follow_symlinks=follow_symlinks,
             sampling=sampling,
-            every=every,
+            every=1.0 if every is None else every,
             workers=workers,
             prune=prune,
             json=json,

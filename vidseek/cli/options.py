@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from datetime import datetime
 from pathlib import Path
@@ -119,7 +120,11 @@ def open_library(
     """The library that is meant."""
     import vidseek
 
-    return vidseek.open(library_folder(ctx, folder), create=create, encoder=model)
+    try:
+        return vidseek.open(library_folder(ctx, folder), create=create, encoder=model)
+    finally:
+        gc.freeze()  # what was imported stays to the end
+        gc.enable()
 
 
 LibraryOption = Annotated[
