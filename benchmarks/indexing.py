@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import platform
 import resource
 import subprocess
@@ -287,6 +288,7 @@ def main() -> None:
         return
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is missing: give a folder with clips/ and long/")
+    logging.getLogger("vidseek").setLevel(logging.ERROR)  # captions of scenes are cut: known
     print(f"## Indexing on {processor()}")
     with tempfile.TemporaryDirectory() as temporary:
         if options.only != "memory":
