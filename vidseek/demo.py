@@ -102,7 +102,7 @@ def show_samples(library_folder: Path, folder: Path) -> int:
             hits = library.search(text, k=6)
             found = bool(hits) and shows(hits[0], photograph)
             right += found
-            verdict = "right" if found else f"wrong, wanted {clip_of(photograph)}"
+            verdict = "right" if found else f"wrong: it is in {clip_of(photograph)}"
             describe(f'"{text}"', hits, verdict)
             rows.append(SheetRow(text, hits, f"by words, first hit {verdict}"))
         say(f"   {right} of {len(QUESTIONS)} right at the first place")
@@ -114,7 +114,7 @@ def show_samples(library_folder: Path, folder: Path) -> int:
         ):
             hits = library.similar(path, k=6)
             found = bool(hits) and shows(hits[0], photograph)
-            verdict = "right" if found else f"wrong, wanted {clip_of(photograph)}"
+            verdict = "right" if found else f"wrong: it is in {clip_of(photograph)}"
             describe(what, hits, verdict)
             note = f"{path.name}, first hit {verdict}"
             rows.append(SheetRow(what, hits, note, preview(path, photograph)))
@@ -231,12 +231,16 @@ def clip_of(photograph: str) -> str:
 def describe(query: str, hits: Sequence[SearchHit], verdict: str = "") -> None:
     """One line: the query, its best hit, and whether that was right."""
     if not hits:
-        say(f"   {query:<38} no confident match")
+        say(f"   {query:<36}  no confident match")
         return
     best = hits[0]
     span = output.span_clock(best.span.start_seconds, best.span.end_seconds)
     sure = "" if best.confidence is None else f"{best.confidence:.0%}"
-    say(f"   {query:<38} {best.video.path.name:<20} {span:<12} {sure:>4}  {verdict}".rstrip())
+    name = output.shorten(output.printable(best.video.path.name), 18)
+    short, _, explanation = verdict.partition(": ")
+    say(f"   {query:<36}  {name:<18} {span:<10} {sure:>4}  {short}".rstrip())
+    if explanation:
+        say(f"   {'':<36}  {explanation}")
 
 
 def close(sheet: Path, library_folder: Path, started: float) -> None:
