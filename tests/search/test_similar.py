@@ -163,3 +163,10 @@ def test_an_hour_of_query_is_asked_by_some_of_its_clips(shelf) -> None:
     np.testing.assert_allclose(np.linalg.norm(query.vectors, axis=1), 1, atol=2e-3)
     (hit,) = shelf.engine.similar(shelf.folder / "hour.mp4", k=1)
     assert hit.score == pytest.approx(1.0, abs=1e-2)
+
+
+def test_a_part_between_the_sampled_frames_is_decoded(shelf, tmp_path: Path) -> None:
+    """Nothing is stored of it: the file itself is read, which is no video here."""
+    shelf.add("a.mp4", ["red", "blue"])
+    with pytest.raises(VideoError):
+        shelf.engine.similar(shelf.folder / "a.mp4", span=TimeSpan(0.6, 1.4))
