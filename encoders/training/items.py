@@ -62,11 +62,22 @@ class ItemBank:
         split: str,
         run: Path,
         seed: int = 0,
+        most: int | None = None,
     ) -> ItemBank:
-        """Encode flickr8k's pictures and msrvtt's videos of one split; kept in the run's folder."""
+        """Encode flickr8k's pictures and msrvtt's videos of one split; kept in the run's folder.
+
+        Args:
+            vision: the frozen visual encoder.
+            sets: at least those two.
+            corpus: the sentences.
+            split: ``train``, seen on random crops, or ``dev``, seen whole.
+            run: the run's folder.
+            seed: of the crops.
+            most: pictures of each set, whole videos; all if None.
+        """
         bank = cls([], [], [], [])
         for name in ("flickr8k", "msrvtt"):
-            rows = sets[name].split(split)
+            rows = _some(sets[name].split(split), most)
             file = run / f"items-{split}-{name}.npz"
             if file.exists():
                 kept = np.load(file)
@@ -96,6 +107,16 @@ class ItemBank:
             self.vectors.append(vectors[places])
             self.tokens.append(tokens[places])
             self.sentences.append(tuple(corpus.ids[caption] for caption in captions))
+
+
+def _some(rows: list[PictureRow], most: int | None) -> list[PictureRow]:
+    """About so many rows, all of a group or none; the same ones every time."""
+    if most is None or len(rows) <= most:
+        return rows
+    groups = sorted({str(row.group) for row in rows})
+    kept = round(len(groups) * most / len(rows))
+    chosen = {groups[i] for i in np.random.default_rng(0).permutation(len(groups))[:kept]}
+    return [row for row in rows if str(row.group) in chosen]
 
 
 @torch.inference_mode()

@@ -58,7 +58,15 @@ def train(
     vision = load_vision(run)
     dev = ItemBank.encode(vision, sets, corpus, split="dev", run=run)
     if {"temporal", "cross_modal"} & set(stages):
-        bank = ItemBank.encode(vision, sets, corpus, split="train", run=run, seed=settings.seed)
+        bank = ItemBank.encode(
+            vision,
+            sets,
+            corpus,
+            split="train",
+            run=run,
+            seed=settings.seed,
+            most=settings.head_pictures,
+        )
         if "temporal" in stages:
             train_temporal(settings.temporal, bank, dev, corpus, run=run, seed=settings.seed)
         if "cross_modal" in stages:
