@@ -153,7 +153,7 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
         title("4. Asking by a video")
         longest = max(known, key=lambda video: video.duration_seconds)
         others = library.similar(longest.path, k=8, per_video=1, exclude_itself=True)
-        describe(f"like {output.short_path(longest.path)}", others)
+        describe(f"like {output.shorten(output.printable(longest.path.name), 30)}", others)
         rows.append(SheetRow(f"like {longest.path.name}", others))
     sheet = library_folder / "contact-sheet.html"
     total = output.amount_of_time(sum(video.duration_seconds for video in known))
