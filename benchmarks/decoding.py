@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -80,7 +79,7 @@ def measure(path: Path, reader: str, way: str, threads: int) -> dict[str, float]
     from vidseek.encoders.video import SamplingPlan, choose_frames, open_video
 
     assert av
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     begin = time.perf_counter()
     frames = 0
     with open_video(path, reader=reader, short_side=SHORT_SIDE, threads=threads) as video:  # type: ignore[arg-type]
@@ -96,8 +95,14 @@ def measure(path: Path, reader: str, way: str, threads: int) -> dict[str, float]
         for batch in video.frames(rows):
             frames += len(batch)
     seconds = time.perf_counter() - begin
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": seconds, "mib": (after - before) / 1024, "frames": frames}
+    return {"seconds": seconds, "mib": peak_mib() - before, "frames": frames}
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process. (ru_maxrss also counts the process it came from.)"""
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def best_of(runs: int, path: Path, reader: str, way: str, threads: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures
 from vidseek.storage.errors import UnreadableVideoError
-from vidseek.storage.types import EncodedClip, FrameBatch, FrameFeatures
+from vidseek.storage.types import EncodedClip, FrameBatch, FrameFeatures, TimeSpan
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ def encode_video(
     if not times:
         raise UnreadableVideoError("no frame of it could be decoded", path=decoded.path)
     frames = FrameFeatures(np.concatenate(vectors), np.concatenate(tokens).astype(np.float32))
-    clips = _cut(
-        encoder, frames, np.concatenate(times), np.concatenate(signatures), decoded.duration_seconds
-    )
+    clips = _cut(encoder, frames, np.concatenate(times), np.concatenate(signatures), decoded.span)
     return EncodedVideo(info, decoded.duration_seconds, decoded.damaged, clips)
 
 
@@ -74,9 +72,15 @@ def _cut(
     frames: FrameFeatures,
     pts_seconds: NDArray[np.float64],
     signatures: NDArray[np.float32],
-    duration_seconds: float,
+    span: TimeSpan,
 ) -> tuple[EncodedClip, ...]:
-    cuts = cut_clips(pts_seconds, signatures, frames.vectors, duration_seconds=duration_seconds)
+    cuts = cut_clips(
+        pts_seconds,
+        signatures,
+        frames.vectors,
+        start_seconds=span.start_seconds,
+        duration_seconds=span.end_seconds,
+    )
     vectors = encoder.encode_clips(frames, pts_seconds, [cut.frames for cut in cuts])
     return tuple(
         EncodedClip(

@@ -45,7 +45,7 @@ from vidseek.storage.errors import (
     VideoError,
     VidseekError,
 )
-from vidseek.storage.types import FrameBatch
+from vidseek.storage.types import FrameBatch, TimeSpan
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +98,16 @@ class DecodedVideo:
                 assert self._error is not None
                 raise self._error
             return self._info
+
+    @property
+    def span(self) -> TimeSpan:
+        """The part that was read. Final after ``batches()``."""
+        asked = self.job.span
+        if asked is None:
+            return TimeSpan(0.0, self.duration_seconds)
+        # A live recording may not know its length.
+        end = min(asked.end_seconds, self.duration_seconds or asked.end_seconds)
+        return TimeSpan(asked.start_seconds, max(asked.start_seconds, end))
 
     @property
     def keyframe_seconds(self) -> NDArray[np.float64]:

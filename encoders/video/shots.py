@@ -101,25 +101,28 @@ def cut_clips(
     frame_vectors: NDArray[np.float32],
     *,
     duration_seconds: float,
+    start_seconds: float = 0.0,
 ) -> list[ClipCut]:
-    """Cut a video into clips.
+    """Cut a video, or a part of one, into clips.
 
     Args:
         pts_seconds: (N,) times of the samples, ascending.
         signatures: (N, S) of ``frame_signatures``.
         frame_vectors: (N, D) of any encoder; D may be 0.
-        duration_seconds: of the video.
+        duration_seconds: end of the video, or of the part.
+        start_seconds: where the part begins; the first sample may be a little before.
 
     Returns:
-        Clips in order that cover the video from 0 to its end without gap or overlap, each 2 to 10 s
+        Clips in order that cover the video from start to end without gap or overlap, each 2 to 10 s
         long (shorter only if the video is) and with at least one frame. Empty if there is no frame.
     """
     count = len(pts_seconds)
     if count == 0:
         return []
-    end = max(float(duration_seconds), float(pts_seconds[-1]))
+    start = float(start_seconds)
+    end = max(float(duration_seconds), float(pts_seconds[-1]), start)
     shots = shot_boundaries(pts_seconds, signatures, frame_vectors)
-    edges = [0.0, *[at for at in shots if 0.0 < at < end], end]
+    edges = [start, *[at for at in shots if start < at < end], end]
     return _with_frames(_without_long(_without_short(edges)), pts_seconds)
 
 
@@ -243,6 +246,8 @@ def _with_frames(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[C
     for left, right in itertools.pairwise(edges):
         first = int(np.searchsorted(pts_seconds, left - 1e-6, side="left"))
         stop = int(np.searchsorted(pts_seconds, right - 1e-6, side="left"))
+        if left == edges[0]:
+            first = 0
         if right == edges[-1]:
             stop = len(pts_seconds)
         if first >= stop:

@@ -119,6 +119,14 @@ def test_a_still_shown_for_a_minute_is_one_frame_of_several_clips() -> None:
     assert len(clips) == 6
 
 
+def test_a_part_of_a_video_is_cut_from_its_beginning() -> None:
+    pts = np.array([99.9, 101.0, 102.0, 103.0])
+    signatures = np.zeros((4, 3), dtype=np.float32)
+    clips = cut_clips(pts, signatures, no_vectors(4), start_seconds=100.0, duration_seconds=103.5)
+    assert [(clip.span.start_seconds, clip.span.end_seconds) for clip in clips] == [(100.0, 103.5)]
+    assert clips[0].frames == slice(0, 4)
+
+
 def test_nothing_gives_nothing() -> None:
     empty = np.zeros((0, 5), dtype=np.float32)
     assert cut_clips(np.zeros(0), empty, empty, duration_seconds=3.0) == []
