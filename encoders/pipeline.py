@@ -57,7 +57,8 @@ def encode_video(
         # Half precision is what the library stores; a day of video has 86,400 frames.
         tokens.append(features.tokens.astype(np.float16))
         signatures.append(frame_signatures(batch.data))
-        times.append(batch.pts_seconds)
+        # A copy: the times may be a view into the buffer that holds the frames too.
+        times.append(batch.pts_seconds.copy())
         if on_batch is not None:
             on_batch(info, batch)
     if not times:

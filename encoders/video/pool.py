@@ -480,7 +480,8 @@ def _to_batch(fields: dict[str, Any], payload: bytearray) -> FrameBatch:
     shape = tuple(int(side) for side in fields["shape"])
     if len(shape) != 4 or min(shape) < 0 or len(payload) != 8 * shape[0] + int(np.prod(shape)):
         raise ValueError("a batch whose size is not what it says")
-    seconds = np.frombuffer(payload, dtype=np.float64, count=shape[0])
+    # A copy: whoever keeps the times would keep the frames behind them.
+    seconds = np.frombuffer(payload, dtype=np.float64, count=shape[0]).copy()
     data = np.frombuffer(payload, dtype=np.uint8, offset=8 * shape[0]).reshape(shape)
     return FrameBatch(data, seconds)
 
