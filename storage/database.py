@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -40,6 +39,7 @@ from vidseek.storage.rows import (
     clip_ids_of,
     copy_clips,
     ids_at,
+    in_ranges,
     insert_clips,
     insert_vectors,
     insert_video,
@@ -76,7 +76,7 @@ from vidseek.storage.types import (
 from vidseek.storage.vectors import START, Position, VectorChanges, VectorSnapshot
 
 _VECTORS_PER_BATCH = 4096
-_RANGES_PER_STATEMENT = 200
+_MOST_RANGES = 1000
 
 
 class Database:
@@ -112,8 +112,9 @@ class Database:
         if getattr(self._local, "connection", None) is not None:
             yield
             return
-        with library_errors(self._name), self._reader.begin() as connection:
-            self._local.connection = connection
+        with ExitStack() as stack:
+            with library_errors(self._name):  # what the caller does inside is not the library's
+                self._local.connection = stack.enter_context(self._reader.begin())
             try:
                 yield
             finally:
@@ -121,7 +122,7 @@ class Database:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self.snapshot():
+        with library_errors(self._name), self.snapshot():
             yield self._local.connection
 
     @contextmanager
@@ -543,18 +544,22 @@ class Database:
                     .order_by(ChangeRow.first_clip_id)
                 ).all()
             )
-            ids: list[int] = []
-            blobs: list[bytes] = []
-            for part in chunks(ranges.tolist(), _RANGES_PER_STATEMENT):
-                within = or_(*(ClipVectorRow.clip_id.between(*span) for span in part))
-                for clip_id, vector in connection.execute(searchable(encoder_id).where(within)):
-                    ids.append(clip_id)
-                    blobs.append(vector)
+            # A statement a range is quick; for thousands of them it is quicker to read past them.
+            spans = ranges.tolist()
+            if len(spans) > _MOST_RANGES:
+                spans = [[spans[0][0], spans[-1][1]]]
+            found: list[tuple[int, bytes]] = []
+            for first, last in spans:
+                within = ClipVectorRow.clip_id.between(first, last)
+                found += connection.execute(searchable(encoder_id).where(within)).all()
+            ids = np.fromiter((clip_id for clip_id, _ in found), np.int64, len(found))
+            vectors = from_half(b"".join([blob for _, blob in found]), (len(ids), spec.dimension))
+            chosen = in_ranges(ids, ranges)
             return VectorChanges(
                 position=read_position(connection),
                 ranges=ranges,
-                ids=np.array(ids, dtype=np.int64),
-                vectors=from_half(b"".join(blobs), (len(ids), spec.dimension)),
+                ids=ids[chosen],
+                vectors=vectors[chosen],
             )
 
     @contextmanager

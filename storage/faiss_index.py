@@ -26,6 +26,7 @@ from vidseek.storage.base_file import (
 )
 from vidseek.storage.connection import library_errors
 from vidseek.storage.faiss_base import Base, build, extended
+from vidseek.storage.rows import in_ranges
 from vidseek.storage.types import EncoderSpec
 from vidseek.storage.vectors import (
     Position,
@@ -106,12 +107,10 @@ class _State:
     def after(self, changes: VectorChanges) -> _State:
         """The state with changes taken in."""
         alive = self.alive
-        keep = np.ones(len(self.tail_ids), dtype=bool)
         gone = self.base.rows_in(changes.ranges)
         if gone.any():
             alive = alive & ~gone
-        for first, last in changes.ranges:
-            keep &= (self.tail_ids < first) | (self.tail_ids > last)
+        keep = ~in_ranges(self.tail_ids, changes.ranges)
         ids, tail = self.tail_ids[keep], self.tail[keep]
         if len(changes.ids):
             ids = np.concatenate([ids, changes.ids])

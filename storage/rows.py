@@ -311,6 +311,15 @@ def merged_ranges(ranges: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     return np.array(merged, dtype=np.int64).reshape(-1, 2)
 
 
+def in_ranges(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(T,) which ids lie in one of the ranges (R, 2), which ascend and do not overlap."""
+    if len(ranges) == 0:
+        return np.zeros(len(ids), dtype=bool)
+    at = np.searchsorted(ranges[:, 0], ids, side="right") - 1
+    inside: NDArray[np.bool_] = (at >= 0) & (ids <= ranges[at, 1])
+    return inside
+
+
 def moved_path(path: str, old: Path, new: Path) -> str:
     """Where a file at or below ``old`` lies now that ``old`` is ``new``."""
     return os.path.normpath(f"{new}{os.sep}{path[len(str(old).rstrip(os.sep)) :]}")

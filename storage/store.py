@@ -10,7 +10,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -159,7 +159,11 @@ class LibraryStore:
             raise LibraryReadOnlyError(
                 f"{self.folder} cannot be written to: check its permissions, or copy it elsewhere"
             )
-        with library_errors(str(self.folder)), self._lock.held():
+        with ExitStack() as stack:
+            with library_errors(
+                str(self.folder)
+            ):  # what the caller does inside is not the library's
+                stack.enter_context(self._lock.held())
             yield
 
     def vector_index(self, spec: EncoderSpec) -> VectorIndex:

@@ -376,7 +376,11 @@ def test_threads_write_one_after_another(database: Database) -> None:
     assert database.check() == []
 
 
-def test_changes_are_what_happened_since(database: Database) -> None:
+@pytest.mark.parametrize("most_ranges", [1, 1000])
+def test_changes_are_what_happened_since(
+    database: Database, most_ranges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidseek.storage.database._MOST_RANGES", most_ranges)
     first = add(database, "/v/a.mp4", 2)
     position = database.position()
     second = add(database, "/v/b.mp4", 3, seed=5)
@@ -389,6 +393,16 @@ def test_changes_are_what_happened_since(database: Database) -> None:
     since_start = database.vector_changes(FINGERPRINT, START)
     assert since_start is not None
     assert since_start.ids.tolist() == changes.ids.tolist()
+    third = add(database, "/v/c.mp4", 2, seed=6)
+    fourth = add(database, "/v/d.mp4", 2, seed=7)
+    position = database.position()
+    database.set_state([second, fourth], VideoState.MISSING)
+    database.relink(second, Path("/v/b.mp4"), 1, 1)
+    changes = database.vector_changes(FINGERPRINT, position)
+    assert changes is not None
+    assert changes.ranges.tolist() == [[3, 5], [8, 9]]  # the third did not change
+    assert changes.ids.tolist() == [clip.id for clip in database.clips(second)]
+    assert database.clips(third)
     assert database.vector_changes(FINGERPRINT, position._replace(stamp=1)) is None
     later = position._replace(sequence=position.sequence + 1000)
     assert database.vector_changes(FINGERPRINT, later) is None

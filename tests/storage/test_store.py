@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -240,6 +241,15 @@ def test_one_thread_writes_and_may_enter_twice(store: LibraryStore) -> None:
         assert refused == [True]
     with store.writing():
         pass
+
+
+def test_errors_of_other_files_are_not_the_librarys(store: LibraryStore) -> None:
+    with pytest.raises(PermissionError), store.writing():
+        raise PermissionError(errno.EACCES, "Permission denied", "/v/private.mp4")
+    with pytest.raises(PermissionError), store.database.snapshot():
+        raise PermissionError(errno.EACCES, "Permission denied", "/v/private.mp4")
+    with store.writing():
+        add(store)
 
 
 # Folders that cannot be written to
