@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +30,14 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     import pgserver
     from sqlalchemy import create_engine
 
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    for attempt in range(3):
+        folder = tmp_path_factory.mktemp("postgresql")
+        try:
+            server = pgserver.get_server(folder, cleanup_mode="stop")
+            break
+        except subprocess.TimeoutExpired:  # pgserver waits 10 s, too little on a busy machine
+            if attempt == 2:
+                raise
     admin = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     engine = create_engine(admin, isolation_level="AUTOCOMMIT")
     made = 0
