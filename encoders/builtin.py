@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FRAME_BATCH = 32
-"""Frames that are encoded at once: larger batches are no faster and only take memory."""
+FRAME_BATCH = 4
+"""Frames that are encoded at once. Larger batches are slower and take memory: 36 ms of a processor
+a frame and a peak of 310 MB for 4, 43 ms and 1,060 MB for 32."""
 TEXT_BATCH = 64
 CLIP_BATCH = 64
 LONGEST_TEXT_TOKENS = 64
