@@ -190,8 +190,6 @@ class PyAVReader:
             self._reraise_memory(error)
         except MemoryError as error:
             raise DecodeLimitError("decoding it needs too much memory", path=self._path) from error
-        finally:
-            self._used = True
         raise UnreadableVideoError(reason, path=self._path)
 
     def _make_info(self, orientation: Orientation, width: int, height: int) -> VideoInfo:

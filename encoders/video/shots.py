@@ -22,7 +22,7 @@ GRID = 4
 BINS = 8
 
 # The following were chosen on excerpts of real clips joined end to end, see benchmarks/shots.py.
-CUT_SCORE = 0.82
+CUT_SCORE = 0.8
 PROMINENCE_POWER = 0.7
 NEIGHBOURS = 3
 FAR_SECONDS = 15.0

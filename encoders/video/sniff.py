@@ -29,7 +29,6 @@ DEMUXERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "gif", "as
 
 _MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid"}
 _PICTURE_BRANDS = {b"heic", b"heix", b"mif1", b"avif", b"heim", b"heis", b"jxl "}
-_SOUND_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _MXF_HEADER = bytes.fromhex("060e2b34020501010d010201")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import av
 import pytest
 from videos import make_sound, make_video, picture, write_video
 
@@ -107,3 +108,37 @@ def test_folders_missing_files_and_pipes_are_refused(tmp_path: Path) -> None:
 def test_sound_only_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(NotAVideoError, match="sound only"):
         open_video(make_sound(tmp_path / "song.m4a"))
+
+
+def refer_to(path: Path, other: Path) -> None:
+    """Have the track of a QuickTime file say that its data lie in another file."""
+    data = path.read_bytes()
+    name = str(other).encode()
+    name += bytes(len(name) % 2)
+    alias = bytes(10) + bytes(28) + bytes(12) + bytes(64) + bytes(16)
+    alias += struct.pack(">hh", 1, 1) + bytes(16)
+    alias += struct.pack(">hh", 2, len(name)) + name + struct.pack(">hh", -1, 0)
+    entry = struct.pack(">I", 12 + len(alias)) + b"alis" + bytes(4) + alias
+    at = data.index(b"url \x00\x00\x00\x01") - 4
+    grown = bytearray(data[:at] + entry + data[at + 12 :])
+    position = 0
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        position = data.index(kind, position)
+        (size,) = struct.unpack(">I", data[position - 4 : position])
+        grown[position - 4 : position] = struct.pack(">I", size + len(entry) - 12)
+    path.write_bytes(grown)
+
+
+def test_a_quicktime_reference_to_another_file_is_not_followed(tmp_path: Path) -> None:
+    secret = make_video(tmp_path / "secret.mov", [picture(3)], seconds_each=1.0)
+    path = make_video(tmp_path / "outer.mov", [picture(4)], seconds_each=1.0)
+    refer_to(path, secret)
+    # FFmpeg follows it when it is told to ...
+    followed = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with av.open(str(path), format="mov", container_options=followed) as container:
+        packet = next(container.demux(video=0))
+        assert bytes(packet) not in path.read_bytes()
+        assert bytes(packet)[:200] in secret.read_bytes()
+    # ... which nobody does here.
+    with pytest.raises(UnreadableVideoError):
+        open_video(path)
