@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class PacketTable:
 
 
 def build_table(
-    pts: list[float], sizes: list[int], flags: list[int], durations: list[float]
+    pts: ArrayLike, sizes: ArrayLike, flags: ArrayLike, durations: ArrayLike
 ) -> PacketTable:
     """Make the table from packets in the file's order.
 

@@ -17,6 +17,7 @@ batches each: a slow consumer makes the processes wait.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import logging
 import os
@@ -53,6 +54,7 @@ BATCHES_AHEAD = 2
 """Decoded batches that wait for the consumer, per file."""
 JOBS_AHEAD_PER_WORKER = 2
 WATCH_SECONDS = 0.1
+LATE_SECONDS = 5.0
 START_SECONDS = 60.0
 
 _START = (
@@ -190,9 +192,11 @@ class DecodePool:
         self._short_side = short_side
         self._limits = limits
         self._reader = reader
-        self._threads = threads or max(1, (os.cpu_count() or 1) // workers)
+        # More threads than that decode little faster and take memory.
+        self._threads = threads or min(8, max(1, (os.cpu_count() or 1) // workers))
         self._lock = threading.Condition()
         self._waiting: collections.deque[tuple[int, DecodedVideo]] = collections.deque()
+        self._unfinished: set[DecodedVideo] = set()
         self._closed = False
         self._numbers = 0
         self._slots = [_Slot(self, number) for number in range(workers)]
@@ -232,13 +236,15 @@ class DecodePool:
         with self._lock:
             self._closed = True
             waiting = [video for _, video in self._waiting]
+            unfinished = list(self._unfinished)
             self._waiting.clear()
             self._lock.notify_all()
-        for video in waiting:
-            video._abandon()
-            video._finish(UnreadableVideoError("decoding was stopped", path=video.path))
         for slot in self._slots:
             slot.stop()
+        for video in unfinished:
+            video._abandon()
+        for video in waiting:
+            self._finish(video, UnreadableVideoError("decoding was stopped", path=video.path))
         for slot in self._slots:
             slot.thread.join(timeout=10)
         self._watch.join(timeout=10)
@@ -266,8 +272,14 @@ class DecodePool:
                 raise VidseekError("the decoding pool is closed")
             self._numbers += 1
             self._waiting.append((self._numbers, video))
+            self._unfinished.add(video)
             self._lock.notify_all()
         return video
+
+    def _finish(self, video: DecodedVideo, error: VideoError | None) -> None:
+        video._finish(error)
+        with self._lock:
+            self._unfinished.discard(video)
 
     def _next(self) -> tuple[int, DecodedVideo] | None:
         with self._lock:
@@ -275,10 +287,14 @@ class DecodePool:
             return None if self._closed else self._waiting.popleft()
 
     def _watch_slots(self) -> None:
+        due = time.monotonic()
         while not self._closed:
             now = time.monotonic()
+            late = now - due
             for slot in self._slots:
-                slot.check(now)
+                # If we were stopped ourselves (Ctrl-Z, a sleeping machine), nobody is to blame.
+                slot.check(now, forgive_seconds=late if late > LATE_SECONDS else 0.0)
+            due = time.monotonic() + WATCH_SECONDS
             with self._lock:
                 self._lock.wait_for(lambda: self._closed, timeout=WATCH_SECONDS)
 
@@ -305,11 +321,15 @@ class _Slot:
             if self.process is not None:
                 self.process.kill()
 
-    def check(self, now: float) -> None:
+    def check(self, now: float, *, forgive_seconds: float) -> None:
         """Kill the process if it has taken too long."""
         with self._guard:
             if self.process is None:
                 return
+            if self._file_deadline is not None:
+                self._file_deadline += forgive_seconds
+            if self._stall_deadline is not None:
+                self._stall_deadline += forgive_seconds
             if self._file_deadline is not None and now > self._file_deadline:
                 self._killed_for = "decoding it takes too long"
             elif self._stall_deadline is not None and now > self._stall_deadline:
@@ -327,7 +347,8 @@ class _Slot:
         while (item := self._pool._next()) is not None:
             number, video = item
             if video._abandoned:
-                video._finish(UnreadableVideoError("not wanted any more", path=video.path))
+                unwanted = UnreadableVideoError("not wanted any more", path=video.path)
+                self._pool._finish(video, unwanted)
                 continue
             try:
                 error = self._decode(number, video)
@@ -339,7 +360,7 @@ class _Slot:
                 )
             if video._abandoned and error is None:
                 error = UnreadableVideoError("not wanted any more", path=video.path)
-            video._finish(error)
+            self._pool._finish(video, error)
         self._discard()
 
     def _ensure_process(self) -> bool:
@@ -353,6 +374,8 @@ class _Slot:
             self.process = subprocess.Popen(
                 [
                     sys.executable,
+                    # Not from the current folder: it may hold a json.py beside the videos.
+                    "-P",
                     "-c",
                     _START,
                     json.dumps([str(Path(entry).absolute()) for entry in sys.path]),
@@ -426,7 +449,8 @@ class _Slot:
             elif kind == "batch" and not cancelled:
                 if not video._offer(_to_batch(fields, payload)):
                     cancelled = True
-                    channel.send(self.process.stdin, {"kind": "cancel", "number": number})
+                    with contextlib.suppress(OSError):  # killed meanwhile: told below
+                        channel.send(self.process.stdin, {"kind": "cancel", "number": number})
             elif kind == "end":
                 video.damaged = bool(fields["damaged"])
                 video.duration_seconds = float(fields["duration_seconds"])

@@ -226,6 +226,73 @@ def test_a_pool_can_be_left_in_the_middle(long: Path) -> None:
     assert not any(exists(process_id) for process_id in ids)
 
 
+def test_a_pool_can_be_closed_while_its_videos_are_still_held(long: Path) -> None:
+    pool = DecodePool(workers=1, short_side=96)
+    videos = pool.read(DecodeJob(long, EVERY_FRAME) for _ in range(3))
+    video = next(videos)
+    batches = video.batches()
+    next(batches)
+    begin = time.monotonic()
+    pool.close()
+    assert time.monotonic() - begin < 5
+    with pytest.raises(UnreadableVideoError, match="stopped"):
+        list(batches)
+
+
+def test_names_that_are_no_text_are_read(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9 \xff.mp4")
+    try:
+        path.write_bytes(good.read_bytes())
+    except OSError:
+        pytest.xfail("this file system has no such names")
+    with DecodePool(workers=1, short_side=48) as pool:
+        for video in pool.read([DecodeJob(path)]):
+            assert count(video) == 4
+
+
+def test_nothing_in_the_current_folder_is_run(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json.py", "sitecustomize.py", "av.py"):
+        (tmp_path / name).write_text("import pathlib; pathlib.Path('ran').touch()")
+    monkeypatch.chdir(tmp_path)
+    with DecodePool(workers=1, short_side=48) as pool:
+        for video in pool.read([DecodeJob(good)]):
+            assert count(video) == 4
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_stopped_run_blames_no_file(long: Path, tmp_path: Path) -> None:
+    """Ctrl-Z stops the run, not its processes; time goes on for both."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, time\n"
+        "from pathlib import Path\n"
+        "from vidseek.encoders.video import *\n"
+        "from vidseek.encoders.video import pool as pool_module\n"
+        "pool_module.LATE_SECONDS = 0.5\n"
+        "limits = DecodeLimits(base_seconds=2.0, seconds_per_video_second=0.0, stall_seconds=2.0)\n"
+        "with DecodePool(workers=1, short_side=96, limits=limits) as pool:\n"
+        f"    job = DecodeJob(Path({str(long)!r}), SamplingPlan('dense', 0.04))\n"
+        "    for video in pool.read([job]):\n"
+        "        print(video.info.codec, flush=True)\n"
+        "        print(sum(len(batch) for batch in video.batches()), flush=True)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "h264\n"
+    os.kill(run.pid, signal.SIGSTOP)
+    time.sleep(3.0)
+    os.kill(run.pid, signal.SIGCONT)
+    output, _ = run.communicate(timeout=30)
+    assert output.split() == ["1000"]
+
+
 def test_jobs_are_taken_no_further_ahead_than_needed(good: Path) -> None:
     taken = 0
 
