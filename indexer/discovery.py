@@ -84,16 +84,25 @@ def discover(
     Raises:
         PathNotFoundError: a given path does not exist. Raised before anything is walked.
     """
+    check_paths(paths)
     roots = tuple(_absolute(path) for path in paths)
-    for root in roots:
-        if not os.path.lexists(root):
-            raise PathNotFoundError(f"{root} does not exist; check the name, or mount its disk")
     walk = _Walk(tuple(exclude), follow_symlinks, skip_folder)
     files: dict[Path, FoundFile] = {}
     for root in roots:
         for file in walk.root(root):
             files.setdefault(file.path, file)
     return Discovery(roots, tuple(files.values()), tuple(walk.problems))
+
+
+def check_paths(paths: Sequence[Path]) -> None:
+    """Make sure that files and folders are there.
+
+    Raises:
+        PathNotFoundError: one is not.
+    """
+    for path in map(_absolute, paths):
+        if not os.path.lexists(path):
+            raise PathNotFoundError(f"{path} does not exist; check the name, or mount its disk")
 
 
 def _absolute(path: Path) -> Path:

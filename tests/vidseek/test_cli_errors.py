@@ -62,6 +62,13 @@ def test_a_folder_that_is_something_else_is_left_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_indexing_a_mistyped_path_makes_no_library(tmp_path: Path) -> None:
+    answer = invoke_vidseek(["index", tmp_path / "mistyped"], library=tmp_path / "library")
+    assert answer.returncode == 1
+    assert str(tmp_path / "mistyped") in one_line(answer)
+    assert not (tmp_path / "library").exists()
+
+
 def test_a_path_that_is_missing_is_an_error(vidseek: Run, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     for arguments in (["index", missing], ["similar", missing], ["info", missing]):

@@ -73,6 +73,9 @@ def index(
         raise typer.BadParameter(f"{every:g} is not above 0", param_hint="--every")
     if workers is not None and workers < 1:
         raise typer.BadParameter("at least 1 is needed", param_hint="--workers")
+    from vidseek.indexer.discovery import check_paths
+
+    check_paths(paths)  # before a library is made for a mistyped name
     with open_library(ctx, library, create=True, model=model) as opened:
         _run(
             opened,
