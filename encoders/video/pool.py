@@ -54,7 +54,6 @@ BATCHES_AHEAD = 2
 """Decoded batches that wait for the consumer, per file."""
 JOBS_AHEAD_PER_WORKER = 2
 WATCH_SECONDS = 0.1
-LATE_SECONDS = 5.0
 START_SECONDS = 60.0
 
 _START = (
@@ -287,14 +286,15 @@ class DecodePool:
             return None if self._closed else self._waiting.popleft()
 
     def _watch_slots(self) -> None:
-        due = time.monotonic()
+        last = time.monotonic()
         while not self._closed:
             now = time.monotonic()
-            late = now - due
+            # In small steps, so that no file is to blame when all of us were stopped (Ctrl-Z,
+            # a sleeping machine).
+            step = min(now - last, 5 * WATCH_SECONDS)
+            last = now
             for slot in self._slots:
-                # If we were stopped ourselves (Ctrl-Z, a sleeping machine), nobody is to blame.
-                slot.check(now, forgive_seconds=late if late > LATE_SECONDS else 0.0)
-            due = time.monotonic() + WATCH_SECONDS
+                slot.check(step)
             with self._lock:
                 self._lock.wait_for(lambda: self._closed, timeout=WATCH_SECONDS)
 
@@ -306,8 +306,9 @@ class _Slot:
         self._pool = pool
         self.process: subprocess.Popen[bytes] | None = None
         self._guard = threading.Lock()
-        self._stall_deadline: float | None = None
-        self._file_deadline: float | None = None
+        self._is_waiting = False
+        self._silent_seconds = self._stall_seconds = 0.0
+        self._spent_seconds = self._budget_seconds = 0.0
         self._killed_for: str | None = None
         self._stopped = False
         self.thread = threading.Thread(
@@ -321,20 +322,18 @@ class _Slot:
             if self.process is not None:
                 self.process.kill()
 
-    def check(self, now: float, *, forgive_seconds: float) -> None:
-        """Kill the process if it has taken too long."""
+    def check(self, step_seconds: float) -> None:
+        """Count the time that the process is waited for; kill it if that is too long."""
         with self._guard:
-            if self.process is None:
+            if self.process is None or not self._is_waiting:
                 return
-            if self._file_deadline is not None:
-                self._file_deadline += forgive_seconds
-            if self._stall_deadline is not None:
-                self._stall_deadline += forgive_seconds
-            if self._file_deadline is not None and now > self._file_deadline:
+            self._silent_seconds += step_seconds
+            self._spent_seconds += step_seconds
+            if self._spent_seconds > self._budget_seconds:
                 self._killed_for = "decoding it takes too long"
-            elif self._stall_deadline is not None and now > self._stall_deadline:
+            elif self._silent_seconds > self._stall_seconds:
                 self._killed_for = (
-                    f"the decoder hangs: no sign of life for {self._pool._limits.stall_seconds:g} s"
+                    f"the decoder hangs: no sign of life for {self._stall_seconds:g} s"
                 )
             else:
                 return
@@ -386,7 +385,8 @@ class _Slot:
                 # Its own process group: Ctrl-C in the terminal is for the run alone.
                 start_new_session=True,
             )
-        message = self._receive(stall_seconds=START_SECONDS, budget=None)
+        self._allow(START_SECONDS, stall_seconds=START_SECONDS)
+        message = self._receive()
         if message is None or message[0].get("kind") != "ready":
             self._discard()
             return False
@@ -428,23 +428,21 @@ class _Slot:
             "threads": self._pool._threads,
             "limits": asdict(limits),
         }
-        budget = limits.file_seconds(0.0)
+        self._allow(limits.file_seconds(0.0), stall_seconds=limits.stall_seconds)
         try:
             channel.send(self.process.stdin, header)
         except OSError:
             return self._why_dead(video)
         cancelled = False
         while True:
-            begin = time.monotonic()
-            message = self._receive(stall_seconds=limits.stall_seconds, budget=budget)
-            budget -= time.monotonic() - begin
+            message = self._receive()
             if message is None:
                 return self._why_dead(video)
             fields, payload = message
             kind = fields["kind"]
             if kind == "info":
                 info = VideoInfo(**fields["info"])
-                budget += limits.file_seconds(info.duration_seconds) - limits.file_seconds(0.0)
+                self._budget_seconds = limits.file_seconds(info.duration_seconds)
                 video._tell_info(info, np.frombuffer(payload, dtype=np.float64))
             elif kind == "batch" and not cancelled:
                 if not video._offer(_to_batch(fields, payload)):
@@ -461,16 +459,19 @@ class _Slot:
                     self._discard()  # what ran short of memory may have lost some, too
                 return error
 
-    def _receive(
-        self, *, stall_seconds: float, budget: float | None
-    ) -> tuple[dict[str, Any], bytearray] | None:
+    def _allow(self, budget_seconds: float, *, stall_seconds: float) -> None:
+        """Set the time for what comes."""
+        with self._guard:
+            self._spent_seconds = 0.0
+            self._budget_seconds, self._stall_seconds = budget_seconds, stall_seconds
+
+    def _receive(self) -> tuple[dict[str, Any], bytearray] | None:
         """Read a message with the watch on: the process's time counts, not the consumer's."""
         assert self.process is not None
         assert self.process.stdout is not None
-        now = time.monotonic()
         with self._guard:
-            self._stall_deadline = now + stall_seconds
-            self._file_deadline = None if budget is None else now + budget
+            self._silent_seconds = 0.0
+            self._is_waiting = True
         try:
             return channel.receive(self.process.stdout)
         except (OSError, ValueError) as error:
@@ -478,7 +479,7 @@ class _Slot:
             return None
         finally:
             with self._guard:
-                self._stall_deadline = self._file_deadline = None
+                self._is_waiting = False
 
     def _why_dead(self, video: DecodedVideo) -> VideoError:
         reason = self._killed_for

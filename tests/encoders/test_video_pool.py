@@ -269,8 +269,6 @@ def test_a_stopped_run_blames_no_file(long: Path, tmp_path: Path) -> None:
         "import os, signal, time\n"
         "from pathlib import Path\n"
         "from vidseek.encoders.video import *\n"
-        "from vidseek.encoders.video import pool as pool_module\n"
-        "pool_module.LATE_SECONDS = 0.5\n"
         "limits = DecodeLimits(base_seconds=2.0, seconds_per_video_second=0.0, stall_seconds=2.0)\n"
         "with DecodePool(workers=1, short_side=96, limits=limits) as pool:\n"
         f"    job = DecodeJob(Path({str(long)!r}), SamplingPlan('dense', 0.04))\n"
