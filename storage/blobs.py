@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from vidseek.storage.errors import LibraryDamagedError
 
 
 def to_half(array: NDArray[np.float32], shape: tuple[int, ...]) -> bytes:
@@ -25,6 +29,11 @@ def from_half(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Unpack to float32.
 
     Raises:
-        ValueError: the blob has another length.
+        LibraryDamagedError: the blob has another length.
     """
+    expected = 2 * math.prod(shape)
+    if len(blob) != expected:
+        raise LibraryDamagedError(
+            f"A stored vector has {len(blob)} bytes, should have {expected}: run `vidseek doctor`"
+        )
     return np.frombuffer(blob, dtype="<f2").reshape(shape).astype(np.float32)

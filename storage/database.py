@@ -22,39 +22,31 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    func,
     insert,
     select,
     update,
 )
 
-from vidseek.storage.blobs import from_half
 from vidseek.storage.connection import library_errors, reader, writer
+from vidseek.storage.counting import count_contents
 from vidseek.storage.errors import LibraryError
 from vidseek.storage.filters import is_or_is_below, video_conditions
 from vidseek.storage.rows import (
     VIDEO_COLUMNS,
-    Change,
     chunks,
     clip_ids_of,
     copy_clips,
     ids_at,
-    in_ranges,
     insert_clips,
     insert_vectors,
     insert_video,
     make_video,
-    merged_ranges,
     moved_path,
     read_clips,
-    read_position,
     read_spec,
-    searchable,
     write_spec,
 )
 from vidseek.storage.schema import (
-    ChangeRow,
-    ClipFramesRow,
     ClipRow,
     ClipVectorRow,
     EncoderRow,
@@ -73,10 +65,16 @@ from vidseek.storage.types import (
     VideoFilter,
     VideoState,
 )
-from vidseek.storage.vectors import START, Position, VectorChanges, VectorSnapshot
-
-_VECTORS_PER_BATCH = 4096
-_MOST_RANGES = 1000
+from vidseek.storage.vector_rows import (
+    Change,
+    StoredEncoder,
+    read_changes,
+    read_frames,
+    read_position,
+    read_snapshot,
+    read_vectors,
+)
+from vidseek.storage.vectors import Position, VectorChanges, VectorSnapshot
 
 
 class Database:
@@ -98,7 +96,7 @@ class Database:
         self._writer = writer(engine)
         self._name = name
         self._local = threading.local()
-        self._encoder_ids: dict[str, tuple[int, EncoderSpec]] = {}
+        self._encoders: dict[str, StoredEncoder] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -187,26 +185,23 @@ class Database:
             self._encoder(connection, fingerprint)
             connection.execute(update(LibraryRow).values(active_encoder=fingerprint))
 
-    def _encoder(self, connection: Connection, fingerprint: str) -> tuple[int, EncoderSpec]:
-        """Id and spec of an encoder."""
-        found = self._encoder_ids.get(fingerprint)
-        if found is None:
+    def _encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder:
+        encoder = self._known(connection, fingerprint)
+        if encoder is None:
+            raise LibraryError(f"{self._name} holds no encoder {fingerprint}: register it first")
+        return encoder
+
+    def _known(self, connection: Connection, fingerprint: str) -> StoredEncoder | None:
+        """None in a library in which nothing was indexed with that encoder yet."""
+        known = self._encoders.get(fingerprint)
+        if known is None:
             row = connection.execute(
                 select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
             ).first()
             if row is None:
-                raise LibraryError(
-                    f"{self._name} holds no encoder {fingerprint}: register it first"
-                )
-            found = self._encoder_ids[fingerprint] = (row.id, read_spec(row.spec))
-        return found
-
-    def _knows(self, connection: Connection, fingerprint: str) -> bool:
-        """False in a library in which nothing was indexed with that encoder yet."""
-        if fingerprint in self._encoder_ids:
-            return True
-        known = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
-        return connection.execute(known).first() is not None
+                return None
+            known = self._encoders[fingerprint] = StoredEncoder(row.id, read_spec(row.spec))
+        return known
 
     # Writing videos
 
@@ -229,9 +224,9 @@ class Database:
             _remove(change, ids_at(connection, str(video.path)))
             video_id = insert_video(connection, video)
             if clips:
-                encoder_id, spec = self._encoder(connection, fingerprint)
+                encoder = self._encoder(connection, fingerprint)
                 ids = insert_clips(connection, video_id, clips)
-                insert_vectors(connection, ids, clips, encoder_id, spec)
+                insert_vectors(connection, ids, clips, encoder.id, encoder.spec)
                 change.log(ids)
             return replace(video, id=video_id)
 
@@ -427,16 +422,16 @@ class Database:
             Ascending int64 ids.
         """
         with self._reading() as connection:
-            if not self._knows(connection, fingerprint):
+            encoder = self._known(connection, fingerprint)
+            if encoder is None:
                 return np.empty(0, dtype=np.int64)
-            encoder_id, _ = self._encoder(connection, fingerprint)
             conditions = video_conditions(where, connection.dialect.name)
             rows = connection.execute(
                 select(ClipVectorRow.clip_id)
                 .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
                 .join(VideoRow, VideoRow.id == ClipRow.video_id)
                 .where(
-                    ClipVectorRow.encoder_id == encoder_id,
+                    ClipVectorRow.encoder_id == encoder.id,
                     VideoRow.state == VideoState.INDEXED,
                     *conditions,
                 )
@@ -471,18 +466,8 @@ class Database:
         Returns:
             Their ids (K,), ascending, and vectors (K, D) float32.
         """
-        found: list[tuple[int, bytes]] = []
         with self._reading() as connection:
-            encoder_id, spec = self._encoder(connection, fingerprint)
-            for chunk in chunks(np.unique(clip_ids).tolist()):
-                found += connection.execute(
-                    select(ClipVectorRow.clip_id, ClipVectorRow.vector)
-                    .where(ClipVectorRow.clip_id.in_(chunk), ClipVectorRow.encoder_id == encoder_id)
-                    .order_by(ClipVectorRow.clip_id)
-                ).all()
-        ids = np.fromiter((clip_id for clip_id, _ in found), np.int64, len(found))
-        blob = b"".join([vector for _, vector in found])
-        return ids, from_half(blob, (len(found), spec.dimension))
+            return read_vectors(connection, self._encoder(connection, fingerprint), clip_ids)
 
     def frame_features(
         self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
@@ -494,25 +479,7 @@ class Database:
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._reading() as connection:
-            encoder_id, spec = self._encoder(connection, fingerprint)
-            found: dict[int, FrameFeatures] = {}
-            for chunk in chunks(wanted):
-                for row in connection.execute(
-                    select(
-                        ClipFramesRow.clip_id,
-                        ClipFramesRow.frame_count,
-                        ClipFramesRow.vectors,
-                        ClipFramesRow.tokens,
-                    ).where(
-                        ClipFramesRow.clip_id.in_(chunk), ClipFramesRow.encoder_id == encoder_id
-                    )
-                ):
-                    count = row.frame_count
-                    tokens = (count, spec.tokens_per_frame, spec.token_dimension)
-                    found[row.clip_id] = FrameFeatures(
-                        from_half(row.vectors, (count, spec.dimension)),
-                        from_half(row.tokens, tokens),
-                    )
+            found = read_frames(connection, self._encoder(connection, fingerprint), wanted)
         try:
             return [found[clip_id] for clip_id in wanted]
         except KeyError as error:
@@ -528,103 +495,20 @@ class Database:
     def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
         """What changed in the searchable vectors since a position; None if it never was here."""
         with self._reading() as connection:
-            if since != START:
-                stamp = connection.execute(
-                    select(ChangeRow.stamp).where(ChangeRow.sequence == since.sequence).limit(1)
-                ).scalar()
-                if stamp != since.stamp:
-                    return None
-            if not self._knows(connection, fingerprint):
-                return VectorChanges.none(read_position(connection))
-            encoder_id, spec = self._encoder(connection, fingerprint)
-            ranges = merged_ranges(
-                connection.execute(
-                    select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
-                    .where(ChangeRow.sequence > since.sequence)
-                    .order_by(ChangeRow.first_clip_id)
-                ).all()
-            )
-            # A statement a range is quick; for thousands of them it is quicker to read past them.
-            spans = ranges.tolist()
-            if len(spans) > _MOST_RANGES:
-                spans = [[spans[0][0], spans[-1][1]]]
-            found: list[tuple[int, bytes]] = []
-            for first, last in spans:
-                within = ClipVectorRow.clip_id.between(first, last)
-                found += connection.execute(searchable(encoder_id).where(within)).all()
-            ids = np.fromiter((clip_id for clip_id, _ in found), np.int64, len(found))
-            vectors = from_half(b"".join([blob for _, blob in found]), (len(ids), spec.dimension))
-            chosen = in_ranges(ids, ranges)
-            return VectorChanges(
-                position=read_position(connection),
-                ranges=ranges,
-                ids=ids[chosen],
-                vectors=vectors[chosen],
-            )
+            return read_changes(connection, self._known(connection, fingerprint), since)
 
     @contextmanager
     def vector_snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
         """All searchable vectors of an encoder, in one transaction."""
         with self._reading() as connection:
-            if not self._knows(connection, fingerprint):
-                yield VectorSnapshot(read_position(connection), 0, lambda: iter(()))
-                return
-            encoder_id, spec = self._encoder(connection, fingerprint)
-            statement = searchable(encoder_id)
-            count = connection.execute(
-                statement.with_only_columns(func.count()).order_by(None)
-            ).scalar_one()
-
-            def batches() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-                rows = connection.execute(statement.execution_options(yield_per=_VECTORS_PER_BATCH))
-                for part in rows.partitions():
-                    ids = np.fromiter((row[0] for row in part), np.int64, len(part))
-                    blob = b"".join([row[1] for row in part])
-                    yield ids, from_half(blob, (len(part), spec.dimension))
-
-            yield VectorSnapshot(read_position(connection), count, batches)
+            yield read_snapshot(connection, self._known(connection, fingerprint))
 
     # Health
 
     def statistics(self) -> LibraryStatistics:
         """How much the library holds."""
         with self._reading() as connection:
-            counts: dict[str, int] = {}
-            for state, count in connection.execute(
-                select(VideoRow.state, func.count()).group_by(VideoRow.state)
-            ):
-                counts[state] = count
-            indexed = VideoRow.state == VideoState.INDEXED
-            seconds, size_bytes = connection.execute(
-                select(
-                    func.coalesce(func.sum(VideoRow.duration_seconds), 0.0),
-                    func.coalesce(func.sum(VideoRow.size_bytes), 0),
-                ).where(indexed)
-            ).one()
-            damaged = connection.execute(
-                select(func.count()).where(indexed, VideoRow.damaged)
-            ).scalar_one()
-            clips = connection.execute(
-                select(func.count(ClipRow.id)).join(VideoRow).where(indexed)
-            ).scalar_one()
-            vectors = connection.execute(
-                select(EncoderRow.fingerprint, func.count(VideoRow.id))
-                .outerjoin(ClipVectorRow, ClipVectorRow.encoder_id == EncoderRow.id)
-                .outerjoin(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
-                .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
-                .group_by(EncoderRow.fingerprint)
-            ).all()
-            return LibraryStatistics(
-                indexed=counts.get(VideoState.INDEXED, 0),
-                missing=counts.get(VideoState.MISSING, 0),
-                failed=counts.get(VideoState.FAILED, 0),
-                damaged=damaged,
-                clips=clips,
-                video_seconds=float(seconds),
-                video_bytes=int(size_bytes),
-                database_bytes=self._size_bytes(),
-                vectors=dict(vectors),
-            )
+            return count_contents(connection)
 
     def check(self) -> list[str]:
         """Look for damage; gives one line for each problem."""
@@ -632,16 +516,6 @@ class Database:
 
         with self._reading() as connection:
             return find_problems(connection)
-
-    def _size_bytes(self) -> int | None:
-        if self._engine.dialect.name != "sqlite":
-            return None
-        with self._reading() as connection:
-            file = connection.exec_driver_sql("PRAGMA database_list").first()
-        if file is None:
-            return None
-        parts = (Path(f"{file[2]}{suffix}") for suffix in ("", "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
 
 
 def _remove(change: Change, video_ids: Collection[int]) -> int:

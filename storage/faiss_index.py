@@ -26,8 +26,8 @@ from vidseek.storage.base_file import (
 )
 from vidseek.storage.connection import library_errors
 from vidseek.storage.faiss_base import Base, build, extended
-from vidseek.storage.rows import in_ranges
 from vidseek.storage.types import EncoderSpec
+from vidseek.storage.vector_rows import in_ranges
 from vidseek.storage.vectors import (
     Position,
     VectorChanges,

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, insert, literal, select
 from sqlalchemy.orm import aliased
 
 from vidseek.storage.blobs import to_half
 from vidseek.storage.schema import (
-    ChangeRow,
     ClipFramesRow,
     ClipRow,
     ClipVectorRow,
@@ -31,7 +28,6 @@ from vidseek.storage.types import (
     Video,
     VideoState,
 )
-from vidseek.storage.vectors import START, Position
 
 _IDS_PER_STATEMENT = 10_000
 """SQLite takes 32,766 variables a statement."""
@@ -237,87 +233,6 @@ def clip_ids_of(connection: Connection, video_ids: Collection[int]) -> list[int]
             ).scalars()
         )
     return ids
-
-
-@dataclass(frozen=True)
-class Change:
-    """A writing transaction and what is noted of it in the history of what is searched."""
-
-    connection: Connection
-    sequence: int
-    stamp: int
-
-    @classmethod
-    def begin(cls, connection: Connection, sequence: int) -> Change:
-        """Start the change of that number."""
-        return cls(connection, sequence, secrets.randbits(62) + 1)
-
-    def log(self, clip_ids: Collection[int]) -> None:
-        """Note that clips may have entered or left what is searched, as ranges of ids."""
-        if not clip_ids:
-            return
-        ids = np.unique(np.fromiter(clip_ids, np.int64, len(clip_ids)))
-        breaks = np.flatnonzero(np.diff(ids) > 1)
-        firsts = ids[np.concatenate([[0], breaks + 1])]
-        lasts = ids[np.concatenate([breaks, [len(ids) - 1]])]
-        self.connection.execute(
-            insert(ChangeRow),
-            [
-                {
-                    "sequence": self.sequence,
-                    "first_clip_id": first,
-                    "last_clip_id": last,
-                    "stamp": self.stamp,
-                }
-                for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
-            ],
-        )
-
-
-def read_position(connection: Connection) -> Position:
-    """Where the history of what is searched stands."""
-    row = connection.execute(
-        select(ChangeRow.sequence, ChangeRow.stamp).order_by(ChangeRow.sequence.desc()).limit(1)
-    ).first()
-    return START if row is None else Position(row.sequence, row.stamp)
-
-
-def searchable(encoder_id: int) -> Any:
-    """Ids and vectors of what is searched with an encoder, by ascending id."""
-    return (
-        select(ClipVectorRow.clip_id, ClipVectorRow.vector)
-        .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
-        .join(VideoRow, VideoRow.id == ClipRow.video_id)
-        .where(ClipVectorRow.encoder_id == encoder_id, VideoRow.state == VideoState.INDEXED)
-        .order_by(ClipVectorRow.clip_id)
-    )
-
-
-def merged_ranges(ranges: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-    """Join ranges that overlap or touch.
-
-    Args:
-        ranges: first and last ids, ascending by first.
-
-    Returns:
-        (R, 2) int64.
-    """
-    merged: list[list[int]] = []
-    for first, last in ranges:
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1][1] = max(merged[-1][1], last)
-        else:
-            merged.append([first, last])
-    return np.array(merged, dtype=np.int64).reshape(-1, 2)
-
-
-def in_ranges(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(T,) which ids lie in one of the ranges (R, 2), which ascend and do not overlap."""
-    if len(ranges) == 0:
-        return np.zeros(len(ids), dtype=bool)
-    at = np.searchsorted(ranges[:, 0], ids, side="right") - 1
-    inside: NDArray[np.bool_] = (at >= 0) & (ids <= ranges[at, 1])
-    return inside
 
 
 def moved_path(path: str, old: Path, new: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.storage.database import Database
-from vidseek.storage.errors import LibraryError, QueryError
+from vidseek.storage.errors import LibraryDamagedError, LibraryError, QueryError
 from vidseek.storage.types import VideoFilter, VideoState
 from vidseek.storage.vectors import START
 
@@ -380,7 +381,7 @@ def test_threads_write_one_after_another(database: Database) -> None:
 def test_changes_are_what_happened_since(
     database: Database, most_ranges: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseek.storage.database._MOST_RANGES", most_ranges)
+    monkeypatch.setattr("vidseek.storage.vector_rows._MOST_RANGES", most_ranges)
     first = add(database, "/v/a.mp4", 2)
     position = database.position()
     second = add(database, "/v/b.mp4", 3, seed=5)
@@ -406,6 +407,46 @@ def test_changes_are_what_happened_since(
     assert database.vector_changes(FINGERPRINT, position._replace(stamp=1)) is None
     later = position._replace(sequence=position.sequence + 1000)
     assert database.vector_changes(FINGERPRINT, later) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("UPDATE clip_vectors SET vector = substr(vector, 1, 4) WHERE clip_id = 2", "wrong length"),
+        ("UPDATE clip_frames SET frame_count = 9 WHERE clip_id = 2", "frames of 1 clips"),
+        ("DELETE FROM clip_vectors WHERE clip_id = 2", "1 clips have no vector"),
+        ("DELETE FROM clip_frames WHERE clip_id = 2", "1 clips have no frames"),
+        ("DELETE FROM clips", "1 indexed videos have no clips"),
+        ("DELETE FROM library", "exactly one row"),
+    ],
+)
+def test_check_finds_what_should_not_be(database: Database, damage: str, problem: str) -> None:
+    add(database, "/v/a.mp4", 3)
+    assert database.check() == []
+    with database._writer.begin() as connection:
+        connection.exec_driver_sql(damage)
+    (found,) = database.check()
+    assert problem in found
+    if "vector =" in damage:
+        with pytest.raises(LibraryDamagedError, match="doctor"):
+            database.clip_vectors([2], FINGERPRINT)
+
+
+def test_check_finds_rows_that_belong_to_nothing(database: Database, backend: str) -> None:
+    if backend != "sqlite":
+        return  # a server does not let them arise
+    add(database, "/v/a.mp4", 3)
+    with sqlite3.connect(database_file(database)) as connection:
+        connection.execute("DELETE FROM videos")
+    connection.close()
+    (problem,) = database.check()
+    assert "3 rows of clips belong to nothing" in problem
+
+
+def database_file(database: Database) -> str:
+    with database._reading() as connection:
+        row = connection.exec_driver_sql("PRAGMA database_list").one()
+        return str(row[2])
 
 
 def test_large_libraries_are_quick(database: Database, backend: str) -> None:

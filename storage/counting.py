@@ -1,0 +1,58 @@
+"""Counting what a library holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, and_, func, select
+
+from vidseek.storage.schema import ClipRow, ClipVectorRow, EncoderRow, VideoRow
+from vidseek.storage.types import LibraryStatistics, VideoState
+
+
+def count_contents(connection: Connection) -> LibraryStatistics:
+    """Count videos by state, and clips and vectors of what is searched."""
+    counts: dict[str, int] = {}
+    for state, count in connection.execute(
+        select(VideoRow.state, func.count()).group_by(VideoRow.state)
+    ):
+        counts[state] = count
+    indexed = VideoRow.state == VideoState.INDEXED
+    seconds, size_bytes = connection.execute(
+        select(
+            func.coalesce(func.sum(VideoRow.duration_seconds), 0.0),
+            func.coalesce(func.sum(VideoRow.size_bytes), 0),
+        ).where(indexed)
+    ).one()
+    damaged = connection.execute(select(func.count()).where(indexed, VideoRow.damaged)).scalar_one()
+    clips = connection.execute(
+        select(func.count(ClipRow.id)).join(VideoRow).where(indexed)
+    ).scalar_one()
+    vectors = connection.execute(
+        select(EncoderRow.fingerprint, func.count(VideoRow.id))
+        .outerjoin(ClipVectorRow, ClipVectorRow.encoder_id == EncoderRow.id)
+        .outerjoin(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+        .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
+        .group_by(EncoderRow.fingerprint)
+    ).all()
+    return LibraryStatistics(
+        indexed=counts.get(VideoState.INDEXED, 0),
+        missing=counts.get(VideoState.MISSING, 0),
+        failed=counts.get(VideoState.FAILED, 0),
+        damaged=damaged,
+        clips=clips,
+        video_seconds=float(seconds),
+        video_bytes=int(size_bytes),
+        database_bytes=_size_bytes(connection),
+        vectors=dict(vectors),
+    )
+
+
+def _size_bytes(connection: Connection) -> int | None:
+    if connection.dialect.name != "sqlite":
+        return None
+    file = connection.exec_driver_sql("PRAGMA database_list").first()
+    if file is None:
+        return None
+    parts = (Path(f"{file[2]}{suffix}") for suffix in ("", "-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())

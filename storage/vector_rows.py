@@ -1,0 +1,217 @@
+"""Vectors in the database: by clip, and what the vector index is derived from."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, insert, select
+
+from vidseek.storage.blobs import from_half
+from vidseek.storage.rows import chunks
+from vidseek.storage.schema import ChangeRow, ClipFramesRow, ClipRow, ClipVectorRow, VideoRow
+from vidseek.storage.types import EncoderSpec, FrameFeatures, VideoState
+from vidseek.storage.vectors import START, Position, VectorChanges, VectorSnapshot
+
+_MOST_RANGES = 1000
+_VECTORS_PER_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class StoredEncoder:
+    """An encoder as the database knows it."""
+
+    id: int
+    spec: EncoderSpec
+
+
+@dataclass(frozen=True)
+class Change:
+    """A writing transaction and what is noted of it in the history of what is searched."""
+
+    connection: Connection
+    sequence: int
+    stamp: int
+
+    @classmethod
+    def begin(cls, connection: Connection, sequence: int) -> Change:
+        """Start the change of that number."""
+        return cls(connection, sequence, secrets.randbits(62) + 1)
+
+    def log(self, clip_ids: Collection[int]) -> None:
+        """Note that clips may have entered or left what is searched, as ranges of ids."""
+        if not clip_ids:
+            return
+        ids = np.unique(np.fromiter(clip_ids, np.int64, len(clip_ids)))
+        breaks = np.flatnonzero(np.diff(ids) > 1)
+        firsts = ids[np.concatenate([[0], breaks + 1])]
+        lasts = ids[np.concatenate([breaks, [len(ids) - 1]])]
+        self.connection.execute(
+            insert(ChangeRow),
+            [
+                {
+                    "sequence": self.sequence,
+                    "first_clip_id": first,
+                    "last_clip_id": last,
+                    "stamp": self.stamp,
+                }
+                for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+            ],
+        )
+
+
+def read_position(connection: Connection) -> Position:
+    """Where the history of what is searched stands."""
+    row = connection.execute(
+        select(ChangeRow.sequence, ChangeRow.stamp).order_by(ChangeRow.sequence.desc()).limit(1)
+    ).first()
+    return START if row is None else Position(row.sequence, row.stamp)
+
+
+def read_vectors(
+    connection: Connection, encoder: StoredEncoder, clip_ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Read the vectors of those clips that there are.
+
+    Returns:
+        Their ids (K,), ascending, and vectors (K, D) float32.
+    """
+    found: list[tuple[int, bytes]] = []
+    for chunk in chunks(np.unique(clip_ids).tolist()):
+        found += connection.execute(
+            select(ClipVectorRow.clip_id, ClipVectorRow.vector)
+            .where(ClipVectorRow.clip_id.in_(chunk), ClipVectorRow.encoder_id == encoder.id)
+            .order_by(ClipVectorRow.clip_id)
+        ).all()
+    return _unpacked(found, encoder.spec)
+
+
+def read_frames(
+    connection: Connection, encoder: StoredEncoder, clip_ids: Collection[int]
+) -> dict[int, FrameFeatures]:
+    """Read what is kept of the frames of those clips that there are."""
+    spec = encoder.spec
+    found: dict[int, FrameFeatures] = {}
+    for chunk in chunks(clip_ids):
+        rows = connection.execute(
+            select(
+                ClipFramesRow.clip_id,
+                ClipFramesRow.frame_count,
+                ClipFramesRow.vectors,
+                ClipFramesRow.tokens,
+            ).where(ClipFramesRow.clip_id.in_(chunk), ClipFramesRow.encoder_id == encoder.id)
+        )
+        for clip_id, count, vectors, tokens in rows:
+            found[clip_id] = FrameFeatures(
+                from_half(vectors, (count, spec.dimension)),
+                from_half(tokens, (count, spec.tokens_per_frame, spec.token_dimension)),
+            )
+    return found
+
+
+def read_changes(
+    connection: Connection, encoder: StoredEncoder | None, since: Position
+) -> VectorChanges | None:
+    """Read what changed in the searchable vectors since a position.
+
+    Args:
+        connection: in a transaction.
+        encoder: None if the library holds nothing of it yet.
+        since: where the index stands.
+
+    Returns:
+        None if the library never was at that position.
+    """
+    if since != START:
+        stamp = connection.execute(
+            select(ChangeRow.stamp).where(ChangeRow.sequence == since.sequence).limit(1)
+        ).scalar()
+        if stamp != since.stamp:
+            return None
+    if encoder is None:
+        return VectorChanges.none(read_position(connection))
+    ranges = merged_ranges(
+        connection.execute(
+            select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
+            .where(ChangeRow.sequence > since.sequence)
+            .order_by(ChangeRow.first_clip_id)
+        ).all()
+    )
+    # A statement a range is quick; for thousands of them it is quicker to read past them.
+    spans = ranges.tolist()
+    if len(spans) > _MOST_RANGES:
+        spans = [[spans[0][0], spans[-1][1]]]
+    found: list[tuple[int, bytes]] = []
+    for first, last in spans:
+        within = ClipVectorRow.clip_id.between(first, last)
+        found += connection.execute(searchable(encoder.id).where(within)).all()
+    ids, vectors = _unpacked(found, encoder.spec)
+    chosen = in_ranges(ids, ranges)
+    return VectorChanges(read_position(connection), ranges, ids[chosen], vectors[chosen])
+
+
+def read_snapshot(connection: Connection, encoder: StoredEncoder | None) -> VectorSnapshot:
+    """Give all searchable vectors of an encoder, to be read while the transaction is open."""
+    position = read_position(connection)
+    if encoder is None:
+        return VectorSnapshot(position, 0, lambda: iter(()))
+    statement = searchable(encoder.id)
+    counting = statement.with_only_columns(func.count()).order_by(None)
+    count = connection.execute(counting).scalar_one()
+
+    def batches() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        rows = connection.execute(statement.execution_options(yield_per=_VECTORS_PER_BATCH))
+        for part in rows.partitions():
+            yield _unpacked(part, encoder.spec)
+
+    return VectorSnapshot(position, count, batches)
+
+
+def searchable(encoder_id: int) -> Any:
+    """Ids and vectors of what is searched with an encoder, by ascending id."""
+    return (
+        select(ClipVectorRow.clip_id, ClipVectorRow.vector)
+        .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+        .join(VideoRow, VideoRow.id == ClipRow.video_id)
+        .where(ClipVectorRow.encoder_id == encoder_id, VideoRow.state == VideoState.INDEXED)
+        .order_by(ClipVectorRow.clip_id)
+    )
+
+
+def merged_ranges(ranges: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Join ranges that overlap or touch.
+
+    Args:
+        ranges: first and last ids, ascending by first.
+
+    Returns:
+        (R, 2) int64.
+    """
+    merged: list[list[int]] = []
+    for first, last in ranges:
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1][1] = max(merged[-1][1], last)
+        else:
+            merged.append([first, last])
+    return np.array(merged, dtype=np.int64).reshape(-1, 2)
+
+
+def in_ranges(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(T,) which ids lie in one of the ranges (R, 2), which ascend and do not overlap."""
+    if len(ranges) == 0:
+        return np.zeros(len(ids), dtype=bool)
+    at = np.searchsorted(ranges[:, 0], ids, side="right") - 1
+    inside: NDArray[np.bool_] = (at >= 0) & (ids <= ranges[at, 1])
+    return inside
+
+
+def _unpacked(
+    rows: Sequence[tuple[int, bytes]], spec: EncoderSpec
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids (T,) and vectors (T, D) of rows."""
+    ids = np.fromiter((clip_id for clip_id, _ in rows), np.int64, len(rows))
+    return ids, from_half(b"".join([blob for _, blob in rows]), (len(rows), spec.dimension))
