@@ -100,13 +100,6 @@ class Base:
             rows[slice(start, end) if self._order is None else self._order[start:end]] = True
         return rows
 
-    def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(N,) rows of these clips."""
-        rows = np.zeros(len(self), dtype=bool)
-        found = self.find(ids)
-        rows[found[found >= 0]] = True
-        return rows
-
     def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each clip, -1 where there is none."""
         if len(self) == 0:

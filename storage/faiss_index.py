@@ -215,9 +215,8 @@ class FaissIndex:
         rows = state.alive
         tail_ids, tail = state.tail_ids, state.tail
         if allowed is not None:
-            allowed = np.unique(np.asarray(allowed, dtype=np.int64))
-            rows = rows & state.base.rows_of(allowed)
-            chosen = np.isin(tail_ids, allowed, assume_unique=True)
+            rows = rows & np.isin(state.base.ids, allowed)
+            chosen = np.isin(tail_ids, allowed)
             tail_ids, tail = tail_ids[chosen], tail[chosen]
         scores, ids = state.base.search(queries, wanted, rows, self._stored_vectors)
         if len(tail_ids):
