@@ -3,6 +3,12 @@
 A cut is a step between two samples that is large for this video and for its neighbourhood; how
 large in absolute terms depends on encoder and content, so nothing here is compared with a fixed
 number of its units.
+
+Measured by benchmarks/shots.py, boundary F1 within 1 s on two vlogs (417 s) and on joined clips
+(6 x 75 s), and the time of both with decoding: PySceneDetect's AdaptiveDetector over every picture
+0.784 and 0.769 in 31 s, its ContentDetector 0.677 and 0.870 in 37 s; this cut by signatures alone
+0.633 and 0.871 in 4 s over the samples of ``fast``, 0.700 and 0.926 in 9 s over those of ``dense``;
+with frame vectors as well, which are there anyway, 0.652 and 0.889, 0.700 and 0.931.
 """
 
 from __future__ import annotations
