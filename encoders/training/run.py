@@ -26,6 +26,9 @@ from vidseek.encoders.training.towers import PictureSet, train_towers
 
 logger = logging.getLogger(__name__)
 
+ABSENT_GALLERY = 200
+"""Clips in the libraries that lack what a sentence asks for: that of a few hours of video."""
+
 
 def train(
     settings: Settings,
@@ -71,14 +74,23 @@ def train(
     if "confidence" in stages:
         matched, mismatched = confidence_scores(load_temporal(run), dev, corpus)
         scale, bias = fit_confidence(matched, mismatched)
-        logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
-        record_choices(run, confidence_scale=scale, confidence_bias=bias)
+        if scale > 0:
+            logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
+            record_choices(run, confidence_scale=scale, confidence_bias=bias)
+        else:
+            logger.warning("scores do not tell right from wrong: no confidence")
+            record_choices(run, confidence_scale=None, confidence_bias=None)
 
 
 def confidence_scores(
     temporal: Temporal, dev: ItemBank, corpus: Corpus
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores of dev sentences with the right item, and with all wrong ones of its set."""
+    """Scores of dev sentences: with the right item, and with the best of a gallery of wrong ones.
+
+    A confidence says whether a hit is what was asked for, and a hit is the best that a library has:
+    against any wrong item the best hit for a thing that no video shows would look convincing.
+    """
+    random = np.random.default_rng(0)
     clips = clip_vectors(temporal, dev, np.arange(len(dev)))
     matched, mismatched = [], []
     for kind in ("flickr8k", "msrvtt"):
@@ -86,5 +98,9 @@ def confidence_scores(
         queries = corpus.vectors[[dev.sentences[place][0] for place in places]]
         scores = queries @ clips[places].T
         matched.append(np.diagonal(scores).copy())
-        mismatched.append(scores[~np.eye(len(places), dtype=bool)])
+        np.fill_diagonal(scores, -np.inf)
+        for group in np.array_split(
+            random.permutation(len(places)), max(1, len(places) // ABSENT_GALLERY)
+        ):
+            mismatched.append(scores[:, group].max(axis=1))
     return np.concatenate(matched), np.concatenate(mismatched)
