@@ -65,11 +65,11 @@ _START = (
 def default_reader(plan: SamplingPlan) -> ReaderName:
     """The reader that serves a plan best: PyAV serves every one.
 
-    By benchmarks/decoding.py on 60 s of H.264 (2 busy cores, 1 decoder thread; PyAV against
-    decord, seconds, MiB on top of the process): keyframes 0.34 : 0.61 s and 18 : 40 MiB at 720p,
-    1.2 : 1.2 s and 25 : 57 MiB at 1080p; a frame every second 3.9 : 5.6 s and 49 : 65 MiB at 720p,
-    5.4 : 9.8 s and 64 : 84 MiB at 1080p; 12 scattered ones 1.8 : 5.9 s at 720p. PyAV skips pictures
-    that no other leans on, goes on behind damage, and is right where decord is not (see
+    By benchmarks/decoding.py on 60 s of H.264, 2 cores that had other work, 1 decoder thread; PyAV
+    against decord. Seconds, best of 2: keyframes 0.34 : 0.61 at 720p, 1.2 : 1.2 at 1080p; a frame
+    every second 3.9 : 5.6 and 5.4 : 9.8; 12 scattered 1.8 : 5.9 and 4.2 : 7.5. MiB on top of the
+    process, in another run: keyframes 18 : 40, 25 : 57; every second 49 : 65, 64 : 84. PyAV skips
+    pictures that no other leans on, goes on behind damage, and is right where decord is not (see
     ``decord_reader``).
     """
     del plan
