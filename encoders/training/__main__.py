@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.encoders.manifest import PARTS, WEIGHTS_FOLDER
 from vidseek.encoders.training.settings import STAGES
 
 DATA = Path("../shared/data")
@@ -39,6 +39,7 @@ def main() -> None:
     export.add_argument("--run", dest="folder", type=Path, default=Path(".cache/runs/builtin"))
     export.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
     export.add_argument("--revision", required=True)
+    export.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     export.set_defaults(run=_export)
 
     arguments = parser.parse_args()
@@ -69,7 +70,12 @@ def _train(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from vidseek.encoders.training.publish import publish
 
-    publish(arguments.folder, folder=arguments.weights, revision=arguments.revision)
+    publish(
+        arguments.folder,
+        folder=arguments.weights,
+        revision=arguments.revision,
+        parts=arguments.parts,
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,8 @@ POOL = 40
 """Negatives are drawn from so many best wrong items."""
 CANDIDATES = 50
 """Depth of re-ranking that the choice is made at."""
+Frames = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Vectors (F, 384) and tokens (F, M, T) of an item."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -97,7 +100,9 @@ def train_cross_modal(
         if step % 25 == 0:
             gain = float(np.mean(losses[-25:]))
             history.append({"step": step, "loss_change": gain})
-            logger.info("cross-modal step %d: loss %+.4f against the first stage", step, gain)
+            logger.info(
+                "cross-modal step %d: loss %+.4f against the first stage's %.4f", step, gain, plain
+            )
     head.eval()
     choose_share(head, dev, corpus, text, tokenizer, run=run, history=history)
     head.save_pretrained(run / "cross_modal")
@@ -128,25 +133,41 @@ def _step_loss(
     candidates[:, 0] = chosen
     for row in range(len(chosen)):
         candidates[row, 1:] = places[random.choice(hardest[row], count, replace=False)]
-    first = np.einsum("qd,qcd->qc", corpus.vectors[sentences], means[candidates])
+    seen = {place: _blur(bank, place, settings.noise, random) for place in np.unique(candidates)}
+    blurred = np.stack([vectors.mean(0) for vectors, _ in seen.values()])
+    blurred /= np.linalg.norm(blurred, axis=1, keepdims=True)
+    row_of = {place: row for row, place in enumerate(seen)}
+    rows = np.vectorize(row_of.__getitem__)(candidates)
+    first = np.einsum("qd,qcd->qc", corpus.vectors[sentences], blurred[rows])
     read = _read(text, tokenizer, [corpus.sentences[place] for place in sentences])
-    scores = _score(head, read, bank, candidates, torch.from_numpy(first))
+    scores = _score(head, read, seen, candidates, torch.from_numpy(first))
     target = torch.zeros(len(chosen), dtype=torch.int64)
     plain = functional.cross_entropy(SCALE * torch.from_numpy(first), target)
     return functional.cross_entropy(SCALE * scores, target), float(plain)
 
 
+def _blur(bank: ItemBank, place: int, noise: float, random: np.random.Generator) -> Frames:
+    """An item's vectors and tokens with noise on them."""
+    vectors, tokens = bank.vectors[place], bank.tokens[place]
+    if noise == 0.0:
+        return vectors, tokens
+    blurred = vectors + random.normal(0, noise / vectors.shape[1] ** 0.5, vectors.shape)
+    blurred /= np.linalg.norm(blurred, axis=1, keepdims=True)
+    grainy = tokens + random.normal(0, 0.5 * noise * tokens.std(), tokens.shape)
+    return blurred.astype(np.float32), grainy.astype(np.float32)
+
+
 def _score(
     head: CrossModal,
     read: _Sentences,
-    bank: ItemBank,
+    items: Mapping[int, Frames],
     candidates: NDArray[np.intp],
     first: Tensor,
 ) -> Tensor:
     """(Q, C) scores of every sentence's candidates."""
-    flat = candidates.reshape(-1)
-    vectors, mask = pad_items([bank.vectors[place] for place in flat])
-    tokens, _ = pad_items([bank.tokens[place] for place in flat])
+    flat: list[int] = candidates.reshape(-1).tolist()
+    vectors, mask = pad_items([items[place][0] for place in flat])
+    tokens, _ = pad_items([items[place][1] for place in flat])
     repeat = candidates.shape[1]
     scores: Tensor = head(
         read.hidden.repeat_interleave(repeat, 0),
@@ -173,6 +194,7 @@ def choose_share(
 ) -> None:
     """Scale the head's correction to what is best on dev rows, and record whether it is used."""
     means = dev.means()
+    items = {place: (dev.vectors[place], dev.tokens[place]) for place in range(len(dev))}
     table: dict[float, list[NDArray[np.intp]]] = {share: [] for share in SHARES}
     for kind in ("flickr8k", "msrvtt"):
         places = dev.of_kind(kind)
@@ -184,7 +206,7 @@ def choose_share(
             order = np.argsort(-first, axis=1)[:, :depth]
             read = _read(text, tokenizer, [corpus.sentences[sentence] for _, sentence in some])
             top = np.take_along_axis(first, order, 1)
-            scores = _score(head, read, dev, places[order], torch.from_numpy(top)).numpy()
+            scores = _score(head, read, items, places[order], torch.from_numpy(top)).numpy()
             for share in SHARES:
                 mixed = first.copy()
                 # What is re-ranked stays above what is not.
@@ -193,9 +215,13 @@ def choose_share(
     rank = {share: np.concatenate(parts) for share, parts in table.items()}
     quality = {share: float((1.0 / (1 + found)).mean()) for share, found in rank.items()}
     best = max(SHARES, key=lambda share: quality[share])
-    logger.info("re-ranking, mean reciprocal rank by share: %s", quality)
+    gain = paired_interval(1.0 / (1 + rank[best]) - 1.0 / (1 + rank[0.0]))
+    if gain[0] <= 0.0:
+        best = 0.0  # a better place by chance is no reason to make every search slower
+    logger.info("re-ranking, mean reciprocal rank by share: %s, gain %s", quality, gain)
     report = {
         "share": best,
+        "gain_interval": gain,
         "mean_reciprocal_rank": {str(share): value for share, value in quality.items()},
         "r1": {str(share): recall(found, 1) for share, found in rank.items()},
         "r10": {str(share): recall(found, 10) for share, found in rank.items()},
@@ -204,6 +230,16 @@ def choose_share(
     (run / "cross_modal.json").write_text(json.dumps(report, indent=1))
     head.config.largest_correction *= best if best > 0 else 1.0
     record_choices(run, rerank=best > 0)
+
+
+def paired_interval(
+    differences: NDArray[np.float64], *, samples: int = 2000
+) -> tuple[float, float]:
+    """The bootstrap 95 % interval of a mean of paired differences."""
+    random = np.random.default_rng(0)
+    means = differences[random.integers(0, len(differences), (samples, len(differences)))].mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def record_choices(run: Path, **choices: object) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.manifest import Manifest, write_manifest
+from vidseek.encoders.manifest import PARTS, Manifest, read_manifest, write_manifest
 from vidseek.encoders.model.configuration import (
     SENTENCE_DIMENSION,
     CrossModalConfig,
@@ -74,21 +75,29 @@ def load_cross_modal(run: Path) -> CrossModal:
     return head
 
 
-def publish(run: Path, *, folder: Path, revision: str) -> Manifest:
-    """Export every part of a run and describe the files in the manifest.
+def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = PARTS) -> Manifest:
+    """Export parts of a run and describe all files in the manifest.
 
     Args:
         run: the training run's folder.
         folder: where the files go.
-        revision: the name of this set of weights.
+        revision: the name of what is exported now.
+        parts: what to export; the other files of the folder stay as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    known = {} if set(parts) >= set(PARTS) else read_manifest(folder).parts
+    revisions = {name: part.revision for name, part in known.items()}
+    revisions |= dict.fromkeys(parts, revision)
     vision = load_vision(run)
-    text, _ = load_text(run)
-    export_vision(vision, folder / "vision.onnx")
-    export_temporal(load_temporal(run), folder / "temporal.onnx")
-    export_text(text, (run / "text" / "tokenizer.json").read_text(), folder / "text.onnx")
-    export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
+    if "vision" in parts:
+        export_vision(vision, folder / "vision.onnx")
+    if "temporal" in parts:
+        export_temporal(load_temporal(run), folder / "temporal.onnx")
+    if "text" in parts:
+        tokenizer = (run / "text" / "tokenizer.json").read_text()
+        export_text(load_text(run)[0], tokenizer, folder / "text.onnx")
+    if "cross_modal" in parts:
+        export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
     choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}
     if (run / "choices.json").exists():
         choices |= json.loads((run / "choices.json").read_text())
@@ -105,10 +114,7 @@ def publish(run: Path, *, folder: Path, revision: str) -> Manifest:
             "confidence_scale": choices["confidence_scale"],
             "confidence_bias": choices["confidence_bias"],
         },
-        revisions={
-            part: choices.get("revisions", {}).get(part, revision)
-            for part in ("text", "vision", "temporal", "cross_modal")
-        },
+        revisions=revisions,
         rerank=bool(choices["rerank"]),
     )
     for file in sorted(folder.glob("*.onnx")):

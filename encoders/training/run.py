@@ -85,10 +85,14 @@ def train(
 def confidence_scores(
     temporal: Temporal, dev: ItemBank, corpus: Corpus
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores of dev sentences: with the right item, and with the best of a gallery of wrong ones.
+    """Scores of the best hits of dev sentences, in galleries that hold the right item and do not.
 
-    A confidence says whether a hit is what was asked for, and a hit is the best that a library has:
-    against any wrong item the best hit for a thing that no video shows would look convincing.
+    A confidence says whether a hit is what was asked for, and a hit is the best that a library has.
+    Against any wrong item the best hit for a thing that no video shows would look convincing.
+
+    Returns:
+        Scores of right items that come first in a gallery of ``ABSENT_GALLERY`` wrong ones, and
+        those of the best wrong one of every such gallery.
     """
     random = np.random.default_rng(0)
     clips = clip_vectors(temporal, dev, np.arange(len(dev)))
@@ -97,10 +101,11 @@ def confidence_scores(
         places = dev.of_kind(kind)
         queries = corpus.vectors[[dev.sentences[place][0] for place in places]]
         scores = queries @ clips[places].T
-        matched.append(np.diagonal(scores).copy())
+        right = np.diagonal(scores).copy()
         np.fill_diagonal(scores, -np.inf)
-        for group in np.array_split(
-            random.permutation(len(places)), max(1, len(places) // ABSENT_GALLERY)
-        ):
-            mismatched.append(scores[:, group].max(axis=1))
+        galleries = max(1, len(places) // ABSENT_GALLERY)
+        for gallery in np.array_split(random.permutation(len(places)), galleries):
+            wrong = scores[:, gallery].max(axis=1)
+            matched.append(right[right > wrong])
+            mismatched.append(wrong)
     return np.concatenate(matched), np.concatenate(mismatched)

@@ -80,6 +80,9 @@ class HeadSettings:
     warm_up: float = 0.05
     negatives: int = 7
     """Hard negatives a sentence (cross-modal head only)."""
+    noise: float = 0.0
+    """Length of the noise added to unit frame vectors (cross-modal head only): the towers know
+    their training pictures better than any other; the head must not learn to rely on that."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ SCALE = 20.0
 """Of cosines before the softmax."""
 SECONDS_APART = 3.0
 EVALUATION_STEPS = 25
+PATIENCE_STEPS = 500
+"""Without a better figure for so long, the stage ends before its budget."""
 
 
 def train_temporal(
@@ -49,11 +51,12 @@ def train_temporal(
         )
     )
     videos = train.of_kind("msrvtt")
-    best_loss, figures = _dev_loss(temporal, dev, corpus)
+    figures = _dev_figures(temporal, dev, corpus)
+    best_rank = figures["mrr"]
     logger.info("plain mean: %s", figures)
     history = [{"step": 0, **figures}]
     best = copy.deepcopy(temporal.state_dict())
-    started, step = time.monotonic(), 0
+    started, step, best_step = time.monotonic(), 0, 0
     while True:
         used = settings.budget.used(minutes=(time.monotonic() - started) / 60, steps=step)
         if used >= 1.0:
@@ -74,11 +77,14 @@ def train_temporal(
         optimizer.step()
         step += 1
         if step % EVALUATION_STEPS == 0:
-            dev_loss, figures = _dev_loss(temporal, dev, corpus)
+            figures = _dev_figures(temporal, dev, corpus)
             history.append({"step": step, **figures})
             logger.info("temporal step %d: train %.3f, dev %s", step, float(loss) / 2, figures)
-            if dev_loss < best_loss:
-                best_loss, best = dev_loss, copy.deepcopy(temporal.state_dict())
+            if figures["mrr"] > best_rank:
+                best_rank, best_step = figures["mrr"], step
+                best = copy.deepcopy(temporal.state_dict())
+            if step - best_step >= PATIENCE_STEPS:
+                break
     temporal.load_state_dict(best)
     temporal.eval().save_pretrained(run / "temporal")
     (run / "temporal.json").write_text(json.dumps(history, indent=1))
@@ -110,8 +116,8 @@ def clip_vectors(
 
 
 @torch.inference_mode()
-def _dev_loss(temporal: Temporal, dev: ItemBank, corpus: Corpus) -> tuple[float, dict[str, float]]:
-    """InfoNCE over all dev videos, and recall."""
+def _dev_figures(temporal: Temporal, dev: ItemBank, corpus: Corpus) -> dict[str, float]:
+    """InfoNCE over all dev videos, mean reciprocal rank, recall."""
     temporal.eval()
     videos = dev.of_kind("msrvtt")
     clips = temporal(*_clips(dev, videos, SECONDS_APART))
@@ -121,4 +127,5 @@ def _dev_loss(temporal: Temporal, dev: ItemBank, corpus: Corpus) -> tuple[float,
     loss = float(functional.cross_entropy(logits, target))
     rank = ranks(logits.numpy(), target.numpy())
     figures = {f"r{k}": round(recall(rank, k), 2) for k in (1, 5, 10)}
-    return loss, {"loss": round(loss, 4), **figures}
+    mrr = float((1.0 / (1 + rank)).mean())
+    return {"loss": round(loss, 4), "mrr": round(mrr, 4), **figures}
