@@ -12,8 +12,13 @@ from collections.abc import Sequence
 
 from vidseek.storage.types import EncoderSpec, SearchHit
 
-CONFIDENT = 0.5
-"""A hit counts as a match from this confidence on: more likely right than wrong."""
+CONFIDENT = 0.3
+"""A person is shown hits from this confidence on.
+
+With the built-in model on 132 real clips, 83 % of the sentences that describe one of them get an
+answer, 25 % of 20 sentences about things that none shows, and no string without meaning. At 0.5 it
+would be 44 and 5 % (tests/search/test_captions.py prints them).
+"""
 
 
 def confidence_of(score: float, spec: EncoderSpec) -> float | None:

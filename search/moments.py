@@ -24,7 +24,7 @@ DEFAULT_MARGIN = 0.02
 queries by picture or video. On the scenes of two vlogs: spans found by title met the scene (IoU 0.3
 within 5 hits) in 23 % of cases without merging, 32 % at 0.02, 27 % at 0.05; spans found by the
 scene's middle half had a mean IoU with it of 0.65, 0.68 and 0.64."""
-NEIGHBOUR_ODDS = 2 / 3
+NEIGHBOUR_ODDS = 0.8
 """Calibrated, a neighbour joins when its odds of matching are at least this part of the best's."""
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vidseek.search.moments import (
     DEFAULT_MARGIN,
     MAX_MOMENT_SECONDS,
+    NEIGHBOUR_ODDS,
     ScoredClip,
     find_moments,
     limit_per_video,
@@ -119,5 +120,5 @@ def test_per_video_keeps_the_best_of_each_video() -> None:
 def test_margin_is_a_ratio_of_odds_where_scores_are_calibrated() -> None:
     scale = 20.0
     odds = math.exp(-scale * merge_margin(scale))
-    assert math.isclose(odds, 2 / 3)
+    assert math.isclose(odds, NEIGHBOUR_ODDS)
     assert merge_margin(None) == DEFAULT_MARGIN
