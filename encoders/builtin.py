@@ -132,6 +132,10 @@ class BuiltinEncoder:
         Returns:
             (len(texts), D) float32, L2-normalised.
         """
+        for text in texts:
+            # Other alphabets are read letter by letter, and what comes out means nothing.
+            if text and not text.isascii() and not any(map(_is_latin_letter, text)):
+                logger.warning("the built-in model understands English only, not %r", text[:60])
         results = np.empty((len(texts), self.spec.dimension), np.float32)
         for start in range(0, len(texts), TEXT_BATCH):
             vectors, _ = self._run_text(texts[start : start + TEXT_BATCH])
@@ -266,6 +270,10 @@ def _thin(clip: FrameFeatures, most: int) -> FrameFeatures:
     if len(clip) <= most:
         return clip
     return clip[np.linspace(0, len(clip) - 1, most).round().astype(np.intp)]
+
+
+def _is_latin_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
 
 
 def _usable_cores() -> int:

@@ -96,7 +96,7 @@ class TextCandidates:
     """Clips for a sentence: cosine first, the cross-modal head for the best of those.
 
     With an unwanted text the score is ``s(text) - NOT_WEIGHT * cosine(unwanted, clip)``: what shows
-    the unwanted thing sinks in proportion, what has nothing to do with it stays where it was. The
+    the unwanted thing sinks in proportion, what is unlike it rises a little. The
     difference is linear in the clip's vector, so the index ranks by it directly.
     """
 

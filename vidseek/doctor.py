@@ -217,7 +217,8 @@ def _examine_indexes(store: LibraryStore, *, repair: bool) -> list[Finding]:
         try:
             problems = store.vector_index(spec).verify(repair=repair)
         except LibraryError as error:
-            problems = [str(error)]
+            findings.append(Finding(str(error), "run vidseek doctor again after that"))
+            continue
         findings += [
             Finding(f"{problem} (repaired)" if repair else problem, next_step)
             for problem in problems

@@ -142,3 +142,12 @@ def test_a_manifest_is_read_as_it_was_written(folder):
     assert written.spec.revision == "next"
     assert written.rerank is not manifest.rerank
     assert {part.revision for part in written.parts.values()} == {"next"}
+
+
+def test_another_alphabet_is_warned_of_and_accents_are_not(caplog):
+    encoder = BuiltinEncoder()
+    with caplog.at_level("WARNING"):
+        encoder.encode_text(["a café by the sea", "", "2024"])
+        assert not caplog.records
+        encoder.encode_text(["собака"])
+    assert "English" in caplog.text
