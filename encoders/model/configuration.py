@@ -24,7 +24,7 @@ class VisionConfig(ViTConfig):  # type: ignore[misc]
     intermediate_size: int = 1024
     layer_norm_eps: float = 1e-6
     image_size: int = 260
-    tokens_per_frame: int = 4
+    tokens_per_frame: int = 8
     token_dimension: int = 128
     head_width: int = 768
     head_dropout: float = 0.3
@@ -47,20 +47,21 @@ class TemporalConfig(ViTConfig):  # type: ignore[misc]
 
 @strict
 class CrossModalConfig(BertConfig):  # type: ignore[misc]
-    """The head that reads text tokens and frame tokens together."""
+    """The head in which text tokens attend over frame tokens."""
 
     model_type = "vidseek_cross_modal"
 
     vocab_size: int = 1
-    hidden_size: int = 192
+    hidden_size: int = 128
     num_hidden_layers: int = 2
     num_attention_heads: int = 4
-    intermediate_size: int = 768
-    is_decoder: bool = True
-    add_cross_attention: bool = True
+    intermediate_size: int = 256
     use_cache: bool = False
+    hidden_dropout_prob: float | int = 0.1
     attention_probs_dropout_prob: float | int = 0.0
     text_size: int = SENTENCE_DIMENSION
     token_dimension: int = 128
-    largest_correction: float = 0.2
+    aligned_size: int = 192
+    """Length of the vectors in which words and frame tokens meet."""
+    largest_correction: float = 0.25
     """Bound of what the head adds to a cosine; matched and mismatched pairs lie about 0.3 apart."""

@@ -114,17 +114,30 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
 
         return [self.stem.blocks[FINE_BLOCKS:], self.stem.last]
 
-    def forward(self, fine: Tensor, *, output_attentions: bool = False) -> FrameOutput:
+    def _drop_cells(self, hidden: Tensor, share: float) -> Tensor:
+        leading = 1 + self.config.tokens_per_frame
+        cells = hidden.shape[1] - leading
+        kept = torch.rand(hidden.shape[0], cells, device=hidden.device).argsort(1)
+        kept = kept[:, : max(1, round(cells * share))] + leading
+        chosen = hidden.gather(1, kept[..., None].expand(-1, -1, hidden.shape[2]))
+        return torch.cat([hidden[:, :leading], chosen], 1)
+
+    def forward(
+        self, fine: Tensor, *, output_attentions: bool = False, keep_cells: float = 1.0
+    ) -> FrameOutput:
         """Encode frames from the stem's fine map.
 
         Args:
             fine: (N, 120, H, W) of ``Stem.fine_map``, the whole (17 x 17) or a crop.
+            keep_cells: share of the cells, drawn anew for every frame, that the Transformer sees.
             output_attentions: also return where every token looked (needs the ``eager`` attention
                 implementation).
         """
         coarse = self.stem.coarse_map(fine)
         pooled = self.stem.pooled(coarse)
         hidden = self.embeddings(fine, coarse)
+        if keep_cells < 1.0:
+            hidden = self._drop_cells(hidden, keep_cells)
         attentions: list[Tensor] = []
         for layer in self.layers:
             if output_attentions:

@@ -23,9 +23,8 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
 
     cache = commands.add_parser("cache", help="compute the feature maps of pictures")
-    cache.add_argument(
-        "--sets", nargs="+", default=["flickr8k", "msrvtt", "sports100", "caltech101"]
-    )
+    cache.add_argument("--sets", nargs="+", help="some of the configuration's sets")
+    cache.add_argument("--config", type=Path, default=Path(__file__).with_name("builtin.toml"))
     cache.add_argument("--threads", type=int, default=2)
     cache.set_defaults(run=_cache)
 
@@ -49,9 +48,14 @@ def main() -> None:
 
 def _cache(arguments: argparse.Namespace) -> None:
     from vidseek.encoders.training.cache import cache_pictures
+    from vidseek.encoders.training.settings import read_settings
 
-    for name in arguments.sets:
-        cache_pictures(arguments.data, name, arguments.cache, threads=arguments.threads)
+    settings = read_settings(arguments.config)
+    for name in arguments.sets or settings.sets:
+        views = settings.towers.views.get(name, 0)
+        cache_pictures(
+            arguments.data, name, arguments.cache, views=views, threads=arguments.threads
+        )
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,9 @@
-"""Sentences of the training data: collected, and turned into vectors by the frozen text encoder.
+"""Sentences of the training data: collected, tokenised, and turned into vectors.
 
-corpus = Corpus.prepare(settings, data, run)
+corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
 corpus.vectors[corpus.ids["a dog runs"]]
+
+The vectors of `prepare` are those of MiniLM as it came; `with_text` makes those of a tuned one.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +32,16 @@ from vidseek.encoders.training.pictures import PictureRow, read_rows, row_captio
 logger = logging.getLogger(__name__)
 
 
-def load_text(run: Path) -> tuple[Text, Tokenizer]:
-    """The text encoder and tokeniser of a run."""
-    bert = BertModel.from_pretrained(run / "text", add_pooling_layer=False)
-    tokenizer = Tokenizer.from_file(str(run / "text" / "tokenizer.json"))
+def load_text(run: Path, *, tuned: bool = True) -> tuple[Text, Tokenizer]:
+    """The text encoder and tokeniser of a run: as tuned, or as it came."""
+    folder = run / "minilm"
+    if tuned and (run / "text" / "config.json").exists():
+        folder = run / "text"
+    # Dropout on attention costs a tenth of a step in random numbers.
+    bert = BertModel.from_pretrained(
+        folder, add_pooling_layer=False, attention_probs_dropout_prob=0.0
+    )
+    tokenizer = Tokenizer.from_file(str(run / "minilm" / "tokenizer.json"))
     tokenizer.enable_truncation(POSITIONS)
     tokenizer.enable_padding(pad_id=0)
     return Text(bert).eval(), tokenizer
@@ -67,6 +75,12 @@ class Corpus:
     ids: dict[str, int]
     vectors: NDArray[np.float32]
     """(N, 384) float32, L2-normalised."""
+    tokens: list[list[int]]
+    """Token ids of every sentence, [CLS] and [SEP] included."""
+
+    def with_text(self, text: Text, tokenizer: Tokenizer) -> Corpus:
+        """The same sentences with another encoder's vectors."""
+        return replace(self, vectors=encode_sentences(text, tokenizer, self.sentences))
 
     @classmethod
     def prepare(cls, sets: tuple[str, ...], vocabulary: int, data: Path, run: Path) -> Corpus:
@@ -75,10 +89,10 @@ class Corpus:
         What a previous call left in the folder is used again.
         """
         rows = {name: read_rows(data, name) for name in sets}
-        if not (run / "text" / "tokenizer.json").exists():
+        if not (run / "minilm" / "tokenizer.json").exists():
             chosen = choose_vocabulary(_vocabulary_sentences(rows, data), size=vocabulary)
-            load_minilm(chosen).bert.save_pretrained(run / "text")
-            (run / "text" / "tokenizer.json").write_text(tokenizer_json(chosen))
+            load_minilm(chosen).bert.save_pretrained(run / "minilm")
+            (run / "minilm" / "tokenizer.json").write_text(tokenizer_json(chosen))
         sentences = sorted(
             {
                 caption
@@ -90,14 +104,18 @@ class Corpus:
         )
         files = run / "sentences.json", run / "sentences.npy"
         known = json.loads(files[0].read_text()) if files[0].exists() else []
+        text, tokenizer = load_text(run, tuned=False)
         if set(sentences) <= set(known):
             sentences, vectors = known, np.load(files[1])
         else:
             logger.info("encoding %d sentences", len(sentences))
-            vectors = encode_sentences(*load_text(run), sentences)
+            vectors = encode_sentences(text, tokenizer, sentences)
             np.save(files[1], vectors)
             files[0].write_text(json.dumps(sentences))
-        return cls(sentences, {sentence: i for i, sentence in enumerate(sentences)}, vectors)
+        ids = {sentence: place for place, sentence in enumerate(sentences)}
+        tokenizer.no_padding()
+        tokens = [encoding.ids for encoding in tokenizer.encode_batch(sentences)]
+        return cls(sentences, ids, vectors, tokens)
 
 
 def _vocabulary_sentences(rows: dict[str, list[PictureRow]], data: Path) -> list[str]:

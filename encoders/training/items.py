@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from vidseek.encoders.model.vision import Vision
+from vidseek.encoders.training.batches import PictureSet, load_maps
 from vidseek.encoders.training.corpus import Corpus
 from vidseek.encoders.training.pictures import PictureRow
-from vidseek.encoders.training.towers import PictureSet, load_maps
 
 logger = logging.getLogger(__name__)
 

@@ -94,7 +94,7 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
     if "temporal" in parts:
         export_temporal(load_temporal(run), folder / "temporal.onnx")
     if "text" in parts:
-        tokenizer = (run / "text" / "tokenizer.json").read_text()
+        tokenizer = (run / "minilm" / "tokenizer.json").read_text()
         export_text(load_text(run)[0], tokenizer, folder / "text.onnx")
     if "cross_modal" in parts:
         export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")

@@ -16,13 +16,19 @@ import torch
 from numpy.typing import NDArray
 
 from vidseek.encoders.model.temporal import Temporal
-from vidseek.encoders.training.corpus import Corpus
-from vidseek.encoders.training.cross_modal import record_choices, train_cross_modal
+from vidseek.encoders.training.batches import PictureSet
+from vidseek.encoders.training.corpus import Corpus, load_text
 from vidseek.encoders.training.items import ItemBank
-from vidseek.encoders.training.publish import fit_confidence, load_temporal, load_vision
+from vidseek.encoders.training.publish import (
+    fit_confidence,
+    load_cross_modal,
+    load_temporal,
+    load_vision,
+)
+from vidseek.encoders.training.rerank import choose_share, record_choices
 from vidseek.encoders.training.settings import STAGES, Settings
 from vidseek.encoders.training.temporal import clip_vectors, train_temporal
-from vidseek.encoders.training.towers import PictureSet, train_towers
+from vidseek.encoders.training.towers import train_towers
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +56,19 @@ def train(
     torch.set_num_threads(settings.threads)
     run.mkdir(parents=True, exist_ok=True)
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
-    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
+    views = settings.towers.views
+    sets = {
+        name: PictureSet.open(data, cache, name, views=views.get(name, 0)) for name in settings.sets
+    }
     if "towers" in stages:
         train_towers(settings, sets, corpus, run=run)
-    if not {"temporal", "cross_modal", "confidence"} & set(stages):
+    if not {"temporal", "rerank", "confidence"} & set(stages):
         return
     vision = load_vision(run)
+    text, tokenizer = load_text(run)
+    corpus = corpus.with_text(text, tokenizer)
     dev = ItemBank.encode(vision, sets, corpus, split="dev", run=run)
-    if {"temporal", "cross_modal"} & set(stages):
+    if "temporal" in stages:
         bank = ItemBank.encode(
             vision,
             sets,
@@ -67,10 +78,11 @@ def train(
             seed=settings.seed,
             most=settings.head_pictures,
         )
-        if "temporal" in stages:
-            train_temporal(settings.temporal, bank, dev, corpus, run=run, seed=settings.seed)
-        if "cross_modal" in stages:
-            train_cross_modal(settings.cross_modal, bank, dev, corpus, run=run, seed=settings.seed)
+        train_temporal(settings.temporal, bank, dev, corpus, run=run, seed=settings.seed)
+    if "rerank" in stages:
+        head = load_cross_modal(run)
+        choose_share(head, dev, corpus, text, tokenizer, run=run)
+        head.save_pretrained(run / "cross_modal")
     if "confidence" in stages:
         matched, mismatched = confidence_scores(load_temporal(run), dev, corpus)
         scale, bias = fit_confidence(matched, mismatched)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-STAGES = ("towers", "temporal", "cross_modal", "confidence")
+STAGES = ("towers", "temporal", "rerank", "confidence")
 """The parts of a run, in order."""
 
 
@@ -40,7 +40,7 @@ class BudgetSettings:
 
 @dataclass(frozen=True)
 class TowerSettings:
-    """Training of the visual encoder into the frozen space of sentences."""
+    """Training of the towers and of the cross-modal head."""
 
     budget: BudgetSettings
     flickr8k: int = 120
@@ -49,8 +49,13 @@ class TowerSettings:
     """Videos of msrvtt in a batch, one frame each."""
     classes: int = 24
     """Pictures with a class name for caption, no class twice."""
+    misc: int = 0
+    """The same, of the set of that name."""
     stem_learning_rate: float = 2e-4
     learning_rate: float = 1e-3
+    text_learning_rate: float = 6e-5
+    text_from: float = 0.45
+    """Share of the budget after which the text encoder is trained too."""
     stem_weight_decay: float = 0.02
     weight_decay: float = 0.05
     warm_up: float = 0.05
@@ -59,30 +64,44 @@ class TowerSettings:
     smallest_crop: int = 11
     largest_crop: int = 15
     """Sides of the random crops of the map, of 17 cells."""
-    token_loss: float = 0.3
-    """Weight of the loss that makes the learned tokens say something."""
+    whole_from: float = 0.88
+    """Share of the budget after which crops are near whole maps, as pictures are seen in use."""
+    keep_cells: float = 0.7
+    """Share of a map's cells that the Transformer sees until then (FLIP, Li et al. 2023)."""
+    memory_steps: int = 12
+    """Latest steps whose vectors are further negatives (XBM, Wang et al. 2020)."""
+    memory_from: float = 0.2
+    """Share of the budget after which that begins: before, vectors change too fast."""
+    said_loss: float = 0.4
+    """Weight of the loss towards the mean of all that is said of a picture, by untouched MiniLM."""
+    token_loss: float = 0.4
+    """Weight of the loss that makes words and frame tokens agree."""
+    head_loss: float = 0.3
+    negatives: int = 3
+    """Look-alikes a sentence, and a picture, that the head is trained on."""
+    masked_share: float = 0.15
+    """Words that are masked in every other sentence while the text encoder is trained."""
+    masked_loss: float = 0.1
+    """Weight of guessing them from sentence and picture (VideoBERT's objective)."""
     class_loss: float = 0.2
     """Weight of staying near the untouched stem's ImageNet classes."""
     class_temperature: float = 2.0
+    views: dict[str, int] = field(default_factory=dict)
+    """Changed views that are kept of each set's training pictures."""
     checkpoint_minutes: float = 3.0
     evaluation_minutes: float = 8.0
     bfloat16: bool = True
 
 
 @dataclass(frozen=True)
-class HeadSettings:
-    """Training of temporal attention or of the cross-modal head on frozen towers."""
+class TemporalSettings:
+    """Training of temporal attention on frozen towers."""
 
     budget: BudgetSettings
     batch: int = 64
     learning_rate: float = 5e-4
     weight_decay: float = 0.05
     warm_up: float = 0.05
-    negatives: int = 7
-    """Hard negatives a sentence (cross-modal head only)."""
-    noise: float = 0.0
-    """Length of the noise added to unit frame vectors (cross-modal head only): the towers know
-    their training pictures better than any other; the head must not learn to rely on that."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +109,7 @@ class Settings:
     """A whole run."""
 
     towers: TowerSettings
-    temporal: HeadSettings
-    cross_modal: HeadSettings
+    temporal: TemporalSettings
     seed: int = 1
     threads: int = 2
     vocabulary: int = 9000
@@ -99,7 +117,7 @@ class Settings:
     head_pictures: int | None = None
     """Pictures of each set that the stages above the towers train on; all if None."""
     sets: tuple[str, ...] = field(
-        default=("flickr8k", "msrvtt", "sports100", "caltech101"), kw_only=True
+        default=("flickr8k", "msrvtt", "sports100", "caltech101", "misc"), kw_only=True
     )
 
 
@@ -113,8 +131,7 @@ def read_settings(path: Path) -> Settings:
     try:
         return Settings(
             towers=_stage(TowerSettings, table.pop("towers")),
-            temporal=_stage(HeadSettings, table.pop("temporal")),
-            cross_modal=_stage(HeadSettings, table.pop("cross_modal")),
+            temporal=_stage(TemporalSettings, table.pop("temporal")),
             **_known(Settings, table),
         )
     except KeyError as error:

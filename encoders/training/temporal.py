@@ -27,7 +27,7 @@ from vidseek.encoders.training.corpus import Corpus
 from vidseek.encoders.training.items import ItemBank, pad_items
 from vidseek.encoders.training.measures import ranks, recall
 from vidseek.encoders.training.optimisation import parameter_groups, rate_factor, set_rate
-from vidseek.encoders.training.settings import HeadSettings
+from vidseek.encoders.training.settings import TemporalSettings
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,13 @@ PATIENCE_STEPS = 500
 
 
 def train_temporal(
-    settings: HeadSettings, train: ItemBank, dev: ItemBank, corpus: Corpus, *, run: Path, seed: int
+    settings: TemporalSettings,
+    train: ItemBank,
+    dev: ItemBank,
+    corpus: Corpus,
+    *,
+    run: Path,
+    seed: int,
 ) -> Temporal:
     """Train temporal attention and save the best on dev rows under ``run / "temporal"``."""
     torch.manual_seed(seed)

@@ -1,10 +1,12 @@
-"""The main stage: the visual encoder learns to put pictures where their sentences are.
+"""The main stage: pictures, sentences and the words within them learn to agree.
 
 train_towers(settings, sets, corpus, run=Path(".cache/runs/builtin"))
 
-Symmetric InfoNCE between frame vectors and the frozen sentence vectors, on random crops of cached
-maps. The run is checkpointed and goes on where it stopped; every step draws its randomness from the
-seed and its own number, so that a resumed run equals an uninterrupted one.
+The visual encoder, then also the text encoder, learn by symmetric InfoNCE on random crops of cached
+maps; the cross-modal head learns beside them, on pairs that the towers confuse. (Trained later, on
+towers that know their training pictures by heart, it found nothing left to learn.) The run is
+checkpointed and goes on where it stopped; every step draws its randomness from the seed and its
+own number, so that a resumed run equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import logging
 import math
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,187 +26,285 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidseek.encoders.model.configuration import VisionConfig
+from vidseek.encoders.model.configuration import CrossModalConfig, VisionConfig
+from vidseek.encoders.model.cross_modal import CrossModal
 from vidseek.encoders.model.stem import load_imagenet_stem
-from vidseek.encoders.model.vision import Vision
-from vidseek.encoders.training.cache import STEP, PictureMaps, open_maps
-from vidseek.encoders.training.corpus import Corpus
-from vidseek.encoders.training.measures import group_means, mean_class_accuracy, ranks, recall
+from vidseek.encoders.model.text import Text
+from vidseek.encoders.model.vision import FrameOutput, Vision
+from vidseek.encoders.training.batches import Batch, BatchMaker, PictureSet
+from vidseek.encoders.training.corpus import Corpus, load_text
+from vidseek.encoders.training.curves import draw_curves
+from vidseek.encoders.training.evaluation import evaluate
 from vidseek.encoders.training.optimisation import (
     parameter_groups,
     rate_factor,
     save_checkpoint,
     set_rate,
 )
-from vidseek.encoders.training.pictures import (
-    EVALUATION_ONLY,
-    PictureRow,
-    class_caption,
-    read_rows,
-    row_captions,
-)
 from vidseek.encoders.training.settings import Settings, TowerSettings
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class PictureSet:
-    """A set's rows beside its cached maps."""
-
-    name: str
-    rows: list[PictureRow]
-    maps: PictureMaps
-
-    @classmethod
-    def open(cls, data: Path, cache: Path, name: str) -> PictureSet:
-        """Open a cached set."""
-        return cls(name, read_rows(data, name), open_maps(cache, name))
-
-    def split(self, *names: str) -> list[PictureRow]:
-        """The rows of some splits that have something said of them."""
-        return [row for row in self.rows if row.split in names and row_captions(row)]
+HEAD_SCALE = 25.0
+"""Of the head's scores before the softmax over candidates."""
+SAME = 0.85
+"""Two sentences whose MiniLM vectors are nearer than this say the same: neither is the other's
+negative. Class names and the captions of one picture are what this is for."""
+LONGEST = 22
+"""Tokens of a caption that are read in training; 19 in 20 are shorter."""
+MASK_ID = 4
+"""Place of [MASK] in every vocabulary of ours."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What one step trains on."""
+class Read:
+    """A batch's sentences as the text encoder reads them."""
 
-    fine: Tensor
-    """(B, 120, C, C) float32, channels last."""
-    sentences: Tensor
-    """(B, 384) float32."""
-    untouched: Tensor
-    """(B, 1280) float32: pooled features of the untouched stem, of the whole picture."""
-
-
-def load_maps(fine: NDArray[np.int8]) -> Tensor:
-    """(B, H, W, 120) int8 steps to a (B, 120, H, W) float32 map in channels-last order."""
-    return (torch.from_numpy(np.ascontiguousarray(fine)).float() * STEP).permute(0, 3, 1, 2)
-
-
-class BatchMaker:
-    """Draws the batch of a step; the same for the same seed and step."""
-
-    def __init__(
-        self, settings: TowerSettings, seed: int, sets: dict[str, PictureSet], corpus: Corpus
-    ) -> None:
-        self.settings, self.seed, self.sets, self.corpus = settings, seed, sets, corpus
-        forbidden = EVALUATION_ONLY & set(sets)
-        if forbidden:
-            raise ValueError(f"{sorted(forbidden)} measure names never seen and train nothing")
-        self.flickr = sets["flickr8k"].split("train")
-        videos: dict[str, list[PictureRow]] = {}
-        for row in sets["msrvtt"].split("train"):
-            videos.setdefault(str(row.group), []).append(row)
-        self.videos = list(videos.values())
-        classes: dict[str, list[tuple[str, PictureRow]]] = {}
-        for name in ("sports100", "caltech101"):
-            for row in sets[name].split("train") if name in sets else []:
-                classes.setdefault(class_caption(str(row.label)), []).append((name, row))
-        self.classes = list(classes.values())
-
-    def _turn(self, step: int, count: int, total: int, salt: int) -> list[int]:
-        """The step's share of an endless series of shuffled passes over ``total`` things."""
-        chosen: list[int] = []
-        for position in range(step * count, (step + 1) * count):
-            passes, offset = divmod(position, total)
-            if not chosen or offset == 0:
-                order = np.random.default_rng([self.seed, salt, passes]).permutation(total)
-            chosen.append(int(order[offset]))
-        return chosen
-
-    def make(self, step: int) -> Batch:
-        """The batch of one step."""
-        random = np.random.default_rng([self.seed, step])
-        counts = self.settings
-        picked: list[tuple[str, PictureRow]] = [
-            ("flickr8k", self.flickr[index])
-            for index in self._turn(step, counts.flickr8k, len(self.flickr), 1)
-        ]
-        for index in self._turn(step, counts.msrvtt, len(self.videos), 2):
-            frames = self.videos[index]
-            picked.append(("msrvtt", frames[random.integers(len(frames))]))
-        for index in self._turn(step, min(counts.classes, len(self.classes)), len(self.classes), 3):
-            pictures = self.classes[index]
-            picked.append(pictures[random.integers(len(pictures))])
-        side = int(random.integers(counts.smallest_crop, counts.largest_crop + 1))
-        fine = np.empty((len(picked), side, side, 120), np.int8)
-        pooled = np.empty((len(picked), 1280), np.float32)
-        sentences = np.empty((len(picked), self.corpus.vectors.shape[1]), np.float32)
-        for place, (name, row) in enumerate(picked):
-            top, left = random.integers(0, 17 - side + 1, 2)
-            crop = self.sets[name].maps.fine[row.index, top : top + side, left : left + side]
-            fine[place] = crop[:, ::-1] if random.random() < 0.5 else crop
-            pooled[place] = self.sets[name].maps.pooled[row.index]
-            captions = row_captions(row)
-            caption = captions[random.integers(len(captions))]
-            sentences[place] = self.corpus.vectors[self.corpus.ids[caption]]
-        return Batch(load_maps(fine), torch.from_numpy(sentences), torch.from_numpy(pooled))
+    vectors: Tensor
+    """(B, 384) float32, L2-normalised."""
+    hidden: Tensor
+    """(B, L, 384) float32."""
+    mask: Tensor
+    """(B, L) float32."""
+    token_ids: Tensor
+    """(B, L) int64 before any was masked."""
+    hidden_words: Tensor
+    """(B, L) bool: which tokens were masked."""
 
 
 class TowerTrainer:
-    """Model, optimiser and progress of the main stage."""
+    """Models, optimiser and progress of the main stage."""
 
-    def __init__(self, settings: TowerSettings, *, seed: int, vision: Vision | None = None) -> None:
+    def __init__(
+        self,
+        settings: TowerSettings,
+        *,
+        seed: int,
+        text: Text,
+        corpus: Corpus,
+        vision: Vision | None = None,
+        head: CrossModal | None = None,
+        device: str | None = None,
+    ) -> None:
         torch.manual_seed(seed)
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.corpus = settings, seed, corpus
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.vision = Vision(VisionConfig(), load_imagenet_stem()) if vision is None else vision
-        self.vision.to(memory_format=torch.channels_last)
-        # Only while training: what tokens say in the shared space; how sharp the softmax is.
-        self.token_projection = nn.Linear(
-            self.vision.config.token_dimension, self.vision.config.projection_size
-        )
+        self.text, self.head = text, CrossModal(CrossModalConfig()) if head is None else head
+        # Only while training: how sharp the softmax is, and guessing masked words.
         self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        aligned, said = self.head.config.aligned_size, self.head.config.text_size
+        self.guess = nn.Sequential(
+            nn.Linear(said + aligned, said), nn.GELU(), nn.LayerNorm(said), nn.Linear(said, said)
+        )
+        for module in (self.vision, self.text, self.head, self.guess):
+            module.to(self.device)
+        self.log_scale = nn.Parameter(self.log_scale.detach().to(self.device))
+        self.vision.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = self._make_optimizer()
         self.step, self.minutes, self.cpu_minutes = 0, 0.0, 0.0
         self.history: list[dict[str, float]] = []
+        self.losses: list[dict[str, float]] = []
+        # Pictures, sentences and what MiniLM made of the sentences, of the latest steps.
+        self.memory: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=settings.memory_steps)
 
     def _make_optimizer(self) -> torch.optim.AdamW:
-        for parameter in self.vision.stem.parameters():
-            parameter.requires_grad_(False)
+        options = self.settings
+        for module in (self.vision.stem, self.text):
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)
         stem = [p for module in self.vision.trained_modules() for p in module.parameters()]
-        for parameter in stem:
+        # The word vectors stay as they are, so that words no caption uses keep their meaning.
+        layers = list(self.text.bert.encoder.parameters())
+        for parameter in [*stem, *layers]:
             parameter.requires_grad_(True)
         own = {id(parameter) for parameter in self.vision.stem.parameters()}
         above = [p for p in self.vision.parameters() if id(p) not in own]
-        above += [*self.token_projection.parameters(), self.log_scale]
-        options = self.settings
+        above += [*self.head.parameters(), *self.guess.parameters(), self.log_scale]
         groups = parameter_groups(
             stem, peak=options.stem_learning_rate, weight_decay=options.stem_weight_decay
         )
         groups += parameter_groups(
             above, peak=options.learning_rate, weight_decay=options.weight_decay
         )
+        groups += parameter_groups(
+            layers, peak=options.text_learning_rate, weight_decay=options.stem_weight_decay
+        )
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+
+    @property
+    def used(self) -> float:
+        """Share of the budget that is used up."""
+        return self.settings.budget.used(minutes=self.minutes, steps=self.step)
+
+    @property
+    def tunes_text(self) -> bool:
+        """True once the text encoder is trained too."""
+        return self.used >= self.settings.text_from
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
+
+    def read(self, sentences: NDArray[np.intp]) -> Read:
+        """Read a batch's sentences, some words masked while the text encoder is trained."""
+        random = np.random.default_rng([self.seed, 17, self.step])
+        tokens = [self.corpus.tokens[place] for place in sentences]
+        tokens = [ids if len(ids) <= LONGEST else [*ids[: LONGEST - 1], ids[-1]] for ids in tokens]
+        longest = max(map(len, tokens))
+        token_ids = np.zeros((len(tokens), longest), np.int64)
+        hide = np.zeros((len(tokens), longest), bool)
+        for row, ids in enumerate(tokens):
+            token_ids[row, : len(ids)] = ids
+            # Every other sentence is read whole: in use they all are.
+            if self.tunes_text and row % 2:
+                hide[row, 1 : len(ids) - 1] = random.random(len(ids) - 2) < (
+                    self.settings.masked_share
+                )
+        mask = torch.from_numpy(token_ids != 0)
+        read = torch.from_numpy(np.where(hide, MASK_ID, token_ids)).to(self.device)
+        hidden = torch.zeros(len(tokens), longest, self.head.config.text_size, device=self.device)
+        vectors = torch.zeros(len(tokens), self.head.config.text_size, device=self.device)
+        # Short sentences apart from long ones: a third less padding to compute.
+        order = torch.from_numpy(np.argsort(np.array([len(ids) for ids in tokens])))
+        for places in order.tensor_split(3):
+            if not len(places):
+                continue
+            length = int(mask[places].sum(1).max())
+            with self._autocast():
+                some, states = self.text(
+                    read[places, :length], mask[places, :length].to(self.device)
+                )
+            vectors = vectors.index_copy(0, places.to(self.device), some)
+            padded = functional.pad(states.float(), (0, 0, 0, longest - length))
+            hidden = hidden.index_copy(0, places.to(self.device), padded)
+        return Read(
+            vectors,
+            hidden,
+            mask.float().to(self.device),
+            torch.from_numpy(token_ids).to(self.device),
+            torch.from_numpy(hide).to(self.device),
+        )
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """All losses of a batch, and their values for the log."""
         options = self.settings
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
-            output = self.vision(batch.fine)
+        with self._autocast():
+            output = self.vision(batch.fine.to(self.device), keep_cells=self._keep_cells())
+        if self.tunes_text:
+            read = self.read(batch.sentences)
+        else:
+            with torch.no_grad():
+                read = self.read(batch.sentences)
+        plain = torch.from_numpy(self.corpus.vectors[batch.sentences]).to(self.device)
+        sentences = read.vectors if self.tunes_text else plain
+        main = self._contrast(output.vectors, sentences, plain)
+        said = self._contrast_plain(output.vectors, batch.everything_said.to(self.device), plain)
+        memory = self.head.memory(output.vectors[:, None], output.tokens[:, None])
+        words = self.head.words(read.hidden)
+        pairs = self.head.all_pairs(words, read.mask, memory)
+        align = self._pair_loss(self.log_scale.exp().clamp(max=100.0) * pairs, plain)
+        head = self._head_loss(output, read, sentences, plain)
+        classes = self._class_loss(output.pooled, batch.untouched.to(self.device))
+        total = (
+            main
+            + options.said_loss * said
+            + options.token_loss * align
+            + options.head_loss * head
+            + options.class_loss * classes
+        )
+        values = {"loss": main, "said": said, "align": align, "head": head, "classes": classes}
+        if read.hidden_words.any() and options.masked_loss > 0:
+            values["masked"] = self._masked_loss(read, words, memory)
+            total = total + options.masked_loss * values["masked"]
+        if self.used >= options.memory_from:
+            self.memory.append((output.vectors.detach(), sentences.detach(), plain))
+        return total, {name: float(value.detach()) for name, value in values.items()}
+
+    def _keep_cells(self) -> float:
+        return 1.0 if self.used >= self.settings.whole_from else self.settings.keep_cells
+
+    def _contrast(self, pictures: Tensor, sentences: Tensor, plain: Tensor) -> Tensor:
+        """Symmetric InfoNCE against the batch and the memory of the latest steps (XBM)."""
         scale = self.log_scale.exp().clamp(max=100.0)
-        target = torch.arange(len(batch.sentences))
+        all_pictures, all_sentences, all_plain = pictures, sentences, plain
+        if self.memory:
+            kept = [torch.cat(parts) for parts in zip(*self.memory, strict=True)]
+            all_pictures = torch.cat([pictures, kept[0]])
+            all_sentences = torch.cat([sentences, kept[1]])
+            all_plain = torch.cat([plain, kept[2]])
+        target = torch.arange(len(pictures), device=self.device)
+        same = self._same(plain, all_plain)
+        to_sentences = (scale * pictures @ all_sentences.T).masked_fill(same, -1e4)
+        to_pictures = (scale * sentences @ all_pictures.T).masked_fill(same, -1e4)
+        return 0.5 * (
+            functional.cross_entropy(to_sentences, target)
+            + functional.cross_entropy(to_pictures, target)
+        )
 
-        def contrast(similarity: Tensor) -> Tensor:
-            logits = scale * similarity
-            return 0.5 * (
-                functional.cross_entropy(logits, target)
-                + functional.cross_entropy(logits.T, target)
+    def _contrast_plain(self, pictures: Tensor, said: Tensor, plain: Tensor) -> Tensor:
+        """The same within the batch, with the mean of all that is said of each picture."""
+        return self._pair_loss(self.log_scale.exp().clamp(max=100.0) * said @ pictures.T, plain)
+
+    def _pair_loss(self, logits: Tensor, plain: Tensor) -> Tensor:
+        logits = logits.masked_fill(self._same(plain, plain), -1e4)
+        target = torch.arange(len(logits), device=self.device)
+        return 0.5 * (
+            functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+        )
+
+    @staticmethod
+    def _same(plain: Tensor, all_plain: Tensor) -> Tensor:
+        """(B, N) True for pairs that say the same and are not the pair itself."""
+        same = plain @ all_plain.T > SAME
+        same.fill_diagonal_(False)
+        return same
+
+    def _head_loss(
+        self, output: FrameOutput, read: Read, sentences: Tensor, plain: Tensor
+    ) -> Tensor:
+        """The head tells each sentence's picture, and each picture's sentence, from look-alikes."""
+        count, negatives = len(plain), self.settings.negatives
+        first = (sentences @ output.vectors.T).detach()
+        blocked = self._same(plain, plain)
+        blocked.fill_diagonal_(True)
+        open_pairs = first.masked_fill(blocked, -1.0)
+        pool = min(4 * negatives, count - 1)
+        rows = torch.arange(count, device=self.device)
+        texts, pictures = [rows], [rows]
+        for similarity, of_text in ((open_pairs, True), (open_pairs.T, False)):
+            hardest = similarity.topk(pool, 1).indices
+            drawn = torch.rand(count, pool, device=self.device).argsort(1)[:, :negatives]
+            others = hardest.gather(1, drawn).flatten()
+            own = rows.repeat_interleave(drawn.shape[1])
+            texts.append(own if of_text else others)
+            pictures.append(others if of_text else own)
+        text, picture = torch.cat(texts), torch.cat(pictures)
+        with self._autocast():
+            scores = self.head(
+                read.hidden[text],
+                read.mask[text],
+                output.vectors[picture][:, None],
+                output.tokens[picture][:, None],
+                torch.ones(len(text), 1, device=self.device),
+                first[text, picture],
             )
+        right = scores[:count, None]
+        wrong = scores[count:].reshape(2, count, -1)
+        target = torch.zeros(count, dtype=torch.int64, device=self.device)
+        losses = [
+            functional.cross_entropy(HEAD_SCALE * torch.cat([right, some], 1), target)
+            for some in wrong
+        ]
+        return (losses[0] + losses[1]) / 2
 
-        main = contrast(output.vectors @ batch.sentences.T)
-        # Each sentence picks the tokens that speak of it: softmax over the frame's M tokens.
-        said = functional.normalize(self.token_projection(output.tokens), dim=-1)
-        each = torch.einsum("imd,jd->ijm", said, batch.sentences)
-        tokens = contrast(((each * 10.0).softmax(-1) * each).sum(-1))
-        classes = self._class_loss(output.pooled, batch.untouched)
-        total = main + options.token_loss * tokens + options.class_loss * classes
-        return total, {
-            "loss": float(main.detach()),
-            "token_loss": float(tokens.detach()),
-            "class_loss": float(classes.detach()),
-        }
+    def _masked_loss(self, read: Read, words: Tensor, memory: Tensor) -> Tensor:
+        """Guess masked words from the sentence and from what they found in the picture."""
+        everywhere = torch.ones(memory.shape[:2], device=self.device)
+        found = self.head.align(words, memory, everywhere).found
+        chosen = read.hidden_words
+        guessed = self.guess(torch.cat([read.hidden[chosen], found[chosen]], -1))
+        logits = guessed @ self.text.bert.embeddings.word_embeddings.weight.T
+        return functional.cross_entropy(logits, read.token_ids[chosen])
 
     def _class_loss(self, pooled: Tensor, untouched: Tensor) -> Tensor:
         stem, heat = self.vision.stem, self.settings.class_temperature
@@ -217,8 +318,9 @@ class TowerTrainer:
         started, started_cpu = time.monotonic(), time.process_time()
         torch.manual_seed(self.seed * 1_000_003 + self.step)
         self.vision.train()
-        used = self.settings.budget.used(minutes=self.minutes, steps=self.step)
-        set_rate(self.optimizer, rate_factor(used, warm_up=self.settings.warm_up))
+        self.head.train()
+        self.text.train(self.tunes_text)
+        set_rate(self.optimizer, rate_factor(self.used, warm_up=self.settings.warm_up))
         loss, values = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -228,67 +330,90 @@ class TowerTrainer:
         self.step += 1
         self.minutes += (time.monotonic() - started) / 60
         self.cpu_minutes += (time.process_time() - started_cpu) / 60
+        self.losses.append({"step": self.step, **values})
         return values
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
         return {
             "vision": self.vision.state_dict(),
-            "token_projection": self.token_projection.state_dict(),
+            "text": self.text.state_dict(),
+            "head": self.head.state_dict(),
+            "guess": self.guess.state_dict(),
             "log_scale": self.log_scale.detach(),
             "optimizer": self.optimizer.state_dict(),
+            "memory": list(self.memory),
             "step": self.step,
             "minutes": self.minutes,
             "cpu_minutes": self.cpu_minutes,
             "history": self.history,
+            "losses": self.losses,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from ``state()`` of another run."""
-        self.vision.load_state_dict(state["vision"])
-        self.token_projection.load_state_dict(state["token_projection"])
+        for name in ("vision", "text", "head", "guess"):
+            getattr(self, name).load_state_dict(state[name])
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.memory.clear()
+        self.memory.extend(state["memory"])
         self.step, self.minutes = state["step"], state["minutes"]
         self.cpu_minutes, self.history = state["cpu_minutes"], state["history"]
+        self.losses = state["losses"]
 
 
 def train_towers(
     settings: Settings, sets: dict[str, PictureSet], corpus: Corpus, *, run: Path
-) -> Vision:
-    """Train the visual encoder, or go on with it; save it under ``run / "vision"``."""
-    trainer = TowerTrainer(settings.towers, seed=settings.seed)
+) -> None:
+    """Train, or go on training; save the models under ``vision``, ``text``, ``cross_modal``."""
+    text, tokenizer = load_text(run, tuned=False)
+    trainer = TowerTrainer(settings.towers, seed=settings.seed, text=text, corpus=corpus)
     checkpoint = run / "towers.pt"
     if checkpoint.exists():
-        trainer.restore(torch.load(checkpoint, weights_only=True))
+        trainer.restore(torch.load(checkpoint, weights_only=True, map_location=trainer.device))
         logger.info("going on at step %d, minute %.1f", trainer.step, trainer.minutes)
     batches = BatchMaker(settings.towers, settings.seed, sets, corpus)
     options = settings.towers
     saved = evaluated = trainer.minutes
-    while options.budget.used(minutes=trainer.minutes, steps=trainer.step) < 1.0:
-        values = trainer.train_step(batches.make(trainer.step))
+
+    def measure() -> None:
+        figures = evaluate(trainer.vision, trainer.text.eval(), tokenizer, sets)
+        trainer.history.append({"step": trainer.step, **figures})
+        logger.info("%s", trainer.history[-1])
+        (run / "towers.json").write_text(
+            json.dumps(
+                {
+                    "cpu_minutes": trainer.cpu_minutes,
+                    "history": trainer.history,
+                    "losses": trainer.losses,
+                }
+            )
+        )
+        draw_curves(trainer.losses, trainer.history, run / "curves.png")
+
+    while trainer.used < 1.0:
+        batch = batches.make(trainer.step, whole=trainer.used >= options.whole_from)
+        values = trainer.train_step(batch)
         if trainer.step % 10 == 0:
             _log_step(trainer, values)
         if trainer.minutes - evaluated >= options.evaluation_minutes:
             evaluated = trainer.minutes
-            trainer.history.append({"step": trainer.step, **evaluate(trainer.vision, sets, corpus)})
-            logger.info("%s", trainer.history[-1])
+            measure()
         if trainer.minutes - saved >= options.checkpoint_minutes:
             saved = trainer.minutes
             save_checkpoint(trainer.state(), checkpoint)
     save_checkpoint(trainer.state(), checkpoint)
-    trainer.history.append({"step": trainer.step, **evaluate(trainer.vision, sets, corpus)})
-    logger.info("%s, %.1f CPU minutes", trainer.history[-1], trainer.cpu_minutes)
+    measure()
+    logger.info("%.1f CPU minutes", trainer.cpu_minutes)
     trainer.vision.eval().save_pretrained(run / "vision")
-    (run / "towers.json").write_text(
-        json.dumps({"cpu_minutes": trainer.cpu_minutes, "history": trainer.history}, indent=1)
-    )
-    return trainer.vision
+    trainer.text.eval().bert.save_pretrained(run / "text")
+    trainer.head.eval().save_pretrained(run / "cross_modal")
 
 
 def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:
-    used = trainer.settings.budget.used(minutes=trainer.minutes, steps=trainer.step)
+    used = trainer.used
     logger.info(
         "step %d, minute %.1f, eta %.0f min, scale %.1f, %s",
         trainer.step,
@@ -297,47 +422,3 @@ def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:
         float(trainer.log_scale.detach().exp()),
         ", ".join(f"{name} {value:.3f}" for name, value in values.items()),
     )
-
-
-@torch.inference_mode()
-def encode_maps(
-    vision: Vision, maps: PictureMaps, rows: list[PictureRow], *, batch: int = 64
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(N, 384) frame vectors and (N, M, T) tokens of whole cached maps."""
-    vision.eval()
-    vectors, tokens = [], []
-    for start in range(0, len(rows), batch):
-        places = [row.index for row in rows[start : start + batch]]
-        output = vision(load_maps(maps.fine[places]))
-        vectors.append(output.vectors.numpy())
-        tokens.append(output.tokens.numpy())
-    return np.concatenate(vectors), np.concatenate(tokens)
-
-
-def evaluate(vision: Vision, sets: dict[str, PictureSet], corpus: Corpus) -> dict[str, float]:
-    """Recall and accuracy on dev and valid rows, for choosing; never on test rows."""
-    figures: dict[str, float] = {}
-    pictures = sets["flickr8k"].split("dev")
-    if pictures:
-        vectors, _ = encode_maps(vision, sets["flickr8k"].maps, pictures)
-        pairs = [(i, c) for i, row in enumerate(pictures) for c in row.captions]
-        queries = corpus.vectors[[corpus.ids[caption] for _, caption in pairs]]
-        rank = ranks(queries @ vectors.T, np.array([place for place, _ in pairs]))
-        figures |= {f"flickr8k_r{k}": round(recall(rank, k), 2) for k in (1, 5, 10)}
-    frames = sets["msrvtt"].split("dev")
-    if frames:
-        vectors, _ = encode_maps(vision, sets["msrvtt"].maps, frames)
-        videos, names = group_means(vectors, [str(row.group) for row in frames])
-        caption = {str(row.group): row.captions[0] for row in frames}
-        queries = corpus.vectors[[corpus.ids[caption[name]] for name in names]]
-        rank = ranks(queries @ videos.T, np.arange(len(names)))
-        figures["msrvtt_r10"] = round(recall(rank, 10), 2)
-    sports = sets["sports100"].split("valid") if "sports100" in sets else []
-    if sports:
-        vectors, _ = encode_maps(vision, sets["sports100"].maps, sports)
-        labels = [str(row.label) for row in sports]
-        classes = sorted(set(labels))
-        queries = corpus.vectors[[corpus.ids[class_caption(label)] for label in classes]]
-        predicted = [classes[place] for place in (vectors @ queries.T).argmax(1)]
-        figures["sports100"] = round(mean_class_accuracy(predicted, labels), 2)
-    return figures
