@@ -1,4 +1,4 @@
-"""The built-in encoder: the shipped weights in ONNX Runtime, without torch.
+"""The built-in encoder: the shipped weights in ONNX Runtime or OpenVINO, without torch.
 
     encoder = BuiltinEncoder()
     query = encoder.encode_text(["a dog catching a frisbee"])
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.manifest import WEIGHTS_FOLDER, read_manifest
 from vidseek.encoders.preprocessing import squash
+from vidseek.encoders.runtime import Runtime, onnxruntime_session, visual_session
 from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
 
@@ -42,18 +43,26 @@ MOST_RERANK_FRAMES = 16
 class BuiltinEncoder:
     """The model that ships with vidseek. Safe to use from several threads."""
 
-    def __init__(self, folder: Path = WEIGHTS_FOLDER, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path = WEIGHTS_FOLDER,
+        *,
+        threads: int | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
         """Read the manifest; no weights yet.
 
         Args:
             folder: where the weights lie.
             threads: processor threads to compute with; all cores if None.
+            runtime: what computes pictures; the fastest that is installed if None.
 
         Raises:
             WeightsError: the folder holds no model of this version.
         """
         self._manifest = read_manifest(folder)
         self._threads = threads or _usable_cores()
+        self._runtime = runtime
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None
         self._lock = threading.Lock()
@@ -212,7 +221,7 @@ class BuiltinEncoder:
         return vectors, hidden
 
     def _session(self, part: str) -> Any:
-        """The ONNX Runtime session of a part, loaded on first use."""
+        """The session of a part, loaded on first use."""
         session = self._sessions.get(part)
         if session is None:
             with self._lock:
@@ -221,23 +230,17 @@ class BuiltinEncoder:
         return session
 
     def _load(self, part: str) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
-        # Spinning threads would take the cores from the processes that decode.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         blob = self._manifest.read(part)
         try:
-            session = onnxruntime.InferenceSession(
-                blob, options, providers=["CPUExecutionProvider"]
-            )
+            if part == "vision":
+                session = visual_session(blob, threads=self._threads, runtime=self._runtime)
+            else:
+                session = onnxruntime_session(blob, threads=self._threads)
             if part == "text":
                 self._tokenizer = _make_tokenizer(session)
-        except Exception as error:  # ONNX Runtime raises a dozen types without a common base
+        except Exception as error:  # the runtimes raise a dozen types without a common base
             file = self._manifest.folder / self._manifest.parts[part].file
-            raise WeightsError(f"{file}: ONNX Runtime cannot load it: {error}") from error
+            raise WeightsError(f"{file}: cannot be loaded: {error}") from error
         return session
 
 

@@ -34,12 +34,13 @@ PACKAGES = (
     "onnxruntime",
     "tokenizers",
     "pillow",
+    "openvino",
     "faiss-cpu",
     "faiss-gpu",
     "torch",
     "transformers",
 )
-"""What is reported by version; the last four are optional."""
+"""What is reported by version; the last five are optional."""
 CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Instructions that make encoding several times faster where they are, as Linux names them."""
 

@@ -48,6 +48,18 @@ class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
     def _init_weights(self, module: nn.Module) -> None:
         """Every layer initialises itself."""
 
+    def attend(self, vectors: Tensor, seconds: Tensor, mask: Tensor) -> Tensor:
+        """(B, H) what attention makes of the frames, averaged over them; see ``forward``."""
+        hidden = self.input(vectors * math.sqrt(vectors.shape[-1])) + self.time(
+            time_features(seconds)
+        )
+        blocked = ((1.0 - mask) * -1e4)[:, None, None, :]
+        for layer in self.layers:
+            hidden = layer(hidden, blocked)
+        weights = mask / mask.sum(1, keepdim=True)
+        attended: Tensor = (self.layernorm(hidden) * weights[..., None]).sum(1)
+        return attended
+
     def forward(self, vectors: Tensor, seconds: Tensor, mask: Tensor) -> Tensor:
         """Encode clips.
 
@@ -61,12 +73,6 @@ class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
         """
         weights = mask / mask.sum(1, keepdim=True)
         mean = (vectors * weights[..., None]).sum(1)
-        hidden = self.input(vectors * math.sqrt(vectors.shape[-1])) + self.time(
-            time_features(seconds)
-        )
-        blocked = ((1.0 - mask) * -1e4)[:, None, None, :]
-        for layer in self.layers:
-            hidden = layer(hidden, blocked)
-        attended = (self.layernorm(hidden) * weights[..., None]).sum(1)
         several = 1.0 - 1.0 / mask.sum(1, keepdim=True)
-        return functional.normalize(mean + several * self.output(attended), dim=-1)
+        added = self.output(self.attend(vectors, seconds, mask))
+        return functional.normalize(mean + several * added, dim=-1)

@@ -16,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from vidseek.encoders.model.temporal import Temporal
+from vidseek.encoders.model.vision import Vision
 from vidseek.encoders.training.batches import PictureSet
 from vidseek.encoders.training.corpus import Corpus, load_text
 from vidseek.encoders.training.items import ItemBank
+from vidseek.encoders.training.pans import pan_clips
 from vidseek.encoders.training.publish import (
     fit_confidence,
     load_cross_modal,
@@ -27,7 +29,7 @@ from vidseek.encoders.training.publish import (
 )
 from vidseek.encoders.training.rerank import choose_share, record_choices
 from vidseek.encoders.training.settings import STAGES, Settings
-from vidseek.encoders.training.temporal import clip_vectors, train_temporal
+from vidseek.encoders.training.temporal import Movements, clip_vectors, train_temporal
 from vidseek.encoders.training.towers import train_towers
 
 logger = logging.getLogger(__name__)
@@ -78,7 +80,13 @@ def train(
             seed=settings.seed,
             most=settings.head_pictures,
         )
-        train_temporal(settings.temporal, bank, dev, corpus, run=run, seed=settings.seed)
+        pans, dev_pans = (
+            _movements(vision, sets["flickr8k"], corpus, split, settings.temporal.pan_pictures, run)
+            for split in ("train", "dev")
+        )
+        train_temporal(
+            settings.temporal, bank, dev, pans, dev_pans, corpus, run=run, seed=settings.seed
+        )
     if "rerank" in stages:
         head = load_cross_modal(run)
         choose_share(head, dev, corpus, text, tokenizer, run=run)
@@ -92,6 +100,16 @@ def train(
         else:
             logger.warning("scores do not tell right from wrong: no confidence")
             record_choices(run, confidence_scale=None, confidence_bias=None)
+
+
+def _movements(
+    vision: Vision, pictures: PictureSet, corpus: Corpus, split: str, most: int, run: Path
+) -> Movements:
+    """Clips of a moving camera over the first pictures of a split; a quarter as many for dev."""
+    rows = pictures.split(split)[: most if split == "train" else most // 4]
+    clips = pan_clips(vision, pictures, rows, run / f"pans-{split}.npz")
+    said = [tuple(corpus.ids[caption] for caption in row.captions) for row in rows]
+    return Movements(clips, said)
 
 
 def confidence_scores(

@@ -102,6 +102,10 @@ class TemporalSettings:
     learning_rate: float = 5e-4
     weight_decay: float = 0.05
     warm_up: float = 0.05
+    pan_pictures: int = 800
+    """Training pictures that clips of a moving camera are made of."""
+    side_loss: float = 0.3
+    """Weight of telling the order of frames, and of telling how the camera moves."""
 
 
 @dataclass(frozen=True)

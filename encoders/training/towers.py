@@ -100,7 +100,7 @@ class TowerTrainer:
         for module in (self.vision, self.text, self.head, self.guess):
             module.to(self.device)
         self.log_scale = nn.Parameter(self.log_scale.detach().to(self.device))
-        self.vision.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.vision.to(memory_format=torch.channels_last)
         self.optimizer = self._make_optimizer()
         self.step, self.minutes, self.cpu_minutes = 0, 0.0, 0.0
         self.history: list[dict[str, float]] = []
