@@ -64,10 +64,17 @@ def load_temporal(run: Path) -> Temporal:
     return temporal
 
 
-def load_cross_modal(run: Path) -> CrossModal:
-    """A run's cross-modal head; untrained, which changes no score, where there is none."""
-    if (run / "cross_modal" / "config.json").exists():
-        head: CrossModal = CrossModal.from_pretrained(run / "cross_modal")
+def load_cross_modal(run: Path, *, chosen: bool = True) -> CrossModal:
+    """A run's cross-modal head; untrained, which changes no score, where there is none.
+
+    Args:
+        run: the run's folder.
+        chosen: with the share of its correction that dev rows chose; else as it was trained.
+    """
+    for name in ("cross_modal", "head") if chosen else ("head",):
+        if (run / name / "config.json").exists():
+            head: CrossModal = CrossModal.from_pretrained(run / name)
+            break
     else:
         torch.manual_seed(0)
         head = CrossModal(CrossModalConfig())
@@ -97,7 +104,11 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
         tokenizer = (run / "minilm" / "tokenizer.json").read_text()
         export_text(load_text(run)[0], tokenizer, folder / "text.onnx")
     if "cross_modal" in parts:
-        export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
+        export_cross_modal(
+            load_cross_modal(run),
+            folder / "cross_modal.onnx",
+            tokens_per_frame=vision.config.tokens_per_frame,
+        )
     choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}
     if (run / "choices.json").exists():
         choices |= json.loads((run / "choices.json").read_text())

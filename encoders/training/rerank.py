@@ -1,6 +1,6 @@
 """The third stage: dev rows decide how much of the cross-modal head's correction is used.
 
-choose_share(head, dev, corpus, text, tokenizer, run=run)
+choose_share(reranker, dev, corpus, run=run)
 
 Where it does not help, re-ranking ships disabled: a better place by chance is no reason to make
 every search slower.
@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from vidseek.encoders.model.cross_modal import CrossModal
 from vidseek.encoders.model.text import Text
@@ -30,82 +27,82 @@ logger = logging.getLogger(__name__)
 
 CANDIDATES = 50
 """Depth of re-ranking that the choice is made at."""
-Frames = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Vectors (F, 384) and tokens (F, M, T) of an item."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+AT_ONCE = 16
+"""Sentences that are scored together."""
 
 
-@dataclass(frozen=True)
-class _Sentences:
-    """Hidden states of sentences."""
+class Reranker:
+    """The head, and what it reads: sentences of a corpus, frames of a bank."""
 
-    hidden: Tensor
-    mask: Tensor
+    def __init__(
+        self, head: CrossModal, bank: ItemBank, corpus: Corpus, text: Text, tokenizer: Tokenizer
+    ) -> None:
+        self.head, self.bank, self.corpus = head.eval(), bank, corpus
+        self.text, self.tokenizer = text.eval(), tokenizer
+
+    def scores(
+        self, sentences: NDArray[np.intp], candidates: NDArray[np.intp], first: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Score every sentence's candidates again.
+
+        Args:
+            sentences: (Q,) places in the corpus.
+            candidates: (Q, C) places in the bank.
+            first: (Q, C) their cosines.
+
+        Returns:
+            (Q, C) float32.
+        """
+        parts = []
+        for start in range(0, len(sentences), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            parts.append(self._scores(sentences[some], candidates[some], first[some]))
+        return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def _scores(
+        self, sentences: NDArray[np.intp], candidates: NDArray[np.intp], first: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        encodings = self.tokenizer.encode_batch([self.corpus.sentences[i] for i in sentences])
+        mask = torch.tensor([encoding.attention_mask for encoding in encodings])
+        with torch.autocast("cpu", torch.bfloat16):
+            _, hidden = self.text(torch.tensor([encoding.ids for encoding in encodings]), mask)
+        flat: list[int] = candidates.reshape(-1).tolist()
+        vectors, frame_mask = pad_items([self.bank.vectors[place] for place in flat])
+        tokens, _ = pad_items([self.bank.tokens[place] for place in flat])
+        repeat = candidates.shape[1]
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = self.head(
+                hidden.float().repeat_interleave(repeat, 0),
+                mask.float().repeat_interleave(repeat, 0),
+                vectors,
+                tokens,
+                frame_mask,
+                torch.from_numpy(np.ascontiguousarray(first)).reshape(-1),
+            )
+        result: NDArray[np.float32] = scores.float().numpy().reshape(candidates.shape)
+        return result
 
 
-@torch.inference_mode()
-def _read(text: Text, tokenizer: Tokenizer, sentences: list[str]) -> _Sentences:
-    encodings = tokenizer.encode_batch(sentences)
-    mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-    with torch.autocast("cpu", torch.bfloat16):
-        _, hidden = text(torch.tensor([encoding.ids for encoding in encodings]), mask)
-    return _Sentences(hidden.float(), mask.float())
-
-
-def _score(
-    head: CrossModal,
-    read: _Sentences,
-    items: Mapping[int, Frames],
-    candidates: NDArray[np.intp],
-    first: Tensor,
-) -> Tensor:
-    """(Q, C) scores of every sentence's candidates."""
-    flat: list[int] = candidates.reshape(-1).tolist()
-    vectors, mask = pad_items([items[place][0] for place in flat])
-    tokens, _ = pad_items([items[place][1] for place in flat])
-    repeat = candidates.shape[1]
-    scores: Tensor = head(
-        read.hidden.repeat_interleave(repeat, 0),
-        read.mask.repeat_interleave(repeat, 0),
-        vectors,
-        tokens,
-        mask,
-        first.reshape(-1),
-    )
-    return scores.reshape(candidates.shape)
-
-
-@torch.inference_mode()
 def choose_share(
-    head: CrossModal,
-    dev: ItemBank,
-    corpus: Corpus,
-    text: Text,
-    tokenizer: Tokenizer,
-    *,
-    run: Path,
-    queries: int = 1000,
+    reranker: Reranker, dev: ItemBank, corpus: Corpus, *, run: Path, queries: int = 1000
 ) -> None:
     """Scale the head's correction to what is best on dev rows, and record whether it is used."""
-    means = dev.means()
-    items = {place: (dev.vectors[place], dev.tokens[place]) for place in range(len(dev))}
+    head, means = reranker.head, dev.means()
     table: dict[float, list[NDArray[np.intp]]] = {share: [] for share in SHARES}
     for kind in ("flickr8k", "msrvtt"):
         places = dev.of_kind(kind)
-        own = [(row, dev.sentences[place][0]) for row, place in enumerate(places)][:queries]
-        for start in range(0, len(own), 16):
-            some = own[start : start + 16]
-            first = corpus.vectors[[sentence for _, sentence in some]] @ means[places].T
-            depth = min(CANDIDATES, len(places))
-            order = np.argsort(-first, axis=1)[:, :depth]
-            read = _read(text, tokenizer, [corpus.sentences[sentence] for _, sentence in some])
-            top = np.take_along_axis(first, order, 1)
-            scores = _score(head, read, items, places[order], torch.from_numpy(top)).numpy()
-            for share in SHARES:
-                mixed = first.copy()
-                # What is re-ranked stays above what is not.
-                np.put_along_axis(mixed, order, 10.0 + top + share * (scores - top), 1)
-                table[share].append(ranks(mixed, np.array([row for row, _ in some])))
+        sentences = np.array([dev.sentences[place][0] for place in places[:queries]], np.intp)
+        first = corpus.vectors[sentences] @ means[places].T
+        order = np.argsort(-first, axis=1)[:, :CANDIDATES]
+        top = np.take_along_axis(first, order, 1)
+        scores = reranker.scores(sentences, places[order], top)
+        for share in SHARES:
+            mixed = first.copy()
+            # What is re-ranked stays above what is not.
+            np.put_along_axis(mixed, order, 10.0 + top + share * (scores - top), 1)
+            table[share].append(ranks(mixed, np.arange(len(sentences))))
     rank = {share: np.concatenate(parts) for share, parts in table.items()}
     quality = {share: float((1.0 / (1 + found)).mean()) for share, found in rank.items()}
     best = max(SHARES, key=lambda share: quality[share])
@@ -135,8 +132,13 @@ def paired_interval(
     return float(low), float(high)
 
 
+def read_choices(run: Path) -> dict[str, object]:
+    """What earlier stages chose; empty at first."""
+    file = run / "choices.json"
+    choices: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
+    return choices
+
+
 def record_choices(run: Path, **choices: object) -> None:
     """Add to what publishing reads from the run's choices.json."""
-    file = run / "choices.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
-    file.write_text(json.dumps(known | choices, indent=1))
+    (run / "choices.json").write_text(json.dumps(read_choices(run) | choices, indent=1))

@@ -27,7 +27,13 @@ from vidseek.encoders.training.publish import (
     load_temporal,
     load_vision,
 )
-from vidseek.encoders.training.rerank import choose_share, record_choices
+from vidseek.encoders.training.rerank import (
+    CANDIDATES,
+    Reranker,
+    choose_share,
+    read_choices,
+    record_choices,
+)
 from vidseek.encoders.training.settings import STAGES, Settings
 from vidseek.encoders.training.temporal import Movements, clip_vectors, train_temporal
 from vidseek.encoders.training.towers import train_towers
@@ -88,11 +94,14 @@ def train(
             settings.temporal, bank, dev, pans, dev_pans, corpus, run=run, seed=settings.seed
         )
     if "rerank" in stages:
-        head = load_cross_modal(run)
-        choose_share(head, dev, corpus, text, tokenizer, run=run)
+        head = load_cross_modal(run, chosen=False)
+        choose_share(Reranker(head, dev, corpus, text, tokenizer), dev, corpus, run=run)
         head.save_pretrained(run / "cross_modal")
     if "confidence" in stages:
-        matched, mismatched = confidence_scores(load_temporal(run), dev, corpus)
+        used = None
+        if read_choices(run).get("rerank"):
+            used = Reranker(load_cross_modal(run), dev, corpus, text, tokenizer)
+        matched, mismatched = confidence_scores(load_temporal(run), dev, corpus, used)
         scale, bias = fit_confidence(matched, mismatched)
         if scale > 0:
             logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
@@ -113,12 +122,18 @@ def _movements(
 
 
 def confidence_scores(
-    temporal: Temporal, dev: ItemBank, corpus: Corpus
+    temporal: Temporal, dev: ItemBank, corpus: Corpus, reranker: Reranker | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores of the best hits of dev sentences, in galleries that hold the right item and do not.
 
     A confidence says whether a hit is what was asked for, and a hit is the best that a library has.
     Against any wrong item the best hit for a thing that no video shows would look convincing.
+
+    Args:
+        temporal: makes vectors of the dev videos.
+        dev: the galleries' items.
+        corpus: their sentences.
+        reranker: scores the best of each gallery again, where a search would.
 
     Returns:
         Scores of right items that come first in a gallery of ``ABSENT_GALLERY`` wrong ones, and
@@ -129,13 +144,20 @@ def confidence_scores(
     matched, mismatched = [], []
     for kind in ("flickr8k", "msrvtt"):
         places = dev.of_kind(kind)
-        queries = corpus.vectors[[dev.sentences[place][0] for place in places]]
-        scores = queries @ clips[places].T
-        right = np.diagonal(scores).copy()
-        np.fill_diagonal(scores, -np.inf)
+        sentences = np.array([dev.sentences[place][0] for place in places], np.intp)
+        scores = corpus.vectors[sentences] @ clips[places].T
         galleries = max(1, len(places) // ABSENT_GALLERY)
+        rows = np.arange(len(places))
         for gallery in np.array_split(random.permutation(len(places)), galleries):
-            wrong = scores[:, gallery].max(axis=1)
+            first = scores[:, gallery].copy()
+            first[rows[:, None] == gallery[None]] = -np.inf
+            # The right item beside the best wrong ones, as a search would score them.
+            best = np.argsort(-first, axis=1)[:, : min(CANDIDATES, len(gallery) - 1)]
+            chosen = np.concatenate([rows[:, None], gallery[best]], 1)
+            final = np.take_along_axis(scores, chosen, 1)
+            if reranker is not None:
+                final = reranker.scores(sentences, places[chosen], final)
+            right, wrong = final[:, 0], final[:, 1:].max(1)
             matched.append(right[right > wrong])
             mismatched.append(wrong)
     return np.concatenate(matched), np.concatenate(mismatched)

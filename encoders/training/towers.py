@@ -367,7 +367,7 @@ class TowerTrainer:
 def train_towers(
     settings: Settings, sets: dict[str, PictureSet], corpus: Corpus, *, run: Path
 ) -> None:
-    """Train, or go on training; save the models under ``vision``, ``text``, ``cross_modal``."""
+    """Train, or go on training; save the models under ``vision``, ``text``, ``head``."""
     text, tokenizer = load_text(run, tuned=False)
     trainer = TowerTrainer(settings.towers, seed=settings.seed, text=text, corpus=corpus)
     checkpoint = run / "towers.pt"
@@ -409,7 +409,7 @@ def train_towers(
     logger.info("%.1f CPU minutes", trainer.cpu_minutes)
     trainer.vision.eval().save_pretrained(run / "vision")
     trainer.text.eval().bert.save_pretrained(run / "text")
-    trainer.head.eval().save_pretrained(run / "cross_modal")
+    trainer.head.eval().save_pretrained(run / "head")
 
 
 def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:

@@ -100,7 +100,7 @@ def test_frames_become_vectors_and_tokens(vision):
     with torch.inference_mode():
         output = vision(torch.randn(3, 120, 17, 17))
     assert output.vectors.shape == (3, 384)
-    assert output.tokens.shape == (3, 4, 128)
+    assert output.tokens.shape == (3, 8, 128)
     torch.testing.assert_close(output.vectors.norm(dim=-1), torch.ones(3))
 
 
@@ -123,8 +123,8 @@ def test_where_the_model_looked_can_be_read_out(vision):
         output = model(torch.randn(2, 120, 17, 17), output_attentions=True)
         plain = model(torch.randn(2, 120, 17, 17))
     assert plain.attentions == ()
-    assert [tuple(layer.shape) for layer in output.attentions] == [(2, 4, 86, 86)] * 4
-    torch.testing.assert_close(output.attentions[0].sum(-1), torch.ones(2, 4, 86))
+    assert [tuple(layer.shape) for layer in output.attentions] == [(2, 4, 90, 90)] * 4
+    torch.testing.assert_close(output.attentions[0].sum(-1), torch.ones(2, 4, 90))
 
 
 def test_a_fresh_transformer_adds_nothing_to_the_pooled_head(stem):
@@ -236,7 +236,7 @@ def head_inputs(count: int = 3, words: int = 5, frames: int = 2):
         torch.randn(count, words, 384),
         torch.ones(count, words),
         unit(count, frames, 384),
-        torch.randn(count, frames, 4, 128),
+        torch.randn(count, frames, 8, 128),
         torch.ones(count, frames),
         torch.rand(count),
     ]
@@ -264,7 +264,7 @@ def test_the_head_sees_words_and_tokens_but_no_padding():
         padded[0] = torch.cat([inputs[0], torch.randn(3, 2, 384)], 1)
         padded[1] = torch.cat([inputs[1], torch.zeros(3, 2)], 1)
         padded[2] = torch.cat([inputs[2], torch.randn(3, 3, 384)], 1)
-        padded[3] = torch.cat([inputs[3], torch.randn(3, 3, 4, 128)], 1)
+        padded[3] = torch.cat([inputs[3], torch.randn(3, 3, 8, 128)], 1)
         padded[4] = torch.cat([inputs[4], torch.zeros(3, 3)], 1)
         torch.testing.assert_close(head(*padded), scores, atol=1e-5, rtol=1e-4)
         for place in (0, 2, 3):
@@ -273,27 +273,50 @@ def test_the_head_sees_words_and_tokens_but_no_padding():
             assert not torch.allclose(head(*other), scores, atol=1e-5)
 
 
-def test_the_head_lets_early_words_see_late_ones():
-    """The class of layer is BERT's decoder, which would hide later words by default."""
+def test_words_find_what_is_theirs_in_the_frames():
     import torch
 
     head, _ = make_head()
-    text, mask = torch.randn(1, 5, 384), torch.zeros(1, 1, 1, 5)
-    memory, memory_mask = torch.randn(1, 3, 192), torch.zeros(1, 1, 1, 3)
-
-    def first_word(words):
-        hidden = head.encoder(
-            head.text_norm(head.text_input(words)),
-            attention_mask=mask,
-            encoder_hidden_states=memory,
-            encoder_attention_mask=memory_mask,
-        )
-        return hidden.last_hidden_state[:, 0]
-
-    changed = text.clone()
-    changed[:, 4] = torch.randn(1, 384)
+    with torch.no_grad():
+        head.log_sharpness.fill_(4.0)
+    words, memory = unit(2, 3, 192), unit(2, 6, 192)
+    memory[0, 4] = words[0, 1]
+    mask = torch.ones(2, 6)
+    mask[1, 2:] = 0.0
     with torch.inference_mode():
-        assert not torch.allclose(first_word(text), first_word(changed), atol=1e-4)
+        alignment = head.align(words, memory, mask)
+    assert int(alignment.attention[0, 1].argmax()) == 4
+    torch.testing.assert_close(alignment.attention.sum(-1), torch.ones(2, 3))
+    assert float(alignment.attention[1, :, 2:].max()) == 0.0
+    torch.testing.assert_close(alignment.found[0, 1], words[0, 1], atol=0.1, rtol=0.1)
+
+
+def test_all_pairs_are_scored_as_each_pair_is():
+    import torch
+
+    head, _ = make_head()
+    text, _, vectors, tokens, _, _ = head_inputs(count=4, frames=1)
+    text_mask = torch.ones(4, 5)
+    text_mask[1, 3:] = 0.0
+    with torch.inference_mode():
+        words, memory = head.words(text), head.memory(vectors, tokens)
+        table = head.all_pairs(words, text_mask, memory)
+        for sentence in range(4):
+            repeated = words[sentence : sentence + 1].expand(4, -1, -1)
+            alone = head.align(repeated, memory, torch.ones(4, memory.shape[1]))
+            expected = alone.scores(text_mask[sentence : sentence + 1].expand(4, -1))
+            torch.testing.assert_close(table[sentence], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_transformer_can_do_with_some_of_the_cells(vision):
+    import torch
+
+    fine = torch.randn(2, 120, 13, 13)
+    with torch.inference_mode():
+        whole, part = vision(fine), vision(fine, keep_cells=0.5)
+    assert part.tokens.shape == whole.tokens.shape
+    torch.testing.assert_close(part.pooled, whole.pooled)
+    assert not torch.allclose(part.vectors, whole.vectors, atol=1e-5)
 
 
 def test_the_head_survives_saving(tmp_path):
@@ -420,7 +443,7 @@ def test_export_of_the_head_agrees_with_torch(tmp_path):
 
     head, _ = make_head()
     path = tmp_path / "cross_modal.onnx"
-    export_cross_modal(head, path)
+    export_cross_modal(head, path, tokens_per_frame=8)
     session = onnxruntime.InferenceSession(path)
     text, _, vectors, tokens, mask, first = head_inputs(count=6, words=9, frames=3)
     text = text[:1]

@@ -22,19 +22,21 @@ vocabulary = 3000
 flickr8k = 4
 msrvtt = 3
 classes = 2
+misc = 1
+negatives = 2
+text_from = 0.5
+memory_from = 0.25
+whole_from = 0.75
 bfloat16 = false
+[towers.views]
+flickr8k = 1
 [towers.budget]
 steps = 4
 
 [temporal]
 batch = 4
+pan_pictures = 4
 [temporal.budget]
-steps = 3
-
-[cross_modal]
-batch = 3
-negatives = 2
-[cross_modal.budget]
 steps = 3
 """
 
@@ -103,6 +105,14 @@ def data(tmp_path_factory) -> Path:
                 for split in ("train", "train", other)
             ],
         )
+    write_set(
+        root / "images",
+        "misc",
+        [
+            {"split": "train", "label": f"thing {kind}", "captions": [], "group": "some"}
+            for kind in range(4)
+        ],
+    )
     import gzip
 
     (root / "captions" / "some.txt.gz").write_bytes(gzip.compress(b"a cat sleeps\nsnow falls\n"))
@@ -115,8 +125,8 @@ def cache(data, tmp_path_factory) -> Path:
     from vidseek.encoders.training.cache import cache_pictures
 
     folder = tmp_path_factory.mktemp("cache")
-    for name in ("flickr8k", "msrvtt", "sports100", "caltech101"):
-        cache_pictures(data, name, folder)
+    for name in ("flickr8k", "msrvtt", "sports100", "caltech101", "misc"):
+        cache_pictures(data, name, folder, views=int(name == "flickr8k"))
     return folder
 
 
@@ -125,6 +135,15 @@ def settings(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "tiny.toml"
     path.write_text(TINY)
     return read_settings(path)
+
+
+def open_sets(data, cache, settings):
+    from vidseek.encoders.training.batches import PictureSet
+
+    views = settings.towers.views
+    return {
+        name: PictureSet.open(data, cache, name, views=views.get(name, 0)) for name in settings.sets
+    }
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +158,7 @@ def run(data, cache, settings, tmp_path_factory) -> Path:
 
 def test_the_shipped_configuration_is_readable():
     settings = read_settings(CONFIG)
-    assert settings.towers.flickr8k + settings.towers.msrvtt + settings.towers.classes == 192
+    assert settings.towers.flickr8k + settings.towers.msrvtt + settings.towers.classes == 184
 
 
 @pytest.mark.parametrize(
@@ -219,33 +238,43 @@ def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cach
 def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, tmp_path):
     import torch
 
-    from vidseek.encoders.training.corpus import Corpus
+    from vidseek.encoders.training.batches import BatchMaker
+    from vidseek.encoders.training.corpus import Corpus, load_text
     from vidseek.encoders.training.optimisation import save_checkpoint
-    from vidseek.encoders.training.towers import BatchMaker, PictureSet, TowerTrainer
+    from vidseek.encoders.training.towers import TowerTrainer
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
-    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
+    sets = open_sets(data, cache, settings)
     batches = BatchMaker(settings.towers, settings.seed, sets, corpus)
+
+    def fresh() -> TowerTrainer:
+        text, _ = load_text(run, tuned=False)
+        return TowerTrainer(settings.towers, seed=settings.seed, text=text, corpus=corpus)
 
     def advance(trainer: TowerTrainer, steps: int) -> TowerTrainer:
         for _ in range(steps):
             trainer.train_step(batches.make(trainer.step))
         return trainer
 
-    whole = advance(TowerTrainer(settings.towers, seed=settings.seed), 4)
-    first = advance(TowerTrainer(settings.towers, seed=settings.seed), 2)
-    save_checkpoint(first.state(), tmp_path / "half.pt")
-    second = TowerTrainer(settings.towers, seed=settings.seed)
-    second.restore(torch.load(tmp_path / "half.pt", weights_only=True))
-    advance(second, 2)
+    whole = advance(fresh(), 4)
+    first = advance(fresh(), 3)
+    save_checkpoint(first.state(), tmp_path / "part.pt")
+    second = fresh()
+    second.restore(torch.load(tmp_path / "part.pt", weights_only=True))
+    advance(second, 1)
     assert second.step == whole.step == 4
-    moved = 0
-    untrained = dict(TowerTrainer(settings.towers, seed=settings.seed).vision.named_parameters())
-    for name, parameter in whole.vision.named_parameters():
-        other = dict(second.vision.named_parameters())[name]
-        torch.testing.assert_close(other, parameter, atol=1e-5, rtol=1e-4)
-        moved += int(not torch.equal(parameter, untrained[name]))
-    assert moved > 100, "training changes weights"
+    start = fresh()
+    for part, least in (("vision", 100), ("text", 60), ("head", 20)):
+        moved = 0
+        untrained = dict(getattr(start, part).named_parameters())
+        others = dict(getattr(second, part).named_parameters())
+        for name, parameter in getattr(whole, part).named_parameters():
+            torch.testing.assert_close(others[name], parameter, atol=1e-5, rtol=1e-4)
+            moved += int(not torch.equal(parameter, untrained[name]))
+        assert moved > least, f"training changes the weights of {part}"
+    words = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(whole.text.state_dict()[words], start.text.state_dict()[words])
+    untrained = dict(start.vision.named_parameters())
     frozen = [name for name in untrained if name.startswith(("stem.first", "stem.blocks.14."))]
     for name in frozen:
         assert torch.equal(dict(whole.vision.named_parameters())[name], untrained[name])
@@ -253,31 +282,32 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
 
 @pytest.mark.full
 def test_batches_come_from_training_rows_and_no_class_twice(data, cache, settings, run):
+    from vidseek.encoders.training.batches import BatchMaker
     from vidseek.encoders.training.corpus import Corpus
-    from vidseek.encoders.training.towers import BatchMaker, PictureSet
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
-    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
+    sets = open_sets(data, cache, settings)
     batches = BatchMaker(settings.towers, settings.seed, sets, corpus)
     assert {row.split for row in batches.flickr} == {"train"}
     assert all(row.split == "train" for frames in batches.videos for row in frames)
     assert len(batches.classes) == 6
     assert all(row.split == "train" for some in batches.classes for _, row in some)
     one, two = batches.make(5), batches.make(5)
-    assert one.fine.shape[0] == 9
+    assert one.fine.shape[0] == 10
     assert one.fine.equal(two.fine)
-    assert not one.sentences.equal(batches.make(6).sentences)
+    assert not np.array_equal(one.sentences, batches.make(6).sentences)
+    assert 15 <= batches.make(5, whole=True).fine.shape[2] <= 17
     seen = {index for step in range(2) for index in batches._turn(step, 4, 8, 1)}
     assert seen == set(range(8)), "a pass sees every picture once"
 
 
 @pytest.mark.full
 def test_sets_that_measure_unseen_names_never_train(data, cache, settings, run):
+    from vidseek.encoders.training.batches import BatchMaker
     from vidseek.encoders.training.corpus import Corpus
-    from vidseek.encoders.training.towers import BatchMaker, PictureSet
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
-    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
+    sets = open_sets(data, cache, settings)
     with pytest.raises(ValueError, match="scenes15"):
         BatchMaker(settings.towers, 1, sets | {"scenes15": sets["sports100"]}, corpus)
 
@@ -288,6 +318,9 @@ def test_a_run_leaves_all_parts_and_a_second_call_goes_on(data, cache, settings,
 
     for name in ("text", "vision", "temporal", "cross_modal"):
         assert (run / name / "config.json").exists()
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    ablations = json.loads((run / "temporal.json").read_text())["ablations"]
+    assert {"plain mean", "shipped", "shipped, frames shuffled", "one frame"} <= set(ablations)
     choices = json.loads((run / "choices.json").read_text())
     # Four steps on noise teach nothing; a confidence that falls with the score is never recorded.
     assert choices["confidence_scale"] is None or choices["confidence_scale"] > 0
@@ -325,7 +358,7 @@ def test_what_is_published_runs_without_torch(run, tmp_path):
 
 @pytest.mark.full
 def test_a_paired_gain_is_told_from_chance():
-    from vidseek.encoders.training.cross_modal import paired_interval
+    from vidseek.encoders.training.rerank import paired_interval
 
     random = np.random.default_rng(0)
     low, high = paired_interval(random.normal(0.0, 1.0, 400))
@@ -352,10 +385,9 @@ def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, 
     from vidseek.encoders.training.items import ItemBank
     from vidseek.encoders.training.publish import load_temporal, load_vision
     from vidseek.encoders.training.run import confidence_scores
-    from vidseek.encoders.training.towers import PictureSet
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
-    sets = {name: PictureSet.open(data, cache, name) for name in settings.sets}
+    sets = open_sets(data, cache, settings)
     dev = ItemBank.encode(load_vision(run), sets, corpus, split="dev", run=run)
     matched, wrong = confidence_scores(load_temporal(run), dev, corpus)
     assert len(wrong) == len(dev.of_kind("flickr8k")) + len(dev.of_kind("msrvtt"))
@@ -371,3 +403,63 @@ def test_the_real_data_is_read(shared_data):
     assert len(rows) == 8091
     assert sum(row.split == "test" for row in rows) == 1000
     assert next(read_pictures(shared_data, "flickr8k", start=5000)).shape == (224, 224, 3)
+
+
+@pytest.mark.full
+def test_changed_views_differ_and_are_kept_of_training_rows_only(cache, data):
+    from vidseek.encoders.training.cache import open_maps
+    from vidseek.encoders.training.pictures import read_rows
+
+    maps = open_maps(cache, "flickr8k", views=1)
+    rows = read_rows(data, "flickr8k")
+    for row in rows:
+        changed = np.abs(maps.views[0][row.index].astype(int) - maps.fine[row.index]).max()
+        assert changed > 0
+        assert bool(maps.views[0][row.index].any()) == (row.split == "train")
+    with pytest.raises(FileNotFoundError, match=r"view2.*cache --sets flickr8k"):
+        open_maps(cache, "flickr8k", views=2)
+
+
+@pytest.mark.parametrize("shape", [(48, 64, 3), (1, 1, 3), (3, 200, 3)])
+def test_a_changed_view_is_a_picture_and_the_same_for_the_same_seed(shape):
+    from vidseek.encoders.training.augmentation import change_picture
+
+    picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for seed in range(12):
+        view = change_picture(picture, np.random.default_rng(seed))
+        assert view.ndim == 3
+        assert view.dtype == np.uint8
+        assert min(view.shape) >= 1
+        np.testing.assert_array_equal(view, change_picture(picture, np.random.default_rng(seed)))
+
+
+@pytest.mark.full
+def test_frames_are_put_in_three_kinds_of_order():
+    from vidseek.encoders.training.items import ItemBank
+    from vidseek.encoders.training.temporal import shuffled_frames
+
+    frames = np.tile(np.arange(4, dtype=np.float32)[:, None], (1, 384))
+    bank = ItemBank(["msrvtt"] * 60, [frames] * 59 + [frames[:2]], [], [])
+    vectors, orders = shuffled_frames(bank, np.random.default_rng(0), 1000)
+    assert len(vectors) == 59, "two frames have no order that is neither"
+    assert set(orders) == {0, 1, 2}
+    for some, order in zip(vectors[:, :, 0].tolist(), orders, strict=True):
+        assert (some == [0, 1, 2, 3]) == (order == 0)
+        assert (some == [3, 2, 1, 0]) == (order == 1)
+
+
+@pytest.mark.full
+def test_the_camera_moves_both_ways_along_each_path():
+    from vidseek.encoders.training.pans import KINDS, draw_pans
+
+    clips = np.random.default_rng(1).normal(size=(40, 3, 5, 384)).astype(np.float32)
+    clips /= np.linalg.norm(clips, axis=-1, keepdims=True)
+    vectors, kinds = draw_pans(clips, np.arange(40), np.random.default_rng(0))
+    assert set(kinds) == set(range(len(KINDS)))
+    for place, kind in enumerate(kinds):
+        if KINDS[kind] == "pans right":
+            np.testing.assert_allclose(vectors[place], clips[place, 0], atol=1e-5)
+        if KINDS[kind] == "tilts up":
+            np.testing.assert_allclose(vectors[place], clips[place, 1, ::-1], atol=1e-5)
+        if KINDS[kind] == "stands still":
+            assert (vectors[place] @ clips[place, 0, 2]).min() > 0.95
