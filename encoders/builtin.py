@@ -104,6 +104,8 @@ class BuiltinEncoder:
             vectors[start:end], tokens[start:end] = self._session("vision").run(
                 ["vectors", "tokens"], {"pictures": pictures}
             )
+        # bfloat16 leaves them a few thousandths longer or shorter than one.
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return FrameFeatures(vectors, tokens)
 
     def encode_clips(

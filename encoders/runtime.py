@@ -10,11 +10,11 @@ can, more than twice as fast (`python -m benchmarks.retrieval --only speed`).
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ class Session(Protocol):
 
 def visual_runtime() -> Runtime:
     """Which runtime computes pictures on this machine."""
-    return "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
+    return "openvino" if find_spec("openvino") else "onnxruntime"
 
 
 def onnxruntime_session(blob: bytes, *, threads: int) -> Any:

@@ -68,10 +68,6 @@ class TowerSettings:
     """Share of the budget after which crops are near whole maps, as pictures are seen in use."""
     keep_cells: float = 0.7
     """Share of a map's cells that the Transformer sees until then (FLIP, Li et al. 2023)."""
-    memory_steps: int = 12
-    """Latest steps whose vectors are further negatives (XBM, Wang et al. 2020)."""
-    memory_from: float = 0.2
-    """Share of the budget after which that begins: before, vectors change too fast."""
     said_loss: float = 0.4
     """Weight of the loss towards the mean of all that is said of a picture, by untouched MiniLM."""
     token_loss: float = 0.4

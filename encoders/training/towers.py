@@ -15,7 +15,6 @@ import json
 import logging
 import math
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,8 +104,6 @@ class TowerTrainer:
         self.step, self.minutes, self.cpu_minutes = 0, 0.0, 0.0
         self.history: list[dict[str, float]] = []
         self.losses: list[dict[str, float]] = []
-        # Pictures, sentences and what MiniLM made of the sentences, of the latest steps.
-        self.memory: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=settings.memory_steps)
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         options = self.settings
@@ -197,12 +194,16 @@ class TowerTrainer:
                 read = self.read(batch.sentences)
         plain = torch.from_numpy(self.corpus.vectors[batch.sentences]).to(self.device)
         sentences = read.vectors if self.tunes_text else plain
-        main = self._contrast(output.vectors, sentences, plain)
-        said = self._contrast_plain(output.vectors, batch.everything_said.to(self.device), plain)
+        scale = self.log_scale.exp().clamp(max=100.0)
+        # Negatives of earlier steps (XBM) would be wrong here: once both towers are trained they
+        # drift apart from the past together, and every old vector becomes an easy negative.
+        main = self._pair_loss(scale * sentences @ output.vectors.T, plain)
+        everything = batch.everything_said.to(self.device)
+        said = self._pair_loss(scale * everything @ output.vectors.T, plain)
         memory = self.head.memory(output.vectors[:, None], output.tokens[:, None])
         words = self.head.words(read.hidden)
         pairs = self.head.all_pairs(words, read.mask, memory)
-        align = self._pair_loss(self.log_scale.exp().clamp(max=100.0) * pairs, plain)
+        align = self._pair_loss(scale * pairs, plain)
         head = self._head_loss(output, read, sentences, plain)
         classes = self._class_loss(output.pooled, batch.untouched.to(self.device))
         total = (
@@ -216,36 +217,13 @@ class TowerTrainer:
         if read.hidden_words.any() and options.masked_loss > 0:
             values["masked"] = self._masked_loss(read, words, memory)
             total = total + options.masked_loss * values["masked"]
-        if self.used >= options.memory_from:
-            self.memory.append((output.vectors.detach(), sentences.detach(), plain))
         return total, {name: float(value.detach()) for name, value in values.items()}
 
     def _keep_cells(self) -> float:
         return 1.0 if self.used >= self.settings.whole_from else self.settings.keep_cells
 
-    def _contrast(self, pictures: Tensor, sentences: Tensor, plain: Tensor) -> Tensor:
-        """Symmetric InfoNCE against the batch and the memory of the latest steps (XBM)."""
-        scale = self.log_scale.exp().clamp(max=100.0)
-        all_pictures, all_sentences, all_plain = pictures, sentences, plain
-        if self.memory:
-            kept = [torch.cat(parts) for parts in zip(*self.memory, strict=True)]
-            all_pictures = torch.cat([pictures, kept[0]])
-            all_sentences = torch.cat([sentences, kept[1]])
-            all_plain = torch.cat([plain, kept[2]])
-        target = torch.arange(len(pictures), device=self.device)
-        same = self._same(plain, all_plain)
-        to_sentences = (scale * pictures @ all_sentences.T).masked_fill(same, -1e4)
-        to_pictures = (scale * sentences @ all_pictures.T).masked_fill(same, -1e4)
-        return 0.5 * (
-            functional.cross_entropy(to_sentences, target)
-            + functional.cross_entropy(to_pictures, target)
-        )
-
-    def _contrast_plain(self, pictures: Tensor, said: Tensor, plain: Tensor) -> Tensor:
-        """The same within the batch, with the mean of all that is said of each picture."""
-        return self._pair_loss(self.log_scale.exp().clamp(max=100.0) * said @ pictures.T, plain)
-
     def _pair_loss(self, logits: Tensor, plain: Tensor) -> Tensor:
+        """Symmetric InfoNCE over a (B, B) table of sentences and pictures."""
         logits = logits.masked_fill(self._same(plain, plain), -1e4)
         target = torch.arange(len(logits), device=self.device)
         return 0.5 * (
@@ -342,7 +320,6 @@ class TowerTrainer:
             "guess": self.guess.state_dict(),
             "log_scale": self.log_scale.detach(),
             "optimizer": self.optimizer.state_dict(),
-            "memory": list(self.memory),
             "step": self.step,
             "minutes": self.minutes,
             "cpu_minutes": self.cpu_minutes,
@@ -357,8 +334,6 @@ class TowerTrainer:
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.memory.clear()
-        self.memory.extend(state["memory"])
         self.step, self.minutes = state["step"], state["minutes"]
         self.cpu_minutes, self.history = state["cpu_minutes"], state["history"]
         self.losses = state["losses"]

@@ -25,7 +25,6 @@ classes = 2
 misc = 1
 negatives = 2
 text_from = 0.5
-memory_from = 0.25
 whole_from = 0.75
 bfloat16 = false
 [towers.views]

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 from cli_process import environment
 
-HEAVY = ["torch", "transformers", "av", "decord", "alembic", "scenedetect", "rich", "PIL", "scipy"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "openvino",
+    "av",
+    "decord",
+    "alembic",
+    "scenedetect",
+    "rich",
+    "PIL",
+    "scipy",
+]
 
 SCRIPT = f"""
 import json, sys
