@@ -1,0 +1,1 @@
+"""Measure what the built-in encoder finds: `python -m benchmarks.retrieval`."""

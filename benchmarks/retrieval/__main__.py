@@ -1,0 +1,60 @@
+"""Measure what the built-in encoder finds, through the product's own runtime.
+
+python -m benchmarks.retrieval [--only PART ...] [--data DIR] [--weights DIR] [--split test]
+
+Test rows by default: never trained on and never used to choose anything. Prints Markdown, with
+bootstrap intervals. For choosing, ``--split dev`` looks at Flickr8k's dev rows instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.retrieval.clips import clips
+from benchmarks.retrieval.pictures import Flickr8k, classes, msrvtt
+from benchmarks.retrieval.speed import speed
+from benchmarks.retrieval.synonyms import synonyms
+from benchmarks.retrieval.tables import processor
+from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+FLICKR_PARTS = ("flickr8k", "rerank", "synonyms")
+PARTS = (*FLICKR_PARTS, "msrvtt", "clips", "classes", "speed")
+
+
+def main() -> None:
+    """Print every figure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
+    parser.add_argument("--split", choices=["test", "dev"], default="test")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument("--threads", type=int, default=None)
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.exit(1, f"{arguments.data} is missing: these figures need the data folder\n")
+    encoder = BuiltinEncoder(arguments.weights, threads=arguments.threads)
+    spec, only, data = encoder.spec, arguments.only, arguments.data
+    print(f"# Retrieval: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor()}")
+    if set(only) & set(FLICKR_PARTS):
+        flickr = Flickr8k(encoder, data, arguments.split)
+        if "flickr8k" in only:
+            flickr.recall()
+        if "rerank" in only:
+            flickr.rerank()
+        if "synonyms" in only:
+            synonyms(flickr, data)
+    if "msrvtt" in only:
+        msrvtt(encoder, data)
+    if "clips" in only:
+        clips(encoder, data)
+    if "classes" in only:
+        classes(encoder, data)
+    if "speed" in only:
+        speed(encoder, threads=arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
