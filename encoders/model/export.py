@@ -90,11 +90,13 @@ def export_stem(path: Path) -> None:
     )
 
 
-def export_vision(vision: Vision, path: Path, *, int8: bool = True) -> None:
-    """Write the visual encoder: pictures (N, 260, 260, 3) uint8 to vectors and tokens."""
+def export_vision(
+    vision: Vision, path: Path, *, int8: bool = True, side: int = PICTURE_SIZE
+) -> None:
+    """Write the visual encoder: pictures (N, side, side, 3) uint8 to vectors and tokens."""
     vision = _for_tracing(vision)
     del vision.stem.classes  # only training asks for ImageNet's classes
-    example = torch.zeros(2, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8)
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     _trace(
         _Frames(vision),
         (example,),

@@ -1,0 +1,85 @@
+"""Reading out where the model looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture(scope="module")
+def models():
+    import torch
+    from tokenizers import Tokenizer
+
+    from vidseek.encoders.model.configuration import CrossModalConfig, VisionConfig
+    from vidseek.encoders.model.cross_modal import CrossModal
+    from vidseek.encoders.model.stem import load_imagenet_stem
+    from vidseek.encoders.model.text import choose_vocabulary, load_minilm, tokenizer_json
+    from vidseek.encoders.model.vision import Vision
+
+    torch.manual_seed(0)
+    vocabulary = choose_vocabulary(["a dog on the beach"], size=3000)
+    tokenizer = Tokenizer.from_str(tokenizer_json(vocabulary))
+    vision = Vision(VisionConfig(), load_imagenet_stem()).eval()
+    return vision, load_minilm(vocabulary), tokenizer, CrossModal(CrossModalConfig()).eval()
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
+
+
+def test_every_word_has_shares_of_frames_and_places(models, frames):
+    from vidseek.encoders.model.attention import word_attention
+
+    attention = word_attention(*models, frames, "a dog on the beach")
+    assert attention.words == ("a", "dog", "on", "the", "beach")
+    assert attention.frames.shape == (5, 3)
+    assert attention.places.shape == (5, 3, 9, 9)
+    np.testing.assert_allclose(attention.frames.sum(1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(attention.places.sum((2, 3)), attention.frames, atol=1e-5)
+
+
+def test_a_word_looks_at_the_frame_that_answers_it(models, frames):
+    """Planted: the words' space is turned so that "dog" is the second frame's vector."""
+    import copy
+
+    import torch
+
+    from vidseek.encoders.model.attention import word_attention
+    from vidseek.encoders.model.stem import normalise
+    from vidseek.encoders.preprocessing import squash
+
+    vision, text, tokenizer, head = models
+    head = copy.deepcopy(head)
+    encoding = tokenizer.encode("a dog")
+    with torch.no_grad():
+        squares = torch.from_numpy(squash(frames, 260)).permute(0, 3, 1, 2)
+        output = vision(vision.stem.fine_map(normalise(squares)))
+        wanted = head.memory(output.vectors[1:2, None], output.tokens[1:2, None])[0, 0]
+        _, hidden = text(torch.tensor([encoding.ids]), torch.tensor([encoding.attention_mask]))
+        dog = hidden[0, 2]
+        head.word_input.weight.copy_(torch.outer(wanted, dog) / dog.square().sum())
+        head.word_input.bias.zero_()
+        head.log_sharpness.fill_(4.0)
+    attention = word_attention(vision, text, tokenizer, head, frames, "a dog")
+    assert int(attention.frames[1].argmax()) == 1
+
+
+def test_nothing_to_look_at_is_refused(models, frames):
+    from vidseek.encoders.model.attention import word_attention
+
+    with pytest.raises(ValueError, match="one word"):
+        word_attention(*models, frames, "")
+    with pytest.raises(ValueError, match="one frame"):
+        word_attention(*models, frames[:0], "a dog")
+
+
+def test_a_picture_is_drawn(models, frames, tmp_path):
+    from vidseek.encoders.model.attention import draw_attention, word_attention
+
+    attention = word_attention(*models, frames, "a dog")
+    draw_attention(frames, attention, tmp_path / "dog.png")
+    assert (tmp_path / "dog.png").read_bytes().startswith(b"\x89PNG")
