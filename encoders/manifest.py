@@ -3,13 +3,15 @@
     manifest = read_manifest()
     blob = manifest.read("text")        # bytes, checked against the manifest's SHA-256
 
-Weights are replaced without touching code: write the files and the manifest anew.
+Weights are replaced without touching code: write the files and the manifest anew. A model in
+another folder than the package's is called by the path of that folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +93,11 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
                 "install the version of vidseek that the weights were made for"
             )
         parts = {name: Part(**table["parts"][name]) for name in PARTS}
-        spec = EncoderSpec(**table["spec"], vision_hash=_visual_hash(parts))
+        facts = {**table["spec"], "vision_hash": _visual_hash(parts)}
+        if folder.resolve() != WEIGHTS_FOLDER:
+            # By this name a library finds the model again that it was indexed with.
+            facts["name"] = os.path.abspath(folder)  # noqa: PTH100 - links stay
+        spec = EncoderSpec(**facts)
         return Manifest(folder, spec, parts, bool(table["rerank"]))
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path}: incomplete ({error}); reinstall vidseek") from error

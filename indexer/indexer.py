@@ -106,6 +106,9 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
             f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
             "their vectors cannot be compared: use that one, or index into a new library"
         )
+    elif active != encoder.spec:
+        # The same vectors under another name (its folder was moved), or revised words.
+        store.database.register_encoder(encoder.spec)
 
 
 class _Stopped(Exception):  # noqa: N818 - no error: somebody asked

@@ -18,6 +18,7 @@ says what is wrong, names the file and gives the next step.
     ├── EncoderError            models and their weights
     │   ├── UnknownEncoderError     no encoder of that name
     │   └── WeightsError            missing, truncated or swapped weights
+    ├── TrainingError           captions or a run that cannot be trained with
     ├── PathNotFoundError       a path that was given does not exist
     └── QueryError              a query or option that cannot be answered
 """
@@ -103,6 +104,10 @@ class UnknownEncoderError(EncoderError):
 
 class WeightsError(EncoderError):
     """Weights are missing, truncated, swapped or of another version."""
+
+
+class TrainingError(VidseekError):
+    """A model cannot be trained with what was given."""
 
 
 class QueryError(VidseekError):

@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -171,6 +171,7 @@ class EncoderSpec:
     """Which encoder made a vector. Vectors of different fingerprints never meet in one index."""
 
     name: str
+    """A registered name, or the absolute path of the folder that holds the model."""
     revision: str
     dimension: int
     """D: length of clip, frame and text vectors."""
@@ -196,6 +197,9 @@ class EncoderSpec:
         determining = {
             one.name: getattr(self, one.name) for one in fields(self) if one.name not in others
         }
+        if PurePath(self.name).is_absolute():
+            # The same model wherever it lies: a folder that is moved changes no vector.
+            determining["name"] = "folder"
         canonical = json.dumps(determining, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
 

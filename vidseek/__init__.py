@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from vidseek.storage.errors import NotAVideoError as NotAVideoError
     from vidseek.storage.errors import PathNotFoundError as PathNotFoundError
     from vidseek.storage.errors import QueryError as QueryError
+    from vidseek.storage.errors import TrainingError as TrainingError
     from vidseek.storage.errors import UnknownEncoderError as UnknownEncoderError
     from vidseek.storage.errors import UnreadableVideoError as UnreadableVideoError
     from vidseek.storage.errors import VideoError as VideoError
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
     from vidseek.storage.types import Video as Video
     from vidseek.storage.types import VideoFilter as VideoFilter
     from vidseek.storage.types import VideoState as VideoState
+    from vidseek.training import CaptionProblem as CaptionProblem
+    from vidseek.training import TrainingProgress as TrainingProgress
+    from vidseek.training import TrainingReport as TrainingReport
+    from vidseek.training import train_on_captions as train_on_captions
 
 __version__ = "0.1.0"
 
@@ -75,6 +80,7 @@ _HOMES = {
         "NotAVideoError",
         "PathNotFoundError",
         "QueryError",
+        "TrainingError",
         "UnknownEncoderError",
         "UnreadableVideoError",
         "VideoError",
@@ -91,6 +97,12 @@ _HOMES = {
         "Video",
         "VideoFilter",
         "VideoState",
+    ),
+    "vidseek.training": (
+        "CaptionProblem",
+        "TrainingProgress",
+        "TrainingReport",
+        "train_on_captions",
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -50,7 +50,10 @@ def index(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Encoder; a library keeps the one it began with."),
+        typer.Option(
+            metavar="NAME",
+            help="Encoder, or the folder of a trained one; a library keeps what it began with.",
+        ),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove what is missing instead of marking it.")

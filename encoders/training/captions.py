@@ -1,0 +1,200 @@
+"""A user's captions: one JSON object a line, checked before anything is trained on them.
+
+captions = read_captions(Path("captions.jsonl"))
+for problem in captions.problems:
+    print(f"line {problem.line}: {problem.reason}")
+
+    {"path": "beach.mp4", "caption": "children build a sand castle"}
+    {"path": "beach.mp4", "caption": "waves", "start_seconds": 12.5, "end_seconds": 20}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidseek.storage.errors import PathNotFoundError, TrainingError
+from vidseek.storage.types import TimeSpan
+
+LEAST_VIDEOS = 8
+"""With fewer there is next to nothing to hold out, and a figure over it says nothing."""
+HELD_OUT_SHARE = 0.15
+FIELDS = frozenset({"path", "caption", "start_seconds", "end_seconds"})
+
+
+@dataclass(frozen=True)
+class CaptionProblem:
+    """Why a line, or the clip that it names, is not trained on."""
+
+    line: int
+    """Its number, from 1."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class CaptionedClip:
+    """A video, or a part of one, and all that is said of it."""
+
+    path: Path
+    """Absolute path of the video."""
+    span: TimeSpan | None
+    """The part; None for the whole."""
+    captions: tuple[str, ...]
+    lines: tuple[int, ...]
+    """Where in the file they stand."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What can be trained on of a file of captions, and what cannot."""
+
+    file: Path
+    clips: tuple[CaptionedClip, ...]
+    """In the order of their first lines."""
+    problems: tuple[CaptionProblem, ...]
+
+    @property
+    def videos(self) -> list[Path]:
+        """The videos of the clips, each once, sorted."""
+        return sorted({clip.path for clip in self.clips})
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that change when what is trained on changes."""
+        digest = hashlib.sha256()
+        for clip in self.clips:
+            status = clip.path.stat()
+            facts = [str(clip.path), str(clip.span), clip.captions, status.st_size]
+            digest.update(json.dumps([*facts, status.st_mtime_ns]).encode())
+        return digest.hexdigest()[:16]
+
+
+def read_captions(file: Path) -> Captions:
+    """Read and check a file of captions. Lines that cannot be used are reported, not fatal.
+
+    Args:
+        file: JSON lines of ``path`` (relative to the file's folder, or absolute), ``caption``, and
+            for a part of the video ``start_seconds`` and ``end_seconds``.
+
+    Raises:
+        PathNotFoundError: there is no such file.
+        TrainingError: it is no text, or no line of it can be used.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise PathNotFoundError(f"{file} does not exist: give a file of captions") from error
+    except UnicodeDecodeError as error:
+        raise TrainingError(
+            f"{file} is no text in UTF-8 ({error}): save it as JSON lines"
+        ) from error
+    except OSError as error:
+        raise TrainingError(f"{file} cannot be read: {error.strerror}") from error
+    problems: list[CaptionProblem] = []
+    said: dict[tuple[Path, TimeSpan | None], list[tuple[int, str]]] = {}
+    for line, content in enumerate(text.split("\n"), 1):
+        if not content.strip():
+            continue
+        try:
+            path, span, caption = _read_line(content, file.parent)
+            others = said.setdefault((path, span), [])
+            for other, same in others:
+                if same.casefold() == caption.casefold():
+                    raise ValueError(f"says the same as line {other}")
+            others.append((line, caption))
+        except ValueError as error:
+            problems.append(CaptionProblem(line, str(error)))
+    clips = tuple(
+        CaptionedClip(
+            path, span, tuple(caption for _, caption in lines), tuple(line for line, _ in lines)
+        )
+        for (path, span), lines in said.items()
+        if lines
+    )
+    return Captions(file, clips, tuple(problems))
+
+
+def check_enough(captions: Captions) -> None:
+    """Refuse what is too little to train on and to measure with.
+
+    Raises:
+        TrainingError: with what is left, and the first reasons why there is no more.
+    """
+    videos = len(captions.videos)
+    if videos >= LEAST_VIDEOS:
+        return
+    message = f"{captions.file}: captions of {videos} usable videos; {LEAST_VIDEOS} are the least"
+    if captions.problems:
+        first = "; ".join(f"line {one.line}: {one.reason}" for one in captions.problems[:3])
+        message += f" ({len(captions.problems)} lines were left out: {first})"
+    raise TrainingError(f"{message}. Caption more videos.")
+
+
+def hold_out(clips: Sequence[CaptionedClip], *, seed: int) -> tuple[list[int], list[int]]:
+    """Split into clips to train on and clips to measure with, whole videos at a time.
+
+    Returns:
+        Places of training clips and of held-out clips, ascending.
+    """
+    videos = sorted({clip.path for clip in clips})
+    count = max(2, round(HELD_OUT_SHARE * len(videos)))
+    chosen = np.random.default_rng([seed, 5]).permutation(len(videos))[:count]
+    held_out = {videos[place] for place in chosen}
+    places = range(len(clips))
+    return (
+        [place for place in places if clips[place].path not in held_out],
+        [place for place in places if clips[place].path in held_out],
+    )
+
+
+def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:
+    """The video, the part of it and the caption of a line.
+
+    Raises:
+        ValueError: with the reason why it cannot be used.
+    """
+    try:
+        row: Any = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON ({error.msg} at character {error.pos + 1})") from error
+    if not isinstance(row, dict):
+        raise ValueError('no JSON object: write {"path": ..., "caption": ...}')
+    unknown = sorted(set(row) - FIELDS)
+    if unknown:
+        # A mistyped "start_second" would train on the whole video without a word.
+        raise ValueError(f"unknown field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
+    for name in ("path", "caption"):
+        if not isinstance(row.get(name), str):
+            raise ValueError(f"{name!r} is missing or no text")
+        if not row[name].strip():
+            raise ValueError(f"{name!r} is empty")
+    span = _read_span(row)
+    if "\0" in row["path"]:
+        raise ValueError("'path' holds a null character")
+    path = (folder / Path(row["path"]).expanduser()).resolve()
+    if not path.is_file():
+        raise ValueError(f"no video at {path}")
+    return path, span, " ".join(row["caption"].split())
+
+
+def _read_span(row: dict[str, Any]) -> TimeSpan | None:
+    given = [row.get("start_seconds"), row.get("end_seconds")]
+    if given == [None, None]:
+        return None
+    if given[1] is None:
+        raise ValueError("'start_seconds' needs 'end_seconds'")
+    start, end = (0.0 if value is None else value for value in given)
+    for value in (start, end):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise ValueError(f"{value!r} is no number of seconds")
+    if not 0 <= start < end:
+        raise ValueError(f"bad span: {start:g} to {end:g} seconds")
+    return TimeSpan(float(start), float(end))

@@ -1,0 +1,58 @@
+"""What a fine-tuning run tells while it works and at its end; free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from vidseek.encoders.training.captions import CaptionProblem
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Where a run is."""
+
+    stage: Literal["reading", "training", "exporting"]
+    done: int
+    """Clips read, or steps trained."""
+    total: int
+    eta_seconds: float | None = None
+    """Of this stage; None until there is something to judge by."""
+    loss: float | None = None
+    """Of the latest step, contrast alone."""
+    figures: dict[str, float] | None = None
+    """Held-out figures, where they were just measured."""
+
+
+OnProgress: TypeAlias = Callable[[TrainingProgress], None]
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a run did. Figures are in per cent, over held-out videos."""
+
+    folder: Path
+    """Where the model lies, if one was written."""
+    improved: bool
+    """True if a model was written: on the held-out videos it is better than the starting one."""
+    interrupted: bool
+    """True if the run was stopped; the same call goes on from there."""
+    videos: int
+    """Videos that were trained on."""
+    held_out_videos: int
+    clips: int
+    """Clips that were trained on."""
+    problems: tuple[CaptionProblem, ...]
+    """Lines that were left out."""
+    before: dict[str, float]
+    """``recall_at_1``, ``recall_at_5``, ``recall_at_10``, ``mean_reciprocal_rank`` of the starting
+    model; empty where the run was stopped before they were known."""
+    after: dict[str, float]
+    """The same of the best model of the run, as written."""
+    steps: int
+    best_step: int
+    seconds: float
+    fingerprint: str | None = None
+    """Of the new model's vectors; None where none was written."""

@@ -1,0 +1,141 @@
+"""``vidseek train``: the model, fine-tuned on captioned clips of one's own."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.options import JsonOption
+from vidseek.cli.progress import LINE_EVERY_SECONDS, StopRequest
+
+if TYPE_CHECKING:
+    from vidseek.encoders.training.report import TrainingProgress, TrainingReport
+
+TERMINAL_EVERY_SECONDS = 2.0
+FIGURES = {
+    "recall_at_1": "recall at 1",
+    "recall_at_5": "recall at 5",
+    "recall_at_10": "recall at 10",
+    "mean_reciprocal_rank": "mean reciprocal rank",
+}
+
+
+def train(
+    captions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CAPTIONS",
+            help="JSON lines: path of a video, caption, and maybe start_seconds, end_seconds.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model: new or empty.")],
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="NAME", help="builtin, or the folder of a model."),
+    ] = "builtin",
+    epochs: Annotated[int, typer.Option(metavar="N", help="How often every clip is seen.")] = 10,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all that is random.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Fine-tune the model on captioned clips.
+
+    About one video in seven is held out to measure with. A model is written only if it finds these
+    better than before; it is used by `vidseek index --model DIR`, in a new library. Ctrl-C stops
+    cleanly; the same command goes on from there. Needs the extra `train`.
+
+    \b
+    Example: vidseek train captions.jsonl --out my-model
+    """
+    if epochs < 1:
+        raise typer.BadParameter("at least 1 is needed", param_hint="--epochs")
+    if seed < 0:
+        raise typer.BadParameter("0 is the least", param_hint="--seed")
+    from vidseek.training import train_on_captions
+
+    with StopRequest() as stop:
+        report = train_on_captions(
+            captions,
+            out,
+            start=start,
+            epochs=epochs,
+            seed=seed,
+            on_progress=_Lines(),
+            should_stop=stop.wanted,
+        )
+    if json:
+        output.print_json(_report_json(report))
+    else:
+        _print_report(report)
+    if report.interrupted:
+        output.say_aside("vidseek: stopped before the end; run it again to go on")
+        raise typer.Exit(stop.exit_code)
+    if not report.improved:
+        output.say_aside(
+            "vidseek: no model was written: none was better than the starting one on the held-out "
+            "videos. More captions, or other --epochs, may help"
+        )
+        raise typer.Exit(1)
+
+
+class _Lines:
+    """Progress as lines on stderr: now and then, and whenever something was measured."""
+
+    def __init__(self) -> None:
+        self._every = TERMINAL_EVERY_SECONDS if sys.stderr.isatty() else LINE_EVERY_SECONDS
+        self._last = time.monotonic()
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        """Take note of where the run is."""
+        now = time.monotonic()
+        if progress.figures is None and now - self._last < self._every:
+            return
+        self._last = now
+        output.say_aside(f"vidseek: {describe(progress)}")
+
+
+def describe(progress: TrainingProgress) -> str:
+    """Stage, how far it is, and the time left, in one line."""
+    units = {"reading": "clips", "training": "steps", "exporting": "models"}
+    parts = [f"{progress.stage}, {progress.done:,}/{progress.total:,} {units[progress.stage]}"]
+    if progress.eta_seconds is not None:
+        parts.append(f"{output.clock(progress.eta_seconds)} left")
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.3f}")
+    if progress.figures is not None:
+        shown = (f"{FIGURES[name]} {value:.1f} %" for name, value in progress.figures.items())
+        parts.append(f"held out: {', '.join(shown)}")
+    return ", ".join(parts)
+
+
+def _report_json(report: TrainingReport) -> dict[str, Any]:
+    facts = asdict(report)
+    facts["folder"] = str(report.folder)
+    facts["seconds"] = round(report.seconds, 3)
+    for name in ("before", "after"):
+        facts[name] = {key: round(value, 3) for key, value in facts[name].items()}
+    return facts
+
+
+def _print_report(report: TrainingReport) -> None:
+    if report.problems:
+        typer.echo("not used:")
+    for problem in report.problems:
+        typer.echo(f"  line {problem.line}: {output.printable(problem.reason)}")
+    if report.before:
+        typer.echo(
+            f"{output.counted(report.clips, 'clip')} of {output.counted(report.videos, 'video')}; "
+            f"held out: {output.counted(report.held_out_videos, 'video')}"
+        )
+    for name, label in FIGURES.items():
+        if name in report.before and name in report.after:
+            typer.echo(f"{label:<21} {report.before[name]:5.1f} % -> {report.after[name]:5.1f} %")
+    if report.improved:
+        folder = shlex.quote(output.short_path(report.folder))
+        typer.echo(f"use it: vidseek index --model {folder} --library NEW PATH")
