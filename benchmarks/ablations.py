@@ -3,7 +3,8 @@
 python -m benchmarks.ablations [--data ../shared/data] [--pictures 1000]
 
 Prints two tables from the committed weights, on dev rows: recall with and without the Transformer,
-and recall against frames a second for pictures of 160 to 320 pixels a side. Needs the extra `train`.
+and recall against frames a second for pictures of 160 to 320 pixels a side. Needs the extra
+`train`.
 """
 
 from __future__ import annotations
@@ -101,9 +102,8 @@ def parts(vision: Vision, rows: DevRows) -> None:
 
 def sizes(vision: Vision, rows: DevRows, folder: Path) -> None:
     """Recall against frames a second by the side of the picture."""
-    print(
-        f"\n| side, px | Flickr8k dev R@1 | R@10 | MSR-VTT dev R@10 | frames/s ({visual_runtime()}) |"
-    )
+    speed = f"frames/s ({visual_runtime()})"
+    print(f"\n| side, px | Flickr8k dev R@1 | R@10 | MSR-VTT dev R@10 | {speed} |")
     print("| --- | --- | --- | --- | --- |")
     for side in SIDES:
         file = folder / f"{side}.onnx"

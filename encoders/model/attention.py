@@ -7,9 +7,9 @@
 
     python -m vidseek.encoders.model.attention clip.mp4 "a dog catches a frisbee" --out dog.png
 
-Needs the extra `train`. A word attends to a frame's vector and tokens (the cross-modal head); these
-attend to the cells of the frame's map (the visual Transformer's last layer). What is read out is the
-product of both.
+Needs the extra `train`. A word attends to a frame's vector and tokens (the cross-modal head);
+these attend to the cells of the frame's map (the visual Transformer's last layer). What is read out
+is the product of both.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def word_attention(
     memory = head.memory(output.vectors[None], output.tokens[None])
     alignment = head.align(head.words(hidden), memory, torch.ones(memory.shape[:2]))
     entries = 1 + output.tokens.shape[1]
-    shares = alignment.attention[0].unflatten(-1, (len(frames), entries))  # (L, F, 1 + M)
+    shares = alignment.attention[0].reshape(-1, len(frames), entries)  # (L, F, 1 + M)
     # The class token speaks for the frame's vector.
     cells = output.attentions[-1].mean(1)[:, :entries, entries:]
     cells = cells / cells.sum(-1, keepdim=True)  # (F, 1 + M, 81)
@@ -95,7 +95,7 @@ def word_attention(
     return WordAttention(
         words=tuple(encoding.tokens[place] for place in kept),
         frames=shares.sum(-1)[kept].numpy(),
-        places=places[kept].unflatten(-1, (COARSE_SIDE, COARSE_SIDE)).numpy(),
+        places=places[kept].reshape(-1, len(frames), COARSE_SIDE, COARSE_SIDE).numpy(),
     )
 
 

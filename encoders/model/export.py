@@ -139,16 +139,14 @@ def export_text(text: Text, tokenizer: str, path: Path, *, int8: bool = True) ->
     finish(path, int8=int8, metadata={"tokenizer": tokenizer})
 
 
-def export_cross_modal(
-    head: CrossModal, path: Path, *, tokens_per_frame: int, int8: bool = True
-) -> None:
+def export_cross_modal(head: CrossModal, path: Path, *, int8: bool = True) -> None:
     """Write the cross-modal head; see ``_Scores`` for its inputs."""
     head = _for_tracing(head)
     config = head.config
     example = (
         torch.randn(1, 5, config.text_size),
         torch.randn(2, 3, config.text_size),
-        torch.randn(2, 3, tokens_per_frame, config.token_dimension),
+        torch.randn(2, 3, 4, config.token_dimension),
         torch.ones(2, 3),
         torch.zeros(2),
     )

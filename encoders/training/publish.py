@@ -104,11 +104,7 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
         tokenizer = (run / "minilm" / "tokenizer.json").read_text()
         export_text(load_text(run)[0], tokenizer, folder / "text.onnx")
     if "cross_modal" in parts:
-        export_cross_modal(
-            load_cross_modal(run),
-            folder / "cross_modal.onnx",
-            tokens_per_frame=vision.config.tokens_per_frame,
-        )
+        export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
     choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}
     if (run / "choices.json").exists():
         choices |= json.loads((run / "choices.json").read_text())

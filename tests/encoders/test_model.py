@@ -443,7 +443,7 @@ def test_export_of_the_head_agrees_with_torch(tmp_path):
 
     head, _ = make_head()
     path = tmp_path / "cross_modal.onnx"
-    export_cross_modal(head, path, tokens_per_frame=8)
+    export_cross_modal(head, path)
     session = onnxruntime.InferenceSession(path)
     text, _, vectors, tokens, mask, first = head_inputs(count=6, words=9, frames=3)
     text = text[:1]
