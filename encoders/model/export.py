@@ -157,7 +157,7 @@ def export_cross_modal(head: CrossModal, path: Path, *, int8: bool = True) -> No
         inputs={
             "text": {1: "l"},
             "vectors": {0: "k", 1: "f"},
-            "tokens": {0: "k", 1: "f"},
+            "tokens": {0: "k", 1: "f", 2: "m"},
             "frame_mask": {0: "k", 1: "f"},
             "first_stage": {0: "k"},
         },
