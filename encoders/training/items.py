@@ -61,22 +61,24 @@ class ItemBank:
         *,
         split: str,
         run: Path,
+        names: tuple[str, ...] = ("flickr8k", "msrvtt"),
         seed: int = 0,
         most: int | None = None,
     ) -> ItemBank:
-        """Encode flickr8k's pictures and msrvtt's videos of one split; kept in the run's folder.
+        """Encode pictures and videos of one split; kept in the run's folder.
 
         Args:
             vision: the frozen visual encoder.
-            sets: at least those two.
+            sets: at least those that are named.
             corpus: the sentences.
             split: ``train``, seen on random crops, or ``dev``, seen whole.
             run: the run's folder.
+            names: which sets.
             seed: of the crops.
             most: pictures of each set, whole videos; all if None.
         """
         bank = cls([], [], [], [])
-        for name in ("flickr8k", "msrvtt"):
+        for name in names:
             rows = _some(sets[name].split(split), most)
             file = run / f"items-{split}-{name}.npz"
             if file.exists():

@@ -83,6 +83,7 @@ def train(
             corpus,
             split="train",
             run=run,
+            names=("msrvtt",),
             seed=settings.seed,
             most=settings.head_pictures,
         )

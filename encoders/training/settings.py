@@ -115,7 +115,7 @@ class Settings:
     vocabulary: int = 9000
     """Word pieces that are shipped."""
     head_pictures: int | None = None
-    """Pictures of each set that the stages above the towers train on; all if None."""
+    """Frames that the stages above the towers train on; all if None."""
     sets: tuple[str, ...] = field(
         default=("flickr8k", "msrvtt", "sports100", "caltech101", "misc"), kw_only=True
     )
