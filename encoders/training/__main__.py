@@ -32,6 +32,9 @@ def main() -> None:
     train.add_argument("--config", type=Path, default=Path(__file__).with_name("builtin.toml"))
     train.add_argument("--run", dest="folder", type=Path, default=Path(".cache/runs/builtin"))
     train.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    train.add_argument(
+        "--from", dest="start", type=Path, help="train on from a folder of shipped weights"
+    )
     train.set_defaults(run=_train)
 
     export = commands.add_parser("export", help="write the files that ship from a run")
@@ -68,6 +71,7 @@ def _train(arguments: argparse.Namespace) -> None:
         cache=arguments.cache,
         run=arguments.folder,
         stages=arguments.stages,
+        start=arguments.start,
     )
 
 

@@ -51,6 +51,7 @@ def train(
     cache: Path,
     run: Path,
     stages: Collection[str] = STAGES,
+    start: Path | None = None,
 ) -> None:
     """Run the chosen stages in order.
 
@@ -60,6 +61,7 @@ def train(
         cache: where ``cache_pictures`` put the maps of every set.
         run: folder of this run, made if missing.
         stages: some of ``STAGES``.
+        start: a folder of shipped weights to train on from; see ``train_towers``.
     """
     torch.set_num_threads(settings.threads)
     run.mkdir(parents=True, exist_ok=True)
@@ -69,7 +71,7 @@ def train(
         name: PictureSet.open(data, cache, name, views=views.get(name, 0)) for name in settings.sets
     }
     if "towers" in stages:
-        train_towers(settings, sets, corpus, run=run)
+        train_towers(settings, sets, corpus, run=run, start=start)
     if not {"temporal", "rerank", "confidence"} & set(stages):
         return
     vision = load_vision(run)

@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidseek.encoders.manifest import read_manifest
 from vidseek.encoders.model.configuration import CrossModalConfig, VisionConfig
 from vidseek.encoders.model.cross_modal import CrossModal
-from vidseek.encoders.model.stem import load_imagenet_stem
+from vidseek.encoders.model.stem import FINE_BLOCKS, load_imagenet_stem
 from vidseek.encoders.model.text import Text
 from vidseek.encoders.model.vision import FrameOutput, Vision
 from vidseek.encoders.training.batches import Batch, BatchMaker, PictureSet
@@ -40,7 +42,13 @@ from vidseek.encoders.training.optimisation import (
     save_checkpoint,
     set_rate,
 )
+from vidseek.encoders.training.restore import (
+    restore_cross_modal,
+    restore_text,
+    restore_vision,
+)
 from vidseek.encoders.training.settings import Settings, TowerSettings
+from vidseek.storage.errors import WeightsError
 
 logger = logging.getLogger(__name__)
 
@@ -339,12 +347,62 @@ class TowerTrainer:
         self.losses = state["losses"]
 
 
+def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, CrossModal]:
+    """The models that a folder ships, to train on from there.
+
+    Args:
+        weights: the folder.
+        tokenizer: that of the run; its word pieces must be those of the shipped text encoder.
+
+    Raises:
+        WeightsError: the files are of another design, or know other word pieces.
+    """
+    manifest = read_manifest(weights)
+    vision = restore_vision(manifest.read("vision"))
+    text, theirs = restore_text(manifest.read("text"))
+    if theirs.get_vocab() != tokenizer.get_vocab():
+        raise WeightsError(
+            f"{weights}: the text encoder has other word pieces than this run would choose; "
+            "train with the captions and the number of pieces that it was made with"
+        )
+    # What never changes is taken as it came: the file has it rounded, and without ImageNet's
+    # classes.
+    stem = load_imagenet_stem()
+    vision.stem.first, vision.stem.classes = stem.first, stem.classes
+    for place in range(FINE_BLOCKS):
+        vision.stem.blocks[place] = stem.blocks[place]
+    return vision, text, restore_cross_modal(manifest.read("cross_modal"))
+
+
 def train_towers(
-    settings: Settings, sets: dict[str, PictureSet], corpus: Corpus, *, run: Path
+    settings: Settings,
+    sets: dict[str, PictureSet],
+    corpus: Corpus,
+    *,
+    run: Path,
+    start: Path | None = None,
 ) -> None:
-    """Train, or go on training; save the models under ``vision``, ``text``, ``head``."""
+    """Train, or go on training; save the models under ``vision``, ``text``, ``head``.
+
+    Args:
+        settings: what to do.
+        sets: the pictures.
+        corpus: what is said of them.
+        run: the run's folder.
+        start: a folder of shipped weights to begin with; None for ImageNet's and MiniLM's.
+    """
     text, tokenizer = load_text(run, tuned=False)
-    trainer = TowerTrainer(settings.towers, seed=settings.seed, text=text, corpus=corpus)
+    vision, head = None, None
+    if start is not None:
+        vision, text, head = shipped_models(start, tokenizer)
+    trainer = TowerTrainer(
+        settings.towers,
+        seed=settings.seed,
+        text=text,
+        corpus=corpus,
+        vision=vision,
+        head=head,
+    )
     checkpoint = run / "towers.pt"
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=True, map_location=trainer.device))

@@ -462,3 +462,27 @@ def test_the_camera_moves_both_ways_along_each_path():
             np.testing.assert_allclose(vectors[place], clips[place, 1, ::-1], atol=1e-5)
         if KINDS[kind] == "stands still":
             assert (vectors[place] @ clips[place, 0, 2]).min() > 0.95
+
+
+@pytest.mark.full
+def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_path):
+    import torch
+
+    from vidseek.encoders.training.corpus import load_text
+    from vidseek.encoders.training.publish import load_vision, publish
+    from vidseek.encoders.training.towers import shipped_models
+    from vidseek.storage.errors import WeightsError
+
+    publish(run, folder=tmp_path, revision="tiny")
+    _, tokenizer = load_text(run)
+    vision, text, head = shipped_models(tmp_path, tokenizer)
+    fine = torch.randn(2, 120, 17, 17)
+    with torch.inference_mode():
+        expected = load_vision(run)(fine).vectors
+        assert float((vision.eval()(fine).vectors * expected).sum(-1).min()) > 0.98
+    assert vision.stem.classes.weight.std() > 0.01, "the side loss needs ImageNet's classes"
+    assert text.bert.config.vocab_size == settings.vocabulary
+    assert head.config.aligned_size == 192
+    tokenizer.add_tokens(["frisbeeing"])
+    with pytest.raises(WeightsError, match="other word pieces"):
+        shipped_models(tmp_path, tokenizer)
