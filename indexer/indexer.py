@@ -106,6 +106,9 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
             f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
             "their vectors cannot be compared: use that one, or index into a new library"
         )
+    elif active.revision != encoder.spec.revision:
+        # The folder of a model may have moved, and another text part may have come.
+        store.database.register_encoder(encoder.spec)
 
 
 class _Stopped(Exception):  # noqa: N818 - no error: somebody asked
