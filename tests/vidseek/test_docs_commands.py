@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("index", "search", "similar", "list", "info", "failed", "remove", "relocate", "doctor")
+COMMANDS = (
+    "index",
+    "search",
+    "similar",
+    "list",
+    "info",
+    "failed",
+    "remove",
+    "relocate",
+    "models",
+    "doctor",
+)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
-from vidseek.cli import health, indexing, keeping, searching
+from vidseek.cli import health, indexing, keeping, models, searching
 from vidseek.cli.output import say_aside
 
 EXIT_ERROR = 1
@@ -174,6 +174,7 @@ def _make_app() -> typer.Typer:
         indexing.failed,
         keeping.remove,
         keeping.relocate,
+        models.models,
         health.doctor,
     ):
         name = "list" if command is keeping.list_videos else command.__name__
