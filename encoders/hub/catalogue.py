@@ -40,7 +40,7 @@ CATALOGUE = (
         600_000_000,
         512,
         "MIT",
-        "English on a processor: the smallest here, and much better than the built-in model",
+        "English, on a processor; the smallest here",
     ),
     CatalogueModel(
         "clip-large",
@@ -49,7 +49,7 @@ CATALOGUE = (
         1_710_000_000,
         768,
         "MIT",
-        "English, more exact, five times slower than clip-base",
+        "English, more exact and much slower than clip-base; wants a GPU",
     ),
     CatalogueModel(
         "siglip2-base",
@@ -58,7 +58,7 @@ CATALOGUE = (
         1_500_000_000,
         768,
         "Apache-2.0",
-        "many languages; as fast as clip-base and better",
+        "many languages, on a processor",
     ),
     CatalogueModel(
         "siglip2-large",
