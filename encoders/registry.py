@@ -2,6 +2,7 @@
 
 encoder = create_encoder("builtin")
 encoder = create_encoder("~/models/my-clips")
+encoder = create_encoder("hf:openai/clip-vit-base-patch16", confirm_download=ask)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER
 from vidseek.storage.errors import UnknownEncoderError
+from vidseek.storage.types import EncoderSpec
 
 
 def _builtin(threads: int | None) -> Encoder:
@@ -53,24 +55,51 @@ def model_folder(name: str) -> Path | None:
     return None
 
 
-def create_encoder(name: str = "builtin", *, threads: int | None = None) -> Encoder:
+def name_of(spec: EncoderSpec) -> str:
+    """What ``create_encoder`` makes the encoder of a spec from.
+
+    A model of others is known by where it lies, which is no part of what its vectors depend on.
+    """
+    return spec.revision if spec.name.startswith("hub:") else spec.name
+
+
+def create_encoder(
+    name: str = "builtin",
+    *,
+    threads: int | None = None,
+    confirm_download: Callable[[str, int], bool] | None = None,
+) -> Encoder:
     """Make an encoder.
 
     Args:
-        name: which one; see ``encoder_names()``. Or the folder of a fine-tuned model.
+        name: one of ``encoder_names()``; the folder of a fine-tuned model; or a model of others:
+            ``hf:ORG/NAME``, a folder, a short name of ``vidseek models``.
         threads: processor threads it may use; all cores if None.
+        confirm_download: asked with a repository and a size in bytes before a model is downloaded;
+            without it nothing is.
 
     Raises:
         UnknownEncoderError: there is none of that name, or no model in that folder.
         WeightsError: its weights are missing or damaged.
+        EncoderError: it cannot be fetched or used; the subclass says why.
     """
     factory = _FACTORIES.get(name)
     if factory is not None:
         return factory(threads)
-    folder = model_folder(name)
-    if folder is None:
+    from vidseek.encoders.hub.source import is_model_source
+
+    folder = Path(name).expanduser()
+    if is_model_source(name) and not (folder / MANIFEST_NAME).is_file():
+        from vidseek.encoders.hub.encoder import create_hub_encoder
+
+        return create_hub_encoder(name, threads=threads, confirm_download=confirm_download)
+    trained = model_folder(name)
+    if trained is None:
         known = ", ".join(encoder_names())
-        raise UnknownEncoderError(f"no encoder is called {name!r}; there is: {known}")
+        raise UnknownEncoderError(
+            f"no encoder is called {name!r}; there is: {known}. `vidseek models` lists models to "
+            "download; hf:ORG/NAME or a folder names any other"
+        )
     from vidseek.encoders.builtin import BuiltinEncoder
 
-    return BuiltinEncoder(folder, threads=threads)
+    return BuiltinEncoder(trained, threads=threads)

@@ -17,7 +17,13 @@ says what is wrong, names the file and gives the next step.
     │   └── DecodeLimitError        a time, memory or size limit was reached
     ├── EncoderError            models and their weights
     │   ├── UnknownEncoderError     no encoder of that name
-    │   └── WeightsError            missing, truncated or swapped weights
+    │   ├── WeightsError            missing, truncated or swapped weights
+    │   ├── MissingExtraError       an optional part of vidseek is not installed
+    │   ├── UnsupportedModelError   a model of a kind that vidseek cannot search with
+    │   └── ModelDownloadError      a model is not on this machine and cannot be fetched
+    │       ├── DownloadRefusedError    whoever was asked said no
+    │       ├── GatedModelError         its makers want an agreement first
+    │       └── ModelNotFoundError      no such repository or folder
     ├── TrainingError           captions or a run that cannot be trained with
     ├── PathNotFoundError       a path that was given does not exist
     └── QueryError              a query or option that cannot be answered
@@ -104,6 +110,30 @@ class UnknownEncoderError(EncoderError):
 
 class WeightsError(EncoderError):
     """Weights are missing, truncated, swapped or of another version."""
+
+
+class MissingExtraError(EncoderError):
+    """An optional part of vidseek is needed and not installed."""
+
+
+class UnsupportedModelError(EncoderError):
+    """A model of a kind that vidseek cannot search with."""
+
+
+class ModelDownloadError(EncoderError):
+    """A model is not on this machine, or not all of it, and cannot be fetched."""
+
+
+class DownloadRefusedError(ModelDownloadError):
+    """A download was needed, and whoever was asked said no."""
+
+
+class GatedModelError(ModelDownloadError):
+    """The makers of a model want an agreement before it is downloaded."""
+
+
+class ModelNotFoundError(ModelDownloadError):
+    """There is no repository or folder of that name."""
 
 
 class TrainingError(VidseekError):

@@ -27,13 +27,18 @@ if TYPE_CHECKING:
     from vidseek.library import open as open
     from vidseek.search import confident_hits as confident_hits
     from vidseek.storage.errors import DecodeLimitError as DecodeLimitError
+    from vidseek.storage.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.storage.errors import EncoderError as EncoderError
+    from vidseek.storage.errors import GatedModelError as GatedModelError
     from vidseek.storage.errors import LibraryDamagedError as LibraryDamagedError
     from vidseek.storage.errors import LibraryError as LibraryError
     from vidseek.storage.errors import LibraryFullError as LibraryFullError
     from vidseek.storage.errors import LibraryLockedError as LibraryLockedError
     from vidseek.storage.errors import LibraryReadOnlyError as LibraryReadOnlyError
     from vidseek.storage.errors import LibraryTooNewError as LibraryTooNewError
+    from vidseek.storage.errors import MissingExtraError as MissingExtraError
+    from vidseek.storage.errors import ModelDownloadError as ModelDownloadError
+    from vidseek.storage.errors import ModelNotFoundError as ModelNotFoundError
     from vidseek.storage.errors import NotALibraryError as NotALibraryError
     from vidseek.storage.errors import NotAVideoError as NotAVideoError
     from vidseek.storage.errors import PathNotFoundError as PathNotFoundError
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     from vidseek.storage.errors import TrainingError as TrainingError
     from vidseek.storage.errors import UnknownEncoderError as UnknownEncoderError
     from vidseek.storage.errors import UnreadableVideoError as UnreadableVideoError
+    from vidseek.storage.errors import UnsupportedModelError as UnsupportedModelError
     from vidseek.storage.errors import VideoError as VideoError
     from vidseek.storage.errors import VidseekError as VidseekError
     from vidseek.storage.errors import WeightsError as WeightsError
@@ -69,13 +75,18 @@ _HOMES = {
     "vidseek.search": ("confident_hits",),
     "vidseek.storage.errors": (
         "DecodeLimitError",
+        "DownloadRefusedError",
         "EncoderError",
+        "GatedModelError",
         "LibraryDamagedError",
         "LibraryError",
         "LibraryFullError",
         "LibraryLockedError",
         "LibraryReadOnlyError",
         "LibraryTooNewError",
+        "MissingExtraError",
+        "ModelDownloadError",
+        "ModelNotFoundError",
         "NotALibraryError",
         "NotAVideoError",
         "PathNotFoundError",
@@ -83,6 +94,7 @@ _HOMES = {
         "TrainingError",
         "UnknownEncoderError",
         "UnreadableVideoError",
+        "UnsupportedModelError",
         "VideoError",
         "VidseekError",
         "WeightsError",

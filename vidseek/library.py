@@ -71,10 +71,17 @@ class Library:
     one process or thread indexes, others search what is already there.
     """
 
-    def __init__(self, store: LibraryStore, *, encoder: str | Encoder | None = None) -> None:
+    def __init__(
+        self,
+        store: LibraryStore,
+        *,
+        encoder: str | Encoder | None = None,
+        confirm_download: Callable[[str, int], bool] | None = None,
+    ) -> None:
         """Use ``Library.open``."""
         self._store = store
         self._wanted = encoder
+        self._confirm_download = confirm_download
         self._engine: SearchEngine | None = None
         self._encoder: Encoder | None = None
         self._lock = threading.RLock()
@@ -87,15 +94,19 @@ class Library:
         create: bool = True,
         encoder: str | Encoder | None = None,
         database_url: str | None = None,
+        confirm_download: Callable[[str, int], bool] | None = None,
     ) -> Self:
         """Open the library in a folder.
 
         Args:
             path: the folder; None for the user's default library.
             create: make a library where there is none.
-            encoder: a registered name, or an encoder of one's own; None for the one the library was
-                indexed with, and the built-in one for a new library.
+            encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a folder
+                with a model), or an encoder of one's own; None for the one the library was indexed
+                with, and the built-in one for a new library.
             database_url: keep the metadata in another database, as an SQLAlchemy URL.
+            confirm_download: asked with a repository and a size in bytes before a model is
+                downloaded; without it nothing is.
 
         Raises:
             LibraryError: the folder is something else, damaged, too new, or missing and not to be
@@ -103,7 +114,7 @@ class Library:
         """
         folder = default_library_folder() if path is None else absolute(path)
         store = LibraryStore.open(folder, create=create, database_url=database_url)
-        return cls(store, encoder=encoder)
+        return cls(store, encoder=encoder, confirm_download=confirm_download)
 
     @property
     def folder(self) -> Path:
@@ -117,6 +128,7 @@ class Library:
         Raises:
             UnknownEncoderError: no encoder of that name.
             WeightsError: its weights are missing or damaged.
+            EncoderError: a model of others cannot be fetched or used; the subclass says why.
         """
         with self._lock:
             if self._encoder is None:
@@ -126,13 +138,13 @@ class Library:
     def _create_encoder(self) -> Encoder:
         if self._wanted is not None and not isinstance(self._wanted, str):
             return self._wanted
-        from vidseek.encoders.registry import create_encoder
+        from vidseek.encoders.registry import create_encoder, name_of
 
         name = self._wanted
         if name is None:
             active = self._store.database.active_encoder()
-            name = DEFAULT_ENCODER if active is None else active.name
-        return create_encoder(name)
+            name = DEFAULT_ENCODER if active is None else name_of(active)
+        return create_encoder(name, confirm_download=self._confirm_download)
 
     def _search_engine(self) -> SearchEngine:
         from vidseek.search import SearchEngine

@@ -16,7 +16,7 @@ from videos import write_video
 
 from vidseek.encoders.manifest import PARTS, read_manifest
 from vidseek.encoders.registry import create_encoder
-from vidseek.storage.errors import TrainingError, UnknownEncoderError
+from vidseek.storage.errors import ModelNotFoundError, TrainingError
 
 pytestmark = pytest.mark.full
 
@@ -236,7 +236,7 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
     old.rename(new)
     with (
         vidseek.open(tmp_path / "library") as library,
-        pytest.raises(UnknownEncoderError, match="if it was moved"),
+        pytest.raises(ModelNotFoundError, match="has moved"),
     ):
         library.search("a red wall")
     with vidseek.open(tmp_path / "library", encoder=str(new)) as library:

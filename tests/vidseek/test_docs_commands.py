@@ -17,6 +17,7 @@ COMMANDS = (
     "failed",
     "remove",
     "relocate",
+    "models",
     "train",
     "doctor",
 )

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
-from vidseek.cli import health, indexing, keeping, searching, training
+from vidseek.cli import health, indexing, keeping, models, searching, training
 from vidseek.cli.output import say_aside
 
 EXIT_ERROR = 1
@@ -174,6 +174,7 @@ def _make_app() -> typer.Typer:
         indexing.failed,
         keeping.remove,
         keeping.relocate,
+        models.models,
         training.train,
         health.doctor,
     ):

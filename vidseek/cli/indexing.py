@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption, LibraryOption, open_library
+from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
 from vidseek.cli.progress import StopRequest, shown_progress
 
 if TYPE_CHECKING:
@@ -52,9 +52,11 @@ def index(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Encoder, or the folder of a trained one; a library keeps what it began with.",
+            help="Encoder: builtin, a name of `vidseek models`, hf:ORG/NAME, or a folder with a "
+            "model. A library keeps the one it began with.",
         ),
     ] = None,
+    yes: YesOption = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove what is missing instead of marking it.")
     ] = False,
@@ -79,7 +81,7 @@ def index(
     from vidseek.indexer.discovery import check_paths
 
     check_paths(paths)  # before a library is made for a mistyped name
-    with open_library(ctx, library, create=True, model=model) as opened:
+    with open_library(ctx, library, create=True, model=model, yes=yes) as opened:
         _run(
             opened,
             paths,
@@ -96,6 +98,7 @@ def index(
 def failed(
     ctx: typer.Context,
     retry: Annotated[bool, typer.Option("--retry", help="Try these files again now.")] = False,
+    yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -106,7 +109,7 @@ def failed(
     \b
     Example: vidseek failed --retry
     """
-    with open_library(ctx, library) as opened:
+    with open_library(ctx, library, yes=yes) as opened:
         videos = opened.failed()
         if retry and videos:
             _run(opened, [video.path for video in videos], retry_failed=True, json=json)
@@ -141,6 +144,8 @@ def _run(
     """Index with progress on stderr; print the report; exit 130 if it was stopped."""
     from vidseek.encoders.video import SamplingPlan
 
+    # Before anything is drawn or caught: it may ask a question, or end the run with an error.
+    _ = library.encoder
     with StopRequest() as stop, shown_progress() as progress:
         report = library.index(
             paths,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,16 +117,43 @@ def library_folder(ctx: typer.Context, folder: Path | None) -> Path:
 
 
 def open_library(
-    ctx: typer.Context, folder: Path | None, *, create: bool = False, model: str | None = None
+    ctx: typer.Context,
+    folder: Path | None,
+    *,
+    create: bool = False,
+    model: str | None = None,
+    yes: bool = False,
 ) -> Library:
-    """The library that is meant."""
+    """The library that is meant; with ``yes`` it may download its model without asking."""
     import vidseek
 
     try:
-        return vidseek.open(library_folder(ctx, folder), create=create, encoder=model)
+        return vidseek.open(
+            library_folder(ctx, folder),
+            create=create,
+            encoder=model,
+            confirm_download=download_question(yes=yes),
+        )
     finally:
         gc.freeze()  # what was imported stays to the end
         gc.enable()
+
+
+def download_question(*, yes: bool) -> Callable[[str, int], bool]:
+    """What asks, on stderr, whether a model may be downloaded.
+
+    Without a terminal it raises typer.BadParameter: nobody is there to answer.
+    """
+
+    def ask(repository: str, size_bytes: int) -> bool:
+        if yes:
+            return True
+        question = f"Download the model {repository}, {size_bytes:,} bytes?"
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(f"{question} Nobody can answer here; add --yes")
+        return typer.confirm(question, err=True)
+
+    return ask
 
 
 LibraryOption = Annotated[
@@ -135,6 +164,9 @@ LibraryOption = Annotated[
         help="Folder of the library. Default: VIDSEEK_LIBRARY, else this user's data folder.",
         show_default=False,
     ),
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Download the model without asking, if it is not here.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, and nothing else.")]
 CountOption = Annotated[int, typer.Option("-k", metavar="N", help="How many moments to return.")]

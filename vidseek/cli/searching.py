@@ -20,6 +20,7 @@ from vidseek.cli.options import (
     MinDurationOption,
     MinHeightOption,
     PerVideoOption,
+    YesOption,
     build_filter,
     open_library,
     parse_moment,
@@ -45,6 +46,7 @@ def search(
     before: BeforeOption = None,
     per_video: PerVideoOption = None,
     show_all: AllOption = False,
+    yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -63,7 +65,7 @@ def search(
         after=after,
         before=before,
     )
-    with open_library(ctx, library) as opened:
+    with open_library(ctx, library, yes=yes) as opened:
         hits = opened.search(text, k=k, not_text=not_text, where=where, per_video=per_video)
     _answer(hits, where, json=json, show_all=show_all)
 
@@ -88,6 +90,7 @@ def similar(
     after: AfterOption = None,
     before: BeforeOption = None,
     per_video: PerVideoOption = None,
+    yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -108,7 +111,7 @@ def similar(
         before=before,
     )
     path, span = parse_moment(file)
-    with open_library(ctx, library) as opened:
+    with open_library(ctx, library, yes=yes) as opened:
         hits = opened.similar(
             path, span=span, k=k, where=where, per_video=per_video, exclude_itself=others
         )

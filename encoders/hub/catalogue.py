@@ -1,0 +1,86 @@
+"""Models that are worth knowing, by short names.
+
+>>> find_model("clip-large").repository
+'openai/clip-vit-large-patch14'
+
+Any other repository works as ``hf:ORG/NAME``. Sizes are those of the weights in the precision that
+their makers publish, rounded; before a download the exact size is asked of the hub.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CatalogueModel:
+    """A model that can be downloaded."""
+
+    name: str
+    """What ``--model`` takes."""
+    repository: str
+    """``ORG/NAME`` on the hub."""
+    family: str
+    """One of ``families.FAMILIES``."""
+    download_bytes: int
+    """About how much is downloaded."""
+    dimension: int
+    """Length of its vectors."""
+    licence: str
+    """Of the weights, as their makers state it."""
+    good_for: str
+    """One line: when to choose it."""
+
+
+CATALOGUE = (
+    CatalogueModel(
+        "clip-base",
+        "openai/clip-vit-base-patch16",
+        "clip",
+        600_000_000,
+        512,
+        "MIT",
+        "English, on a processor; the smallest here",
+    ),
+    CatalogueModel(
+        "clip-large",
+        "openai/clip-vit-large-patch14",
+        "clip",
+        1_710_000_000,
+        768,
+        "MIT",
+        "English, more exact and much slower than clip-base; wants a GPU",
+    ),
+    CatalogueModel(
+        "siglip2-base",
+        "google/siglip2-base-patch16-224",
+        "siglip",
+        1_500_000_000,
+        768,
+        "Apache-2.0",
+        "many languages, on a processor",
+    ),
+    CatalogueModel(
+        "siglip2-large",
+        "google/siglip2-so400m-patch14-384",
+        "siglip",
+        4_540_000_000,
+        1152,
+        "Apache-2.0",
+        "many languages, fine detail; wants a GPU",
+    ),
+    CatalogueModel(
+        "siglip2-naflex",
+        "google/siglip2-base-patch16-naflex",
+        "siglip2",
+        1_500_000_000,
+        768,
+        "Apache-2.0",
+        "many languages; keeps the shape of the picture, for wide and upright video",
+    ),
+)
+
+
+def find_model(name: str) -> CatalogueModel | None:
+    """The model of a short name, or None."""
+    return next((model for model in CATALOGUE if model.name == name), None)

@@ -1,0 +1,153 @@
+"""What lies in the folder of a checkpoint, checked before torch is imported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidseek.encoders.hub.families import Family, family_of
+from vidseek.storage.errors import UnsupportedModelError, WeightsError
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that holds a whole dual encoder."""
+
+    folder: Path
+    family: Family
+    weights: tuple[Path, ...]
+    """Its safetensors files, sorted by name."""
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Look at a checkpoint.
+
+    Raises:
+        WeightsError: files are missing or cut short.
+        UnsupportedModelError: it is no dual encoder, or its weights are pickles.
+    """
+    config = _read_json(folder / "config.json", folder)
+    family = family_of(config, where=str(folder))
+    weights = _weights(folder)
+    for path in weights:
+        _check_length(path)
+    return Checkpoint(folder, family, weights)
+
+
+def _read_json(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WeightsError(
+            f"{folder}: has no {path.name}, so it is no model or only a part of one; give the "
+            "folder that holds config.json and model.safetensors"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error}); fetch the model again") from error
+    if not isinstance(document, dict):
+        raise WeightsError(f"{path}: holds no object; fetch the model again")
+    return document
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    if (folder / WEIGHTS).is_file():
+        return (folder / WEIGHTS,)
+    if (folder / WEIGHTS_INDEX).is_file():
+        index = _read_json(folder / WEIGHTS_INDEX, folder)
+        names = sorted(set(index.get("weight_map", {}).values()))
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing or not names:
+            raise WeightsError(
+                f"{folder}: {len(missing)} of {len(names)} files of weights are missing "
+                f"({', '.join(missing[:3])}): the download is not complete; fetch the model again"
+            )
+        return tuple(folder / name for name in names)
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise UnsupportedModelError(
+            f"{folder}: its weights are only in {pickles[0]}, a format that can run any program "
+            "when it is read, and vidseek does not read it. Take a revision with model.safetensors "
+            "(often hf:ORG/NAME@refs/pr/N), or convert it once with transformers' save_pretrained"
+        )
+    raise WeightsError(
+        f"{folder}: has no {WEIGHTS}: the download is not complete, or this is another folder; "
+        "fetch the model again"
+    )
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a file that is shorter or longer than its own header says."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            header_bytes = int.from_bytes(file.read(8), "little")
+            if header_bytes > size:
+                raise ValueError("its header is cut off")
+            header = json.loads(file.read(header_bytes))
+        ends = [int(entry["data_offsets"][1]) for key, entry in header.items() if key[:2] != "__"]
+        expected = 8 + header_bytes + max(ends, default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise WeightsError(
+            f"{path}: is no safetensors file, or the beginning of one ({error}); fetch the model "
+            "again"
+        ) from error
+    if size != expected:
+        raise WeightsError(
+            f"{path}: has {size:,} bytes of {expected:,}: the download is not complete; fetch the "
+            "model again"
+        )
+
+
+def weights_hash(checkpoint: Checkpoint, *, cache: Path | None = None) -> str:
+    """SHA-256 over the weights, remembered while the files stay as they are.
+
+    Args:
+        checkpoint: whose weights.
+        cache: folder of what is remembered; the user's cache folder if None. A folder that cannot
+            be written to costs only time.
+    """
+    if cache is None:
+        from platformdirs import user_cache_dir
+
+        cache = Path(user_cache_dir("vidseek", appauthor=False))
+    stamps = []
+    for path in checkpoint.weights:
+        status = path.stat()
+        stamps.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
+    key = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:32]
+    remembered = cache / "weights" / key
+    try:
+        found = remembered.read_text(encoding="ascii")
+        if len(found) == 64:
+            return found
+    except (OSError, ValueError):
+        pass
+    digest = hashlib.sha256()
+    for path in checkpoint.weights:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    _remember(remembered, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def _remember(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Through a file of its own: two processes may hash the same weights.
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        return

@@ -1,0 +1,185 @@
+"""Fetching a model from the hub: only what is needed, only after a yes, and never half of it.
+
+    folder, commit = fetch("openai/clip-vit-base-patch16", None, confirm=ask)
+
+What is already in the cache is taken from there without a look at the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, read_checkpoint
+from vidseek.storage.errors import (
+    DownloadRefusedError,
+    GatedModelError,
+    MissingExtraError,
+    ModelDownloadError,
+    ModelNotFoundError,
+    UnsupportedModelError,
+    WeightsError,
+)
+
+ConfirmDownload: TypeAlias = Callable[[str, int], bool]
+"""Asked with the repository and the bytes to come; nothing is downloaded unless it says True."""
+
+INSTALL_HUB = 'pip install "vidseek[hub]"'
+_FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
+"""Configuration, vocabulary and weights; no pickle, no program, no weights for other software."""
+
+_WORDS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
+_RULES = ("preprocessor_config.json", "processor_config.json")
+"""Small files come in any order: the weights may be there and these not."""
+
+
+def require_hub() -> None:
+    """Check that the extra is there.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"models of others need {' and '.join(missing)}, which is not installed: run "
+            f"{INSTALL_HUB}"
+        )
+
+
+def fetch(
+    repository: str, revision: str | None, *, confirm: ConfirmDownload | None
+) -> tuple[Path, str]:
+    """The folder of a model, downloaded if it is not in the cache.
+
+    Args:
+        repository: ``ORG/NAME``.
+        revision: branch, tag or commit; None for the default.
+        confirm: asked before anything is downloaded; None refuses.
+
+    Returns:
+        Folder and commit.
+
+    Raises:
+        ModelDownloadError: it is not here and cannot be fetched; the subclass says why.
+        UnsupportedModelError: its weights are pickles.
+    """
+    from huggingface_hub import snapshot_download
+
+    cached = _cached(repository, revision)
+    if cached is not None:
+        return cached, cached.name
+    siblings, commit = _listing(repository, revision)
+    wanted = _wanted(repository, [name for name, _ in siblings])
+    size_bytes = sum(size for name, size in siblings if name in wanted)
+    if confirm is None or not confirm(repository, size_bytes):
+        raise DownloadRefusedError(
+            f"{repository} is not on this machine and was not downloaded "
+            f"({size_bytes / 1e6:,.0f} MB): allow it (`vidseek index --model hf:{repository} "
+            "--yes`, `confirm_download` in Python), or give a folder that has it"
+        )
+    try:
+        folder = Path(snapshot_download(repository, revision=commit, allow_patterns=wanted))
+    except Exception as error:
+        raise _translated(error, repository, revision) from error
+    if revision != commit:
+        _note_revision(folder, revision or "main", commit)
+    return folder, commit
+
+
+def _cached(repository: str, revision: str | None) -> Path | None:
+    """The folder of a model that is in the cache and whole."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        # Of one file only: the hub's package takes a snapshot for incomplete that lacks any file
+        # of the repository that fits a pattern, needed here or not.
+        folder = Path(
+            snapshot_download(
+                repository, revision=revision, local_files_only=True, allow_patterns=["config.json"]
+            )
+        )
+        read_checkpoint(folder)
+    except UnsupportedModelError:
+        raise
+    except (WeightsError, OSError, ValueError):
+        # Not there, or the download was cut off: it goes on from where it was.
+        return None
+    whole = all(any((folder / name).is_file() for name in names) for names in (_WORDS, _RULES))
+    return folder if whole else None
+
+
+def _note_revision(folder: Path, revision: str, commit: str) -> None:
+    """Let the cache find this commit by the name of its branch, as a plain download would."""
+    reference = folder.parent.parent / "refs" / revision
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    reference.write_text(commit, encoding="ascii")
+
+
+def _listing(repository: str, revision: str | None) -> tuple[list[tuple[str, int]], str]:
+    """Names and sizes of a repository's files, and the commit they are of."""
+    from huggingface_hub import HfApi
+
+    try:
+        info: Any = HfApi().model_info(repository, revision=revision, files_metadata=True)
+    except Exception as error:
+        raise _translated(error, repository, revision) from error
+    files = [(str(file.rfilename), int(file.size or 0)) for file in info.siblings or []]
+    return files, str(info.sha)
+
+
+def _wanted(repository: str, names: Sequence[str]) -> list[str]:
+    """The files that are needed, among all of a repository."""
+    from fnmatch import fnmatch
+
+    top = [name for name in names if "/" not in name]
+    if "config.json" not in top:
+        raise UnsupportedModelError(
+            f"{repository} has no config.json, so it is not in the format of transformers; "
+            "`vidseek models` lists models that work"
+        )
+    if WEIGHTS not in top and WEIGHTS_INDEX not in top:
+        raise UnsupportedModelError(
+            f"{repository} has no {WEIGHTS}: its weights are in a format that can run any program "
+            "when it is read, and vidseek does not load it. Take a revision that has the file "
+            f"(often hf:{repository}@refs/pr/N), or another model: `vidseek models`"
+        )
+    # Some repositories have the weights a second time, in parts or in another precision.
+    weights = WEIGHTS if WEIGHTS in top else "model-*.safetensors"
+    patterns = [*(pattern for pattern in _FILES if "safetensors" not in pattern), weights]
+    return [name for name in top if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def _translated(
+    error: Exception, repository: str, revision: str | None
+) -> ModelDownloadError | Exception:
+    """What went wrong, with the next step."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return GatedModelError(
+            f"{repository}: its makers want an agreement first: open "
+            f"https://huggingface.co/{repository}, agree there, then `hf auth login`, and try again"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelNotFoundError(f"{repository} has no revision {revision!r}: leave out @...")
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        return ModelNotFoundError(
+            f"the hub has no model {repository}, or it is private: check the name; `vidseek "
+            "models` lists some; for a private one run `hf auth login`"
+        )
+    if isinstance(error, OSError | errors.HfHubHTTPError) or _is_of_network(error):
+        return ModelDownloadError(
+            f"{repository} is not (or not wholly) on this machine, and the hub cannot be reached "
+            f"({type(error).__name__}): connect and try again (a download goes on where it "
+            "stopped), or copy the model's folder from another machine and give it: "
+            "--model /path/to/folder"
+        )
+    return error
+
+
+def _is_of_network(error: Exception) -> bool:
+    return type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "requests")

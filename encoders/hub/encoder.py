@@ -1,0 +1,254 @@
+"""An encoder made of a dual encoder in the format of Hugging Face.
+
+    encoder = create_hub_encoder("hf:openai/clip-vit-base-patch16", confirm_download=ask)
+    encoder = create_hub_encoder("/models/clip-vit-base-patch16")     # needs no network
+
+The weights are loaded when the first frame or sentence is encoded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, weights_hash
+from vidseek.encoders.hub.download import ConfirmDownload, fetch, require_hub
+from vidseek.encoders.hub.families import clean_for, dimension_of, text_token_limit
+from vidseek.encoders.hub.pooling import pooled_scores
+from vidseek.encoders.hub.preprocessing import read_rules
+from vidseek.encoders.hub.source import PREFIX, parse_source
+from vidseek.encoders.hub.towers import Towers
+from vidseek.storage.errors import WeightsError
+from vidseek.storage.types import EncoderSpec, FrameFeatures
+
+logger = logging.getLogger(__name__)
+
+NAME_PREFIX = "hub:"
+"""Names of specs begin so; what ``create_encoder`` takes to make it again is the revision."""
+FRAMES_AT_ONCE = 64
+"""Frames that are prepared together; how many the tower sees at once is its own affair."""
+
+
+def create_hub_encoder(
+    name: str, *, threads: int | None = None, confirm_download: ConfirmDownload | None = None
+) -> HubEncoder:
+    """Make an encoder of a folder, ``hf:ORG/NAME[@REVISION]`` or a short name of the catalogue.
+
+    Args:
+        name: which model.
+        threads: processor threads that torch may use, for the whole process; all cores if None.
+        confirm_download: asked with repository and size before a download; None refuses it.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ModelDownloadError: the model is not here and cannot be fetched.
+        UnsupportedModelError: it is no dual encoder that vidseek knows.
+        WeightsError: files of it are missing or damaged.
+    """
+    source = parse_source(name)
+    require_hub()
+    if source.folder is not None:
+        return HubEncoder(read_checkpoint(source.folder), place=str(source.folder), threads=threads)
+    assert source.repository is not None
+    folder, commit = fetch(source.repository, source.revision, confirm=confirm_download)
+    # With the commit: a library must find the very weights again when the repository moves on.
+    place = f"{PREFIX}{source.repository}@{commit}"
+    return HubEncoder(read_checkpoint(folder), place=place, threads=threads)
+
+
+class HubEncoder:
+    """A model of others. Safe to use from several threads."""
+
+    reranks = False
+    """The second look is not measured to help every model, so a search leaves it out; set it to
+    True to have ``rerank`` pool frames by the text."""
+
+    def __init__(self, checkpoint: Checkpoint, *, place: str, threads: int | None = None) -> None:
+        """Read configuration and vocabulary; no weights yet, but for their hash.
+
+        Args:
+            checkpoint: what to load.
+            place: what ``create_encoder`` makes the same encoder from.
+            threads: processor threads for torch.
+        """
+        from transformers import AutoConfig
+
+        folder = checkpoint.folder
+        try:
+            self._config: Any = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            family = checkpoint.family
+            dimension = dimension_of(family, self._config)
+            picture_side = _side(self._config.vision_config)
+        except Exception as error:  # whatever transformers makes of a damaged configuration
+            raise WeightsError(
+                f"{folder / 'config.json'}: cannot be used: {error}; fetch the model again"
+            ) from error
+        self._checkpoint = checkpoint
+        self._rules = read_rules(folder, picture_side=picture_side)
+        self._tokenizer = _load_tokenizer(checkpoint)
+        limit = text_token_limit(family, self._config)
+        self._text_tokens = min(limit, int(self._tokenizer.model_max_length))
+        self._threads = threads
+        self._towers: Towers | None = None
+        self._lock = threading.Lock()
+        self.spec = EncoderSpec(
+            name=f"{NAME_PREFIX}{family.name}",
+            revision=place,
+            dimension=dimension,
+            image_size=self._rules.image_size,
+            tokens_per_frame=0,
+            token_dimension=0,
+            vision_hash=weights_hash(checkpoint),
+            preprocessing=self._rules.description,
+        )
+
+    def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
+        """Encode frames one by one.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
+
+        Returns:
+            (N, D) vectors and no tokens, (N, 0, 0).
+        """
+        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+            raise ValueError(
+                f"encode_frames needs (N, H, W, 3) uint8, got {frames.shape} {frames.dtype}"
+            )
+        vectors = np.empty((len(frames), self.spec.dimension), np.float32)
+        for start in range(0, len(frames), FRAMES_AT_ONCE):
+            end = start + FRAMES_AT_ONCE
+            fitted = self._rules.fit(frames[start:end])
+            vectors[start:end] = self._loaded().pictures(self._visual_inputs(fitted))
+        return FrameFeatures(vectors, np.empty((len(frames), 0, 0), np.float32))
+
+    def encode_clips(
+        self,
+        frames: FrameFeatures,
+        pts_seconds: NDArray[np.float64],
+        clips: Sequence[slice],
+    ) -> NDArray[np.float32]:
+        """Encode clips as the mean of their frames.
+
+        Args:
+            frames: features of the N frames of one video.
+            pts_seconds: (N,) their presentation times, ascending; of no consequence here.
+            clips: one non-empty slice of the frames a clip.
+
+        Returns:
+            (len(clips), D) float32, L2-normalised.
+        """
+        results = np.empty((len(clips), self.spec.dimension), np.float32)
+        for place, clip in enumerate(clips):
+            vectors = frames.vectors[clip]
+            if len(vectors) == 0:
+                raise ValueError("a clip needs at least one frame, got an empty slice")
+            mean = vectors.mean(axis=0)
+            results[place] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return results
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode sentences; what goes beyond the model's length is cut off with a warning.
+
+        Returns:
+            (len(texts), D) float32, L2-normalised.
+        """
+        if len(texts) == 0:
+            return np.empty((0, self.spec.dimension), np.float32)
+        family = self._checkpoint.family
+        cleaned = [clean_for(family, self._config, text) for text in texts]
+        whole = self._tokenizer(cleaned, truncation=False, verbose=False)["input_ids"]
+        long = [
+            text for text, ids in zip(texts, whole, strict=True) if len(ids) > self._text_tokens
+        ]
+        if long:
+            logger.warning(
+                "%d of %d texts are longer than %d tokens and were cut; the first begins %r",
+                len(long),
+                len(texts),
+                self._text_tokens,
+                long[0][:60],
+            )
+        tokens = self._tokenizer(
+            cleaned,
+            padding="max_length" if family.pads_to_full_length else True,
+            truncation=True,
+            max_length=self._text_tokens,
+            return_tensors="np",
+        )
+        names = ["input_ids", *(["attention_mask"] if family.masks_padding else [])]
+        inputs = {name: np.asarray(tokens[name], np.int64) for name in names}
+        return self._loaded().texts(inputs)
+
+    def rerank(
+        self,
+        text: str,
+        clips: Sequence[FrameFeatures],
+        first_stage_scores: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Score candidate clips by their frames, weighted by the text, where ``reranks`` is True.
+
+        Args:
+            text: the query.
+            clips: K candidates' stored frame features.
+            first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
+
+        Returns:
+            (K,) float32 scores on the scale of ``first_stage_scores``; equal to them otherwise.
+        """
+        scores = np.array(first_stage_scores, np.float32)
+        if not self.reranks or len(clips) == 0:
+            return scores
+        return pooled_scores(self.encode_text([text])[0], clips, scores)
+
+    def _visual_inputs(self, fitted: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        if self._rules.resize == "patches":
+            patches = self._rules.patches(fitted)
+            return {
+                "pixel_values": patches.values,
+                "pixel_attention_mask": patches.mask,
+                "spatial_shapes": patches.shapes,
+            }
+        return {"pixel_values": self._rules.pixels(fitted)}
+
+    def _loaded(self) -> Towers:
+        with self._lock:
+            if self._towers is None:
+                if self._threads is not None:
+                    import torch
+
+                    torch.set_num_threads(self._threads)
+                self._towers = Towers(self._checkpoint, image_size=self._rules.image_size)
+            return self._towers
+
+
+def _side(vision_config: Any) -> int:
+    side = getattr(vision_config, "image_size", 224)
+    return int(side[0] if isinstance(side, list | tuple) else side)
+
+
+def _load_tokenizer(checkpoint: Checkpoint) -> Any:
+    import transformers
+
+    folder = checkpoint.folder
+    try:
+        return transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        # Some classes want packages of their own (sentencepiece); the file alone says enough.
+        if (folder / "tokenizer.json").is_file():
+            return transformers.PreTrainedTokenizerFast.from_pretrained(
+                folder, local_files_only=True
+            )
+        raise WeightsError(
+            f"{folder}: its vocabulary cannot be read ({error}); fetch the model again, with "
+            "tokenizer.json and tokenizer_config.json"
+        ) from error

@@ -1,0 +1,145 @@
+"""The kinds of dual encoder that are supported, and what is particular to each.
+
+All are plain classes of transformers; none runs code that comes with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vidseek.storage.errors import UnsupportedModelError
+
+_WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
+SIGLIP_VOCABULARY = 32_000
+"""SigLIP 1 has so many words and was taught without punctuation; SigLIP 2 has eight times as
+many."""
+SIGLIP_TEXT_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Family:
+    """How models of one architecture are called."""
+
+    name: str
+    """``model_type`` in config.json, with ``-`` as ``_``."""
+    title: str
+    model_class: str
+    """Class of transformers."""
+    kind: Literal["pictures", "patches"] = "pictures"
+    """What the visual tower takes: pictures of one size, or patches of pictures of any shape."""
+    pads_to_full_length: bool = False
+    """True where the text tower was taught with padding that it looks at."""
+    masks_padding: bool = True
+    """False where the text tower takes no attention mask."""
+
+
+_ALL = (
+    Family("clip", "CLIP", "CLIPModel"),
+    Family(
+        "siglip",
+        "SigLIP and SigLIP 2 of fixed size",
+        "SiglipModel",
+        pads_to_full_length=True,
+        masks_padding=False,
+    ),
+    Family(
+        "siglip2",
+        "SigLIP 2 NaFlex",
+        "Siglip2Model",
+        kind="patches",
+        pads_to_full_length=True,
+        masks_padding=False,
+    ),
+    Family("metaclip_2", "MetaCLIP 2", "MetaClip2Model"),
+    Family("altclip", "AltCLIP", "AltCLIPModel"),
+    Family("chinese_clip", "Chinese-CLIP", "ChineseCLIPModel"),
+    Family(
+        "vision_text_dual_encoder",
+        "VisionTextDualEncoder",
+        "VisionTextDualEncoderModel",
+    ),
+)
+FAMILIES = {family.name: family for family in _ALL}
+
+
+def family_of(config: Mapping[str, Any], *, where: str) -> Family:
+    """The family of a checkpoint.
+
+    Args:
+        config: its config.json.
+        where: the folder or repository, for messages.
+
+    Raises:
+        UnsupportedModelError: it is of no family, or only half a dual encoder.
+    """
+    model_type = str(config.get("model_type", ""))
+    classes = [str(name) for name in config.get("architectures") or []]
+    family = FAMILIES.get(model_type.replace("-", "_"))
+    if family is not None and (not classes or family.model_class in classes):
+        return family
+    kind = f"{classes[0]} ({model_type})" if classes else model_type or "of no stated kind"
+    wanted = ", ".join(one.title for one in _ALL)
+    step = (
+        "Take a model with an image and a text tower in one space; `vidseek models` lists some, "
+        f"and any of these families works: {wanted}."
+    )
+    reads, sees = _towers(config)
+    if family is None and reads != sees:
+        half, other = ("text", "pictures") if reads else ("pictures", "text")
+        raise UnsupportedModelError(
+            f"{where} is a model of {half} only ({kind}) and knows no {other}. {step}"
+        )
+    raise UnsupportedModelError(
+        f"{where} is {kind}, which is no dual encoder that vidseek knows. {step}"
+    )
+
+
+def _towers(config: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether a model reads text, and whether it sees."""
+    reads = "text_config" in config or "vocab_size" in config
+    sees = any(key in config for key in ("vision_config", "image_size", "patch_size"))
+    model_type = str(config.get("model_type", ""))
+    if "text_config" not in config and "vision_config" not in config:
+        if "text" in model_type:
+            return True, False
+        if "vision" in model_type:
+            return False, True
+    return reads, sees
+
+
+def dimension_of(family: Family, config: Any) -> int:
+    """Length of the vectors that both towers give.
+
+    Args:
+        config: of transformers, with its defaults filled in.
+    """
+    if family.name in ("siglip", "siglip2"):
+        size = getattr(config.text_config, "projection_size", None)
+        return int(size or config.text_config.hidden_size)
+    return int(config.projection_dim)
+
+
+def text_token_limit(family: Family, config: Any) -> int:
+    """Tokens that the text tower has positions for."""
+    text = config.text_config
+    positions = int(getattr(text, "max_position_embeddings", 512))
+    if family.name.startswith("siglip"):
+        return min(positions, SIGLIP_TEXT_TOKENS)
+    described = f"{family.name} {getattr(text, 'model_type', '')}".replace("-", "_")
+    if any(kind in described for kind in ("roberta", "camembert", "altclip")):
+        # Positions of this kind begin after the number of the padding token.
+        return positions - int(getattr(text, "pad_token_id", 1) or 0) - 1
+    return positions
+
+
+def clean_for(family: Family, config: Any, text: str) -> str:
+    """A sentence as the text tower was taught to read it."""
+    if not family.name.startswith("siglip"):
+        return text
+    text = text.lower()
+    if int(config.text_config.vocab_size) <= SIGLIP_VOCABULARY:
+        text = text.translate(_WITHOUT_PUNCTUATION)
+    return " ".join(text.split())

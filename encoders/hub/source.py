@@ -1,0 +1,64 @@
+"""Which model a name means: a folder, a repository of the hub, or a short name of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidseek.encoders.hub.catalogue import find_model
+from vidseek.storage.errors import ModelNotFoundError
+
+PREFIX = "hf:"
+_REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model comes from: exactly one of ``folder`` and ``repository`` is given."""
+
+    folder: Path | None = None
+    """Absolute."""
+    repository: str | None = None
+    """``ORG/NAME``."""
+    revision: str | None = None
+    """Branch, tag or commit; None for the newest."""
+
+
+def is_model_source(name: str) -> bool:
+    """True if a name of an encoder is meant for this package, whether or not the model is there."""
+    return (
+        name.startswith(PREFIX)
+        or find_model(name) is not None
+        or "/" in name
+        or "\\" in name
+        or name.startswith((".", "~"))
+        or (Path(name) / "config.json").is_file()
+    )
+
+
+def parse_source(name: str) -> ModelSource:
+    """The model that is meant by ``hf:ORG/NAME``, ``hf:ORG/NAME@REVISION``, a folder or a name.
+
+    Raises:
+        ModelNotFoundError: there is no such folder, or it is no name of a repository.
+    """
+    known = find_model(name)
+    if known is not None:
+        return ModelSource(repository=known.repository)
+    if name.startswith(PREFIX):
+        found = _REPOSITORY.fullmatch(name.removeprefix(PREFIX))
+        if found is None:
+            raise ModelNotFoundError(
+                f"{name!r} is no name of a model: write hf:ORG/NAME, like "
+                "hf:openai/clip-vit-base-patch16; `vidseek models` lists some"
+            )
+        return ModelSource(repository=found["repository"], revision=found["revision"])
+    folder = Path(name).expanduser().absolute()
+    if not folder.is_dir():
+        hint = f"; for a model of the hub write hf:{name}" if _REPOSITORY.fullmatch(name) else ""
+        raise ModelNotFoundError(
+            f"{folder}: there is no such folder with a model{hint}. If it has moved, "
+            "give its new place with `vidseek index --model`"
+        )
+    return ModelSource(folder=folder)

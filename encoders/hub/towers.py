@@ -1,0 +1,150 @@
+"""The two towers of a dual encoder in torch: loading, devices, precision, batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.hub.checkpoint import Checkpoint
+from vidseek.storage.errors import EncoderError, UnsupportedModelError, WeightsError
+
+logger = logging.getLogger(__name__)
+
+PROCESSOR_BATCH = 8
+"""Pictures at once on a processor: more take memory and save no time."""
+LARGEST_BATCH = 128
+BYTES_A_PIXEL = 600
+"""Memory that a batch takes, for each pixel of its pictures: ViT-L in half precision."""
+
+
+class Towers:
+    """A model on its device. Safe to use from several threads, one at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, *, image_size: int) -> None:
+        """Load the weights.
+
+        Raises:
+            WeightsError: they cannot be loaded.
+            UnsupportedModelError: they lack one of the towers.
+        """
+        import torch
+
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.dtype = _best_dtype(self.device)
+        self._model = _load(checkpoint, self.dtype).to(self.device).eval()
+        self._lock = threading.Lock()
+        self.batch = _first_batch(self.device, image_size)
+
+    def pictures(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """(N, D) float32, L2-normalised, from arrays of N rows that the visual tower takes."""
+        return self._in_batches(self._model.get_image_features, inputs)
+
+    def texts(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """(N, D) float32, L2-normalised, from arrays of N rows that the text tower takes."""
+        return self._in_batches(self._model.get_text_features, inputs)
+
+    def _in_batches(
+        self, tower: Callable[..., Any], inputs: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.float32]:
+        import torch
+
+        count = len(next(iter(inputs.values())))
+        results: list[NDArray[np.float32]] = []
+        start = 0
+        with self._lock, torch.inference_mode():
+            while start < count:
+                end = start + self.batch
+                part = {name: self._tensor(values[start:end]) for name, values in inputs.items()}
+                try:
+                    results.append(_normalised(tower(**part)))
+                except torch.OutOfMemoryError as error:
+                    self._halve(error)
+                    continue
+                start = end
+        return np.concatenate(results)
+
+    def _tensor(self, values: NDArray[Any]) -> Any:
+        import torch
+
+        tensor = torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+    def _halve(self, error: Exception) -> None:
+        import torch
+
+        if self.batch == 1:
+            raise EncoderError(
+                "a single picture does not fit into the memory of the device: close other programs "
+                "that use it, or take a smaller model (`vidseek models`)"
+            ) from error
+        self.batch //= 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        logger.warning("out of memory: going on with %d at once", self.batch)
+
+
+def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    model_class = getattr(transformers, checkpoint.family.model_class, None)
+    if model_class is None:
+        raise UnsupportedModelError(
+            f"transformers {transformers.__version__} knows no {checkpoint.family.model_class}: "
+            "upgrade it with pip install --upgrade transformers"
+        )
+    try:
+        model, report = model_class.from_pretrained(
+            checkpoint.folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:  # torch, safetensors and transformers have no common base
+        raise WeightsError(
+            f"{checkpoint.folder}: cannot be loaded: {error}; fetch the model again"
+        ) from error
+    # Transformers would fill what is missing with random numbers and only warn.
+    missing = sorted(name for name in report["missing_keys"] if "position_ids" not in name)
+    if missing:
+        raise UnsupportedModelError(
+            f"{checkpoint.folder}: its weights lack {len(missing)} parts ({missing[0]}, ...), so "
+            "it is not the whole of a dual encoder; take one with both towers: `vidseek models`"
+        )
+    return model
+
+
+def _best_dtype(device: str) -> Any:
+    """Half precision where the hardware computes it faster, which is more exact than needed."""
+    import torch
+
+    if device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # Emulated bfloat16 is slower than float32 by far.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return torch.bfloat16 if supported else torch.float32
+
+
+def _first_batch(device: str, image_size: int) -> int:
+    import torch
+
+    if device == "cpu":
+        return PROCESSOR_BATCH
+    free, _ = torch.cuda.mem_get_info()
+    return max(1, min(LARGEST_BATCH, int(free * 0.5) // (BYTES_A_PIXEL * image_size**2)))
+
+
+def _normalised(output: Any) -> NDArray[np.float32]:
+    """Transformers 5 returns an object that holds the vectors, transformers 4 the vectors."""
+    import torch
+
+    vectors = getattr(output, "pooler_output", output).float()
+    normalised: NDArray[np.float32] = torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+    return normalised

@@ -1,0 +1,157 @@
+"""Checkpoints in the format of Hugging Face, small enough to be made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+WORDS = ("a", "the", "of", "and", "dog", "cat", "runs", "red", "car", "on", "grass", "man", "eats")
+SIDE = 32
+_VISION = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+_TEXT = {**_VISION, "vocab_size": 40}
+_PICTURES = {"image_size": SIDE, "patch_size": 8}
+
+
+def make_checkpoint(family: str, folder: Path, *, seed: int = 0) -> Path:
+    """Write a whole model of a family: configuration, weights, vocabulary, preprocessing."""
+    import torch
+
+    torch.manual_seed(seed)
+    model = _MAKERS[family]()
+    for name, parameter in model.named_parameters():
+        # As they are initialised, every picture and text would come out nearly the same.
+        if parameter.ndim >= 2 and "position" not in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    model.eval().save_pretrained(folder)
+    _tokenizer(family).save_pretrained(folder)
+    picture_processor(family).save_pretrained(folder)
+    return folder
+
+
+def picture_processor(family: str) -> Any:
+    """The processor of transformers that the checkpoint is made with."""
+    from transformers.models.chinese_clip.image_processing_pil_chinese_clip import (
+        ChineseCLIPImageProcessorPil,
+    )
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+    from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    square = {"height": SIDE, "width": SIDE}
+    if family == "siglip":
+        return SiglipImageProcessorPil(size=square)
+    if family == "siglip2":
+        return Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16)
+    if family == "vision_text_dual_encoder":
+        return ViTImageProcessorPil(size=square)
+    kind = ChineseCLIPImageProcessorPil if family == "chinese_clip" else CLIPImageProcessorPil
+    return kind(size={"shortest_edge": SIDE}, crop_size=square)
+
+
+def _tokenizer(family: str) -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<s>", "<pad>", "<unk>"]
+    vocabulary = {word: number for number, word in enumerate([*special, *WORDS, "</s>"])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    ends = [(word, vocabulary[word]) for word in ("<s>", "</s>")]
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        model_max_length=64 if family.startswith("siglip") else 16,
+    )
+
+
+def _ends() -> dict[str, int]:
+    return {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 3 + len(WORDS)}
+
+
+def _clip() -> Any:
+    from transformers import CLIPConfig, CLIPModel
+
+    text = {**_TEXT, **_ends(), "max_position_embeddings": 16, "projection_dim": 24}
+    vision = {**_VISION, **_PICTURES, "projection_dim": 24}
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
+
+
+def _metaclip_2() -> Any:
+    from transformers import MetaClip2Config, MetaClip2Model
+
+    text = {**_TEXT, **_ends(), "max_position_embeddings": 16, "projection_dim": 24}
+    vision = {**_VISION, **_PICTURES, "projection_dim": 24}
+    return MetaClip2Model(
+        MetaClip2Config(text_config=text, vision_config=vision, projection_dim=24)
+    )
+
+
+def _siglip() -> Any:
+    from transformers import SiglipConfig, SiglipModel
+
+    text = {**_TEXT, "max_position_embeddings": 64, "projection_size": 32}
+    return SiglipModel(SiglipConfig(text_config=text, vision_config={**_VISION, **_PICTURES}))
+
+
+def _siglip2() -> Any:
+    from transformers import Siglip2Config, Siglip2Model
+
+    text = {**_TEXT, "max_position_embeddings": 64, "projection_size": 32}
+    vision = {**_VISION, "patch_size": 8, "num_patches": 16}
+    return Siglip2Model(Siglip2Config(text_config=text, vision_config=vision))
+
+
+def _altclip() -> Any:
+    from transformers import AltCLIPConfig, AltCLIPModel
+
+    text = {**_TEXT, **_ends(), "max_position_embeddings": 20, "project_dim": 32}
+    vision = {**_VISION, **_PICTURES, "projection_dim": 24}
+    return AltCLIPModel(AltCLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
+
+
+def _chinese_clip() -> Any:
+    from transformers import ChineseCLIPConfig, ChineseCLIPModel
+
+    text = {**_TEXT, "pad_token_id": 1, "max_position_embeddings": 16}
+    vision = {**_VISION, **_PICTURES, "projection_dim": 24}
+    return ChineseCLIPModel(
+        ChineseCLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+    )
+
+
+def _vision_text_dual_encoder() -> Any:
+    from transformers import (
+        BertConfig,
+        VisionTextDualEncoderConfig,
+        VisionTextDualEncoderModel,
+        ViTConfig,
+    )
+
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(
+        ViTConfig(**_VISION, **_PICTURES),
+        BertConfig(**_TEXT, max_position_embeddings=16, pad_token_id=1),
+        projection_dim=24,
+    )
+    return VisionTextDualEncoderModel(config)
+
+
+_MAKERS = {
+    "clip": _clip,
+    "siglip": _siglip,
+    "siglip2": _siglip2,
+    "metaclip_2": _metaclip_2,
+    "altclip": _altclip,
+    "chinese_clip": _chinese_clip,
+    "vision_text_dual_encoder": _vision_text_dual_encoder,
+}
