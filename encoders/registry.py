@@ -44,7 +44,8 @@ def model_folder(name: str) -> Path | None:
         return folder
     if folder.is_dir():
         raise UnknownEncoderError(
-            f"{folder} holds no model (no {MANIFEST_NAME}): give one that `vidseek train` wrote"
+            f"{folder} holds no model: neither {MANIFEST_NAME} of one that `vidseek train` wrote "
+            "nor config.json of one in the format of Hugging Face"
         )
     if len(Path(name).parts) > 1:
         raise UnknownEncoderError(
@@ -89,7 +90,8 @@ def create_encoder(
     from vidseek.encoders.hub.source import is_model_source
 
     folder = Path(name).expanduser()
-    if is_model_source(name) and not (folder / MANIFEST_NAME).is_file():
+    ours = folder.is_dir() and not (folder / "config.json").is_file()
+    if is_model_source(name) and not ours:
         from vidseek.encoders.hub.encoder import create_hub_encoder
 
         return create_hub_encoder(name, threads=threads, confirm_download=confirm_download)

@@ -157,7 +157,8 @@ def run(data, cache, settings, tmp_path_factory) -> Path:
 
 def test_the_shipped_configuration_is_readable():
     settings = read_settings(CONFIG)
-    assert settings.towers.flickr8k + settings.towers.msrvtt + settings.towers.classes == 184
+    towers = settings.towers
+    assert towers.flickr8k + towers.msrvtt + towers.classes + towers.misc == 216
 
 
 @pytest.mark.parametrize(

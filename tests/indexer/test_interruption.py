@@ -170,5 +170,8 @@ def test_another_process_searches_while_a_run_goes_on(many, tmp_path):
     found = [int(line.split()[1]) for line in lines if line.startswith("found")]
     assert found[-1] == VIDEOS
     assert len(found) >= 3, "new videos were not seen while the run went on"
-    assert found == sorted(found)
+    whole = found.index(VIDEOS)
+    assert found[:whole] == sorted(found[:whole])
+    # While the changed file is taken in anew, a search may see the library without it.
+    assert min(found[whole:]) >= VIDEOS - 1
     assert int(lines[-1].split()[1]) > 3

@@ -144,7 +144,7 @@ def test_a_model_folder_that_is_none_is_said_when_indexing(tmp_path: Path) -> No
     assert f"{tmp_path} holds no model" in empty.stderr
     gone = invoke_vidseek([*arguments, tmp_path / "gone"])
     assert gone.returncode == 1
-    assert "if it was moved" in gone.stderr
+    assert "If it has moved" in gone.stderr
 
 
 def test_help_has_an_example() -> None:

@@ -47,7 +47,7 @@ def train(
     """Fine-tune the model on captioned clips.
 
     About one video in seven is held out to measure with. A model is written only if it finds these
-    better than before; it is used by `vidseek index --model DIR`, in a new library. Ctrl-C stops
+    better than before; `index` takes it as its model, in a new library. Ctrl-C stops
     cleanly; the same command goes on from there. Needs the extra `train`.
 
     \b
