@@ -91,3 +91,90 @@ def test_a_picture_cut_short_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="damaged") as caught:
         read_picture(path)
     assert "\n" not in caught.value.reason
+
+
+def test_one_deep_grey_all_over_is_that_grey(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((3, 3), 40_000, np.uint16)).save(path)
+    assert (read_picture(path).data == 155).all()
+
+
+def test_a_float_picture_without_a_number_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.full((3, 3), np.nan, np.float32)).save(path)
+    assert read_picture(path).data.shape == (1, 3, 3, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (60_000, 1), (1, 60_000)])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA"])
+def test_the_smallest_and_the_thinnest_are_read(
+    size: tuple[int, int], mode: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    Image.new(mode, size).save(path)
+    assert read_picture(path).data.shape == (1, size[1], size[0], 3)
+
+
+LARGE = (4400, 4000)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("RGB", "png"),
+        ("RGB", "jpg"),
+        ("RGBA", "png"),
+        ("P", "png"),
+        ("CMYK", "tif"),
+    ],
+)
+def test_a_large_picture_is_shrunk_and_keeps_its_colours(
+    mode: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"large.{suffix}"
+    red_over_blue().resize(LARGE, Image.Resampling.NEAREST).convert(mode).save(path)
+    frame = read_picture(path).data[0]
+    high, wide = frame.shape[:2]
+    assert high * wide <= picture_module.LARGE_PIXELS / 2
+    assert min(high, wide) >= 1000
+    assert wide / high == pytest.approx(1.1, abs=0.01)
+    np.testing.assert_allclose(frame[high // 2, wide // 8], [255, 0, 0], atol=12)
+    np.testing.assert_allclose(frame[high // 2, -wide // 8], [0, 0, 255], atol=12)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I;16"])
+def test_large_greys_keep_dark_and_bright(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    values = np.zeros(LARGE[::-1], np.uint16 if mode == "I;16" else np.uint8)
+    values[:, 2200:] = 50_000 if mode == "I;16" else 255
+    image = Image.fromarray(values)
+    (image.convert("1") if mode == "1" else image).save(path)
+    frame = read_picture(path).data[0]
+    assert frame.shape[0] < LARGE[1]
+    assert frame[100, 100].tolist() == [0, 0, 0]
+    assert frame[100, -100].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_a_large_picture_is_turned_upright(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"large.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    red_over_blue().resize(LARGE, Image.Resampling.NEAREST).save(path, exif=exif)
+    frame = read_picture(path).data[0]
+    assert frame.shape[0] > frame.shape[1]
+    np.testing.assert_allclose(frame[100, 100], [255, 0, 0], atol=12)
+
+
+def test_a_large_panorama_keeps_its_short_side(tmp_path: Path) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("L", (30_000, 700)).save(path)
+    assert read_picture(path).data.shape == (1, 700, 30_000, 3)
+
+
+def test_transparency_of_a_large_picture_lies_over_white(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGBA", LARGE, (0, 0, 0, 0)).save(path)
+    assert (read_picture(path).data == 255).all()
+    Image.new("L", LARGE, 7).save(path, transparency=7)
+    assert (read_picture(path).data == 255).all()
