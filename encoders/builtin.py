@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.manifest import WEIGHTS_FOLDER, read_manifest
+from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
 from vidseek.encoders.preprocessing import squash
-from vidseek.encoders.runtime import Runtime, onnxruntime_session, visual_session
+from vidseek.encoders.runtime import Runtime, input_names, onnxruntime_session, visual_session
 from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
 
@@ -36,6 +36,13 @@ a frame and a peak of 310 MB for 4, 43 ms and 1,060 MB for 32."""
 TEXT_BATCH = 64
 CLIP_BATCH = 64
 LONGEST_TEXT_TOKENS = 64
+INPUTS = {
+    "text": {"token_ids", "mask"},
+    "vision": {"pictures"},
+    "temporal": {"vectors", "seconds", "mask"},
+    "cross_modal": {"text", "vectors", "tokens", "frame_mask", "first_stage"},
+}
+"""What the network of each part takes."""
 MOST_RERANK_FRAMES = 16
 """Frames of a clip that the cross-modal head looks at; of more, evenly spread ones are taken."""
 
@@ -91,7 +98,8 @@ class BuiltinEncoder:
         Returns:
             (N, D) vectors and (N, M, T) tokens.
         """
-        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        right = frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8
+        if not right or 0 in frames.shape[1:]:
             raise ValueError(
                 f"encode_frames needs (N, H, W, 3) uint8, got {frames.shape} {frames.dtype}"
             )
@@ -101,9 +109,14 @@ class BuiltinEncoder:
         for start in range(0, len(frames), FRAME_BATCH):
             end = start + FRAME_BATCH
             pictures = squash(frames[start:end], spec.image_size)
-            vectors[start:end], tokens[start:end] = self._session("vision").run(
-                ["vectors", "tokens"], {"pictures": pictures}
-            )
+            found = self._session("vision").run(["vectors", "tokens"], {"pictures": pictures})
+            if found[0].shape[1:] != vectors.shape[1:] or found[1].shape[1:] != tokens.shape[1:]:
+                raise WeightsError(
+                    f"{self._file('vision')}: gives vectors of shape {found[0].shape[1:]} and "
+                    f"tokens of {found[1].shape[1:]}, where {MANIFEST_NAME} says "
+                    f"{vectors.shape[1:]} and {tokens.shape[1:]}; reinstall vidseek"
+                )
+            vectors[start:end], tokens[start:end] = found
         # bfloat16 leaves them a few thousandths longer or shorter than one.
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return FrameFeatures(vectors, tokens)
@@ -238,12 +251,17 @@ class BuiltinEncoder:
                 session = visual_session(blob, threads=self._threads, runtime=self._runtime)
             else:
                 session = onnxruntime_session(blob, threads=self._threads)
+            if input_names(session) != INPUTS[part]:
+                given, needed = sorted(input_names(session)), sorted(INPUTS[part])
+                raise ValueError(f"a {part} network takes {needed}, this one {given}")
             if part == "text":
                 self._tokenizer = _make_tokenizer(session)
         except Exception as error:  # the runtimes raise a dozen types without a common base
-            file = self._manifest.folder / self._manifest.parts[part].file
-            raise WeightsError(f"{file}: cannot be loaded: {error}") from error
+            raise WeightsError(f"{self._file(part)}: cannot be loaded: {error}") from error
         return session
+
+    def _file(self, part: str) -> Path:
+        return self._manifest.folder / self._manifest.parts[part].file
 
 
 def _make_tokenizer(session: Any) -> Tokenizer:

@@ -65,6 +65,13 @@ def visual_session(blob: bytes, *, threads: int, runtime: Runtime | None = None)
     return session
 
 
+def input_names(session: Any) -> set[str]:
+    """What a loaded network takes."""
+    if isinstance(session, OpenVinoSession):
+        return session.inputs
+    return {entry.name for entry in session.get_inputs()}
+
+
 class OpenVinoSession:
     """A network in OpenVINO, in bfloat16 where the processor computes it."""
 
@@ -85,6 +92,7 @@ class OpenVinoSession:
                 "ENABLE_CPU_PINNING": False,
             },
         )
+        self.inputs: set[str] = {port.any_name for port in self._compiled.inputs}
         self._own = threading.local()
         logger.debug("the visual part runs in OpenVINO, %s", self.precision)
 

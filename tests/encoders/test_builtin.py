@@ -138,7 +138,7 @@ def test_no_frames_give_no_features(encoder):
     assert features.vectors.shape == (0, encoder.spec.dimension)
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8, 8, 4), (8, 8, 3)])
+@pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8, 8, 4), (8, 8, 3), (1, 0, 8, 3)])
 def test_frames_of_a_wrong_shape_are_refused(encoder, shape):
     with pytest.raises(ValueError, match="needs"):
         encoder.encode_frames(np.zeros(shape, np.uint8))

@@ -19,6 +19,7 @@ from vidseek.encoders.manifest import (
     write_manifest,
 )
 from vidseek.storage.errors import WeightsError
+from vidseek.storage.types import FrameFeatures
 
 
 @pytest.fixture
@@ -29,6 +30,10 @@ def folder(tmp_path: Path) -> Path:
     for name in (MANIFEST_NAME, *(f"{part}.onnx" for part in PARTS)):
         shutil.copy(WEIGHTS_FOLDER / name, copied / name)
     return copied
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def edit_manifest(folder: Path, change) -> None:
@@ -61,16 +66,57 @@ def test_truncated_weights_are_refused_with_the_file_and_both_hashes(folder):
     assert hashlib.sha256(blob).hexdigest() in message
 
 
-def test_swapped_weights_are_refused(folder):
+def test_swapped_weights_are_refused_with_the_file_and_both_hashes(folder):
     vision, text = folder / "vision.onnx", folder / "text.onnx"
     kept = vision.read_bytes()
     vision.write_bytes(text.read_bytes())
     text.write_bytes(kept)
     encoder = BuiltinEncoder(folder)
-    with pytest.raises(WeightsError, match="vision"):
+    with pytest.raises(WeightsError, match="vision") as of_vision:
         encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
-    with pytest.raises(WeightsError, match="text"):
+    with pytest.raises(WeightsError, match="text") as of_text:
         encoder.encode_text(["a dog"])
+    hashes = [part.sha256 for part in map(read_manifest(folder).parts.get, ("vision", "text"))]
+    for path, caught in ((vision, of_vision), (text, of_text)):
+        assert str(path) in str(caught.value)
+        assert all(each in str(caught.value) for each in hashes)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_part_runs_with_a_changed_byte(folder, part):
+    path = folder / f"{part}.onnx"
+    blob = bytearray(path.read_bytes())
+    blob[len(blob) // 2] ^= 1
+    path.write_bytes(blob)
+    frame = FrameFeatures(np.zeros((1, 384), np.float32), np.zeros((1, 8, 128), np.float32))
+    encoder = BuiltinEncoder(folder)
+    actions = {
+        "text": lambda: encoder.encode_text(["a dog"]),
+        "vision": lambda: encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8)),
+        "temporal": lambda: encoder.encode_clips(frame, np.zeros(1), [slice(0, 1)]),
+        "cross_modal": lambda: encoder.cross_modal_scores("a", [frame], np.zeros(1, np.float32)),
+    }
+    with pytest.raises(WeightsError) as caught:
+        actions[part]()
+    for said in (str(path), read_manifest(folder).parts[part].sha256, sha256(path)):
+        assert said in str(caught.value)
+
+
+def test_files_swapped_under_a_manifest_of_their_hashes_are_refused(folder):
+    """Whoever writes the manifest anew cannot hide that vision is no vision."""
+    shutil.copy(folder / "text.onnx", folder / "vision.onnx")
+    edit_manifest(
+        folder,
+        lambda table: table["parts"]["vision"].update(sha256=sha256(folder / "vision.onnx")),
+    )
+    with pytest.raises(WeightsError, match=r"vision\.onnx: .*'pictures'"):
+        BuiltinEncoder(folder).encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+def test_weights_of_other_sizes_than_the_manifests_are_refused(folder):
+    edit_manifest(folder, lambda table: table["spec"].update(tokens_per_frame=5))
+    with pytest.raises(WeightsError, match=r"vision\.onnx: .*5"):
+        BuiltinEncoder(folder).encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
 
 
 def test_a_damaged_part_leaves_the_others_usable(folder):
