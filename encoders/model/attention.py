@@ -39,7 +39,7 @@ class WordAttention:
     """What L words of a sentence look at in F frames."""
 
     words: tuple[str, ...]
-    """The sentence's word pieces, without the ones that mark beginning and end."""
+    """As they stand in the sentence; a sign of punctuation is a word of its own."""
     frames: NDArray[np.float32]
     """(L, F) shares that add up to 1 for every word."""
     places: NDArray[np.float32]
@@ -69,7 +69,7 @@ def word_attention(
         ValueError: no frame, or a sentence without a word.
     """
     encoding = tokenizer.encode(sentence)
-    if len(frames) == 0 or sum(encoding.attention_mask) <= 2:
+    if len(frames) == 0 or all(word is None for word in encoding.word_ids):
         raise ValueError("attention needs at least one frame and one word")
     seeing: Any = copy.deepcopy(vision).eval()
     seeing.set_attn_implementation("eager")  # the others do not say where they looked
@@ -85,17 +85,21 @@ def word_attention(
     cells = output.attentions[-1].mean(1)[:, :entries, entries:]
     cells = cells / cells.sum(-1, keepdim=True)  # (F, 1 + M, 81)
     places = torch.einsum("lfm,fmc->lfc", shares, cells)
-    kept = [
-        place
-        for place, (used, special) in enumerate(
-            zip(encoding.attention_mask, encoding.special_tokens_mask, strict=True)
-        )
-        if used and not special
+    words: dict[int, list[int]] = {}
+    for place, (word, used) in enumerate(
+        zip(encoding.word_ids, encoding.attention_mask, strict=True)
+    ):
+        if used and word is not None:  # the marks of beginning and end belong to no word
+            words.setdefault(word, []).append(place)
+    spans = [
+        (encoding.offsets[some[0]][0], encoding.offsets[some[-1]][1]) for some in words.values()
     ]
+    # A rare word comes in several pieces: it looks where they look on average.
+    places = torch.stack([places[some].mean(0) for some in words.values()])
     return WordAttention(
-        words=tuple(encoding.tokens[place] for place in kept),
-        frames=shares.sum(-1)[kept].numpy(),
-        places=places[kept].reshape(-1, len(frames), COARSE_SIDE, COARSE_SIDE).numpy(),
+        words=tuple(sentence[start:end] for start, end in spans),
+        frames=places.sum(-1).numpy(),
+        places=places.reshape(-1, len(frames), COARSE_SIDE, COARSE_SIDE).numpy(),
     )
 
 

@@ -68,6 +68,52 @@ def test_a_word_looks_at_the_frame_that_answers_it(models, frames):
     assert int(attention.frames[1].argmax()) == 1
 
 
+def test_a_word_in_pieces_is_one_word(models, frames):
+    from vidseek.encoders.model.attention import word_attention
+
+    tokenizer = models[2]
+    assert len(tokenizer.encode("Zxqvyk").tokens) > 3
+    attention = word_attention(*models, frames, "a Zxqvyk!")
+    assert attention.words == ("a", "Zxqvyk", "!")
+    np.testing.assert_allclose(attention.frames.sum(1), 1.0, atol=1e-5)
+
+
+def test_the_heat_map_is_that_of_the_token_that_answers(models, frames):
+    """Planted: every word lies on the fifth token of the third frame, far from all the others."""
+    import copy
+
+    import torch
+
+    from vidseek.encoders.model.attention import word_attention
+    from vidseek.encoders.model.stem import normalise
+    from vidseek.encoders.preprocessing import squash
+
+    vision, text, tokenizer, head = models
+    head, seeing = copy.deepcopy(head), copy.deepcopy(vision)
+    seeing.set_attn_implementation("eager")
+    frame, token = 2, 4
+    with torch.no_grad():
+        squares = torch.from_numpy(squash(frames, 260)).permute(0, 3, 1, 2)
+        output = seeing(seeing.stem.fine_map(normalise(squares)), output_attentions=True)
+        tokens = output.tokens.flatten(0, 1)
+        aligned = torch.zeros(len(tokens), head.config.aligned_size)
+        aligned[:, 0] = -1.0
+        aligned[frame * output.tokens.shape[1] + token, 0] = 1.0
+        head.token_input.weight.copy_((torch.linalg.pinv(tokens) @ aligned).T)
+        head.token_input.bias.zero_()
+        for layer, sign in ((head.word_input, 1.0), (head.vector_input, -1.0)):
+            layer.weight.zero_()
+            layer.bias.zero_()
+            layer.bias[0] = sign
+        head.log_sharpness.fill_(3.0)
+    leading = 1 + output.tokens.shape[1]
+    cells = output.attentions[-1][frame, :, 1 + token, leading:].mean(0)
+    attention = word_attention(vision, text, tokenizer, head, frames, "a dog")
+    np.testing.assert_allclose(attention.frames[:, frame], 1.0, atol=1e-3)
+    for word in attention.places[:, frame]:
+        np.testing.assert_allclose(word.ravel(), cells / cells.sum(), atol=1e-4)
+
+
 def test_nothing_to_look_at_is_refused(models, frames):
     from vidseek.encoders.model.attention import word_attention
 
