@@ -1,4 +1,7 @@
-"""Rows of the tables: means with bootstrap intervals, and the processor they were measured on."""
+"""Rows of the tables: means with bootstrap intervals, and the processor they were measured on.
+
+Proportions of queries for the same pictures have intervals for which whole pictures are drawn.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +16,40 @@ UNITS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"
 SAMPLES = 1000
 
 
-def interval(values: NDArray[np.float64]) -> str:
-    """Mean of per-query values in per cent, with its bootstrap interval (95 %)."""
-    random = np.random.default_rng(0)
-    means = values[random.integers(0, len(values), (SAMPLES, len(values)))].mean(1) * 100
-    low, high = np.percentile(means, [2.5, 97.5])
-    return f"{values.mean() * 100:.1f} ({low:.1f} to {high:.1f})"
+def interval(values: NDArray[np.float64], groups: NDArray[np.intp] | None = None) -> str:
+    """Mean of per-query values in per cent, with its bootstrap interval (95 %).
+
+    Args:
+        values: (Q,) one a query; of two systems their difference, for a paired interval.
+        groups: (Q,) queries of one group are drawn together; each by itself if None. The five
+            captions of a picture are no five independent looks at it.
+    """
+    return ratio_interval(values, np.ones(len(values)), groups)
 
 
-def ratio_interval(above: NDArray[np.float64], below: NDArray[np.float64]) -> str:
-    """Ratio of the means of paired values in per cent, with its bootstrap interval."""
-    random = np.random.default_rng(0)
-    drawn = random.integers(0, len(above), (SAMPLES, len(above)))
-    ratios = above[drawn].mean(1) / np.maximum(below[drawn].mean(1), 1e-9) * 100
+def ratio_interval(
+    above: NDArray[np.float64],
+    below: NDArray[np.float64],
+    groups: NDArray[np.intp] | None = None,
+) -> str:
+    """Ratio of the sums of paired values in per cent, with its bootstrap interval.
+
+    Args:
+        above: (Q,).
+        below: (Q,).
+        groups: (Q,) or None; see ``interval``.
+    """
+    _, places = np.unique(np.arange(len(above)) if groups is None else groups, return_inverse=True)
+    tops, bottoms = np.bincount(places, above), np.bincount(places, below)
+    drawn = np.random.default_rng(0).integers(0, len(tops), (SAMPLES, len(tops)))
+    ratios = tops[drawn].sum(1) / np.maximum(bottoms[drawn].sum(1), 1e-9) * 100
     low, high = np.percentile(ratios, [2.5, 97.5])
-    return f"{above.mean() / max(below.mean(), 1e-9) * 100:.1f} ({low:.1f} to {high:.1f})"
+    return f"{above.sum() / max(below.sum(), 1e-9) * 100:.1f} ({low:.1f} to {high:.1f})"
 
 
-def recall_row(title: str, rank: NDArray[np.intp]) -> None:
-    """Print one row of a table of recall at 1, 5 and 10."""
-    cells = " | ".join(interval((rank < k).astype(np.float64)) for k in (1, 5, 10))
+def recall_row(title: str, rank: NDArray[np.intp], groups: NDArray[np.intp] | None = None) -> None:
+    """Print one row of a table of recall at 1, 5 and 10; ``groups`` as in ``interval``."""
+    cells = " | ".join(interval((rank < k).astype(np.float64), groups) for k in (1, 5, 10))
     print(f"| {title} | {cells} |", flush=True)
 
 
