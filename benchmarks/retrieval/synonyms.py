@@ -1,147 +1,39 @@
 """Queries in words that no training caption uses: how much recall is kept.
 
-Of every test caption one noun is replaced by a synonym that occurs in no caption of the pictures
-that the model was trained with. The list is made by hand; which synonyms are absent is looked up.
+In every caption one noun becomes a synonym of `benchmarks/synonyms.toml` that occurs, as singular
+or plural, in no caption of the pictures that the model was trained with. The list is made by hand;
+which synonyms are absent is looked up.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+import tomllib
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.retrieval.pictures import Flickr8k
 from benchmarks.retrieval.tables import interval, ratio_interval
 from vidseek.encoders.training.measures import ranks
 from vidseek.encoders.training.pictures import read_rows, row_captions
 
+LIST = Path(__file__).resolve().parents[1] / "synonyms.toml"
 TRAINED_SETS = ("flickr8k", "msrvtt", "sports100", "caltech101", "misc")
-PAIRS = """
-dog: hound pooch mutt canine doggie
-puppy: pup whelp
-man: gentleman bloke chap fellow dude
-woman: lady dame female gal
-boy: lad schoolboy laddie
-girl: lass schoolgirl lassie
-child: youngster tot kiddie juvenile
-kid: youngster tot juvenile
-toddler: tot infant bairn
-baby: infant newborn
-person: individual human somebody
-couple: duo twosome
-friend: pal mate buddy comrade
-crowd: throng multitude mob
-beach: seashore seaside shoreline strand
-ocean: sea
-grass: turf lawn meadow
-field: pasture meadow
-ball: sphere orb
-street: avenue boulevard roadway
-road: highway roadway motorway
-mountain: peak summit alp
-hill: hillside knoll slope mound
-cliff: precipice bluff crag
-rock: boulder crag stone
-river: stream brook creek
-lake: lagoon reservoir loch
-forest: woodland grove jungle
-wood: woodland timber
-path: trail footpath track
-sidewalk: pavement walkway footway
-bicycle: pushbike cycle velocipede
-bike: pushbike bicycle cycle
-bicyclist: cyclist
-motorcycle: motorbike chopper
-car: automobile sedan auto
-truck: lorry pickup
-bus: coach omnibus
-boat: vessel dinghy
-airplane: aircraft jet
-horse: steed stallion mare
-cat: feline kitty tomcat
-bird: fowl
-shirt: tee blouse
-hat: bonnet headgear
-jacket: coat anorak parka
-coat: overcoat parka
-dress: gown frock
-jeans: denims
-glasses: spectacles eyeglasses
-sunglasses: shades
-pool: lido
-house: cottage dwelling residence
-building: edifice structure
-stairs: staircase stairway
-fence: railing palisade barrier
-stick: twig rod
-toy: plaything
-trick: stunt
-race: contest competition
-player: athlete sportsman
-skateboarder: skater
-swimmer: bather
-biker: motorcyclist cyclist
-climber: mountaineer alpinist
-photograph: snapshot
-picture: snapshot photo
-umbrella: parasol
-couch: settee sofa
-rope: cord
-mud: sludge mire
-leaf: foliage
-tent: marquee
-food: meal grub
-soccer: futbol
-costume: outfit disguise
-ramp: incline
-store: shop
-"""
-IRREGULAR = {
-    "man": "men",
-    "gentleman": "gentlemen",
-    "woman": "women",
-    "sportsman": "sportsmen",
-    "child": "children",
-    "person": "people",
-    "somebody": "individuals",
-    "leaf": "leaves",
-    "mouse": "mice",
-}
-SAME_IN_PLURAL = {
-    "jeans",
-    "glasses",
-    "sunglasses",
-    "stairs",
-    "foliage",
-    "water",
-    "snow",
-    "aircraft",
-}
+WORD = re.compile(r"[a-z]+")
 
 
-def plural(noun: str) -> str:
-    """The plural of a noun of the list."""
-    if noun in SAME_IN_PLURAL:
-        return noun
-    if noun in IRREGULAR:
-        return IRREGULAR[noun]
-    if re.search(r"[^aeiou]y$", noun):
-        return noun[:-1] + "ies"
-    return noun + ("es" if re.search(r"(s|x|ch|sh)$", noun) else "s")
+@dataclass(frozen=True)
+class Replacement:
+    """A noun of the list and one of its synonyms, in singular or plural."""
 
-
-def absent_synonyms(seen: set[str]) -> dict[str, list[str]]:
-    """Noun, singular and plural -> its synonyms in the same number that are not among the words."""
-    absent: dict[str, list[str]] = {}
-    for line in PAIRS.strip().splitlines():
-        noun, _, others = line.partition(":")
-        for form in (lambda word: word, plural):
-            free = [form(other) for other in others.split() if not {other, plural(other)} & seen]
-            if free and form(noun) not in absent:
-                absent[form(noun)] = free
-    return absent
+    noun: str
+    synonym: str
+    written: str
+    """The synonym in the number of the word that it replaces."""
 
 
 def synonyms(flickr: Flickr8k, data: Path) -> None:
@@ -152,26 +44,86 @@ def synonyms(flickr: Flickr8k, data: Path) -> None:
         for row in read_rows(data, name)
         if row.split == "train"
         for caption in row_captions(row)
-        for word in re.findall(r"[a-z]+", caption.lower())
+        for word in WORD.findall(caption.lower())
     }
-    absent = absent_synonyms(seen)
-    replaced, places, used = [], [], Counter[str]()
+    usable = absent_synonyms(seen)
+    random = np.random.default_rng(0)
+    replaced, places, used = [], [], []
     for place, caption in enumerate(flickr.captions):
-        words = re.findall(r"[a-z]+", caption.lower())
-        noun = next((word for word in words if word in absent), None)
-        if noun is None:
-            continue
-        other = absent[noun][place % len(absent[noun])]
-        replaced.append(re.sub(rf"\b{noun}\b", other, caption, count=1, flags=re.IGNORECASE))
-        places.append(place)
-        used[f"{noun} -> {other}"] += 1
+        choice = replace_noun(caption, usable, random)
+        if choice is not None:
+            replaced.append(choice[0])
+            used.append(choice[1])
+            places.append(place)
     truth = flickr.truth[places]
     scores = flickr.encoder.encode_text(replaced) @ flickr.pictures.features.vectors.T
     before = (ranks(flickr.scores[places], truth) < 10).astype(np.float64)
     after = (ranks(scores, truth) < 10).astype(np.float64)
-    print(f"\n| synonyms, {len(replaced)} queries, {len(used)} pairs | per cent (95 % interval) |")
+    pairs = {(one.noun, one.synonym) for one in used}
+    print(f"\n| synonyms, {len(replaced)} queries, {len(pairs)} pairs | per cent (95 % interval) |")
     print("| --- | --- |")
-    print(f"| R@10 of the captions | {interval(before)} |")
-    print(f"| R@10, one noun replaced by a word that no training caption has | {interval(after)} |")
-    print(f"| kept | {ratio_interval(after, before)} |")
-    print("\nMost frequent:", ", ".join(f"{pair} {count}" for pair, count in used.most_common(20)))
+    print(f"| R@10 of the captions | {interval(before, truth)} |")
+    print(
+        "| R@10, one noun replaced by a word that no training caption has "
+        f"| {interval(after, truth)} |"
+    )
+    print(f"| kept | {ratio_interval(after, before, truth)} |")
+    print_pairs(used, before, after)
+
+
+def print_pairs(
+    used: list[Replacement], before: NDArray[np.float64], after: NDArray[np.float64]
+) -> None:
+    """Print every pair: captions, and R@10 before and after; the most frequent first."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, one in enumerate(used):
+        places.setdefault((one.noun, one.synonym), []).append(place)
+    shown = [
+        f"{noun} -> {synonym} {len(some)} ({before[some].mean():.0%}, {after[some].mean():.0%})"
+        for (noun, synonym), some in sorted(places.items(), key=lambda entry: -len(entry[1]))
+    ]
+    print(f"\nPairs, captions (R@10 before, after): {', '.join(shown)}.", flush=True)
+
+
+def absent_synonyms(seen: AbstractSet[str], path: Path = LIST) -> dict[str, list[Replacement]]:
+    """Noun, singular and plural -> its synonyms in the same number, none among the words."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    irregular: dict[str, str] = table["plurals"]
+    usable: dict[str, list[Replacement]] = {}
+    for noun, others in table["synonyms"].items():
+        for synonym in others:
+            forms = {noun: synonym}
+            forms.setdefault(plural(noun, irregular), plural(synonym, irregular))
+            if {synonym, plural(synonym, irregular)} & seen:
+                continue
+            for form, written in forms.items():
+                usable.setdefault(form, []).append(Replacement(noun, synonym, written))
+    return usable
+
+
+def plural(noun: str, irregular: dict[str, str]) -> str:
+    """The plural of a noun of the list."""
+    if noun in irregular:
+        return irregular[noun]
+    if re.search(r"[^aeiou]y$", noun):
+        return noun[:-1] + "ies"
+    return noun + ("es" if re.search(r"(s|x|ch|sh)$", noun) else "s")
+
+
+def replace_noun(
+    caption: str, usable: dict[str, list[Replacement]], random: np.random.Generator
+) -> tuple[str, Replacement] | None:
+    """A caption in lower case with one noun replaced; None if it has none that can be.
+
+    Noun and synonym are drawn by lot: the first noun of nearly every caption is a person or a dog.
+    "a" and "an" follow the new word.
+    """
+    caption = caption.lower()
+    nouns = [match for match in WORD.finditer(caption) if match[0] in usable]
+    if not nouns:
+        return None
+    noun = nouns[random.integers(len(nouns))]
+    choice = usable[noun[0]][random.integers(len(usable[noun[0]]))]
+    article = "an " if choice.written[0] in "aeiou" else "a "
+    head = re.sub(r"\ban? $", article, caption[: noun.start()])
+    return head + choice.written + caption[noun.end() :], choice

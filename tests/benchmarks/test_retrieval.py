@@ -1,0 +1,103 @@
+"""What the benchmark of retrieval is made of: intervals, synonyms, and running without data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.retrieval.synonyms import LIST, absent_synonyms, plural, replace_noun
+from benchmarks.retrieval.tables import interval, ratio_interval
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bounds(text: str) -> tuple[float, float, float]:
+    mean, low, _, high = text.replace("(", "").replace(")", "").split()
+    return float(mean), float(low), float(high)
+
+
+def test_an_interval_lies_around_its_mean() -> None:
+    values = (np.arange(400) % 4 == 0).astype(np.float64)
+    mean, low, high = bounds(interval(values))
+    assert mean == 25.0
+    assert 19 < low < 23 < 27 < high < 31
+    assert bounds(interval(np.ones(10))) == (100, 100, 100)
+
+
+def test_queries_of_one_picture_count_as_one_look_at_it() -> None:
+    groups = np.repeat(np.arange(80), 5)
+    values = np.repeat(np.arange(80) % 2, 5).astype(np.float64)
+    _, low, high = bounds(interval(values))
+    mean, lower, higher = bounds(interval(values, groups))
+    assert mean == 50.0
+    assert higher - lower > 1.8 * (high - low)
+
+
+def test_a_ratio_is_of_sums_and_paired() -> None:
+    below = np.array([1.0, 1.0, 0.0, 1.0])
+    assert bounds(ratio_interval(below, below)) == (100, 100, 100)
+    assert bounds(ratio_interval(below * 0.5, below))[0] == 50
+
+
+def test_nouns_get_their_plural() -> None:
+    irregular = {"man": "men"}
+    assert [plural(noun, irregular) for noun in ("man", "lady", "boy", "beach", "dog")] == [
+        "men",
+        "ladies",
+        "boys",
+        "beaches",
+        "dogs",
+    ]
+
+
+def test_only_synonyms_that_were_never_seen_are_used() -> None:
+    unseen = absent_synonyms(set())
+    assert {one.synonym for one in unseen["dog"]} >= {"pooch", "mutt", "hound"}
+    seen = absent_synonyms({"hounds", "pooch", "dog"})
+    assert not {"hound", "pooch"} & {one.synonym for one in seen["dog"]}
+    assert {one.written for one in seen["dogs"]} == {"mutts", "canines", "doggies"}
+
+
+def test_one_whole_word_is_replaced_and_its_article_follows(tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.toml"
+    path.write_text('[plurals]\nchild = "children"\n[synonyms]\nchild = ["urchin"]\n')
+    usable = absent_synonyms(set(), path)
+    random = np.random.default_rng(0)
+
+    def replaced(caption: str) -> str | None:
+        choice = replace_noun(caption, usable, random)
+        return None if choice is None else choice[0]
+
+    assert replaced("A child runs .") == "an urchin runs ."
+    assert replaced("The children run") == "the urchins run"
+    assert replaced("A childish man") is None
+
+
+def test_the_list_names_every_noun_once_and_no_noun_for_itself() -> None:
+    table = tomllib.loads(LIST.read_text(encoding="utf-8"))
+    pairs = [(noun, other) for noun, others in table["synonyms"].items() for other in others]
+    assert len(pairs) == len(set(pairs))
+    assert all(noun != other for noun, other in pairs)
+    words = {word for pair in pairs for word in pair}
+    assert set(table["plurals"]) <= words
+
+
+@pytest.mark.full
+def test_without_data_the_speed_is_measured_and_the_rest_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "data"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.retrieval", "--data", missing],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{missing} is missing: only the speed is measured" in done.stderr
+    assert "frames a second" in done.stdout
+    assert "R@1" not in done.stdout
