@@ -1,0 +1,184 @@
+"""Edits of when things are shown, and edits that join the copy with another video.
+
+footage = trim(footage, start=0.2, end=0.8)
+footage = insert_into(footage, donor=other, start=0.5)
+
+Places in time are parts, 0 to 1, of the length. A donor is a video that the library does not hold,
+so the truth stays the copy's alone. A joined video may be as long as both together.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.copies import footage as film
+from benchmarks.copies.footage import Footage, as_long_as, cut, fit, hold, join
+
+
+def trim(footage: Footage, *, start: float, end: float) -> Footage:
+    """Only the part from start to end."""
+    length = footage.duration_seconds
+    return cut(footage, start * length, end * length)
+
+
+def speed(footage: Footage, *, factor: float) -> Footage:
+    """So many times as fast."""
+    return film.retime(footage, speed=factor)
+
+
+def reverse(footage: Footage) -> Footage:
+    """Played backwards."""
+    return film.reverse(footage)
+
+
+def pause(footage: Footage, *, at: float, share: float) -> Footage:
+    """Standing still at a place for a share of the length, then going on."""
+    length = footage.duration_seconds
+    middle = at * length
+    still = hold(footage, middle, share * length)
+    return join([cut(footage, 0, middle), still, cut(footage, middle, length)])
+
+
+def shuffle(footage: Footage, *, window_seconds: float, seed: int) -> Footage:
+    """Cut into windows, shown in another order."""
+    length = footage.duration_seconds
+    count = max(2, round(length / window_seconds))
+    edges = np.linspace(0, length, count + 1)
+    order = np.random.default_rng(seed).permutation(count)
+    if (order == np.arange(count)).all():
+        order = order[::-1]
+    return join([cut(footage, edges[place], edges[place + 1]) for place in order])
+
+
+def drop_frames(footage: Footage, *, share: float, seed: int) -> Footage:
+    """A share of the pictures is lost: the one before stays on screen, so that no time is."""
+    count = len(footage.pictures)
+    rows = np.arange(count)
+    lost = np.random.default_rng(seed).permutation(rows[1:])[: max(1, round(share * count))]
+    rows[lost] = 0
+    rows = np.maximum.accumulate(rows)
+    return replace(footage, pictures=footage.pictures[rows])
+
+
+def loop(footage: Footage, *, times: int) -> Footage:
+    """Shown several times over."""
+    return join([footage] * times)
+
+
+def jump_cuts(footage: Footage, *, window_seconds: float, share: float) -> Footage:
+    """Of every window of time its last part, this share of it, is cut out."""
+    length = footage.duration_seconds
+    edges = np.linspace(0, length, max(2, round(length / window_seconds)) + 1)
+    kept = [
+        cut(footage, start, end - share * (end - start)) for start, end in itertools.pairwise(edges)
+    ]
+    return join(kept)
+
+
+def insert_into(footage: Footage, *, donor: Footage, start: float) -> Footage:
+    """Shown in the middle of another video, which goes on behind it."""
+    length = donor.duration_seconds
+    host = fit(donor, footage.size)
+    before, after = cut(host, 0, start * length), cut(host, start * length, length)
+    return join([before, footage, after])
+
+
+def insert_part(
+    footage: Footage, *, donor: Footage, seconds: float, part: float, start: float
+) -> Footage:
+    """A part of the copy, some seconds from a place on, inserted in another video."""
+    length = footage.duration_seconds
+    seconds = min(seconds, max(1.0, length - 1))
+    begin = part * max(0.0, length - seconds)
+    return insert_into(cut(footage, begin, begin + seconds), donor=donor, start=start)
+
+
+def interrupt(footage: Footage, *, donor: Footage, at: float, seconds: float) -> Footage:
+    """Some seconds of another video shown in the middle of the copy."""
+    length = footage.duration_seconds
+    guest = cut(donor, 0, min(seconds, donor.duration_seconds))
+    return join([cut(footage, 0, at * length), guest, cut(footage, at * length, length)])
+
+
+def concatenate(footage: Footage, *, donor: Footage, donor_first: bool) -> Footage:
+    """Another video in front of it or behind it."""
+    other = fit(donor, footage.size)
+    return join([other, footage] if donor_first else [footage, other])
+
+
+def blend(footage: Footage, *, donor: Footage, opacity: float, size: float) -> Footage:
+    """Another video over the middle of it, seen through."""
+    return _over(footage, as_long_as(donor, footage), size, 0.5, 0.5, opacity)
+
+
+def cover_part(footage: Footage, *, donor: Footage, size: float, x: float, y: float) -> Footage:
+    """Another video in a window over it."""
+    return _over(footage, as_long_as(donor, footage), size, x, y, 1.0)
+
+
+def picture_in_picture(
+    footage: Footage, *, donor: Footage, size: float, x: float, y: float, opacity: float
+) -> Footage:
+    """The copy in a window over another video; ``size`` is the window's part of each side."""
+    return _over(as_long_as(donor, footage), footage, size, x, y, opacity)
+
+
+def _over(
+    under: Footage, over: Footage, size: float, x: float, y: float, opacity: float
+) -> Footage:
+    """``over`` in a window of ``under``: x and y, 0 to 1, say where between the sides it lies.
+
+    Both are of one size, rate and length. The result shows what either of them shows.
+    """
+    width, height = under.size
+    wide, high = max(1, round(size * width)), max(1, round(size * height))
+    left, top = round(x * (width - wide)), round(y * (height - high))
+    window = fit(over, (wide, high)).pictures
+    pictures = under.pictures.copy()
+    place = pictures[:, top : top + high, left : left + wide]
+    for row, picture in enumerate(window):
+        place[row] = np.rint(place[row] * (1 - opacity) + picture * opacity)
+    return replace(under, pictures=pictures, segments=under.segments + over.segments)
+
+
+def stack(footage: Footage, *, donor: Footage, vertical: bool, first: bool) -> Footage:
+    """Side by side with another video, or one above the other."""
+    other = as_long_as(donor, footage)
+    pair = [footage.pictures, other.pictures] if first else [other.pictures, footage.pictures]
+    return replace(footage, pictures=np.concatenate(pair, axis=1 if vertical else 2))
+
+
+def tiles(footage: Footage, *, donor: Footage, place: int) -> Footage:
+    """One of four tiles (0 to 3); the others show another video, each from another time on."""
+    other = as_long_as(donor, footage)
+    count = len(footage.pictures)
+    cells = []
+    for cell in range(4):
+        rows = (np.arange(count) + cell * count // 4) % count
+        cells.append(footage.pictures if cell == place else other.pictures[rows])
+    above, below = np.concatenate(cells[:2], axis=2), np.concatenate(cells[2:], axis=2)
+    return fit(replace(footage, pictures=np.concatenate([above, below], axis=1)), footage.size)
+
+
+def own_blurred_background(footage: Footage, *, ratio: float) -> Footage:
+    """As phones show a video of another shape: over itself, enlarged and blurred, in a wider frame.
+
+    Args:
+        footage: the copy, which stays whole.
+        ratio: of the new width (height, if below 1) to the old one.
+    """
+    width, height = footage.size
+    size = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
+    across, down = (size[0] - width) // 2, (size[1] - height) // 2
+    tiny = (max(1, width // 24), max(1, height // 24))
+
+    def change(picture: Image.Image) -> Image.Image:
+        soft = picture.resize(tiny, Image.Resampling.BOX).resize(size, Image.Resampling.BICUBIC)
+        soft.paste(picture, (across, down))
+        return soft
+
+    return film.change_pictures(footage, change)
