@@ -7,7 +7,7 @@ steps = draw_chain(random)
 
 Ranges are those of the samplers that the copy-detection challenges published: L the third place of
 VSC 2022 (AugLy's edits, one drawn), A AugLy's own Random* defaults, I the Image Similarity
-Challenge 2021 (arXiv 2106.09672), S SSCD (Pizzi et al. 2022), W the winner of VSC 2022, T S2VS
+Challenge 2021 (Douze et al.), S SSCD (Pizzi et al. 2022), W the winner of VSC 2022, T S2VS
 (Kordopatis-Zilos et al. 2023). Written apart from the augmentations that train a descriptor: what
 is measured here must not be what was trained.
 """

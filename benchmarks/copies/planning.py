@@ -1,0 +1,117 @@
+"""What is to be made of which sources: library videos, edited copies, and what is no copy.
+
+for work in plan_works(sources, settings):
+    print(work.name, work.kind, work.source.name)
+
+Of every seven sources, four are held by the library and copied, one is planted (a hard negative's
+counterpart in the library), and two are distractors: never in the library, they are the other
+video of edits that need one and the queries that must not be matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from benchmarks.copies.edits import EDITS, Step, draw_chain
+from benchmarks.copies.footage import Format
+from benchmarks.copies.negatives import NEGATIVE_KINDS, NegativeKind
+from benchmarks.copies.seeding import number_of, random_of
+from benchmarks.copies.sources import Source, Split
+
+_ROLES = ("library", "distractor", "library", "planted", "library", "library", "distractor")
+"""In turn. Seven is odd, so that real and synthetic sources, which alternate, get all of them."""
+MASHUP_PARTS = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides, together with the sources, every video that is made."""
+
+    seed: int = 0
+    split: Split = "test"
+    limit: int | None = None
+    """Sources at most."""
+    edits_per_source: int = 8
+    """Single edits of each source; all of them take turns."""
+    chains_per_source: int = 2
+    form: Format = field(default_factory=Format)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to make."""
+
+    name: str
+    kind: Literal["original", "copy", "mashup", "edited", "pair"]
+    """``original``: the library's video. ``copy``: an edited copy. ``mashup``: parts of three.
+    ``edited``: a distractor, edited like the copies. ``pair``: a hard negative."""
+    source: Source
+    others: tuple[Source, ...] = ()
+    """The donor of edits, the other parts of a mashup, the query's source of a pair."""
+    steps: tuple[Step, ...] = ()
+    negative: NegativeKind | None = None
+
+
+def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
+    """Everything to make, in order.
+
+    Args:
+        sources: already those of the split, in an order of the seed's.
+        settings: how much is made of each.
+
+    Raises:
+        ValueError: there are too few sources for every role.
+    """
+    if len(sources) < len(_ROLES):
+        raise ValueError(
+            f"{len(_ROLES)} sources are needed in the split {settings.split!r}, got "
+            f"{len(sources)}: give more videos, or another --seed or --split"
+        )
+    roles: dict[str, list[Source]] = {role: [] for role in _ROLES}
+    for place, source in enumerate(sources):
+        roles[_ROLES[place % len(_ROLES)]].append(source)
+    library, distractors = roles["library"], roles["distractor"]
+
+    works = []
+    for place, source in enumerate(library):
+        works.append(Work(f"original-{place:05d}", "original", source))
+        works += _edited("copy", place, source, distractors, settings)
+    for start in range(0, len(library) - MASHUP_PARTS + 1, MASHUP_PARTS):
+        first, *others = library[start : start + MASHUP_PARTS]
+        works.append(Work(f"mashup-{start:05d}", "mashup", first, tuple(others)))
+    for place, source in enumerate(distractors):
+        works += _edited("edited", place, source, distractors, settings)
+    for place, source in enumerate(roles["planted"]):
+        kind = NEGATIVE_KINDS[place % len(NEGATIVE_KINDS)]
+        other = distractors[place % len(distractors)]
+        works.append(Work(f"pair-{place:05d}-{kind}", "pair", source, (other,), (), kind))
+    return works
+
+
+def _edited(
+    kind: Literal["copy", "edited"],
+    place: int,
+    source: Source,
+    distractors: Sequence[Source],
+    settings: Settings,
+) -> list[Work]:
+    """Single edits, whose turn it is, and chains of one source."""
+    names = list(EDITS)
+    chosen = [
+        names[(place * settings.edits_per_source + turn) % len(names)]
+        for turn in range(min(settings.edits_per_source, len(names)))
+    ]
+    chains = [f"chain-{number}" for number in range(settings.chains_per_source)]
+    donors = [one for one in distractors if one is not source]
+    works = []
+    for name in (*chosen, *chains):
+        random = random_of(settings.seed, "edit", source.name, name)
+        steps = (EDITS[name].draw(random),) if name in EDITS else draw_chain(random)
+        others: tuple[Source, ...] = ()
+        if any(EDITS[step.name].needs_donor for step in steps):
+            donor = number_of(settings.seed, "donor", source.name, name) % len(donors)
+            others = (donors[donor],)
+        works.append(Work(f"{kind}-{place:05d}-{name}", kind, source, others, steps))
+    return works

@@ -1,0 +1,282 @@
+"""Where footage comes from: videos of a folder, and pans and zooms over groups of pictures.
+
+sources = find_sources([Path("~/Movies").expanduser(), Path("../shared/data/images")])
+footage = sources[0].read(Format())
+
+Which split a source belongs to is a function of its name and the seed alone: it does not change
+when others come or go, and videos of one family (the same place, the same pictures) stay together.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.copies.footage import Footage, Format, cut, read_footage
+from benchmarks.copies.seeding import random_of, share_of
+from benchmarks.copies.truth import Segment
+from vidseek.encoders.video import probe
+from vidseek.indexer.discovery import discover
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Split = Literal["train", "background", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+TRAIN_SHARE, BACKGROUND_SHARE = 0.5, 0.1
+"""The rest, four in ten, are for the test."""
+LONGEST_SECONDS = 30.0
+"""Of a longer video, a part of this length is edited."""
+PICTURES_PER_SOURCE = 4
+"""At most."""
+UNGROUPED_PICTURES = 3
+LARGEST_GROUP = 24
+"""Pictures of no group, and of groups so large that they are collections, are taken in threes."""
+SHOT_SECONDS = (3.0, 6.0)
+DIFFERENT_CORRELATION = 0.7
+"""Two pictures of a group whose thumbnails correlate less are two views, not one picture twice."""
+
+
+class Source(Protocol):
+    """Something that footage is made of."""
+
+    @property
+    def name(self) -> str:
+        """The same on every machine; no two of a run are the same."""
+
+    @property
+    def family(self) -> str:
+        """Sources of one family look alike and are in one split."""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """True for pans over pictures."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that a library would hold; None if it must be made."""
+
+    def read(self, form: Format) -> Footage:
+        """Its footage, ``LONGEST_SECONDS`` at most, with a segment that says which part it is.
+
+        Raises:
+            VideoError: it cannot be read.
+        """
+
+    def takes(self, form: Format) -> tuple[Footage, Footage] | None:
+        """Two videos of one place that share no picture; None if it has no two different views."""
+
+
+def split_of(family: str, seed: int) -> Split:
+    """Which split a family is in."""
+    at = share_of(seed, "split", family)
+    if at < TRAIN_SHARE:
+        return "train"
+    return "background" if at < TRAIN_SHARE + BACKGROUND_SHARE else "test"
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """A video file."""
+
+    name: str
+    """Path relative to the folder that was given."""
+    path: Path
+    is_synthetic: bool = False
+
+    @property
+    def family(self) -> str:
+        """See ``Source``."""
+        return self.name
+
+    def read(self, form: Format) -> Footage:
+        """See ``Source``."""
+        length = probe(self.path).duration_seconds
+        start = random_of("start", self.name).uniform(0, max(0.0, length - LONGEST_SECONDS))
+        return read_footage(
+            self.path,
+            self.name,
+            form,
+            longest_seconds=LONGEST_SECONDS,
+            start_seconds=round(float(start), 2),
+        )
+
+    def takes(self, form: Format) -> tuple[Footage, Footage] | None:
+        """See ``Source``: the first and the last 40 % of it, if they look different."""
+        whole = self.read(form)
+        length = whole.duration_seconds
+        one, two = cut(whole, 0, 0.4 * length), cut(whole, 0.6 * length, length)
+        middles = [Image.fromarray(part.pictures[len(part.pictures) // 2]) for part in (one, two)]
+        return (one, two) if look_different(*middles) else None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file, or a row of a Parquet file with encoded pictures in its column ``image``."""
+
+    file: Path
+    row: int | None = None
+
+    def open(self) -> Image.Image:
+        """The picture, RGB."""
+        if self.row is None:
+            with Image.open(self.file) as picture:
+                return picture.convert("RGB")
+        encoded = _column(self.file)[self.row].as_py()
+        return Image.open(io.BytesIO(encoded)).convert("RGB")
+
+
+@functools.lru_cache(maxsize=4)  # a file is 20 MB; sources come in order of the files
+def _column(file: Path) -> pyarrow.ChunkedArray:
+    import pyarrow.parquet as parquet
+
+    return parquet.read_table(file, columns=["image"]).column("image")
+
+
+@dataclass(frozen=True)
+class PanSource:
+    """A camera that moves over some pictures, one shot each. Always labelled synthetic."""
+
+    name: str
+    pictures: tuple[Picture, ...]
+    is_synthetic: bool = True
+    path: None = None
+
+    @property
+    def family(self) -> str:
+        """See ``Source``."""
+        return self.name
+
+    def read(self, form: Format) -> Footage:
+        """See ``Source``."""
+        return self._film([one.open() for one in self.pictures], form, "whole")
+
+    def takes(self, form: Format) -> tuple[Footage, Footage] | None:
+        """See ``Source``: pans over two pictures of the group that do not show the same."""
+        opened = [one.open() for one in self.pictures]
+        for other in opened[1:]:
+            if look_different(opened[0], other):
+                return self._film([opened[0]], form, "one"), self._film([other], form, "two")
+        return None
+
+    def _film(self, pictures: Sequence[Image.Image], form: Format, take: str) -> Footage:
+        random = random_of("pan", self.name, take)
+        size = (form.short_side * 4 // 3 // 2 * 2, form.short_side)
+        shots = []
+        for picture in pictures:
+            seconds = random.uniform(*SHOT_SECONDS)
+            count = max(2, round(seconds * form.frame_rate))
+            start, end = _window(random), _window(random)
+            for at in np.linspace(0, 1, count):
+                box = _box(picture.size, start + at * (end - start))
+                shot = picture.resize(size, Image.Resampling.BILINEAR, box=box)
+                shots.append(np.asarray(shot))
+        length = len(shots) / form.frame_rate
+        segment = Segment(self.name, 0.0, length, 0.0, length)
+        return Footage(np.stack(shots), form.frame_rate, (segment,))
+
+
+def _window(random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """What the camera sees: its place across and down, 0 to 1, and its part of the picture."""
+    return np.array([random.uniform(), random.uniform(), random.uniform(0.55, 0.9)])
+
+
+def _box(
+    size: tuple[int, int], window: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> tuple[float, float, float, float]:
+    wide, high = size[0] * window[2], size[1] * window[2]
+    left, top = window[0] * (size[0] - wide), window[1] * (size[1] - high)
+    return float(left), float(top), float(left + wide), float(top + high)
+
+
+def look_different(one: Image.Image, other: Image.Image) -> bool:
+    """True if thumbnails correlate less than ``DIFFERENT_CORRELATION``: not the same picture."""
+    thumbnails = [
+        np.asarray(picture.convert("L").resize((16, 16), Image.Resampling.BOX), np.float64).ravel()
+        for picture in (one, other)
+    ]
+    deviations = [values - values.mean() for values in thumbnails]
+    lengths = [float(np.linalg.norm(values)) for values in deviations]
+    if min(lengths) < 1.0:  # a plain colour correlates with nothing, and shows nothing
+        return False
+    return float(deviations[0] @ deviations[1]) / (lengths[0] * lengths[1]) < DIFFERENT_CORRELATION
+
+
+def find_sources(paths: Sequence[Path]) -> list[Source]:
+    """Videos and picture groups below some paths.
+
+    Args:
+        paths: videos, folders of them, Parquet files of pictures (columns ``image`` and ``group``)
+            and folders of those.
+
+    Raises:
+        PathNotFoundError: a path does not exist.
+        ValueError: two sources have one name.
+    """
+    sources: list[Source] = []
+    tables: list[Path] = []
+    for path in paths:
+        if path.suffix == ".parquet":
+            tables.append(path)
+            continue
+        tables += sorted(path.rglob("*.parquet")) if path.is_dir() else []
+        root = path if path.is_dir() else path.parent
+        for found in discover([path]).files:
+            name = found.path.relative_to(root.absolute()).as_posix()
+            sources.append(VideoSource(name, found.path))
+    sources += _picture_groups(tables)
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two sources are named {twice}: give the folder above both instead")
+    return sources
+
+
+def _picture_groups(tables: Sequence[Path]) -> list[PanSource]:
+    groups: dict[str, list[Picture]] = defaultdict(list)
+    for table in tables:
+        import pyarrow.parquet as parquet
+
+        # A set is cut into NAME-0, NAME-1, and so may a group be: it must not get into two splits.
+        name = re.sub(r"-\d+$", "", table.stem)
+        column = parquet.read_table(table, columns=["group"]).column("group").to_pylist()
+        for row, group in enumerate(column):
+            groups[f"{name}/{group}" if group else f"{table.stem}/"].append(Picture(table, row))
+    sources = []
+    for name, pictures in groups.items():
+        if len(pictures) <= LARGEST_GROUP and not name.endswith("/"):
+            sources.append(PanSource(name, tuple(pictures[:PICTURES_PER_SOURCE])))
+            continue
+        for start in range(0, len(pictures), UNGROUPED_PICTURES):
+            some = tuple(pictures[start : start + UNGROUPED_PICTURES])
+            sources.append(PanSource(f"{name.rstrip('/')}/rows-{start}", some))
+    return sources
+
+
+def choose_sources(
+    sources: Sequence[Source], *, split: Split, seed: int, limit: int | None = None
+) -> list[Source]:
+    """Those of a split, real and synthetic ones in turn, in an order that the seed decides.
+
+    Args:
+        sources: all there are.
+        split: which to keep.
+        seed: of the split and the order.
+        limit: at most so many; all if None.
+    """
+    kept = [source for source in sources if split_of(source.family, seed) == split]
+    kept.sort(key=lambda source: share_of(seed, "order", source.name))
+    real = [source for source in kept if not source.is_synthetic]
+    synthetic = [source for source in kept if source.is_synthetic]
+    pairs = itertools.zip_longest(real, synthetic)
+    return [source for pair in pairs for source in pair if source is not None][:limit]

@@ -1,0 +1,175 @@
+"""The whole generator on small videos: plan, files, manifest, going on after a stop."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_sources import FORM, write_videos
+
+from benchmarks.copies.edits import EDITS
+from benchmarks.copies.footage import read_footage
+from benchmarks.copies.generate import generate
+from benchmarks.copies.manifest import MANIFEST_NAME, read_manifest
+from benchmarks.copies.planning import Settings, plan_works
+from benchmarks.copies.sources import Source, VideoSource, choose_sources, find_sources
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    folder = tmp_path_factory.mktemp("videos")
+    write_videos(folder, 30)
+    (folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(200))
+    return find_sources([folder])
+
+
+@pytest.fixture(scope="module")
+def settings(sources: list[Source]) -> Settings:
+    # A seed under which the broken file is among the library's videos.
+    for seed in range(200):
+        settings = Settings(seed=seed, limit=7, edits_per_source=2, chains_per_source=1, form=FORM)
+        chosen = choose_sources(sources, split="test", seed=seed, limit=7)
+        if len(chosen) == 7 and "broken.mp4" in {source.name for source in chosen}:
+            works = plan_works(chosen, settings)
+            if any(one.kind == "copy" and one.source.name == "broken.mp4" for one in works):
+                return settings
+    raise AssertionError("no seed puts broken.mp4 into the library")
+
+
+@pytest.fixture(scope="module")
+def made(
+    sources: list[Source], settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("copies")
+    generate(folder, sources, settings)
+    return folder
+
+
+def test_every_edit_gets_its_turn() -> None:
+    sources = [VideoSource(f"{n}.mp4", Path(f"/{n}.mp4")) for n in range(70)]
+    works = plan_works(sources, Settings())
+    copied = {work.steps[0].name for work in works if work.kind == "copy" and len(work.steps) == 1}
+    assert copied == set(EDITS)
+    kinds = {work.negative for work in works if work.kind == "pair"}
+    assert len(kinds) == 6
+    donors = {one.name for work in works if work.kind == "copy" for one in work.others}
+    held = {work.source.name for work in works if work.kind == "original"}
+    assert donors
+    assert not donors & held, "a donor that the library holds would be copied as well"
+    assert all(work.source not in work.others for work in works)
+    assert len({work.name for work in works}) == len(works)
+
+
+def test_too_few_sources_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 sources are needed"):
+        plan_works([VideoSource("one.mp4", Path("/one.mp4"))], Settings())
+
+
+def test_the_manifest_tells_what_the_files_show(made: Path) -> None:
+    manifest = read_manifest(made)
+    assert manifest.settings["limit"] == 7
+    queries = [one for one in manifest.entries if one.role == "query"]
+    library = {one.sources[0]: one for one in manifest.entries if one.role == "library"}
+    assert {one.negative for one in queries} >= {None, "edited"}
+    for query in queries:
+        footage = read_footage(query.file(made), "query", FORM, longest_seconds=1000)
+        assert footage.duration_seconds == pytest.approx(query.duration_seconds, abs=0.5)
+        if query.negative is not None:
+            assert query.segments == ()
+            continue
+        assert query.segments
+        for segment in query.segments:
+            assert segment.source in query.sources
+            assert segment.query_end_seconds <= query.duration_seconds + 1e-6
+            assert segment.library_end_seconds <= library[segment.source].duration_seconds + 1e-6
+
+
+def test_a_segment_says_where_the_picture_is_from(made: Path) -> None:
+    manifest = read_manifest(made)
+    library = {one.sources[0]: one for one in manifest.entries if one.role == "library"}
+    plain = [one for one in manifest.entries if one.work.startswith("mashup-")]
+    assert plain
+    for query in plain:
+        shown = read_footage(query.file(made), "query", FORM, longest_seconds=100).pictures
+        assert len({segment.source for segment in query.segments}) == 3
+        for segment in query.segments:
+            middle = (segment.query_start_seconds + segment.query_end_seconds) / 2
+            original = read_footage(
+                library[segment.source].file(made), "library", FORM, longest_seconds=100
+            ).pictures
+            got = shown[int(middle * 5)].astype(int)
+            at = int(segment.library_seconds(middle) * 5)
+            differences = np.abs(original.astype(int) - got).mean(axis=(1, 2, 3))
+            assert abs(int(differences.argmin()) - at) <= 1
+            assert differences.min() < 15
+
+
+def test_a_file_that_cannot_be_read_is_skipped_with_its_reason(made: Path) -> None:
+    skipped = [one for one in read_manifest(made).entries if one.role == "skipped"]
+    assert {one.sources[0] for one in skipped} == {"broken.mp4"}
+    assert all(one.reason for one in skipped)
+
+
+def test_a_stopped_run_goes_on_and_ends_the_same(
+    made: Path, sources: list[Source], settings: Settings, tmp_path: Path
+) -> None:
+    class StopError(Exception):
+        pass
+
+    calls = itertools.count()
+
+    def stop(*_: object) -> None:
+        if next(calls) == 6:
+            raise StopError
+
+    with pytest.raises(StopError):
+        generate(tmp_path, sources, settings, on_work=stop)
+    half = read_manifest(tmp_path).entries
+    assert 0 < len(half) < len(read_manifest(made).entries)
+    # A line that a crash cut off, and a file that somebody deleted.
+    with (tmp_path / MANIFEST_NAME).open("a") as file:
+        file.write('{"role": "que')
+    queries = [one for one in half if one.role == "query"]
+    queries[0].file(tmp_path).unlink()
+    kept = queries[1].file(tmp_path)
+    before = kept.stat().st_mtime_ns
+
+    redone = []
+    generate(tmp_path, sources, settings, on_work=lambda place, count, work: redone.append(work))
+    assert kept.stat().st_mtime_ns == before
+    assert queries[0].work in {work.name for work in redone}
+    assert queries[1].work not in {work.name for work in redone}
+    assert (tmp_path / MANIFEST_NAME).read_text() == (made / MANIFEST_NAME).read_text()
+    generate(tmp_path, sources, settings, on_work=lambda *_: pytest.fail("nothing is left to do"))
+
+
+def test_other_settings_need_another_folder(
+    made: Path, sources: list[Source], settings: Settings
+) -> None:
+    other = Settings(seed=settings.seed, limit=7, edits_per_source=3, form=FORM)
+    with pytest.raises(ValueError, match="other settings or sources"):
+        generate(made, sources, other)
+
+
+def test_the_command_makes_a_benchmark(sources: list[Source], tmp_path: Path) -> None:
+    videos = Path(str(sources[1].path)).parent
+    command = [sys.executable, "-m", "benchmarks.copies", "generate"]
+    options = ["--limit", "7", "--edits-per-source", "1", "--chains-per-source", "0"]
+    paths = ["--out", tmp_path / "out", "--sources", videos, "--short-side", "48"]
+    done = subprocess.run(
+        [*command, *paths, *options], cwd=ROOT, capture_output=True, text=True, timeout=250
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| query, copy |" in done.stdout
+    assert len(read_manifest(tmp_path / "out").entries) > 8
+    few = subprocess.run(
+        [*command, *paths, "--limit", "2"], cwd=ROOT, capture_output=True, text=True, timeout=250
+    )
+    assert few.returncode == 1
+    assert "7 sources are needed" in few.stderr
