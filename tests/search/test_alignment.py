@@ -1,0 +1,270 @@
+"""Alignment of two videos, on vectors that move as those of videos do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vidseek.search import alignment
+from vidseek.search.alignment import Alignment, FrameSequence, align
+from vidseek.storage.types import TimeSpan
+
+DIMENSION = 128
+KNOT_SECONDS = 2.0
+
+
+class SyntheticVideo:
+    """A descriptor that wanders: a new random direction every two seconds, and between them."""
+
+    def __init__(self, seed: int, seconds: float) -> None:
+        knots = int(seconds / KNOT_SECONDS) + 2
+        random = np.random.default_rng(seed)
+        self.knots = _units(random.standard_normal((knots, DIMENSION)))
+        self.seconds = seconds
+
+    def at(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        place = np.clip(seconds / KNOT_SECONDS, 0, len(self.knots) - 1.001)
+        before, share = place.astype(int), (place % 1)[:, None]
+        return (1 - share) * self.knots[before] + share * self.knots[before + 1]
+
+    def frames(
+        self, start: float = 0.0, end: float | None = None, *, rate: float = 2.0, noise: float = 0.0
+    ) -> FrameSequence:
+        end = self.seconds if end is None else end
+        times = np.arange(start, end, 1 / rate)
+        return shown(self.at(times), times, noise=noise)
+
+
+def _units(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def shown(
+    vectors: NDArray[np.float64], times: NDArray[np.float64], *, noise: float = 0.0, seed: int = 7
+) -> FrameSequence:
+    """Unit vectors, moved by noise of this length: 0.5 leaves a cosine of about 0.9."""
+    random = np.random.default_rng(seed)
+    grain = noise * _units(random.standard_normal(vectors.shape))
+    return FrameSequence(_units(_units(vectors) + grain).astype(np.float32), times)
+
+
+def clip(video: SyntheticVideo, start: float, end: float, *, speed: float = 1.0) -> FrameSequence:
+    """A query of its own: what the video shows from start to end, at a speed, two frames a second.
+
+    Frames are taken a fifth of a second beside those of the library.
+    """
+    count = int((end - start) / abs(speed) * 2)
+    times = np.arange(count) / 2
+    there = (start if speed > 0 else end) + speed * (times + 0.2)
+    return shown(video.at(there), times, noise=0.5)
+
+
+def joined(*parts: FrameSequence) -> FrameSequence:
+    vectors, times, start = [], [], 0.0
+    for part in parts:
+        vectors.append(part.vectors)
+        times.append(start + part.seconds - part.seconds[0])
+        start += len(part) / 2
+    return FrameSequence(np.concatenate(vectors), np.concatenate(times))
+
+
+def assert_spans(
+    match: Alignment,
+    query: tuple[float, float],
+    library: tuple[float, float],
+    *,
+    within: float = 0.75,
+) -> None:
+    got = (match.query.start_seconds, match.query.end_seconds)
+    assert got == pytest.approx(query, abs=within)
+    got = (match.library.start_seconds, match.library.end_seconds)
+    assert got == pytest.approx(library, abs=within)
+
+
+def test_a_copy_of_the_whole() -> None:
+    video = SyntheticVideo(1, 60)
+    (match,) = align(video.frames(), video.frames())
+    assert_spans(match, (0, 60), (0, 60), within=0.3)
+    assert match.speed == 1.0
+    assert match.similarity == pytest.approx(1.0, abs=1e-4)
+    assert match.score > 0.9
+
+
+@pytest.mark.parametrize("rate", [2.0, 1.0])
+def test_a_trimmed_copy_in_noise(rate: float) -> None:
+    video = SyntheticVideo(2, 300)
+    (match,) = align(clip(video, 101.3, 131.3), video.frames(rate=rate))
+    assert_spans(match, (0, 30), (101.5, 131.5))
+    assert match.speed == 1.0
+    assert match.score > 0.6
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.67, 0.75, 0.97, 1.2, 1.5, 2.0])
+def test_a_copy_at_another_speed(speed: float) -> None:
+    video = SyntheticVideo(3, 300)
+    (match, *others) = align(clip(video, 100, 160, speed=speed), video.frames())
+    assert others == []
+    assert match.speed == pytest.approx(speed, rel=0.02)
+    assert_spans(match, (0, 60 / speed), (100, 160), within=1.0)
+
+
+def test_a_long_copy_at_a_speed_between_those_of_the_grid() -> None:
+    video = SyntheticVideo(4, 1200)
+    (match,) = align(clip(video, 0, 1200, speed=1.04), video.frames(rate=1.0))
+    assert match.speed == pytest.approx(1.04, abs=0.002)
+    assert match.library.duration_seconds > 1190
+
+
+@pytest.mark.parametrize("speed", [-1.0, -1.5])
+def test_a_reversed_copy(speed: float) -> None:
+    video = SyntheticVideo(5, 200)
+    (match,) = align(clip(video, 50, 80, speed=speed), video.frames())
+    assert match.speed == pytest.approx(speed, rel=0.03)
+    assert_spans(match, (0, 30 / -speed), (50, 80), within=1.0)
+
+
+def test_two_parts_in_another_order_amid_something_else() -> None:
+    video, other = SyntheticVideo(6, 300), SyntheticVideo(7, 100)
+    query = joined(
+        clip(other, 0, 10), clip(video, 200, 220), clip(other, 20, 30), clip(video, 40, 55)
+    )
+    matches = sorted(align(query, video.frames()), key=lambda one: one.query.start_seconds)
+    assert len(matches) == 2
+    assert_spans(matches[0], (10, 30), (200, 220))
+    assert_spans(matches[1], (40, 55), (40, 55))
+
+
+def test_what_the_library_shows_twice_is_found_twice() -> None:
+    video, other = SyntheticVideo(8, 40), SyntheticVideo(9, 60)
+    library = joined(
+        video.frames(5, 25), other.frames(0, 30), video.frames(5, 25), other.frames(30, 50)
+    )
+    matches = sorted(align(clip(video, 5, 25), library), key=lambda one: one.library.start_seconds)
+    assert len(matches) == 2
+    assert_spans(matches[0], (0, 20), (0, 20))
+    assert_spans(matches[1], (0, 20), (50, 70))
+
+
+def test_a_gap_of_four_seconds_is_bridged_and_one_of_twelve_is_not() -> None:
+    video, other = SyntheticVideo(10, 100), SyntheticVideo(11, 100)
+
+    def with_gap(seconds: float) -> FrameSequence:
+        return joined(
+            clip(video, 10, 30), clip(other, 0, seconds), clip(video, 30 + seconds, 50 + seconds)
+        )
+
+    (match,) = align(with_gap(4), video.frames())
+    assert_spans(match, (0, 44), (10, 54))
+    assert match.similarity < align(clip(video, 10, 54), video.frames())[0].similarity
+    assert len(align(with_gap(12), video.frames())) == 2
+
+
+def test_a_library_of_few_frames() -> None:
+    video = SyntheticVideo(12, 300)
+    times = np.arange(0, 300, 7.0)
+    library = shown(video.at(times), times)
+    (match, *_) = align(clip(video, 100, 160), library)
+    assert match.speed == pytest.approx(1.0, abs=0.03)
+    assert_spans(match, (0, 60), (100, 160), within=7)
+    assert match.distinct_frames > 5
+
+
+def still(seed: int, seconds: float, *, noise: float = 0.1) -> FrameSequence:
+    """A scene that stands still, under a little noise."""
+    times = np.arange(0, seconds, 0.5)
+    picture = np.random.default_rng(seed).standard_normal((1, DIMENSION))
+    return shown(np.repeat(picture, len(times), axis=0), times, noise=noise, seed=seed + 1)
+
+
+def test_a_scene_that_stands_still_is_little_evidence_however_long() -> None:
+    moving = SyntheticVideo(13, 60)
+    (sure,) = align(clip(moving, 10, 20), moving.frames())
+    for seconds in (10, 60, 600):
+        matches = align(still(1, seconds), still(1, 300))
+        assert len(matches) == 1
+        assert matches[0].speed == 1.0
+        assert matches[0].distinct_frames < 2
+        assert matches[0].score < 0.5 < sure.score
+
+
+def test_slides_are_evidence_each() -> None:
+    slides = joined(*[still(seed, 6) for seed in range(20, 30)])
+    (match,) = align(slides, slides)
+    assert match.distinct_frames == pytest.approx(10, rel=0.3)
+    assert match.score > 0.75
+    assert_spans(match, (0, 60), (0, 60), within=0.5)
+
+
+def test_a_moving_part_is_found_beside_a_still_one() -> None:
+    video, other = SyntheticVideo(14, 40), SyntheticVideo(15, 40)
+    library = joined(other.frames(0, 20), still(2, 60), video.frames(0, 30))
+    query = joined(clip(video, 5, 20), still(2, 60))
+    match = align(query, library)[0]
+    assert_spans(match, (0, 15), (85, 100), within=1.0)
+    assert match.distinct_frames > 4
+
+
+def test_unrelated_videos_do_not_match() -> None:
+    for seed in range(5):
+        query, library = SyntheticVideo(100 + seed, 60), SyntheticVideo(200 + seed, 600)
+        matches = align(query.frames(noise=0.3), library.frames())
+        assert all(match.score < 0.25 for match in matches)
+        assert len(matches) <= 2
+
+
+def test_one_frame() -> None:
+    video = SyntheticVideo(16, 60)
+    frame = FrameSequence(video.frames().vectors[40:41], np.array([0.0]))
+    (match,) = align(frame, video.frames())
+    assert match.query == TimeSpan(0.0, 0.0)
+    assert match.library.start_seconds == pytest.approx(20, abs=0.5)
+    assert match.distinct_frames == pytest.approx(1.0)
+    assert match.score < 0.4
+    (back,) = align(video.frames(), frame)
+    assert back.library == TimeSpan(0.0, 0.0)
+    assert back.score < 0.4
+    (both,) = align(frame, frame)
+    assert both.score < 0.4
+
+
+def test_nothing_matches_nothing() -> None:
+    empty = FrameSequence(np.zeros((0, DIMENSION), np.float32), np.zeros(0))
+    video = SyntheticVideo(17, 10).frames()
+    assert align(empty, video) == align(video, empty) == align(empty, empty) == []
+
+
+def test_mistakes_are_named() -> None:
+    video = SyntheticVideo(18, 10).frames()
+    shorter = FrameSequence(video.vectors[:, :64], video.seconds)
+    with pytest.raises(ValueError, match="128 and 64 dimensions"):
+        align(video, shorter)
+    with pytest.raises(ValueError, match="in order of time"):
+        FrameSequence(video.vectors, video.seconds[::-1])
+    with pytest.raises(ValueError, match="needs"):
+        FrameSequence(video.vectors, video.seconds[:3])
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    video = SyntheticVideo(19, 120)
+    query, library = clip(video, 30, 70, speed=1.25), video.frames()
+    (whole,) = align(query, library)
+    monkeypatch.setattr(alignment, "BLOCK_ENTRIES", 3 * len(library))
+    (blocks,) = align(query, library)
+    assert blocks.score == pytest.approx(whole.score, abs=1e-4)
+    assert blocks.query == whole.query
+    assert blocks.library.start_seconds == pytest.approx(whole.library.start_seconds, abs=1e-3)
+
+
+def test_three_hours_stay_within_a_hundred_megabytes() -> None:
+    import tracemalloc
+
+    video = SyntheticVideo(20, 3 * 3600)
+    query, library = video.frames(rate=2.0, noise=0.5), video.frames(0, 1800, rate=1.0)
+    tracemalloc.start()
+    (match,) = align(query, library)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert_spans(match, (0, 1800), (0, 1800), within=1.5)
+    # All similarities at once would be 156 MB.
+    assert peak < 100e6
