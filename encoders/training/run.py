@@ -111,8 +111,8 @@ def train(
         )
     clips = clip_vectors(load_temporal(run), dev, np.arange(len(dev)))
     if "hubness" in stages:
-        bank = sentence_bank(sets, corpus, text, tokenizer, data)
-        choose_hubness(bank, dev, clips, corpus, run=run)
+        said = sentence_bank(sets, corpus, text, tokenizer, data)
+        choose_hubness(said, dev, clips, corpus, run=run)
     if "rerank" in stages:
         head = load_cross_modal(run, chosen=False)
         reranker = Reranker(head, dev, corpus, text, tokenizer)

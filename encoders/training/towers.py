@@ -111,8 +111,9 @@ class TowerTrainer:
         self.log_scale = nn.Parameter(self.log_scale.detach().to(self.device))
         self.vision.to(memory_format=torch.channels_last)
         self.optimizer = self._make_optimizer()
+        moving = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self.averages = {
-            name: AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
+            name: AveragedModel(module, multi_avg_fn=moving)
             for name, module in self._shipped().items()
         }
         self.step, self.minutes, self.cpu_minutes = 0, 0.0, 0.0
