@@ -90,6 +90,9 @@ class TowerSettings:
     class_temperature: float = 2.0
     views: dict[str, int] = field(default_factory=dict)
     """Changed views that are kept of each set's training pictures."""
+    start_share: float = 0.0
+    """Of a run that began with shipped weights: share of these in the mean that ships (WiSE-FT,
+    Wortsman et al. 2022)."""
     checkpoint_minutes: float = 3.0
     evaluation_minutes: float = 8.0
     bfloat16: bool = True

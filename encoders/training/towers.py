@@ -461,12 +461,22 @@ def train_towers(
             saved = trainer.minutes
             save_checkpoint(trainer.state(), checkpoint)
     save_checkpoint(trainer.state(), checkpoint)
+    if start is not None and options.start_share > 0:
+        for ours, theirs in zip(trainer.averaged(), shipped_models(start, tokenizer), strict=True):
+            move_towards(ours, theirs, options.start_share)
     measure()
     logger.info("%.1f CPU minutes", trainer.cpu_minutes)
     vision, text, head = trainer.averaged()
     vision.save_pretrained(run / "vision")
     text.bert.save_pretrained(run / "text")
     head.save_pretrained(run / "head")
+
+
+@torch.no_grad()
+def move_towards(model: nn.Module, other: nn.Module, share: float) -> None:
+    """Replace a model's weights by the mean of its own and a share of another's."""
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        ours.lerp_(theirs.to(ours.device), share)
 
 
 def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:

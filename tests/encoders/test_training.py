@@ -160,8 +160,9 @@ def run(data, cache, settings, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_shipped_configuration_is_readable():
-    settings = read_settings(CONFIG)
+@pytest.mark.parametrize("name", ["builtin", "continued"])
+def test_the_shipped_configurations_are_readable(name):
+    settings = read_settings(CONFIG.with_stem(name))
     towers = settings.towers
     classes = towers.sports100 + towers.caltech101 + towers.misc
     assert towers.flickr8k + towers.msrvtt + classes == 216
@@ -573,3 +574,17 @@ def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_p
     tokenizer.add_tokens(["frisbeeing"])
     with pytest.raises(WeightsError, match="other word pieces"):
         shipped_models(tmp_path, tokenizer)
+
+
+@pytest.mark.full
+def test_a_model_goes_part_of_the_way_back_to_where_it_began():
+    import torch
+
+    from vidseek.encoders.training.towers import move_towards
+
+    trained, start = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    before = trained.weight.detach().clone()
+    move_towards(trained, start, 0.25)
+    torch.testing.assert_close(trained.weight, 0.75 * before + 0.25 * start.weight)
+    move_towards(trained, start, 1.0)
+    torch.testing.assert_close(trained.bias, start.bias)
