@@ -462,7 +462,9 @@ def train_towers(
             save_checkpoint(trainer.state(), checkpoint)
     save_checkpoint(trainer.state(), checkpoint)
     if start is not None and options.start_share > 0:
-        for ours, theirs in zip(trainer.averaged(), shipped_models(start, tokenizer), strict=True):
+        begun = shipped_models(start, tokenizer)
+        pairs: list[tuple[nn.Module, nn.Module]] = list(zip(trainer.averaged(), begun, strict=True))
+        for ours, theirs in pairs:
             move_towards(ours, theirs, options.start_share)
     measure()
     logger.info("%.1f CPU minutes", trainer.cpu_minutes)
