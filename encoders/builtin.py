@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
+from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.manifest import HUBNESS, MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import Runtime, input_names, onnxruntime_session, visual_session
 from vidseek.storage.errors import WeightsError
@@ -72,6 +73,7 @@ class BuiltinEncoder:
         self._runtime = runtime
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None
+        self._hubness: Hubness | None = None
         self._lock = threading.Lock()
 
     @property
@@ -86,8 +88,24 @@ class BuiltinEncoder:
 
     @property
     def reranks(self) -> bool:
-        """True if ``rerank`` changes the first stage's scores."""
+        """True if ``rerank`` changes the first stage's scores: whether the head is used."""
         return self._manifest.rerank
+
+    @property
+    def hubness(self) -> Hubness | None:
+        """What is taken off the scores of clips that are near to everything; None if nothing is.
+
+        Raises:
+            WeightsError: its file is not what the manifest says.
+        """
+        if HUBNESS not in self._manifest.parts:
+            return None
+        if self._hubness is None:
+            try:
+                self._hubness = Hubness.from_bytes(self._manifest.read(HUBNESS))
+            except ValueError as error:
+                raise WeightsError(f"{self._file(HUBNESS)}: {error}; reinstall vidseek") from error
+        return self._hubness
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames one by one.

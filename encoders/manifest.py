@@ -26,6 +26,9 @@ FORMAT = 1
 PARTS = ("text", "vision", "temporal", "cross_modal")
 VISUAL_PARTS = ("vision", "temporal")
 """What a stored vector depends on."""
+HUBNESS = "hubness"
+"""The part that a model may do without: a bank of sentences by its text encoder."""
+FILES = {**{name: f"{name}.onnx" for name in PARTS}, HUBNESS: f"{HUBNESS}.npz"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
                 f"{path}: format {table['format']}, this vidseek reads {FORMAT}; "
                 "install the version of vidseek that the weights were made for"
             )
-        parts = {name: Part(**table["parts"][name]) for name in PARTS}
+        named = [*PARTS, *({HUBNESS} & set(table["parts"]))]
+        parts = {name: Part(**table["parts"][name]) for name in named}
         facts = {**table["spec"], "vision_hash": _visual_hash(parts)}
         if folder.resolve() != WEIGHTS_FOLDER:
             # By this name a library finds the model again that it was indexed with.
@@ -106,21 +110,22 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
 def write_manifest(
     folder: Path, *, spec: dict[str, Any], revisions: dict[str, str], rerank: bool
 ) -> Manifest:
-    """Describe the files ``PART.onnx`` of a folder, and read the description back.
+    """Describe the files of a folder, and read the description back.
 
     Args:
         folder: where the files lie.
         spec: the fields of ``EncoderSpec`` but the hash.
-        revisions: part -> its revision.
+        revisions: part -> its revision; a bank of sentences has that of the text encoder.
         rerank: whether the cross-modal head is used.
     """
     parts = {}
-    for name in PARTS:
-        blob = (folder / f"{name}.onnx").read_bytes()
+    for name, file in FILES.items():
+        if name == HUBNESS and not (folder / file).exists():
+            continue
         parts[name] = {
-            "file": f"{name}.onnx",
-            "sha256": hashlib.sha256(blob).hexdigest(),
-            "revision": revisions[name],
+            "file": file,
+            "sha256": hashlib.sha256((folder / file).read_bytes()).hexdigest(),
+            "revision": revisions["text" if name == HUBNESS else name],
         }
     table = {"format": FORMAT, "spec": spec, "rerank": rerank, "parts": parts}
     path = folder / MANIFEST_NAME

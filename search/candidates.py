@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.hubness import Hubness
 from vidseek.search.moments import ScoredClip
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import Clip, FrameFeatures, VideoFilter
@@ -92,8 +93,24 @@ class Scope:
         return self.store.database.clip_vectors(ids, self.encoder.spec.fingerprint)
 
 
+def head_is_used(encoder: Encoder) -> bool:
+    """False if the encoder says that its head changes nothing.
+
+    Reading a hundred clips' frames for it would cost more than the rest of the query.
+    """
+    return bool(getattr(encoder, "reranks", True))
+
+
+def hubness_of(encoder: Encoder) -> Hubness | None:
+    """What the encoder takes off the scores of hubs, if it knows."""
+    return getattr(encoder, "hubness", None)
+
+
 class TextCandidates:
-    """Clips for a sentence: cosine first, the cross-modal head for the best of those.
+    """Clips for a sentence: cosine first, then for the best of those what the second stage says.
+
+    The second stage is the cross-modal head, where the encoder's is used, and what is taken off
+    the scores of hubs.
 
     With an unwanted text the score is ``s(text) - NOT_WEIGHT * cosine(unwanted, clip)``: what shows
     the unwanted thing sinks in proportion, what is unlike it rises a little. The
@@ -124,12 +141,15 @@ class TextCandidates:
 
     def _rerank(self, ids: list[int], scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if any(clip_id not in self._reranked for clip_id in ids):
+            vectors, encoder = self._scope.vectors(ids), self._scope.encoder
             penalties = np.zeros(len(ids), np.float32)
             if self._unwanted is not None:
-                penalties = self._scope.vectors(ids) @ self._unwanted
-            wanted = self._scope.encoder.rerank(
-                self._text, self._scope.features(ids), scores + penalties
-            )
+                penalties = vectors @ self._unwanted
+            wanted = scores + penalties
+            if head_is_used(encoder):
+                wanted = encoder.rerank(self._text, self._scope.features(ids), wanted)
+            if (hubness := hubness_of(encoder)) is not None:
+                wanted = wanted + hubness.corrections(vectors)
             self._reranked = dict(zip(ids, (wanted - penalties).tolist(), strict=True))
         return np.array([self._reranked[clip_id] for clip_id in ids], np.float32)
 

@@ -23,6 +23,8 @@ from vidseek.search.candidates import (
     Scope,
     TextCandidates,
     VisualCandidates,
+    head_is_used,
+    hubness_of,
 )
 from vidseek.search.confidence import confidence_of
 from vidseek.search.moments import (
@@ -83,7 +85,7 @@ class SearchEngine:
             not_text: what should not be seen; see ``TextCandidates``.
             where: which videos may answer.
             per_video: at most so many hits of one video.
-            rerank: False leaves out the cross-modal head.
+            rerank: False leaves out the second stage: hubs' correction and cross-modal head.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
@@ -188,9 +190,8 @@ class SearchEngine:
 
     def _depth(self, rerank: bool) -> int:
         """How many candidates are scored again."""
-        # An encoder may say that its head changes nothing: reading a hundred clips' frames for it
-        # would cost more than the rest of the query.
-        return RERANK_DEPTH if rerank and getattr(self._encoder, "reranks", True) else 0
+        used = head_is_used(self._encoder) or hubness_of(self._encoder) is not None
+        return RERANK_DEPTH if rerank and used else 0
 
     def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
         if where.is_empty:

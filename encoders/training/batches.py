@@ -1,6 +1,6 @@
 """Which pictures and sentences a step trains on.
 
-batches = BatchMaker(settings.towers, seed, sets, corpus)
+batches = BatchMaker(settings.towers, seed, sets, paraphrases)
 batch = batches.make(step=12)                 # the same for the same seed and step
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidseek.encoders.training.cache import STEP, PictureMaps, open_maps
-from vidseek.encoders.training.corpus import Corpus
+from vidseek.encoders.training.paraphrases import Paraphrases
 from vidseek.encoders.training.pictures import (
     EVALUATION_ONLY,
     PictureRow,
@@ -25,7 +25,8 @@ from vidseek.encoders.training.pictures import (
 )
 from vidseek.encoders.training.settings import TowerSettings
 
-CLASS_SETS = ("sports100", "caltech101")
+CLASS_SETS = ("sports100", "caltech101", "misc")
+"""Sets whose pictures have a class name for caption."""
 SIDE = 17
 """Cells of a whole map."""
 
@@ -71,9 +72,14 @@ class BatchMaker:
     """Draws the batch of a step; the same for the same seed and step."""
 
     def __init__(
-        self, settings: TowerSettings, seed: int, sets: dict[str, PictureSet], corpus: Corpus
+        self,
+        settings: TowerSettings,
+        seed: int,
+        sets: dict[str, PictureSet],
+        paraphrases: Paraphrases,
     ) -> None:
-        self.settings, self.seed, self.sets, self.corpus = settings, seed, sets, corpus
+        self.settings, self.seed, self.sets = settings, seed, sets
+        self.corpus, self.paraphrases = paraphrases.corpus, paraphrases.of
         forbidden = EVALUATION_ONLY & set(sets)
         if forbidden:
             raise ValueError(f"{sorted(forbidden)} measure names never seen and train nothing")
@@ -82,15 +88,13 @@ class BatchMaker:
         for row in sets["msrvtt"].split("train"):
             videos.setdefault(str(row.group), []).append(row)
         self.videos = list(videos.values())
-        self.classes = self._by_caption(*CLASS_SETS)
-        self.misc = self._by_caption("misc")
+        self.classes = {name: self._by_caption(name) for name in CLASS_SETS}
 
-    def _by_caption(self, *names: str) -> list[list[tuple[str, PictureRow]]]:
-        """Rows by the class that they show."""
-        classes: dict[str, list[tuple[str, PictureRow]]] = {}
-        for name in names:
-            for row in self.sets[name].split("train") if name in self.sets else []:
-                classes.setdefault(class_caption(str(row.label)), []).append((name, row))
+    def _by_caption(self, name: str) -> list[list[PictureRow]]:
+        """A set's rows by the class that they show."""
+        classes: dict[str, list[PictureRow]] = {}
+        for row in self.sets[name].split("train") if name in self.sets else []:
+            classes.setdefault(class_caption(str(row.label)), []).append(row)
         return list(classes.values())
 
     def _turn(self, step: int, count: int, total: int, salt: int) -> list[int]:
@@ -112,14 +116,24 @@ class BatchMaker:
         for index in self._turn(step, counts.msrvtt, len(self.videos), 2):
             frames = self.videos[index]
             picked.append(("msrvtt", frames[random.integers(len(frames))]))
-        for classes, count, salt in (
-            (self.classes, counts.classes, 3),
-            (self.misc, counts.misc, 4),
-        ):
-            for index in self._turn(step, min(count, len(classes)), len(classes), salt):
+        for salt, name in enumerate(CLASS_SETS, start=3):
+            classes = self.classes[name]
+            count = min(int(getattr(counts, name)), len(classes))
+            for index in self._turn(step, count, len(classes), salt):
                 pictures = classes[index]
-                picked.append(pictures[random.integers(len(pictures))])
+                picked.append((name, pictures[random.integers(len(pictures))]))
         return picked
+
+    def _say(self, row: PictureRow, random: np.random.Generator) -> tuple[int, NDArray[np.intp]]:
+        """The place of what is said of a picture now, and the places of all that is said of it."""
+        own = np.array([self.corpus.ids[caption] for caption in row_captions(row)], np.intp)
+        place = int(own[random.integers(len(own))])
+        others = self.paraphrases.get(place)
+        if others is not None and random.random() < self.settings.paraphrase_share:
+            place = int(others[random.integers(len(others))])
+        if len(own) == 1 and others is not None and self.settings.paraphrase_share > 0:
+            own = np.concatenate([own, others])
+        return place, own
 
     def make(self, step: int, *, whole: bool = False) -> Batch:
         """The batch of one step.
@@ -146,8 +160,7 @@ class BatchMaker:
             crop = source[row.index, top : top + side, left : left + side]
             fine[place] = crop[:, ::-1] if random.random() < 0.5 else crop
             pooled[place] = maps.pooled[row.index]
-            places = [self.corpus.ids[caption] for caption in row_captions(row)]
-            sentences[place] = places[random.integers(len(places))]
-            said[place] = self.corpus.vectors[places].mean(0)
+            sentences[place], everything = self._say(row, random)
+            said[place] = self.corpus.vectors[everything].mean(0)
         said /= np.linalg.norm(said, axis=1, keepdims=True)
         return Batch(load_maps(fine), sentences, torch.from_numpy(said), torch.from_numpy(pooled))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.encoders.manifest import (
+    FILES,
     MANIFEST_NAME,
     PARTS,
     WEIGHTS_FOLDER,
@@ -253,10 +254,9 @@ class _Run:
         if after.figures["mean_reciprocal_rank"] <= before.figures["mean_reciprocal_rank"]:
             file.unlink()
             return None, after
-        for part in PARTS:
+        for part, known in self.start.parts.items():
             if part != "vision":
-                source = self.start.folder / self.start.parts[part].file
-                shutil.copyfile(source, self.folder / f"{part}.onnx")
+                shutil.copyfile(self.start.folder / known.file, self.folder / FILES[part])
         file.replace(self.folder / "vision.onnx")
         revision = f"{self.start.spec.revision}-{self.captions.digest}"
         spec = asdict(self.start.spec)

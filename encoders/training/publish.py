@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.manifest import PARTS, Manifest, read_manifest, write_manifest
+from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.manifest import (
+    FILES,
+    HUBNESS,
+    PARTS,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
 from vidseek.encoders.model.configuration import (
     SENTENCE_DIMENSION,
     CrossModalConfig,
@@ -82,6 +91,12 @@ def load_cross_modal(run: Path, *, chosen: bool = True) -> CrossModal:
     return head
 
 
+def load_hubness(run: Path) -> Hubness | None:
+    """A run's correction for hubs, if dev rows said that it helps."""
+    file = run / FILES[HUBNESS]
+    return Hubness.from_bytes(file.read_bytes()) if file.exists() else None
+
+
 def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = PARTS) -> Manifest:
     """Export parts of a run and describe all files in the manifest.
 
@@ -103,6 +118,11 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
     if "text" in parts:
         tokenizer = (run / "minilm" / "tokenizer.json").read_text()
         export_text(load_text(run)[0], tokenizer, folder / "text.onnx")
+        # The bank is made of this text encoder's vectors: another one's would mean nothing.
+        bank = folder / FILES[HUBNESS]
+        bank.unlink(missing_ok=True)
+        if (run / FILES[HUBNESS]).exists():
+            shutil.copyfile(run / FILES[HUBNESS], bank)
     if "cross_modal" in parts:
         export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
     choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}

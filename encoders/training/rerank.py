@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.model.cross_modal import CrossModal
 from vidseek.encoders.model.text import Text
 from vidseek.encoders.training.corpus import Corpus
@@ -86,9 +87,24 @@ class Reranker:
 
 
 def choose_share(
-    reranker: Reranker, dev: ItemBank, corpus: Corpus, *, run: Path, queries: int = 1000
+    reranker: Reranker,
+    dev: ItemBank,
+    corpus: Corpus,
+    *,
+    run: Path,
+    hubness: Hubness | None = None,
+    queries: int = 1000,
 ) -> None:
-    """Scale the head's correction to what is best on dev rows, and record whether it is used."""
+    """Scale the head's correction to what is best on dev rows, and record whether it is used.
+
+    Args:
+        reranker: the head and what it reads.
+        dev: the galleries' items.
+        corpus: their sentences.
+        run: where choices are recorded.
+        hubness: what is taken off the scores of hubs whether or not the head is used.
+        queries: of each kind, the first ones.
+    """
     head, means = reranker.head, dev.means()
     table: dict[float, list[NDArray[np.intp]]] = {share: [] for share in SHARES}
     for kind in ("flickr8k", "msrvtt"):
@@ -98,10 +114,11 @@ def choose_share(
         order = np.argsort(-first, axis=1)[:, :CANDIDATES]
         top = np.take_along_axis(first, order, 1)
         scores = reranker.scores(sentences, places[order], top)
+        taken = 0.0 if hubness is None else hubness.corrections(means[places])[order]
         for share in SHARES:
             mixed = first.copy()
             # What is re-ranked stays above what is not.
-            np.put_along_axis(mixed, order, 10.0 + top + share * (scores - top), 1)
+            np.put_along_axis(mixed, order, 10.0 + taken + top + share * (scores - top), 1)
             table[share].append(ranks(mixed, np.arange(len(sentences))))
     rank = {share: np.concatenate(parts) for share, parts in table.items()}
     quality = {share: float((1.0 / (1 + found)).mean()) for share, found in rank.items()}

@@ -15,15 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.model.temporal import Temporal
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.model.vision import Vision
 from vidseek.encoders.training.batches import PictureSet
 from vidseek.encoders.training.corpus import Corpus, load_text
+from vidseek.encoders.training.hubness import choose_hubness, sentence_bank
 from vidseek.encoders.training.items import ItemBank
 from vidseek.encoders.training.pans import pan_clips
+from vidseek.encoders.training.paraphrases import Paraphrases
+from vidseek.encoders.training.pictures import row_captions
 from vidseek.encoders.training.publish import (
     fit_confidence,
     load_cross_modal,
+    load_hubness,
     load_temporal,
     load_vision,
 )
@@ -71,8 +75,17 @@ def train(
         name: PictureSet.open(data, cache, name, views=views.get(name, 0)) for name in settings.sets
     }
     if "towers" in stages:
-        train_towers(settings, sets, corpus, run=run, start=start)
-    if not {"temporal", "rerank", "confidence"} & set(stages):
+        paraphrases = Paraphrases.none(corpus)
+        if settings.towers.paraphrase_share > 0:
+            captions = {
+                caption
+                for some in sets.values()
+                for row in some.split("train")
+                for caption in row_captions(row)
+            }
+            paraphrases = Paraphrases.find(corpus, captions, data, run)
+        train_towers(settings, sets, paraphrases, run=run, start=start)
+    if not set(stages) - {"towers"}:
         return
     vision = load_vision(run)
     text, tokenizer = load_text(run)
@@ -96,15 +109,20 @@ def train(
         train_temporal(
             settings.temporal, bank, dev, pans, dev_pans, corpus, run=run, seed=settings.seed
         )
+    clips = clip_vectors(load_temporal(run), dev, np.arange(len(dev)))
+    if "hubness" in stages:
+        said = sentence_bank(sets, corpus, text, tokenizer, data)
+        choose_hubness(said, dev, clips, corpus, run=run)
     if "rerank" in stages:
         head = load_cross_modal(run, chosen=False)
-        choose_share(Reranker(head, dev, corpus, text, tokenizer), dev, corpus, run=run)
+        reranker = Reranker(head, dev, corpus, text, tokenizer)
+        choose_share(reranker, dev, corpus, run=run, hubness=load_hubness(run))
         head.save_pretrained(run / "cross_modal")
     if "confidence" in stages:
         used = None
         if read_choices(run).get("rerank"):
             used = Reranker(load_cross_modal(run), dev, corpus, text, tokenizer)
-        matched, mismatched = confidence_scores(load_temporal(run), dev, corpus, used)
+        matched, mismatched = confidence_scores(clips, dev, corpus, used, load_hubness(run))
         scale, bias = fit_confidence(matched, mismatched)
         if scale > 0:
             logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
@@ -125,7 +143,11 @@ def _movements(
 
 
 def confidence_scores(
-    temporal: Temporal, dev: ItemBank, corpus: Corpus, reranker: Reranker | None = None
+    clips: NDArray[np.float32],
+    dev: ItemBank,
+    corpus: Corpus,
+    reranker: Reranker | None = None,
+    hubness: Hubness | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores of the best hits of dev sentences, in galleries that hold the right item and do not.
 
@@ -133,17 +155,17 @@ def confidence_scores(
     Against any wrong item the best hit for a thing that no video shows would look convincing.
 
     Args:
-        temporal: makes vectors of the dev videos.
-        dev: the galleries' items.
+        clips: (N, 384) clip vectors of the galleries' items.
+        dev: the items.
         corpus: their sentences.
         reranker: scores the best of each gallery again, where a search would.
+        hubness: corrects these scores, where a search would.
 
     Returns:
         Scores of right items that come first in a gallery of ``ABSENT_GALLERY`` wrong ones, and
         those of the best wrong one of every such gallery.
     """
     random = np.random.default_rng(0)
-    clips = clip_vectors(temporal, dev, np.arange(len(dev)))
     matched, mismatched = [], []
     for kind in ("flickr8k", "msrvtt"):
         places = dev.of_kind(kind)
@@ -160,6 +182,8 @@ def confidence_scores(
             final = np.take_along_axis(scores, chosen, 1)
             if reranker is not None:
                 final = reranker.scores(sentences, places[chosen], final)
+            if hubness is not None:
+                final = final + hubness.corrections(clips[places])[chosen]
             right, wrong = final[:, 0], final[:, 1:].max(1)
             matched.append(right[right > wrong])
             mismatched.append(wrong)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-STAGES = ("towers", "temporal", "rerank", "confidence")
+STAGES = ("towers", "temporal", "hubness", "rerank", "confidence")
 """The parts of a run, in order."""
 
 
@@ -47,10 +47,14 @@ class TowerSettings:
     """Pictures of flickr8k in a batch."""
     msrvtt: int = 48
     """Videos of msrvtt in a batch, one frame each."""
-    classes: int = 24
+    sports100: int = 16
     """Pictures with a class name for caption, no class twice."""
+    caltech101: int = 8
+    """The same, of the set of that name."""
     misc: int = 0
     """The same, of the set of that name."""
+    paraphrase_share: float = 0.0
+    """Of captions that have ``Paraphrases``, how many are read in other words."""
     stem_learning_rate: float = 2e-4
     learning_rate: float = 1e-3
     text_learning_rate: float = 6e-5
@@ -61,6 +65,8 @@ class TowerSettings:
     warm_up: float = 0.05
     """Share of the budget."""
     gradient_norm: float = 1.0
+    average: float = 0.995
+    """What ships is an exponential moving average of the weights; this is its decay a step."""
     smallest_crop: int = 11
     largest_crop: int = 15
     """Sides of the random crops of the map, of 17 cells."""
@@ -84,6 +90,9 @@ class TowerSettings:
     class_temperature: float = 2.0
     views: dict[str, int] = field(default_factory=dict)
     """Changed views that are kept of each set's training pictures."""
+    start_share: float = 0.0
+    """Of a run that began with shipped weights: share of these in the mean that ships (WiSE-FT,
+    Wortsman et al. 2022)."""
     checkpoint_minutes: float = 3.0
     evaluation_minutes: float = 8.0
     bfloat16: bool = True

@@ -1,6 +1,6 @@
 """The main stage: pictures, sentences and the words within them learn to agree.
 
-train_towers(settings, sets, corpus, run=Path(".cache/runs/builtin"))
+train_towers(settings, sets, paraphrases, run=Path(".cache/runs/builtin"))
 
 The visual encoder, then also the text encoder, learn by symmetric InfoNCE on random crops of cached
 maps; the cross-modal head learns beside them, on pairs that the towers confuse. (Trained later, on
@@ -17,7 +17,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vidseek.encoders.manifest import read_manifest
 from vidseek.encoders.model.configuration import CrossModalConfig, VisionConfig
@@ -42,6 +43,7 @@ from vidseek.encoders.training.optimisation import (
     save_checkpoint,
     set_rate,
 )
+from vidseek.encoders.training.paraphrases import Paraphrases
 from vidseek.encoders.training.restore import (
     restore_cross_modal,
     restore_text,
@@ -109,6 +111,11 @@ class TowerTrainer:
         self.log_scale = nn.Parameter(self.log_scale.detach().to(self.device))
         self.vision.to(memory_format=torch.channels_last)
         self.optimizer = self._make_optimizer()
+        moving = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+        self.averages = {
+            name: AveragedModel(module, multi_avg_fn=moving)
+            for name, module in self._shipped().items()
+        }
         self.step, self.minutes, self.cpu_minutes = 0, 0.0, 0.0
         self.history: list[dict[str, float]] = []
         self.losses: list[dict[str, float]] = []
@@ -136,6 +143,16 @@ class TowerTrainer:
             layers, peak=options.text_learning_rate, weight_decay=options.stem_weight_decay
         )
         return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+
+    def _shipped(self) -> dict[str, nn.Module]:
+        return {"vision": self.vision, "text": self.text, "head": self.head}
+
+    def averaged(self) -> tuple[Vision, Text, CrossModal]:
+        """The moving averages of the models, in evaluation mode: what is measured and ships."""
+        for average in self.averages.values():
+            average.eval()
+        models = (self.averages[name].module for name in ("vision", "text", "head"))
+        return cast(tuple[Vision, Text, CrossModal], tuple(models))
 
     @property
     def used(self) -> float:
@@ -313,6 +330,8 @@ class TowerTrainer:
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(trained, self.settings.gradient_norm)
         self.optimizer.step()
+        for name, module in self._shipped().items():
+            self.averages[name].update_parameters(module)
         self.step += 1
         self.minutes += (time.monotonic() - started) / 60
         self.cpu_minutes += (time.process_time() - started_cpu) / 60
@@ -327,6 +346,7 @@ class TowerTrainer:
             "head": self.head.state_dict(),
             "guess": self.guess.state_dict(),
             "log_scale": self.log_scale.detach(),
+            "averages": {name: one.state_dict() for name, one in self.averages.items()},
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "minutes": self.minutes,
@@ -339,6 +359,8 @@ class TowerTrainer:
         """Go on from ``state()`` of another run."""
         for name in ("vision", "text", "head", "guess"):
             getattr(self, name).load_state_dict(state[name])
+        for name, average in self.averages.items():
+            average.load_state_dict(state["averages"][name])
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -377,7 +399,7 @@ def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, C
 def train_towers(
     settings: Settings,
     sets: dict[str, PictureSet],
-    corpus: Corpus,
+    paraphrases: Paraphrases,
     *,
     run: Path,
     start: Path | None = None,
@@ -387,7 +409,7 @@ def train_towers(
     Args:
         settings: what to do.
         sets: the pictures.
-        corpus: what is said of them.
+        paraphrases: what is said of them, and other words for it.
         run: the run's folder.
         start: a folder of shipped weights to begin with; None for ImageNet's and MiniLM's.
     """
@@ -399,7 +421,7 @@ def train_towers(
         settings.towers,
         seed=settings.seed,
         text=text,
-        corpus=corpus,
+        corpus=paraphrases.corpus,
         vision=vision,
         head=head,
     )
@@ -407,12 +429,13 @@ def train_towers(
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=True, map_location=trainer.device))
         logger.info("going on at step %d, minute %.1f", trainer.step, trainer.minutes)
-    batches = BatchMaker(settings.towers, settings.seed, sets, corpus)
+    batches = BatchMaker(settings.towers, settings.seed, sets, paraphrases)
     options = settings.towers
     saved = evaluated = trainer.minutes
 
     def measure() -> None:
-        figures = evaluate(trainer.vision, trainer.text.eval(), tokenizer, sets)
+        vision, text, _ = trainer.averaged()
+        figures = evaluate(vision, text, tokenizer, sets)
         trainer.history.append({"step": trainer.step, **figures})
         logger.info("%s", trainer.history[-1])
         (run / "towers.json").write_text(
@@ -438,11 +461,24 @@ def train_towers(
             saved = trainer.minutes
             save_checkpoint(trainer.state(), checkpoint)
     save_checkpoint(trainer.state(), checkpoint)
+    if start is not None and options.start_share > 0:
+        begun = shipped_models(start, tokenizer)
+        pairs: list[tuple[nn.Module, nn.Module]] = list(zip(trainer.averaged(), begun, strict=True))
+        for ours, theirs in pairs:
+            move_towards(ours, theirs, options.start_share)
     measure()
     logger.info("%.1f CPU minutes", trainer.cpu_minutes)
-    trainer.vision.eval().save_pretrained(run / "vision")
-    trainer.text.eval().bert.save_pretrained(run / "text")
-    trainer.head.eval().save_pretrained(run / "head")
+    vision, text, head = trainer.averaged()
+    vision.save_pretrained(run / "vision")
+    text.bert.save_pretrained(run / "text")
+    head.save_pretrained(run / "head")
+
+
+@torch.no_grad()
+def move_towards(model: nn.Module, other: nn.Module, share: float) -> None:
+    """Replace a model's weights by the mean of its own and a share of another's."""
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        ours.lerp_(theirs.to(ours.device), share)
 
 
 def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:

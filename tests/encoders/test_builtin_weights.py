@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import (
     MANIFEST_NAME,
     PARTS,
@@ -27,7 +28,8 @@ def folder(tmp_path: Path) -> Path:
     """A copy of the shipped weights to damage."""
     copied = tmp_path / "weights"
     copied.mkdir()
-    for name in (MANIFEST_NAME, *(f"{part}.onnx" for part in PARTS)):
+    parts = read_manifest().parts
+    for name in (MANIFEST_NAME, *(part.file for part in parts.values())):
         shutil.copy(WEIGHTS_FOLDER / name, copied / name)
     return copied
 
@@ -188,6 +190,34 @@ def test_a_manifest_is_read_as_it_was_written(folder):
     assert written.spec.revision == "next"
     assert written.rerank is not manifest.rerank
     assert {part.revision for part in written.parts.values()} == {"next"}
+
+
+def rewrite_manifest(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    spec = json.loads((folder / MANIFEST_NAME).read_text())["spec"]
+    write_manifest(folder, spec=spec, revisions=dict.fromkeys(PARTS, "1"), rerank=manifest.rerank)
+
+
+def test_the_bank_of_sentences_is_a_part_that_may_be_missing(folder):
+    bank = np.eye(4, 384, dtype=np.float32)
+    (folder / "hubness.npz").write_bytes(Hubness(bank, 2, weight=0.5, usual=0.1).to_bytes())
+    rewrite_manifest(folder)
+    found = BuiltinEncoder(folder).hubness
+    assert found is not None
+    assert (found.neighbours, found.weight) == (2, 0.5)
+    np.testing.assert_allclose(found.bank, bank)
+    (folder / "hubness.npz").unlink()
+    with pytest.raises(WeightsError, match=r"hubness\.npz.*reinstall"):
+        BuiltinEncoder(folder).hubness  # noqa: B018 - the file is read when it is asked for
+    rewrite_manifest(folder)
+    assert BuiltinEncoder(folder).hubness is None
+
+
+def test_a_bank_of_sentences_that_is_none_is_refused(folder):
+    (folder / "hubness.npz").write_bytes(b"something else")
+    rewrite_manifest(folder)
+    with pytest.raises(WeightsError, match=r"hubness\.npz: no bank of sentences"):
+        BuiltinEncoder(folder).hubness  # noqa: B018 - the file is read when it is asked for
 
 
 def test_another_alphabet_is_warned_of_and_accents_are_not(caplog):

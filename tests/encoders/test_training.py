@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.training.measures import group_means, mean_class_accuracy, ranks, recall
 from vidseek.encoders.training.settings import BudgetSettings, read_settings
 
@@ -21,8 +22,10 @@ vocabulary = 3000
 [towers]
 flickr8k = 4
 msrvtt = 3
-classes = 2
+sports100 = 1
+caltech101 = 1
 misc = 1
+paraphrase_share = 0.5
 negatives = 2
 text_from = 0.5
 whole_from = 0.75
@@ -114,7 +117,9 @@ def data(tmp_path_factory) -> Path:
     )
     import gzip
 
-    (root / "captions" / "some.txt.gz").write_bytes(gzip.compress(b"a cat sleeps\nsnow falls\n"))
+    (root / "captions" / "some.txt.gz").write_bytes(
+        gzip.compress(b"a cat sleeps\nsnow falls\na guy is cooking dish 2\na man cooks dish 2\n")
+    )
     (root / "labels" / "some.txt").write_text("tench\ngoldfish\n")
     return root
 
@@ -155,10 +160,12 @@ def run(data, cache, settings, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_shipped_configuration_is_readable():
-    settings = read_settings(CONFIG)
+@pytest.mark.parametrize("name", ["builtin", "continued"])
+def test_the_shipped_configurations_are_readable(name):
+    settings = read_settings(CONFIG.with_stem(name))
     towers = settings.towers
-    assert towers.flickr8k + towers.msrvtt + towers.classes + towers.misc == 216
+    classes = towers.sports100 + towers.caltech101 + towers.misc
+    assert towers.flickr8k + towers.msrvtt + classes == 216
 
 
 @pytest.mark.parametrize(
@@ -241,11 +248,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
     from vidseek.encoders.training.batches import BatchMaker
     from vidseek.encoders.training.corpus import Corpus, load_text
     from vidseek.encoders.training.optimisation import save_checkpoint
+    from vidseek.encoders.training.paraphrases import Paraphrases
     from vidseek.encoders.training.towers import TowerTrainer
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
-    batches = BatchMaker(settings.towers, settings.seed, sets, corpus)
+    batches = BatchMaker(settings.towers, settings.seed, sets, Paraphrases.none(corpus))
 
     def fresh() -> TowerTrainer:
         text, _ = load_text(run, tuned=False)
@@ -268,6 +276,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
         moved = 0
         untrained = dict(getattr(start, part).named_parameters())
         others = dict(getattr(second, part).named_parameters())
+        averages = dict(second.averages[part].module.named_parameters())
+        for name, parameter in whole.averages[part].module.named_parameters():
+            torch.testing.assert_close(averages[name], parameter, atol=1e-5, rtol=1e-4)
         for name, parameter in getattr(whole, part).named_parameters():
             torch.testing.assert_close(others[name], parameter, atol=1e-5, rtol=1e-4)
             moved += int(not torch.equal(parameter, untrained[name]))
@@ -284,14 +295,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
 def test_batches_come_from_training_rows_and_no_class_twice(data, cache, settings, run):
     from vidseek.encoders.training.batches import BatchMaker
     from vidseek.encoders.training.corpus import Corpus
+    from vidseek.encoders.training.paraphrases import Paraphrases
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
-    batches = BatchMaker(settings.towers, settings.seed, sets, corpus)
+    batches = BatchMaker(settings.towers, settings.seed, sets, Paraphrases.none(corpus))
     assert {row.split for row in batches.flickr} == {"train"}
     assert all(row.split == "train" for frames in batches.videos for row in frames)
-    assert len(batches.classes) == 6
-    assert all(row.split == "train" for some in batches.classes for _, row in some)
+    assert {name: len(some) for name, some in batches.classes.items()} == {
+        "sports100": 3,
+        "caltech101": 3,
+        "misc": 4,
+    }
+    for classes in batches.classes.values():
+        assert all(row.split == "train" for rows in classes for row in rows)
     one, two = batches.make(5), batches.make(5)
     assert one.fine.shape[0] == 10
     assert one.fine.equal(two.fine)
@@ -305,11 +322,35 @@ def test_batches_come_from_training_rows_and_no_class_twice(data, cache, setting
 def test_sets_that_measure_unseen_names_never_train(data, cache, settings, run):
     from vidseek.encoders.training.batches import BatchMaker
     from vidseek.encoders.training.corpus import Corpus
+    from vidseek.encoders.training.paraphrases import Paraphrases
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
+    sets["scenes15"] = sets["sports100"]
     with pytest.raises(ValueError, match="scenes15"):
-        BatchMaker(settings.towers, 1, sets | {"scenes15": sets["sports100"]}, corpus)
+        BatchMaker(settings.towers, 1, sets, Paraphrases.none(corpus))
+
+
+@pytest.mark.full
+def test_captions_are_also_read_in_other_words(data, cache, settings, run):
+    from vidseek.encoders.training.batches import BatchMaker
+    from vidseek.encoders.training.corpus import Corpus
+    from vidseek.encoders.training.paraphrases import Paraphrases
+
+    corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
+    paraphrases = Paraphrases.find(corpus, [f"a man cooks dish {n}" for n in range(6)], data, run)
+    larger, caption = paraphrases.corpus, corpus.ids["a man cooks dish 2"]
+    assert [larger.sentences[place] for place in paraphrases.of[caption]] == [
+        "a guy is cooking dish 2"
+    ], "what says the same, and not the caption itself"
+    place = paraphrases.of[caption][0]
+    assert larger.vectors[place] @ larger.vectors[caption] > 0.75
+    assert larger.tokens[place] != larger.tokens[caption]
+    batches = BatchMaker(
+        settings.towers, settings.seed, open_sets(data, cache, settings), paraphrases
+    )
+    said = {place for step in range(20) for place in batches.make(step).sentences.tolist()}
+    assert place in said
 
 
 @pytest.mark.full
@@ -385,14 +426,60 @@ def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, 
     from vidseek.encoders.training.items import ItemBank
     from vidseek.encoders.training.publish import load_temporal, load_vision
     from vidseek.encoders.training.run import confidence_scores
+    from vidseek.encoders.training.temporal import clip_vectors
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
     dev = ItemBank.encode(load_vision(run), sets, corpus, split="dev", run=run)
-    matched, wrong = confidence_scores(load_temporal(run), dev, corpus)
+    clips = clip_vectors(load_temporal(run), dev, np.arange(len(dev)))
+    matched, wrong = confidence_scores(clips, dev, corpus)
     assert len(wrong) == len(dev.of_kind("flickr8k")) + len(dev.of_kind("msrvtt"))
     assert len(matched) <= len(wrong)  # so few items make one gallery a set
     assert np.isfinite(wrong).all()
+    # Taking the same off every score moves both kinds alike.
+    bank = np.ones((2, 384), np.float32) / 384**0.5
+    usual = Hubness(bank, 2, weight=1.0, usual=0.0).similarities(clips)
+    flat = np.repeat(clips[:1], len(clips), axis=0)
+    hubness = Hubness(bank, 2, weight=1.0, usual=float(usual[0]) + 0.1)
+    _, lifted = confidence_scores(flat, dev, corpus, None, hubness)
+    _, plain = confidence_scores(flat, dev, corpus)
+    np.testing.assert_allclose(lifted, plain + 0.1, atol=1e-4)
+
+
+@pytest.mark.full
+def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, cache, settings, run, tmp_path):
+    from vidseek.encoders.training.corpus import Corpus, load_text
+    from vidseek.encoders.training.hubness import choose_hubness, sentence_bank
+    from vidseek.encoders.training.items import ItemBank
+    from vidseek.encoders.training.publish import load_hubness, load_vision
+
+    sets = open_sets(data, cache, settings)
+    corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
+    text, tokenizer = load_text(run)
+    bank = sentence_bank(sets, corpus, text, tokenizer, data)
+    own = {c for name in sets for row in sets[name].split("train") for c in row.captions}
+    assert len(bank) == len(own) + 4, "training captions, and sentences of no picture"
+    dev = ItemBank.encode(load_vision(run), sets, corpus, split="dev", run=run)
+
+    # A gallery with a hub that answers every query, and sentences that lead to it.
+    random = np.random.default_rng(0)
+    queries = np.array([said for some in dev.sentences for said in some])
+    middle = corpus.vectors[queries].mean(0)
+    clips = np.stack([corpus.vectors[list(some)].mean(0) for some in dev.sentences])
+    clips += random.normal(scale=0.02, size=clips.shape)
+    for kind in ("flickr8k", "msrvtt"):
+        clips[dev.of_kind(kind)[0]] = middle
+    clips = (clips / np.linalg.norm(clips, axis=1, keepdims=True)).astype(np.float32)
+    chosen = choose_hubness(bank, dev, clips, corpus, run=tmp_path)
+    report = json.loads((tmp_path / "hubness.json").read_text())
+    assert report["used"] is (chosen is not None)
+    assert (tmp_path / "hubness.npz").exists() is report["used"]
+    table = report["recall_at_1_5_10"]
+    sums = {name: sum(map(sum, found.values())) for name, found in table.items()}
+    best = f"{report['neighbours']} neighbours, {report['weight']:g}"
+    assert sums[best] == max(sums.values())
+    loaded = load_hubness(tmp_path)
+    assert (loaded is None) == (chosen is None)
 
 
 @pytest.mark.full
@@ -487,3 +574,17 @@ def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_p
     tokenizer.add_tokens(["frisbeeing"])
     with pytest.raises(WeightsError, match="other word pieces"):
         shipped_models(tmp_path, tokenizer)
+
+
+@pytest.mark.full
+def test_a_model_goes_part_of_the_way_back_to_where_it_began():
+    import torch
+
+    from vidseek.encoders.training.towers import move_towards
+
+    trained, start = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    before = trained.weight.detach().clone()
+    move_towards(trained, start, 0.25)
+    torch.testing.assert_close(trained.weight, 0.75 * before + 0.25 * start.weight)
+    move_towards(trained, start, 1.0)
+    torch.testing.assert_close(trained.bias, start.bias)

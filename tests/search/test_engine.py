@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
-from palette_encoder import HeadlessEncoder, PaletteEncoder
+from palette_encoder import HeadlessEncoder, PaletteEncoder, colour_vectors
 
+from vidseek.encoders.hubness import Hubness
 from vidseek.search import SearchEngine, confident_hits
 from vidseek.search.confidence import confidence_of
 from vidseek.search.moments import MAX_MOMENT_SECONDS
@@ -134,6 +136,31 @@ def test_an_encoder_without_a_head_gives_cosines(make_shelf) -> None:
     (hit,) = shelf.engine.search("red")
     assert hit.score == pytest.approx(1.0, abs=1e-3)
     assert hit.score == shelf.engine.search("red", rerank=False)[0].score
+
+
+def test_a_hub_does_not_push_down_what_was_asked_for(make_shelf) -> None:
+    """Half of all sentences ask for grey or black, and a dim picture is near to these."""
+    encoder = HeadlessEncoder()
+    shelf = make_shelf(encoder)
+    shelf.add("dim.mp4", [((170, 45, 45),)])
+    shelf.add("red.mp4", [((250, 90, 60),)])
+    plain = shelf.engine.search("red")
+    assert [hit.video.path.name for hit in plain] == ["dim.mp4", "red.mp4"]
+    bank = colour_vectors(np.array([[120, 60, 60], [140, 40, 50], [90, 60, 50]]))
+    encoder.hubness = Hubness(bank, neighbours=2, weight=0.5, usual=0.5)
+    hits = shelf.engine.search("red")
+    assert [hit.video.path.name for hit in hits] == ["red.mp4", "dim.mp4"]
+    vectors = {hit.video.path.name: hit.frames[0].score for hit in hits}
+    assert vectors == {hit.video.path.name: hit.frames[0].score for hit in plain}
+    colours = colour_vectors(np.array([[250, 90, 60], [170, 45, 45]]))
+    corrections = encoder.hubness.corrections(colours)
+    scores = {hit.video.path.name: hit.score for hit in plain}
+    for hit, correction in zip(hits, corrections, strict=True):
+        assert hit.score == pytest.approx(scores[hit.video.path.name] + correction, abs=2e-3)
+    first_stage = shelf.engine.search("red", rerank=False)
+    assert [(h.video.path, h.score) for h in first_stage] == [
+        (h.video.path, h.score) for h in plain
+    ]
 
 
 def test_frames_tell_where_in_the_moment_the_match_is(shelf) -> None:
