@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class FrameSequence:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    @property
+    @cached_property
     def spacing_seconds(self) -> float:
         """Median time between frames; infinite if there is only one."""
         return float(np.median(np.diff(self.seconds))) if len(self) > 1 else float("inf")
