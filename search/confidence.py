@@ -15,9 +15,9 @@ from vidseek.storage.types import EncoderSpec, SearchHit
 CONFIDENT = 0.3
 """A person is shown hits from this confidence on.
 
-With the built-in model on 132 real clips, 83 % of the sentences that describe one of them get an
-answer, 25 % of 20 sentences about things that none shows, and no string without meaning. At 0.5 it
-would be 44 and 5 % (tests/search/test_captions.py prints them).
+With the built-in model on 132 real clips, 82 % of the sentences that describe one of them get an
+answer, 20 % of 20 sentences about things that none shows, and one of five strings without meaning
+(tests/search/test_captions.py prints them).
 """
 
 

@@ -83,8 +83,8 @@ def tuned(footage, settings, seed, tmp_path_factory):
 
 def test_a_run_that_gains_writes_a_model_with_new_vectors(tuned):
     assert tuned.improved
-    assert tuned.before["mean_reciprocal_rank"] == 50.0
-    assert tuned.after["mean_reciprocal_rank"] > 50.0
+    before, after = (some["mean_reciprocal_rank"] for some in (tuned.before, tuned.after))
+    assert 50.0 <= before < after
     assert (tuned.videos, tuned.held_out_videos, tuned.clips) == (10, 2, 10)
     start, made = read_manifest(), read_manifest(tuned.folder)
     assert made.spec.fingerprint == tuned.fingerprint != start.spec.fingerprint
