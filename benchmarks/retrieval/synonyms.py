@@ -8,7 +8,6 @@ hand; which synonyms are absent is looked up.
 
 from __future__ import annotations
 
-import gzip
 import re
 import tomllib
 from collections.abc import Set as AbstractSet
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.retrieval.pictures import Flickr8k
 from benchmarks.retrieval.tables import interval, ratio_interval
 from vidseek.encoders.training.measures import ranks
-from vidseek.encoders.training.pictures import read_rows, row_captions
+from vidseek.encoders.training.pictures import read_rows, row_captions, text_only_captions
 
 LIST = Path(__file__).resolve().parents[1] / "synonyms.toml"
 TRAINED_SETS = ("flickr8k", "msrvtt", "sports100", "caltech101", "misc")
@@ -48,8 +47,8 @@ def synonyms(flickr: Flickr8k, data: Path) -> None:
         for caption in row_captions(row)
         for word in WORD.findall(caption.lower())
     }
-    for file in sorted((data / "captions").glob("*.txt.gz")):
-        seen |= set(WORD.findall(gzip.decompress(file.read_bytes()).decode().lower()))
+    for sentence in text_only_captions(data):
+        seen.update(WORD.findall(sentence.lower()))
     usable = absent_synonyms(seen)
     random = np.random.default_rng(0)
     replaced, places, used = [], [], []

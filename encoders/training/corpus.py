@@ -8,7 +8,6 @@ The vectors of `prepare` are those of MiniLM as it came; `with_text` makes those
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -27,7 +26,12 @@ from vidseek.encoders.model.text import (
     load_minilm,
     tokenizer_json,
 )
-from vidseek.encoders.training.pictures import PictureRow, read_rows, row_captions
+from vidseek.encoders.training.pictures import (
+    PictureRow,
+    read_rows,
+    row_captions,
+    text_only_captions,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +131,7 @@ def _vocabulary_sentences(rows: dict[str, list[PictureRow]], data: Path) -> list
         if row.split == "train"
         for caption in row_captions(row)
     ]
-    for file in sorted((data / "captions").glob("*.txt.gz")):
-        sentences += gzip.decompress(file.read_bytes()).decode().splitlines()
+    sentences += text_only_captions(data)
     for file in sorted((data / "labels").glob("*.txt")):
         # Twice, so that a name's pieces outrank what one caption in 250,000 happens to use.
         sentences += 2 * file.read_text().splitlines()

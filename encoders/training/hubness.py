@@ -8,7 +8,6 @@ Where it does not help, no bank ships.
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 from pathlib import Path
@@ -24,6 +23,7 @@ from vidseek.encoders.training.batches import PictureSet
 from vidseek.encoders.training.corpus import Corpus, encode_sentences
 from vidseek.encoders.training.items import ItemBank
 from vidseek.encoders.training.measures import ranks, recall
+from vidseek.encoders.training.pictures import text_only_captions
 from vidseek.encoders.training.rerank import CANDIDATES, paired_interval
 
 logger = logging.getLogger(__name__)
@@ -45,13 +45,10 @@ def sentence_bank(
     for name, most in CAPTIONED.items():
         said = sorted({caption for row in sets[name].split("train") for caption in row.captions})
         chosen += [said[place] for place in random.permutation(len(said))[:most]]
-    pool: set[str] = set()
-    for file in sorted((data / "captions").glob("*.txt.gz")):
-        pool |= set(gzip.decompress(file.read_bytes()).decode().splitlines())
     dev = {
         caption for some in sets.values() for row in some.split("dev") for caption in row.captions
     }
-    others = sorted(pool - set(corpus.ids) - dev)
+    others = sorted(set(text_only_captions(data)) - set(corpus.ids) - dev)
     chosen += [others[place] for place in random.permutation(len(others))[:OTHERS]]
     return encode_sentences(text, tokenizer, chosen)
 

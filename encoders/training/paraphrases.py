@@ -10,7 +10,6 @@ encoder knows which.
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.training.corpus import Corpus, encode_sentences, load_text
+from vidseek.encoders.training.pictures import text_only_captions
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +83,7 @@ class Paraphrases:
 
 def _search(corpus: Corpus, captions: list[str], data: Path, run: Path) -> dict[str, list[str]]:
     """Paraphrases of every caption that has some."""
-    pool: set[str] = set()
-    for file in sorted((data / "captions").glob("*.txt.gz")):
-        pool |= set(gzip.decompress(file.read_bytes()).decode().splitlines())
-    sentences = sorted(sentence for sentence in pool if sentence.strip())
+    sentences = sorted(filter(str.strip, set(text_only_captions(data))))
     text, tokenizer = load_text(run, tuned=False)
     logger.info("encoding %d sentences that belong to no picture", len(sentences))
     vectors = encode_sentences(text, tokenizer, sentences)

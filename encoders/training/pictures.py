@@ -6,6 +6,7 @@ dev = [row for row in rows if row.split == "dev"]
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,6 +78,14 @@ def read_pictures(data: Path, name: str, *, start: int = 0) -> Iterator[NDArray[
             with Image.open(io.BytesIO(column[index].as_py())) as picture:
                 yield np.asarray(picture.convert("RGB"))
         seen += len(column)
+
+
+def text_only_captions(data: Path) -> list[str]:
+    """The data folder's sentences that belong to no picture, file by file; some come twice."""
+    sentences: list[str] = []
+    for file in sorted((data / "captions").glob("*.txt.gz")):
+        sentences += gzip.decompress(file.read_bytes()).decode().splitlines()
+    return sentences
 
 
 def class_caption(label: str) -> str:
