@@ -282,3 +282,30 @@ class SearchHit:
 
 
 MatchKind = Literal["exact", "duplicate", "contains", "contained", "partial", "new"]
+"""What an upload is to a video of the library, by how much of each is matched."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A stretch of an upload that shows a stretch of a library's video."""
+
+    video: Video
+    kind: MatchKind
+    """Of the pair of videos: all their matches together."""
+    query_span: TimeSpan
+    library_span: TimeSpan
+    speed: float
+    """Library seconds a second of the upload; negative where it plays backwards."""
+    mirrored: bool
+    score: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True)
+class CopyVerdict:
+    """Whether an upload is a copy of something."""
+
+    kind: MatchKind
+    """Of the pair that is most of a copy; ``new`` where there is no match."""
+    matches: tuple[Match, ...]
+    """Most of a copy first, best score first."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import io
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +217,8 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
         tables += sorted(path.rglob("*.parquet")) if path.is_dir() else []
         root = path if path.is_dir() else path.parent
         for found in discover([path]).files:
-            name = found.path.relative_to(root.absolute()).as_posix()
+            # Not resolved: `discover` follows no link either.
+            name = found.path.relative_to(os.path.abspath(root)).as_posix()  # noqa: PTH100
             sources.append(VideoSource(name, found.path))
     sources += _picture_groups(tables)
     names = [source.name for source in sources]

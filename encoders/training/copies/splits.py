@@ -1,6 +1,6 @@
-"""Which pictures and videos train the copy descriptor, which are its background, which test it.
+"""Which pictures and videos train the copy descriptor, normalise, calibrate and test it.
 
-    split_of("msrvtt/video7012", seed=0)             # 'train', 'background' or 'test'
+    split_of("msrvtt/video7012", seed=0)             # 'train', 'background', ...
     picture_families([Path("msrvtt-0.parquet")])     # a family for every row
 
 A family is what looks alike: a video, a group of pictures. Its split is a function of its name and
@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-Split = Literal["train", "background", "test"]
+Split = Literal["train", "background", "calibration", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-TRAIN_SHARE, BACKGROUND_SHARE = 0.5, 0.1
-"""The rest, four in ten, are for the test."""
+_ENDS = (0.5, 0.55, 0.6, 1.0)
+"""Where each ends, from 0 to 1. Thresholds must be frozen on sources that the descriptor neither was
+trained on nor is normalised by."""
 UNGROUPED_PICTURES = 3
 LARGEST_GROUP = 24
 """Pictures of no group, and of groups so large that they are collections, are taken in threes."""
@@ -40,9 +41,7 @@ def share_of(*parts: object) -> float:
 def split_of(family: str, seed: int) -> Split:
     """Which split a family is in."""
     at = share_of(seed, "split", family)
-    if at < TRAIN_SHARE:
-        return "train"
-    return "background" if at < TRAIN_SHARE + BACKGROUND_SHARE else "test"
+    return next(split for split, end in zip(SPLITS, _ENDS, strict=True) if at < end)
 
 
 def picture_families(tables: Sequence[Path]) -> dict[str, list[tuple[Path, int]]]:

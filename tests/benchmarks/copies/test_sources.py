@@ -20,7 +20,7 @@ from benchmarks.copies.sources import (
     find_sources,
     look_different,
 )
-from vidseek.encoders.training.copies.splits import split_of
+from vidseek.encoders.training.copies.splits import SPLITS, split_of
 from vidseek.storage.errors import PathNotFoundError, VideoError
 
 
@@ -41,7 +41,8 @@ def test_the_split_depends_on_the_name_alone() -> None:
     shares = {split: count / 2000 for split, count in Counter(splits).items()}
     assert shares == {
         "train": pytest.approx(0.5, abs=0.04),
-        "background": pytest.approx(0.1, abs=0.03),
+        "background": pytest.approx(0.05, abs=0.02),
+        "calibration": pytest.approx(0.05, abs=0.02),
         "test": pytest.approx(0.4, abs=0.04),
     }
 
@@ -51,7 +52,7 @@ def test_splits_share_no_source_and_a_limit_takes_the_first() -> None:
     sources += [PanSource(f"set/{n}", ()) for n in range(60)]
     chosen = {
         split: choose_sources(sources, split=split, seed=1)
-        for split in ("train", "background", "test")
+        for split in SPLITS
     }
     assert sorted(one.name for some in chosen.values() for one in some) == sorted(
         one.name for one in sources

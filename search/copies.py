@@ -1,0 +1,355 @@
+"""Is this upload a copy of something the library holds, and of which seconds?
+
+    finder = CopyFinder(store, CopyDescriptor())
+    verdict = finder.check(Path("upload.mp4"))
+    print(verdict.kind, verdict.matches)
+
+A cascade: the same bytes; then two frames a second against all the library's frames; then, while
+most of the upload is unexplained, parts of its picture (`copy_views.py`). Frames vote for videos by
+how well they line up in time; the best are aligned (`alignment.py`), and what is aligned well
+enough is a match. Nothing is added to the library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
+from vidseek.search.alignment import Alignment, FrameSequence, align
+from vidseek.search.copy_candidates import Candidate, find_candidates
+from vidseek.search.copy_views import View, composition_views
+from vidseek.storage.errors import PathNotFoundError, QueryError
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import (
+    CopyVerdict,
+    Match,
+    MatchKind,
+    TimeSpan,
+    Video,
+    VideoState,
+)
+
+Threshold = Literal["strict", "normal", "loose"]
+THRESHOLDS: dict[Threshold, float] = {"strict": 0.3, "normal": 0.2, "loose": 0.15}
+"""Least score of a match. Calibrated by `python -m benchmarks.copies calibrate`: of videos that are
+no copies, none, 1 % and 5 % are accused."""
+LEAST_SIMILARITY = 0.15
+"""Cosine less noise above which two frames speak for a match."""
+QUERY_INTERVAL_SECONDS = 0.5
+SHORT_SIDE = 180
+"""Pixels at which an upload is decoded: parts of a picture are looked at as well."""
+MOST_KEPT_PICTURES = 160
+"""Of an upload, evenly spread: what parts of the picture are looked at in. 23 MB."""
+PROBED_FRAMES = 16
+"""Of each part, so many are looked at first..."""
+MOST_VIEW_FRAMES = 60
+"""...and so many where the library holds something like it."""
+MOST_CANDIDATES = 25
+WHOLE = 0.8
+"""A share of a video that counts as all of it."""
+MIRROR_FRAMES = 12
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What is known of a video that is asked about."""
+
+    content_hash: str
+    duration_seconds: float
+    frames: FrameSequence
+    """Its frames but the flat ones."""
+    pictures: NDArray[np.uint8]
+    """(K, H, W, 3) uint8 RGB, evenly spread."""
+    picture_seconds: NDArray[np.float64]
+    """(K,)."""
+
+
+class CopyFinder:
+    """Copy queries against one library. Safe to use from several threads."""
+
+    def __init__(self, store: LibraryStore, descriptor: CopyDescriptor) -> None:
+        self._store = store
+        self._descriptor = descriptor
+
+    def check(
+        self, path: Path, *, threshold: Threshold = "normal", min_score: float | None = None
+    ) -> CopyVerdict:
+        """Compare a video with all of the library's.
+
+        Args:
+            path: of the upload; nothing of it is kept.
+            threshold: how sure a match must be.
+            min_score: in place of the threshold's; 0 lists every candidate.
+
+        Raises:
+            PathNotFoundError: there is no such file.
+            QueryError: the threshold is none.
+            VideoError: the file cannot be read.
+        """
+        if threshold not in get_args(Threshold):
+            raise QueryError(f"threshold is {', '.join(THRESHOLDS)}, got {threshold!r}")
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise PathNotFoundError(f"{path} {what}: give the video to be checked.")
+        content_hash = hash_file(path)
+        same = [
+            video
+            for video in self._store.database.videos_with_hash(content_hash)
+            if video.state is VideoState.INDEXED
+        ]
+        if same:
+            return _exact(same)
+        upload = self._read(path, content_hash)
+        least = THRESHOLDS[threshold] if min_score is None else min_score
+        return self.compare(upload, least_score=least)
+
+    def compare(self, upload: Upload, *, least_score: float) -> CopyVerdict:
+        """Compare what was read of a video with all of the library's."""
+        with self._store.database.snapshot():
+            found = self._matches(upload.frames, least_score)
+            if _covered(upload, found) < WHOLE:
+                found += self._matches_of_parts(upload, least_score)
+            found = _without_repetitions(found)
+            videos = self._store.database.videos_by_id({one.video_id for one in found})
+            mirrored = [self._is_mirrored(upload, one) for one in found]
+        return _verdict(upload, found, mirrored, videos)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _read(self, path: Path, content_hash: str) -> Upload:
+        # The readers are slow to import, and the same bytes need none.
+        from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+
+        plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
+        vectors, times = [], []
+        kept = _Kept(MOST_KEPT_PICTURES)
+        with DecodePool(workers=1, short_side=SHORT_SIDE) as pool:
+            for decoded in pool.read([DecodeJob(path, plan, None)]):
+                for batch in decoded.batches():
+                    useful = ~is_flat(batch.data)
+                    vectors.append(self._descriptor.describe(batch.data[useful]))
+                    times.append(batch.pts_seconds[useful].copy())
+                    kept.add(batch.data[useful], batch.pts_seconds[useful])
+                duration = decoded.duration_seconds
+        described = np.concatenate(vectors)
+        pictures, picture_seconds = kept.all()
+        return Upload(
+            content_hash,
+            duration,
+            self._sequence(described, np.concatenate(times)),
+            pictures,
+            picture_seconds,
+        )
+
+    def _sequence(
+        self, vectors: NDArray[np.float32], seconds: NDArray[np.float64]
+    ) -> FrameSequence:
+        noise = self._descriptor.noise(vectors) if len(vectors) else np.zeros(0, np.float32)
+        return FrameSequence(vectors, seconds, noise)
+
+    # -- comparing ---------------------------------------------------------------------------------
+
+    def _matches(self, frames: FrameSequence, least_score: float) -> list[_Found]:
+        """What an upload has in common with the library's videos."""
+        candidates = self._candidates([frames])[:MOST_CANDIDATES]
+        return self._aligned([(frames, one.video_id) for one in candidates], least_score)
+
+    def _matches_of_parts(self, upload: Upload, least_score: float) -> list[_Found]:
+        """The same, of parts of the upload's picture: a few frames of each, then more of some."""
+        views = list(composition_views(upload.pictures)) if len(upload.pictures) else []
+        if not views:
+            return []
+        few = _spread(len(upload.pictures), PROBED_FRAMES)
+        probes = [self._look(view, upload, few) for view in views]
+        candidates = self._candidates(probes)[:MOST_CANDIDATES]
+        more = _spread(len(upload.pictures), MOST_VIEW_FRAMES)
+        looks = {at: self._look(views[at], upload, more) for at in {one.look for one in candidates}}
+        pairs = [(looks[one.look], one.video_id) for one in candidates]
+        return self._aligned(pairs, least_score)
+
+    def _look(self, view: View, upload: Upload, chosen: NDArray[np.intp]) -> FrameSequence:
+        pictures = view.pictures[chosen]
+        useful = ~is_flat(pictures)
+        vectors = self._descriptor.describe(np.ascontiguousarray(pictures[useful]))
+        return self._sequence(vectors, upload.picture_seconds[chosen][useful])
+
+    def _candidates(self, looks: Sequence[FrameSequence]) -> list[Candidate]:
+        held = self._store.database.copy_frames(self._descriptor.fingerprint)
+        return find_candidates(looks, held, least_similarity=LEAST_SIMILARITY)
+
+    def _aligned(
+        self, pairs: Sequence[tuple[FrameSequence, int]], least_score: float
+    ) -> list[_Found]:
+        ids = {video_id for _, video_id in pairs}
+        held = {
+            frames.video_id: FrameSequence(unpacked(frames.vectors), frames.seconds)
+            for frames in self._store.database.copy_frames(
+                self._descriptor.fingerprint, video_ids=ids
+            )
+        }
+        found = []
+        for look, video_id in pairs:
+            for one in align(look, held[video_id], least_similarity=LEAST_SIMILARITY):
+                if one.score >= least_score:
+                    found.append(_Found(video_id, one))
+        return found
+
+    def _is_mirrored(self, upload: Upload, found: _Found) -> bool:
+        """Whether a match shows the library's picture the other way round."""
+        one = found.alignment
+        inside = np.flatnonzero(
+            (upload.picture_seconds >= one.query.start_seconds)
+            & (upload.picture_seconds <= one.query.end_seconds)
+        )
+        if len(inside) == 0:
+            return False
+        inside = inside[_spread(len(inside), MIRROR_FRAMES)]
+        pictures, seconds = upload.pictures[inside], upload.picture_seconds[inside]
+        expected = one.speed * (seconds - one.query.start_seconds)
+        start = one.library.start_seconds if one.speed > 0 else one.library.end_seconds
+        (held,) = self._store.database.copy_frames(
+            self._descriptor.fingerprint, video_ids=[found.video_id]
+        )
+        at = np.abs(held.seconds[None] - (start + expected)[:, None]).argmin(1)
+        there = unpacked(held.vectors[at])
+        upright, mirrored = (
+            float((self._descriptor.describe(np.ascontiguousarray(frames)) * there).sum())
+            for frames in (pictures, pictures[:, :, ::-1])
+        )
+        return mirrored > upright
+
+
+@dataclass(frozen=True)
+class _Found:
+    video_id: int
+    alignment: Alignment
+
+
+class _Kept:
+    """Pictures evenly spread over a video whose length is not known before."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._every = 1
+        self._seen = 0
+        self._pictures: list[NDArray[np.uint8]] = []
+        self._seconds: list[float] = []
+
+    def add(self, pictures: NDArray[np.uint8], seconds: NDArray[np.float64]) -> None:
+        """Look at some more pictures."""
+        for picture, at in zip(pictures, seconds.tolist(), strict=True):
+            if self._seen % self._every == 0:
+                self._pictures.append(picture.copy())
+                self._seconds.append(at)
+                if len(self._pictures) > self._most:
+                    self._pictures, self._seconds = self._pictures[::2], self._seconds[::2]
+                    self._every *= 2
+            self._seen += 1
+
+    def all(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        """(K, H, W, 3) and (K,)."""
+        if not self._pictures:
+            return np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)
+        # A video may change its size midway; what is looked at must not.
+        size = self._pictures[0].shape
+        same = [index for index, one in enumerate(self._pictures) if one.shape == size]
+        return (
+            np.stack([self._pictures[index] for index in same]),
+            np.array([self._seconds[index] for index in same]),
+        )
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# -- verdicts --------------------------------------------------------------------------------------
+
+
+def kind_of(query_share: float, library_share: float) -> MatchKind:
+    """What the covered shares of an upload and of a library's video make of the two."""
+    if min(query_share, library_share) >= WHOLE:
+        return "duplicate"
+    if library_share >= WHOLE:
+        return "contains"
+    return "contained" if query_share >= WHOLE else "partial"
+
+
+_ORDER: tuple[MatchKind, ...] = ("exact", "duplicate", "contains", "contained", "partial", "new")
+
+
+def _verdict(
+    upload: Upload, found: Sequence[_Found], mirrored: Sequence[bool], videos: dict[int, Video]
+) -> CopyVerdict:
+    matches = []
+    for video_id, video in videos.items():
+        own = [
+            (one.alignment, flag)
+            for one, flag in zip(found, mirrored, strict=True)
+            if one.video_id == video_id
+        ]
+        query_share = _share([one.query for one, _ in own], upload.duration_seconds)
+        library_share = _share([one.library for one, _ in own], video.duration_seconds)
+        kind = kind_of(query_share, library_share)
+        matches += [
+            Match(video, kind, one.query, one.library, one.speed, flag, one.score)
+            for one, flag in own
+        ]
+    matches.sort(key=lambda one: (_ORDER.index(one.kind), -one.score))
+    return CopyVerdict(matches[0].kind if matches else "new", tuple(matches))
+
+
+def _exact(videos: Iterable[Video]) -> CopyVerdict:
+    matches = []
+    for video in videos:
+        whole = TimeSpan(0.0, video.duration_seconds)
+        matches.append(Match(video, "exact", whole, whole, 1.0, False, 1.0))
+    return CopyVerdict("exact", tuple(matches))
+
+
+def _covered(upload: Upload, found: Sequence[_Found]) -> float:
+    return _share([one.alignment.query for one in found], upload.duration_seconds)
+
+
+def _share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
+    """Of a video, how much some spans cover together."""
+    covered, end = 0.0, 0.0
+    for span in sorted(spans):
+        covered += max(0.0, span.end_seconds - max(end, span.start_seconds))
+        end = max(end, span.end_seconds)
+    return min(1.0, covered / duration_seconds) if duration_seconds > 0 else 0.0
+
+
+def _without_repetitions(found: Sequence[_Found]) -> list[_Found]:
+    """Each stretch once: views of one upload find the same, the best of them is kept."""
+    kept: list[_Found] = []
+    for one in sorted(found, key=lambda each: -each.alignment.score):
+        same = (
+            other
+            for other in kept
+            if other.video_id == one.video_id and _is_within(one.alignment, other.alignment)
+        )
+        if next(same, None) is None:
+            kept.append(one)
+    return kept
+
+
+def _is_within(one: Alignment, other: Alignment) -> bool:
+    common = one.query.overlap(other.query) * one.library.overlap(other.library)
+    area = one.query.duration_seconds * one.library.duration_seconds
+    return common > 0.5 * area if area > 0 else True
+
+
+def _spread(count: int, most: int) -> NDArray[np.intp]:
+    if count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).round().astype(np.intp)
