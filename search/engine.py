@@ -26,10 +26,11 @@ from vidseek.search.candidates import (
     head_is_used,
     hubness_of,
 )
-from vidseek.search.confidence import confidence_of
+from vidseek.search.confidence import calibrated_spec, confidence_of
 from vidseek.search.moments import (
     DEFAULT_MARGIN,
     Moment,
+    ScoredClip,
     find_moments,
     limit_per_video,
     merge_margin,
@@ -39,6 +40,7 @@ from vidseek.search.visual_query import read_visual_query
 from vidseek.storage.errors import EncoderError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    EncoderSpec,
     FrameMatch,
     SearchHit,
     TimeSpan,
@@ -109,7 +111,10 @@ class SearchEngine:
             )
             margin = merge_margin(self._encoder.spec.confidence_scale)
             best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
-            return self._hits(scope, best, candidates.vector[None], calibrated=True)
+            spec = self._encoder.spec
+            stored = self._store.database.calibration(spec.fingerprint)
+            calibrated = calibrated_spec(spec, stored)
+            return self._hits(scope, best, candidates.vector[None], calibrated=calibrated)
 
     def similar(
         self,
@@ -163,7 +168,23 @@ class SearchEngine:
                 rerank_depth=RERANK_DEPTH,
             )
             best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
-            return self._hits(scope, best, query.vectors, calibrated=False)
+            return self._hits(scope, best, query.vectors, calibrated=None)
+
+    def everything(self) -> Scope | None:
+        """All that can be searched, as of now; None if there is nothing.
+
+        Raises:
+            EncoderError: the library was indexed with another encoder.
+        """
+        index = self._index()
+        return None if index is None else Scope(self._store, self._encoder, index, None)
+
+    def best_clips(self, scope: Scope, text: str, n: int) -> list[ScoredClip]:
+        """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
+        candidates = TextCandidates(
+            scope, text, not_text=None, rerank_depth=self._depth(rerank=True)
+        )
+        return sorted(candidates.fetch(n).clips, key=lambda scored: (-scored.score, scored.clip.id))
 
     def _index(self) -> VectorIndex | None:
         """The vectors to search, as of now; None if there are none."""
@@ -242,7 +263,7 @@ class SearchEngine:
         moments: Sequence[tuple[Moment, Video]],
         queries: NDArray[np.float32],
         *,
-        calibrated: bool,
+        calibrated: EncoderSpec | None,
     ) -> list[SearchHit]:
         hits = []
         for start in range(0, len(moments), MOMENTS_AT_ONCE):
@@ -254,7 +275,7 @@ class SearchEngine:
                     scored.clip.id: (features[scored.clip.id].vectors @ queries.T).max(axis=1)
                     for scored in moment.clips
                 }
-                confidence = confidence_of(moment.score, self._encoder.spec) if calibrated else None
+                confidence = confidence_of(moment.score, calibrated) if calibrated else None
                 hits.append(self._hit(moment, video, scores, confidence))
         return hits
 

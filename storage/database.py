@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ from vidseek.storage.rows import (
     write_spec,
 )
 from vidseek.storage.schema import (
+    CalibrationRow,
     ClipRow,
     ClipVectorRow,
     EncoderRow,
@@ -55,6 +56,7 @@ from vidseek.storage.schema import (
     VideoRow,
 )
 from vidseek.storage.types import (
+    Calibration,
     Clip,
     EncodedClip,
     EncoderSpec,
@@ -184,6 +186,43 @@ class Database:
             connection = change.connection
             self._encoder(connection, fingerprint)
             connection.execute(update(LibraryRow).values(active_encoder=fingerprint))
+
+    def calibration(self, fingerprint: str) -> Calibration | None:
+        """What was stored for an encoder; None where nothing was."""
+        with self._reading() as connection:
+            row = connection.execute(
+                select(
+                    CalibrationRow.scale,
+                    CalibrationRow.bias,
+                    CalibrationRow.method,
+                    CalibrationRow.clips,
+                    CalibrationRow.encoder_revision,
+                )
+                .join(EncoderRow, EncoderRow.id == CalibrationRow.encoder_id)
+                .where(EncoderRow.fingerprint == fingerprint)
+            ).first()
+            return None if row is None else Calibration(**row._mapping)
+
+    def set_calibration(self, fingerprint: str, calibration: Calibration | None) -> bool:
+        """Store the calibration of a registered encoder in place of an earlier one.
+
+        Args:
+            fingerprint: the encoder's.
+            calibration: None removes what is stored.
+
+        Returns:
+            True if there was an earlier one.
+        """
+        with self._writing() as change:
+            encoder = self._encoder(change.connection, fingerprint)
+            earlier = change.connection.execute(
+                delete(CalibrationRow).where(CalibrationRow.encoder_id == encoder.id)
+            )
+            if calibration is not None:
+                change.connection.execute(
+                    insert(CalibrationRow).values(encoder_id=encoder.id, **asdict(calibration))
+                )
+            return earlier.rowcount > 0
 
     def _encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder:
         encoder = self._known(connection, fingerprint)

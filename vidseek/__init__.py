@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
     from vidseek.search import confident_hits as confident_hits
+    from vidseek.search.calibration import CalibrationReport as CalibrationReport
+    from vidseek.storage.errors import CalibrationError as CalibrationError
     from vidseek.storage.errors import DecodeLimitError as DecodeLimitError
     from vidseek.storage.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.storage.errors import EncoderError as EncoderError
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from vidseek.storage.errors import VideoError as VideoError
     from vidseek.storage.errors import VidseekError as VidseekError
     from vidseek.storage.errors import WeightsError as WeightsError
+    from vidseek.storage.types import Calibration as Calibration
     from vidseek.storage.types import Clip as Clip
     from vidseek.storage.types import EncoderSpec as EncoderSpec
     from vidseek.storage.types import FrameMatch as FrameMatch
@@ -73,7 +76,9 @@ _HOMES = {
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.search": ("confident_hits",),
+    "vidseek.search.calibration": ("CalibrationReport",),
     "vidseek.storage.errors": (
+        "CalibrationError",
         "DecodeLimitError",
         "DownloadRefusedError",
         "EncoderError",
@@ -100,6 +105,7 @@ _HOMES = {
         "WeightsError",
     ),
     "vidseek.storage.types": (
+        "Calibration",
         "Clip",
         "EncoderSpec",
         "FrameMatch",

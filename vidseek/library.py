@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from vidseek.storage.errors import PathNotFoundError
+from vidseek.storage.errors import CalibrationError, PathNotFoundError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    Calibration,
     Clip,
     LibraryStatistics,
     SearchHit,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vidseek.encoders.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport
     from vidseek.search import SearchEngine
+    from vidseek.search.calibration import CalibrationReport
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 # Inside the class the name `list` is its method.
@@ -263,6 +265,95 @@ class Library:
             per_video=per_video,
             exclude_itself=exclude_itself,
         )
+
+    def calibrate(
+        self,
+        captions: AnyPath | None = None,
+        *,
+        queries: Sequence[str] | None = None,
+        override: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> CalibrationReport:
+        """Fit how sure a hit is to this library and its encoder, and store it.
+
+        Every later search of this library with this encoder uses it, in place of what the encoder
+        brings itself. The order of hits, their scores and spans stay as they are.
+
+        Args:
+            captions: JSON lines as for ``train_on_captions``, of videos in this library; None to
+                calibrate without labels.
+            queries: what to ask without labels; None for a list that comes with vidseek.
+            override: calibrate without labels although the encoder brings its own calibration,
+                which was fitted with labels.
+            on_progress: called with how many queries are done, and how many there are.
+
+        Raises:
+            CalibrationError: under 20 clips, too few captions or queries, or scores that tell
+                nothing; nothing was stored.
+            PathNotFoundError: there is no such file of captions.
+            TrainingError: the file of captions is no text.
+            EncoderError: the library was indexed with another encoder.
+            LibraryLockedError: another process is writing to the library.
+        """
+        from vidseek.search.calibration import calibrate, calibrate_on_captions
+
+        spec = self.encoder.spec
+        if captions is not None and queries is not None:
+            raise CalibrationError("give captions or queries, not both: captions are the queries")
+        if captions is None and spec.confidence_scale is not None and not override:
+            raise CalibrationError(
+                f"the encoder {spec.name} brings a calibration that was fitted with labels, better "
+                "than one without. Give captions of videos in this library (--captions), or say "
+                "that you want it all the same (--override)"
+            )
+        with self._store.writing():
+            pass  # refused now rather than after the work
+        engine = self._search_engine()
+        if captions is None:
+            report = calibrate(
+                engine, self._store, self.encoder, queries=queries, on_progress=on_progress
+            )
+        else:
+            from vidseek.encoders.training.captions import read_captions
+
+            report = calibrate_on_captions(
+                engine,
+                self._store,
+                self.encoder,
+                read_captions(absolute(captions)),
+                on_progress=on_progress,
+            )
+        with self._store.writing():
+            self._store.database.set_calibration(spec.fingerprint, report.calibration)
+        return report
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What ``calibrate`` stored for this library's encoder; None where it did not."""
+        fingerprint = self._fingerprint()
+        return None if fingerprint is None else self._store.database.calibration(fingerprint)
+
+    def forget_calibration(self) -> bool:
+        """Go back to the encoder's own calibration, or to none.
+
+        Returns:
+            True if there was one to forget.
+
+        Raises:
+            LibraryLockedError: another process is writing to the library.
+        """
+        fingerprint = self._fingerprint()
+        if fingerprint is None or self.calibration is None:
+            return False
+        with self._store.writing():
+            return self._store.database.set_calibration(fingerprint, None)
+
+    def _fingerprint(self) -> str | None:
+        """Of the encoder that answers, without loading it; None in a new library."""
+        if self._wanted is None and self._encoder is None:
+            active = self._store.database.active_encoder()
+            return None if active is None else active.fingerprint
+        return self.encoder.spec.fingerprint
 
     def list(
         self,

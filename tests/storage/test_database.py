@@ -16,7 +16,7 @@ from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.storage.database import Database
 from vidseek.storage.errors import LibraryDamagedError, LibraryError, QueryError
-from vidseek.storage.types import VideoFilter, VideoState
+from vidseek.storage.types import Calibration, VideoFilter, VideoState
 from vidseek.storage.vectors import START
 
 pytestmark = pytest.mark.parametrize(
@@ -239,6 +239,28 @@ def test_new_revision_of_an_encoder_is_the_same_encoder(database: Database) -> N
     revised = replace(SPEC, revision="2", confidence_scale=3.0, confidence_bias=-1.0)
     database.register_encoder(revised)
     assert database.encoders() == [revised]
+
+
+def test_calibration_is_kept_per_encoder_and_replaced(database: Database) -> None:
+    other = encoder_spec("other")
+    database.register_encoder(other)
+    assert database.calibration(FINGERPRINT) is None
+    first = Calibration(12.5, -4.25, "queries", 245, "1")
+    assert not database.set_calibration(FINGERPRINT, first)
+    assert database.calibration(FINGERPRINT) == first
+    assert database.calibration(other.fingerprint) is None
+    second = Calibration(7.0, -1.5, "captions", 300, "1")
+    assert database.set_calibration(FINGERPRINT, second)
+    # A revised encoder is registered again: what was measured in this library stays.
+    database.register_encoder(replace(SPEC, revision="2", confidence_scale=1.0))
+    assert database.calibration(FINGERPRINT) == second
+    assert database.set_calibration(FINGERPRINT, None)
+    assert database.calibration(FINGERPRINT) is None
+    assert not database.set_calibration(FINGERPRINT, None)
+    assert database.calibration("unknown") is None
+    with pytest.raises(LibraryError, match="register"):
+        database.set_calibration("unknown", first)
+    assert database.check() == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ COMMANDS = (
     "index",
     "search",
     "similar",
+    "calibrate",
     "list",
     "info",
     "failed",

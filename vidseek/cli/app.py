@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
-from vidseek.cli import health, indexing, keeping, models, searching, training
+from vidseek.cli import calibrating, health, indexing, keeping, models, searching, training
 from vidseek.cli.output import say_aside
 
 EXIT_ERROR = 1
@@ -169,6 +169,7 @@ def _make_app() -> typer.Typer:
         indexing.index,
         searching.search,
         searching.similar,
+        calibrating.calibrate,
         keeping.list_videos,
         keeping.info,
         indexing.failed,
