@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.registry import name_of
 from vidseek.search.candidates import (
     RERANK_DEPTH,
     Candidates,
@@ -63,7 +64,7 @@ MOMENTS_AT_ONCE = 256
 
 
 class SearchEngine:
-    """Text, picture and video queries against one library."""
+    """Text, picture and video queries against one library, by the vectors of one encoder."""
 
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         self._store = store
@@ -91,7 +92,7 @@ class SearchEngine:
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         text = clean_text(text)
         if not_text is not None:
@@ -146,7 +147,7 @@ class SearchEngine:
         Raises:
             QueryError: no such file, a part outside the video, ``k`` under 1, ...
             VideoError: the file cannot be read.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         check_limits(k=k, per_video=per_video)
         check_filter(where)
@@ -189,16 +190,21 @@ class SearchEngine:
     def _index(self) -> VectorIndex | None:
         """The vectors to search, as of now; None if there are none."""
         spec = self._encoder.spec
-        active = self._store.database.active_encoder()
-        if active is not None and active.fingerprint != spec.fingerprint:
-            what = "other weights of it" if active.name == spec.name else f"encoder {spec.name}"
-            raise EncoderError(
-                f"{self._store.folder} was indexed with the encoder {active.name} "
-                f"({active.revision}, {active.fingerprint}); this is {what} ({spec.revision}, "
-                f"{spec.fingerprint}), and their vectors cannot be compared: search with that one, "
-                "or index into a new library."
+        held = self._store.database.encoders()
+        if held and all(one.fingerprint != spec.fingerprint for one in held):
+            those = " and ".join(
+                f"{one.name} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
+                for one in held
             )
-        if active is not None:
+            same = any(one.name == spec.name for one in held)
+            what = f"other weights of {spec.name}" if same else f"encoder {spec.name}"
+            raise EncoderError(
+                f"{self._store.folder} was indexed with the encoder {those}; this is {what} "
+                f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
+                "vectors cannot be compared: search with what is there (`vidseek model list`), or "
+                f"encode the library with this one too (`vidseek model add {name_of(spec)}`)."
+            )
+        if held:
             index = self._store.vector_index(spec)
             index.refresh()
             if len(index) > 0:

@@ -8,7 +8,7 @@ ids = database.clip_ids(VideoFilter(path_glob="/films/*"), spec.fingerprint)
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,13 +22,14 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
 )
 
 from vidseek.storage.connection import library_errors, reader, writer
-from vidseek.storage.counting import count_contents
+from vidseek.storage.counting import count_contents, count_models, unencoded_by
 from vidseek.storage.errors import LibraryError
 from vidseek.storage.filters import is_or_is_below, video_conditions
 from vidseek.storage.rows import (
@@ -36,6 +37,7 @@ from vidseek.storage.rows import (
     chunks,
     clip_ids_of,
     copy_clips,
+    delete_vectors,
     ids_at,
     insert_clips,
     insert_vectors,
@@ -62,6 +64,7 @@ from vidseek.storage.types import (
     EncoderSpec,
     FileStamp,
     FrameFeatures,
+    LibraryModel,
     LibraryStatistics,
     Video,
     VideoFilter,
@@ -98,7 +101,6 @@ class Database:
         self._writer = writer(engine)
         self._name = name
         self._local = threading.local()
-        self._encoders: dict[str, StoredEncoder] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -115,10 +117,11 @@ class Database:
         with ExitStack() as stack:
             with library_errors(self._name):  # what the caller does inside is not the library's
                 self._local.connection = stack.enter_context(self._reader.begin())
+            self._local.encoders = {}
             try:
                 yield
             finally:
-                self._local.connection = None
+                self._local.connection = self._local.encoders = None
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -224,22 +227,69 @@ class Database:
                 )
             return earlier.rowcount > 0
 
+    def drop_encoder(self, fingerprint: str) -> None:
+        """Forget an encoder with its calibration and all that it made of clips.
+
+        Raises:
+            LibraryError: there is none of that fingerprint, or it is the active one.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            encoder = self._encoder(connection, fingerprint)
+            active = connection.execute(select(LibraryRow.active_encoder)).scalar()
+            if active == fingerprint:
+                raise LibraryError(
+                    f"{self._name} is searched with the model {fingerprint}: switch to another one "
+                    "before dropping it"
+                )
+            first, last = connection.execute(
+                select(func.min(ClipVectorRow.clip_id), func.max(ClipVectorRow.clip_id)).where(
+                    ClipVectorRow.encoder_id == encoder.id
+                )
+            ).one()
+            delete_vectors(connection, encoder.id, None)
+            # Its calibration goes with its row.
+            connection.execute(delete(EncoderRow).where(EncoderRow.id == encoder.id))
+            if first is not None:
+                change.log_ranges([(first, last)], fingerprint=fingerprint)
+
+    def models(self) -> list[LibraryModel]:
+        """Every encoder that is known, oldest first, and how much of the library it covers."""
+        with self._reading() as connection:
+            return count_models(connection)
+
+    def unencoded(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that other encoders know and this one does not, by path."""
+        with self._reading() as connection:
+            encoder = self._known(connection, fingerprint)
+            return self._videos(*unencoded_by(None if encoder is None else encoder.id))
+
     def _encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder:
         encoder = self._known(connection, fingerprint)
         if encoder is None:
-            raise LibraryError(f"{self._name} holds no encoder {fingerprint}: register it first")
+            raise LibraryError(
+                f"{self._name} holds no vectors of a model {fingerprint}: `vidseek model list` "
+                "shows what it holds"
+            )
         return encoder
 
     def _known(self, connection: Connection, fingerprint: str) -> StoredEncoder | None:
-        """None in a library in which nothing was indexed with that encoder yet."""
-        known = self._encoders.get(fingerprint)
-        if known is None:
-            row = connection.execute(
-                select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
-            ).first()
-            if row is None:
-                return None
-            known = self._encoders[fingerprint] = StoredEncoder(row.id, read_spec(row.spec))
+        """None in a library in which nothing was indexed with that encoder yet.
+
+        Kept no longer than a snapshot: another process may drop an encoder, and the database give
+        its id to the next one.
+        """
+        seen: dict[str, StoredEncoder] | None = getattr(self._local, "encoders", None)
+        if seen is not None and fingerprint in seen:
+            return seen[fingerprint]
+        row = connection.execute(
+            select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
+        ).first()
+        if row is None:
+            return None
+        known = StoredEncoder(row.id, read_spec(row.spec))
+        if seen is not None:
+            seen[fingerprint] = known
         return known
 
     # Writing videos
@@ -284,6 +334,34 @@ class Database:
             ids = copy_clips(connection, source_id, video_id)
             change.log(ids)
             return replace(video, id=video_id)
+
+    def add_vectors(
+        self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str
+    ) -> None:
+        """Store what a further encoder made of a video, in place of what it had made before.
+
+        Args:
+            video_id: the video.
+            clips: by the id of the stored clip, all of them; vectors are kept as float16.
+            fingerprint: the registered encoder that made them.
+
+        Raises:
+            LibraryError: the video's clips are not these any more.
+            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+        """
+        ids = sorted(clips)
+        with self._writing() as change:
+            connection = change.connection
+            encoder = self._encoder(connection, fingerprint)
+            if sorted(clip_ids_of(connection, [video_id])) != ids:
+                raise LibraryError(
+                    f"{self._name}: video {video_id} was indexed anew meanwhile; run it again"
+                )
+            delete_vectors(connection, encoder.id, ids)
+            insert_vectors(
+                connection, ids, [clips[clip_id] for clip_id in ids], encoder.id, encoder.spec
+            )
+            change.log(ids, fingerprint=fingerprint)
 
     def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> None:
         """Note that a file was moved, renamed, touched or found again; its content is the same.
@@ -534,7 +612,8 @@ class Database:
     def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
         """What changed in the searchable vectors since a position; None if it never was here."""
         with self._reading() as connection:
-            return read_changes(connection, self._known(connection, fingerprint), since)
+            known = self._known(connection, fingerprint)
+            return read_changes(connection, known, fingerprint, since)
 
     @contextmanager
     def vector_snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
@@ -543,6 +622,19 @@ class Database:
             yield read_snapshot(connection, self._known(connection, fingerprint))
 
     # Health
+
+    def shrink(self) -> None:
+        """Give the space of what was deleted back to the disk; a server does that by itself."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with library_errors(self._name):
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("VACUUM")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()
 
     def statistics(self) -> LibraryStatistics:
         """How much the library holds."""

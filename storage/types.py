@@ -229,6 +229,24 @@ class Calibration:
             )
 
 
+@dataclass(frozen=True)
+class LibraryModel:
+    """A model that a library's videos are encoded with, all of them or some."""
+
+    spec: EncoderSpec
+    is_active: bool
+    """It answers where no other is asked for, and new videos are encoded with it."""
+    encoded_videos: int
+    """Searchable videos that are encoded with it."""
+    videos: int
+    """Searchable videos that there are."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True if it knows every searchable video."""
+        return self.encoded_videos == self.videos
+
+
 class FileStamp(NamedTuple):
     """What tells without reading a file whether it changed since it was indexed."""
 

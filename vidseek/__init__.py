@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vidseek.indexer import FailedFile as FailedFile
     from vidseek.indexer import IndexProgress as IndexProgress
     from vidseek.indexer import IndexReport as IndexReport
+    from vidseek.indexer import ModelReport as ModelReport
     from vidseek.library import Library as Library
     from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from vidseek.storage.types import Clip as Clip
     from vidseek.storage.types import EncoderSpec as EncoderSpec
     from vidseek.storage.types import FrameMatch as FrameMatch
+    from vidseek.storage.types import LibraryModel as LibraryModel
     from vidseek.storage.types import LibraryStatistics as LibraryStatistics
     from vidseek.storage.types import SearchHit as SearchHit
     from vidseek.storage.types import TimeSpan as TimeSpan
@@ -73,7 +75,7 @@ _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
     "vidseek.encoders.base": ("Encoder",),
     "vidseek.encoders.video": ("SamplingPlan",),
-    "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport"),
+    "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.search": ("confident_hits",),
     "vidseek.search.calibration": ("CalibrationReport",),
@@ -109,6 +111,7 @@ _HOMES = {
         "Clip",
         "EncoderSpec",
         "FrameMatch",
+        "LibraryModel",
         "LibraryStatistics",
         "SearchHit",
         "TimeSpan",
