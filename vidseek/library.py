@@ -311,6 +311,7 @@ class Library:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
+        tight_spans: bool = False,
         model: str | Encoder | None = None,
     ) -> _Hits:
         """Find the moments that a sentence describes, best first.
@@ -322,6 +323,8 @@ class Library:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage.
+            tight_spans: begin and end hits where the similarity to the best clip and to the text
+                falls, not by merging neighbouring clips that score alike.
             model: one of ``models()``, by name or fingerprint, or its encoder; None for the active
                 one. Of a model that does not know every video yet, a warning says how many.
 
@@ -330,7 +333,13 @@ class Library:
             EncoderError: the library is not encoded with that model, or the model is not there.
         """
         return self._search_engine(model).search(
-            text, k=k, not_text=not_text, where=where, per_video=per_video, rerank=rerank
+            text,
+            k=k,
+            not_text=not_text,
+            where=where,
+            per_video=per_video,
+            rerank=rerank,
+            tight_spans=tight_spans,
         )
 
     def similar(
