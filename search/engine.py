@@ -10,13 +10,14 @@ An engine keeps nothing of a query and may be used from several threads at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.registry import name_of
 from vidseek.search.candidates import (
     RERANK_DEPTH,
     Candidates,
@@ -26,10 +27,12 @@ from vidseek.search.candidates import (
     head_is_used,
     hubness_of,
 )
-from vidseek.search.confidence import confidence_of
+from vidseek.search.confidence import calibrated_spec, confidence_of
+from vidseek.search.localization import localize_moments
 from vidseek.search.moments import (
     DEFAULT_MARGIN,
     Moment,
+    ScoredClip,
     find_moments,
     limit_per_video,
     merge_margin,
@@ -39,6 +42,7 @@ from vidseek.search.visual_query import read_visual_query
 from vidseek.storage.errors import EncoderError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    EncoderSpec,
     FrameMatch,
     SearchHit,
     TimeSpan,
@@ -57,11 +61,11 @@ that a query stays a matter of milliseconds."""
 MOST_NEIGHBOURS = 1_024
 """Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
 MOMENTS_AT_ONCE = 256
-"""Moments whose stored features are in memory at a time, should somebody ask for a million."""
+"""Moments whose frames' vectors are in memory at a time, should somebody ask for a million."""
 
 
 class SearchEngine:
-    """Text, picture and video queries against one library."""
+    """Text, picture and video queries against one library, by the vectors of one encoder."""
 
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         self._store = store
@@ -76,6 +80,7 @@ class SearchEngine:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
+        tight_spans: bool = False,
     ) -> list[SearchHit]:
         """Find the moments that a sentence describes.
 
@@ -86,10 +91,12 @@ class SearchEngine:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage: hubs' correction and cross-modal head.
+            tight_spans: begin and end hits by the similarity curve around their best clip, see
+                ``vidseek.search.localization``, not by merging neighbours that score alike.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         text = clean_text(text)
         if not_text is not None:
@@ -107,9 +114,22 @@ class SearchEngine:
             candidates = TextCandidates(
                 scope, text, not_text=not_text, rerank_depth=self._depth(rerank)
             )
-            margin = merge_margin(self._encoder.spec.confidence_scale)
-            best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
-            return self._hits(scope, best, candidates.vector[None], calibrated=True)
+
+            if tight_spans:
+
+                def localized(ranked: Sequence[ScoredClip]) -> list[Moment]:
+                    return localize_moments(
+                        ranked, candidates.direction, scope.around, k=k, per_video=per_video
+                    )
+
+                best = self._best(scope, candidates, localized, k=k)
+            else:
+                margin = merge_margin(self._encoder.spec.confidence_scale)
+                best = self._best_merged(scope, candidates, k=k, per_video=per_video, margin=margin)
+            spec = self._encoder.spec
+            stored = self._store.database.calibration(spec.fingerprint)
+            calibrated = calibrated_spec(spec, stored)
+            return self._hits(scope, best, candidates.vector[None], calibrated=calibrated)
 
     def similar(
         self,
@@ -141,7 +161,7 @@ class SearchEngine:
         Raises:
             QueryError: no such file, a part outside the video, ``k`` under 1, ...
             VideoError: the file cannot be read.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         check_limits(k=k, per_video=per_video)
         check_filter(where)
@@ -162,22 +182,45 @@ class SearchEngine:
                 is_picture=query.is_picture,
                 rerank_depth=RERANK_DEPTH,
             )
-            best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
-            return self._hits(scope, best, query.vectors, calibrated=False)
+            best = self._best_merged(
+                scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN
+            )
+            return self._hits(scope, best, query.vectors, calibrated=None)
+
+    def everything(self) -> Scope | None:
+        """All that can be searched, as of now; None if there is nothing.
+
+        Raises:
+            EncoderError: the library holds no vectors of this encoder.
+        """
+        index = self._index()
+        return None if index is None else Scope(self._store, self._encoder, index, None)
+
+    def best_clips(self, scope: Scope, text: str, n: int) -> list[ScoredClip]:
+        """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
+        candidates = TextCandidates(
+            scope, text, not_text=None, rerank_depth=self._depth(rerank=True)
+        )
+        return sorted(candidates.fetch(n).clips, key=lambda scored: (-scored.score, scored.clip.id))
 
     def _index(self) -> VectorIndex | None:
         """The vectors to search, as of now; None if there are none."""
         spec = self._encoder.spec
-        active = self._store.database.active_encoder()
-        if active is not None and active.fingerprint != spec.fingerprint:
-            what = "other weights of it" if active.name == spec.name else f"encoder {spec.name}"
-            raise EncoderError(
-                f"{self._store.folder} was indexed with the encoder {active.name} "
-                f"({active.revision}, {active.fingerprint}); this is {what} ({spec.revision}, "
-                f"{spec.fingerprint}), and their vectors cannot be compared: search with that one, "
-                "or index into a new library."
+        held = self._store.database.encoders()
+        if held and all(one.fingerprint != spec.fingerprint for one in held):
+            those = " and ".join(
+                f"{one.name} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
+                for one in held
             )
-        if active is not None:
+            same = any(one.name == spec.name for one in held)
+            what = f"other weights of {spec.name}" if same else f"encoder {spec.name}"
+            raise EncoderError(
+                f"{self._store.folder} was indexed with the encoder {those}; this is {what} "
+                f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
+                "vectors cannot be compared: search with what is there (`vidseek model list`), or "
+                f"encode the library with this one too (`vidseek model add {name_of(spec)}`)."
+            )
+        if held:
             index = self._store.vector_index(spec)
             index.refresh()
             if len(index) > 0:
@@ -198,7 +241,7 @@ class SearchEngine:
             return None
         return self._store.database.clip_ids(where, self._encoder.spec.fingerprint)
 
-    def _best(
+    def _best_merged(
         self,
         scope: Scope,
         candidates: Candidates,
@@ -207,7 +250,31 @@ class SearchEngine:
         per_video: int | None,
         margin: float,
     ) -> list[tuple[Moment, Video]]:
-        """The ``k`` best moments: fetch more clips until they cannot change any more."""
+        """The ``k`` best moments where neighbours that score alike are one."""
+
+        def merged(ranked: Sequence[ScoredClip]) -> list[Moment]:
+            return limit_per_video(find_moments(ranked, margin=margin), per_video)
+
+        return self._best(scope, candidates, merged, k=k, growth=margin)
+
+    def _best(
+        self,
+        scope: Scope,
+        candidates: Candidates,
+        find: Callable[[Sequence[ScoredClip]], list[Moment]],
+        *,
+        k: int,
+        growth: float = 0.0,
+    ) -> list[tuple[Moment, Video]]:
+        """The ``k`` best moments: fetch more clips until they cannot change any more.
+
+        Args:
+            scope: where to look.
+            candidates: the clips that may answer.
+            find: makes moments, best first, of clips, best first.
+            k: number of moments.
+            growth: a clip that scores so much less than a moment may still become part of it.
+        """
         n = min(max(FIRST_FETCH, 2 * k), scope.size)
         while True:
             fetched = candidates.fetch(n)
@@ -222,10 +289,10 @@ class SearchEngine:
                     scored.clip.span,
                 )
             )
-            moments = limit_per_video(find_moments(present, margin=margin), per_video)
+            moments = find(present)
             enough = len(moments) >= k
             grown = enough and (
-                n >= MOST_NEIGHBOURS or fetched.floor < moments[k - 1].score - margin
+                n >= MOST_NEIGHBOURS or fetched.floor < moments[k - 1].score - growth
             )
             if grown or n >= scope.size:
                 return [(moment, videos[moment.video_id]) for moment in moments[:k]]
@@ -242,19 +309,18 @@ class SearchEngine:
         moments: Sequence[tuple[Moment, Video]],
         queries: NDArray[np.float32],
         *,
-        calibrated: bool,
+        calibrated: EncoderSpec | None,
     ) -> list[SearchHit]:
         hits = []
         for start in range(0, len(moments), MOMENTS_AT_ONCE):
             some = moments[start : start + MOMENTS_AT_ONCE]
-            ids = [scored.clip.id for moment, _ in some for scored in moment.clips]
-            features = dict(zip(ids, scope.features(ids), strict=True))
+            ids = [clip.id for moment, _ in some for clip in moment.clips]
+            vectors = dict(zip(ids, scope.frame_vectors(ids), strict=True))
             for moment, video in some:
                 scores = {
-                    scored.clip.id: (features[scored.clip.id].vectors @ queries.T).max(axis=1)
-                    for scored in moment.clips
+                    clip.id: (vectors[clip.id] @ queries.T).max(axis=1) for clip in moment.clips
                 }
-                confidence = confidence_of(moment.score, self._encoder.spec) if calibrated else None
+                confidence = confidence_of(moment.score, calibrated) if calibrated else None
                 hits.append(self._hit(moment, video, scores, confidence))
         return hits
 
@@ -266,13 +332,10 @@ class SearchEngine:
         confidence: float | None,
     ) -> SearchHit:
         frames: list[FrameMatch] = []
-        for scored in moment.clips:
-            clip_scores = frame_scores[scored.clip.id].tolist()
-            frames += map(FrameMatch, scored.clip.frame_seconds, clip_scores)
+        for clip in moment.clips:
+            frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
         # A thumbnail is kept of each clip's middle frame.
-        shown = max(
-            moment.clips, key=lambda scored: float(frame_scores[scored.clip.id].max(initial=-2))
-        ).clip
+        shown = max(moment.clips, key=lambda clip: float(frame_scores[clip.id].max(initial=-2)))
         thumbnail = self._store.thumbnail_path(
             video.content_hash, shown.frame_seconds[len(shown.frame_seconds) // 2]
         )

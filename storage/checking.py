@@ -65,12 +65,37 @@ def _wrong_lengths(connection: Connection, encoder_id: int, document: str) -> li
     return problems
 
 
+def _bare_clips(connection: Connection) -> int:
+    """Clips without a vector of an encoder that has encoded another clip of the same video."""
+    bare = 0
+    for encoder_id in connection.execute(select(EncoderRow.id)).scalars().all():
+        of_encoder = ClipVectorRow.encoder_id == encoder_id
+        known = (
+            select(ClipRow.video_id, func.count().label("vectors"))
+            .join(ClipVectorRow, ClipVectorRow.clip_id == ClipRow.id)
+            .where(of_encoder)
+            .group_by(ClipRow.video_id)
+            .subquery()
+        )
+        there = (
+            select(ClipRow.video_id, func.count().label("clips"))
+            .group_by(ClipRow.video_id)
+            .subquery()
+        )
+        bare += int(
+            connection.execute(
+                select(func.coalesce(func.sum(there.c.clips - known.c.vectors), 0)).join_from(
+                    known, there, known.c.video_id == there.c.video_id
+                )
+            ).scalar_one()
+        )
+    return bare
+
+
 def _incomplete_clips(connection: Connection) -> list[str]:
     """Videos of which only a part is there: a transaction would never leave one."""
     problems = []
-    encoded = select(ClipVectorRow.clip_id).where(ClipVectorRow.clip_id == ClipRow.id).exists()
-    bare = connection.execute(select(func.count(ClipRow.id)).where(~encoded)).scalar_one()
-    if bare:
+    if bare := _bare_clips(connection):
         problems.append(f"{bare} clips have no vector")
     same_clip = ClipFramesRow.clip_id == ClipVectorRow.clip_id
     same_encoder = ClipFramesRow.encoder_id == ClipVectorRow.encoder_id

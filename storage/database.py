@@ -8,11 +8,11 @@ ids = database.clip_ids(VideoFilter(path_glob="/films/*"), spec.fingerprint)
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,14 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
 )
 
 from vidseek.storage.connection import library_errors, reader, writer
-from vidseek.storage.counting import count_contents
+from vidseek.storage.counting import count_contents, count_models, unencoded_by
 from vidseek.storage.errors import LibraryError
 from vidseek.storage.filters import is_or_is_below, video_conditions
 from vidseek.storage.rows import (
@@ -36,6 +37,7 @@ from vidseek.storage.rows import (
     chunks,
     clip_ids_of,
     copy_clips,
+    delete_vectors,
     ids_at,
     insert_clips,
     insert_vectors,
@@ -47,6 +49,7 @@ from vidseek.storage.rows import (
     write_spec,
 )
 from vidseek.storage.schema import (
+    CalibrationRow,
     ClipRow,
     ClipVectorRow,
     EncoderRow,
@@ -55,12 +58,15 @@ from vidseek.storage.schema import (
     VideoRow,
 )
 from vidseek.storage.types import (
+    Calibration,
     Clip,
     EncodedClip,
     EncoderSpec,
     FileStamp,
     FrameFeatures,
+    LibraryModel,
     LibraryStatistics,
+    TimeSpan,
     Video,
     VideoFilter,
     VideoState,
@@ -69,12 +75,15 @@ from vidseek.storage.vector_rows import (
     Change,
     StoredEncoder,
     read_changes,
+    read_frame_vectors,
     read_frames,
     read_position,
     read_snapshot,
     read_vectors,
 )
 from vidseek.storage.vectors import Position, VectorChanges, VectorSnapshot
+
+_Found = TypeVar("_Found")
 
 
 class Database:
@@ -96,7 +105,6 @@ class Database:
         self._writer = writer(engine)
         self._name = name
         self._local = threading.local()
-        self._encoders: dict[str, StoredEncoder] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,10 +121,11 @@ class Database:
         with ExitStack() as stack:
             with library_errors(self._name):  # what the caller does inside is not the library's
                 self._local.connection = stack.enter_context(self._reader.begin())
+            self._local.encoders = {}
             try:
                 yield
             finally:
-                self._local.connection = None
+                self._local.connection = self._local.encoders = None
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -185,22 +194,106 @@ class Database:
             self._encoder(connection, fingerprint)
             connection.execute(update(LibraryRow).values(active_encoder=fingerprint))
 
+    def calibration(self, fingerprint: str) -> Calibration | None:
+        """What was stored for an encoder; None where nothing was."""
+        with self._reading() as connection:
+            row = connection.execute(
+                select(
+                    CalibrationRow.scale,
+                    CalibrationRow.bias,
+                    CalibrationRow.method,
+                    CalibrationRow.clips,
+                    CalibrationRow.encoder_revision,
+                )
+                .join(EncoderRow, EncoderRow.id == CalibrationRow.encoder_id)
+                .where(EncoderRow.fingerprint == fingerprint)
+            ).first()
+            return None if row is None else Calibration(**row._mapping)
+
+    def set_calibration(self, fingerprint: str, calibration: Calibration | None) -> bool:
+        """Store the calibration of a registered encoder in place of an earlier one.
+
+        Args:
+            fingerprint: the encoder's.
+            calibration: None removes what is stored.
+
+        Returns:
+            True if there was an earlier one.
+        """
+        with self._writing() as change:
+            encoder = self._encoder(change.connection, fingerprint)
+            earlier = change.connection.execute(
+                delete(CalibrationRow).where(CalibrationRow.encoder_id == encoder.id)
+            )
+            if calibration is not None:
+                change.connection.execute(
+                    insert(CalibrationRow).values(encoder_id=encoder.id, **asdict(calibration))
+                )
+            return earlier.rowcount > 0
+
+    def drop_encoder(self, fingerprint: str) -> None:
+        """Forget an encoder with its calibration and all that it made of clips.
+
+        Raises:
+            LibraryError: there is none of that fingerprint, or it is the active one.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            encoder = self._encoder(connection, fingerprint)
+            active = connection.execute(select(LibraryRow.active_encoder)).scalar()
+            if active == fingerprint:
+                raise LibraryError(
+                    f"{self._name} is searched with the model {fingerprint}: switch to another one "
+                    "before dropping it"
+                )
+            first, last = connection.execute(
+                select(func.min(ClipVectorRow.clip_id), func.max(ClipVectorRow.clip_id)).where(
+                    ClipVectorRow.encoder_id == encoder.id
+                )
+            ).one()
+            delete_vectors(connection, encoder.id, None)
+            # Its calibration goes with its row.
+            connection.execute(delete(EncoderRow).where(EncoderRow.id == encoder.id))
+            if first is not None:
+                change.log_ranges([(first, last)], fingerprint=fingerprint)
+
+    def models(self) -> list[LibraryModel]:
+        """Every encoder that is known, oldest first, and how much of the library it covers."""
+        with self._reading() as connection:
+            return count_models(connection)
+
+    def unencoded(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that other encoders know and this one does not, by path."""
+        with self._reading() as connection:
+            encoder = self._known(connection, fingerprint)
+            return self._videos(*unencoded_by(None if encoder is None else encoder.id))
+
     def _encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder:
         encoder = self._known(connection, fingerprint)
         if encoder is None:
-            raise LibraryError(f"{self._name} holds no encoder {fingerprint}: register it first")
+            raise LibraryError(
+                f"{self._name} holds no vectors of a model {fingerprint}: `vidseek model list` "
+                "shows what it holds"
+            )
         return encoder
 
     def _known(self, connection: Connection, fingerprint: str) -> StoredEncoder | None:
-        """None in a library in which nothing was indexed with that encoder yet."""
-        known = self._encoders.get(fingerprint)
-        if known is None:
-            row = connection.execute(
-                select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
-            ).first()
-            if row is None:
-                return None
-            known = self._encoders[fingerprint] = StoredEncoder(row.id, read_spec(row.spec))
+        """None in a library in which nothing was indexed with that encoder yet.
+
+        Kept no longer than a snapshot: another process may drop an encoder, and the database give
+        its id to the next one.
+        """
+        seen: dict[str, StoredEncoder] | None = getattr(self._local, "encoders", None)
+        if seen is not None and fingerprint in seen:
+            return seen[fingerprint]
+        row = connection.execute(
+            select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
+        ).first()
+        if row is None:
+            return None
+        known = StoredEncoder(row.id, read_spec(row.spec))
+        if seen is not None:
+            seen[fingerprint] = known
         return known
 
     # Writing videos
@@ -245,6 +338,34 @@ class Database:
             ids = copy_clips(connection, source_id, video_id)
             change.log(ids)
             return replace(video, id=video_id)
+
+    def add_vectors(
+        self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str
+    ) -> None:
+        """Store what a further encoder made of a video, in place of what it had made before.
+
+        Args:
+            video_id: the video.
+            clips: by the id of the stored clip, all of them; vectors are kept as float16.
+            fingerprint: the registered encoder that made them.
+
+        Raises:
+            LibraryError: the video's clips are not these any more.
+            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+        """
+        ids = sorted(clips)
+        with self._writing() as change:
+            connection = change.connection
+            encoder = self._encoder(connection, fingerprint)
+            if sorted(clip_ids_of(connection, [video_id])) != ids:
+                raise LibraryError(
+                    f"{self._name}: video {video_id} was indexed anew meanwhile; run it again"
+                )
+            delete_vectors(connection, encoder.id, ids)
+            insert_vectors(
+                connection, ids, [clips[clip_id] for clip_id in ids], encoder.id, encoder.spec
+            )
+            change.log(ids, fingerprint=fingerprint)
 
     def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> None:
         """Note that a file was moved, renamed, touched or found again; its content is the same.
@@ -406,6 +527,21 @@ class Database:
         with self._reading() as connection:
             return read_clips(connection, ClipRow.video_id == video_id)
 
+    def clips_within(self, video_id: int, span: TimeSpan) -> list[Clip]:
+        """Clips of a video that begin before the span's end and end after its start, in order.
+
+        What is read of a video of many hours is only what lies there.
+        """
+        with self._reading() as connection:
+            return read_clips(
+                connection,
+                and_(
+                    ClipRow.video_id == video_id,
+                    ClipRow.start_seconds < span.end_seconds,
+                    ClipRow.end_seconds > span.start_seconds,
+                ),
+            )
+
     def clips_by_id(self, clip_ids: Collection[int]) -> dict[int, Clip]:
         """Clips by id; those that were removed meanwhile are left out."""
         with self._reading() as connection:
@@ -479,7 +615,26 @@ class Database:
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._reading() as connection:
-            found = read_frames(connection, self._encoder(connection, fingerprint), wanted)
+            encoder = self._encoder(connection, fingerprint)
+            return self._of_each(read_frames(connection, encoder, wanted), wanted)
+
+    def frame_vectors(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> list[NDArray[np.float32]]:
+        """Vectors of the clips' frames without their tokens, which are most of what is kept.
+
+        Returns:
+            (F, D) float32 for each clip, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = [int(clip_id) for clip_id in clip_ids]
+        with self._reading() as connection:
+            encoder = self._encoder(connection, fingerprint)
+            return self._of_each(read_frame_vectors(connection, encoder, wanted), wanted)
+
+    def _of_each(self, found: dict[int, _Found], wanted: Sequence[int]) -> list[_Found]:
         try:
             return [found[clip_id] for clip_id in wanted]
         except KeyError as error:
@@ -495,7 +650,8 @@ class Database:
     def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
         """What changed in the searchable vectors since a position; None if it never was here."""
         with self._reading() as connection:
-            return read_changes(connection, self._known(connection, fingerprint), since)
+            known = self._known(connection, fingerprint)
+            return read_changes(connection, known, fingerprint, since)
 
     @contextmanager
     def vector_snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
@@ -504,6 +660,19 @@ class Database:
             yield read_snapshot(connection, self._known(connection, fingerprint))
 
     # Health
+
+    def shrink(self) -> None:
+        """Give the space of what was deleted back to the disk; a server does that by itself."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with library_errors(self._name):
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("VACUUM")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()
 
     def statistics(self) -> LibraryStatistics:
         """How much the library holds."""

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0003"
 """Newest revision in migrations/versions. Revisions count up, so that a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; SQLite's own row id must be called INTEGER.
@@ -100,6 +100,21 @@ class EncoderRow(Base):
     fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
     spec: Mapped[str] = mapped_column(Text)
     """The EncoderSpec as JSON."""
+
+
+class CalibrationRow(Base):
+    """What turns scores of an encoder into confidences in this library, in place of its own."""
+
+    __tablename__ = "calibrations"
+
+    encoder_id: Mapped[int] = mapped_column(
+        ForeignKey("encoders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    scale: Mapped[float]
+    bias: Mapped[float]
+    method: Mapped[str] = mapped_column(String(16))
+    clips: Mapped[int]
+    encoder_revision: Mapped[str] = mapped_column(Text)
 
 
 class VideoRow(Base):
@@ -187,6 +202,9 @@ class ChangeRow(Base):
     last_clip_id: Mapped[int] = mapped_column(BigInteger)
     stamp: Mapped[int] = mapped_column(BigInteger)
     """Random: tells a library that was restored from a backup and then went another way."""
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """The one encoder whose vectors changed; NULL for all. Encoding a library with a second model
+    must not make the first one's index look at every clip again."""
 
 
 Index("ix_clip_vectors_encoder_id", ClipVectorRow.encoder_id, ClipVectorRow.clip_id)

@@ -204,6 +204,49 @@ class EncoderSpec:
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
 
 
+CalibrationMethod = Literal["queries", "captions"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes a confidence of a score in one library: sigmoid(scale * score + bias)."""
+
+    scale: float
+    """Above 0: a better score is never less sure."""
+    bias: float
+    method: CalibrationMethod
+    """From bundled queries without labels, or from captions."""
+    clips: int
+    """Clips that could be searched when it was made: of more, the best one scores higher."""
+    encoder_revision: str
+    """``EncoderSpec.revision``: the fingerprint does not tell whether the text part is the same."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.bias)):
+            raise ValueError(
+                f"Calibration needs a finite bias and a scale above 0, got {self.scale} and "
+                f"{self.bias}"
+            )
+
+
+@dataclass(frozen=True)
+class LibraryModel:
+    """A model that a library's videos are encoded with, all of them or some."""
+
+    spec: EncoderSpec
+    is_active: bool
+    """It answers where no other is asked for, and new videos are encoded with it."""
+    encoded_videos: int
+    """Searchable videos that are encoded with it."""
+    videos: int
+    """Searchable videos that there are."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True if it knows every searchable video."""
+        return self.encoded_videos == self.videos
+
+
 class FileStamp(NamedTuple):
     """What tells without reading a file whether it changed since it was indexed."""
 
