@@ -122,7 +122,7 @@ def make_clips(folder: Path) -> list[Path]:
 
 def make_clip(path: Path, scenes: Sequence[Scene]) -> None:
     """Film scenes into one video file, H.264 where this FFmpeg has it, MPEG-4 elsewhere."""
-    _write(path, (picture for scene in scenes for picture in _film(scene)))
+    _write(path, (picture for scene in scenes for picture in film_scene(scene)))
 
 
 def make_reupload(path: Path, clip: Path) -> None:
@@ -136,9 +136,9 @@ def make_excerpt(path: Path, clip: Path, start_seconds: float, end_seconds: floa
     _write(
         path,
         chain(
-            _film(Scene("clock_motion.png", 3)),
+            film_scene(Scene("clock_motion.png", 3)),
             islice(_frames(clip), first, last),
-            _film(Scene("cell.png", 3, TOP, BOTTOM)),
+            film_scene(Scene("cell.png", 3, TOP, BOTTOM)),
         ),
     )
 
@@ -201,7 +201,7 @@ def _codec() -> str:
     return "mpeg4"
 
 
-def _film(scene: Scene) -> Iterator[Image]:
+def film_scene(scene: Scene) -> Iterator[Image]:
     """The pictures that the camera sees, evenly over the scene's time."""
     from PIL import Image, ImageOps
 
