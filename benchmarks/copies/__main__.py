@@ -2,6 +2,7 @@
 
 python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.parquet ...]
     [--limit N] [--split test] [--seed 0] [--edits-per-source 8] [--chains-per-source 2]
+    [--distractors 0]
 
 Writes library videos, queries and manifest.jsonl, which tells what each query shows. A run that was
 stopped goes on where it was.
@@ -40,6 +41,13 @@ def main() -> None:
     make.add_argument("--limit", type=int, default=None, metavar="N", help="sources at most")
     make.add_argument("--edits-per-source", type=int, default=Settings.edits_per_source)
     make.add_argument("--chains-per-source", type=int, default=Settings.chains_per_source)
+    make.add_argument(
+        "--distractors",
+        type=int,
+        default=Settings.distractors,
+        metavar="N",
+        help="further sources, each edited once into a query that is no copy",
+    )
     make.add_argument("--short-side", type=int, default=Format.short_side, help="pixels")
     arguments = parser.parse_args()
     settings = Settings(
@@ -49,6 +57,7 @@ def main() -> None:
         edits_per_source=arguments.edits_per_source,
         chains_per_source=arguments.chains_per_source,
         form=Format(short_side=arguments.short_side),
+        distractors=arguments.distractors,
     )
     try:
         sources = find_sources(arguments.sources)

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,10 @@ def generate(
     Raises:
         ValueError: the folder was made with other settings or sources, or there are too few.
     """
-    chosen = choose_sources(sources, split=settings.split, seed=settings.seed, limit=settings.limit)
+    chosen = _chosen(sources, settings)
     works = plan_works(chosen, settings)
     names = "\n".join(source.name for source in chosen)
-    record = {**asdict(settings), "sources": hashlib.sha256(names.encode()).hexdigest()[:16]}
+    record = {**settings.to_record(), "sources": hashlib.sha256(names.encode()).hexdigest()[:16]}
     for name in ("library", "queries"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     made = _already_made(folder, record)
@@ -83,6 +83,25 @@ def generate(
     ordered = tuple(entry for work in works for entry in made[work.name])
     write_manifest(folder, record, ordered)
     return ordered
+
+
+def _chosen(sources: Sequence[Source], settings: Settings) -> list[Source]:
+    """The sources of a plan, the further distractors last."""
+    split, seed = settings.split, settings.seed
+    if not settings.distractors:
+        return choose_sources(sources, split=split, seed=seed, limit=settings.limit)
+    if settings.limit is None:
+        raise ValueError("--distractors are taken after the sources of --limit: give both")
+    chosen = choose_sources(
+        sources, split=split, seed=seed, limit=settings.limit + settings.distractors
+    )
+    further = len(chosen) - settings.limit
+    if further < settings.distractors:
+        raise ValueError(
+            f"--distractors {settings.distractors}: the split {split!r} has {max(0, further)} "
+            f"sources after those of --limit {settings.limit}; give more videos, or ask for fewer"
+        )
+    return chosen
 
 
 def _already_made(folder: Path, settings: dict[str, Any]) -> dict[str, list[Entry]]:

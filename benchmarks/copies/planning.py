@@ -5,14 +5,15 @@ for work in plan_works(sources, settings):
 
 Of every seven sources, four are held by the library and copied, one is planted (a hard negative's
 counterpart in the library), and two are distractors: never in the library, they are the other
-video of edits that need one and the queries that must not be matched.
+video of edits that need one and the queries that must not be matched. Further sources
+(`Settings.distractors`) are one such query each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from benchmarks.copies.edits import EDITS, Step, draw_chain
 from benchmarks.copies.footage import Format
@@ -38,6 +39,16 @@ class Settings:
     """Single edits of each source; all of them take turns."""
     chains_per_source: int = 2
     form: Format = field(default_factory=Format)
+    distractors: int = 0
+    """Sources after those of ``limit``, each edited once into a query that is no copy: negatives
+    from many sources without a library as large."""
+
+    def to_record(self) -> dict[str, Any]:
+        """What the manifest says of them; as before where there are no further distractors."""
+        record = asdict(self)
+        if not self.distractors:
+            del record["distractors"]
+        return record
 
 
 @dataclass(frozen=True)
@@ -59,12 +70,15 @@ def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
     """Everything to make, in order.
 
     Args:
-        sources: already those of the split, in an order of the seed's.
+        sources: already those of the split, in an order of the seed's; the last ones are the
+            further distractors.
         settings: how much is made of each.
 
     Raises:
         ValueError: there are too few sources for every role.
     """
+    others = len(sources) - settings.distractors
+    sources, further = sources[: max(0, others)], sources[max(0, others) :]
     if len(sources) < len(_ROLES):
         raise ValueError(
             f"{len(_ROLES)} sources are needed in the split {settings.split!r}, got "
@@ -88,6 +102,10 @@ def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
         kind = NEGATIVE_KINDS[place % len(NEGATIVE_KINDS)]
         other = distractors[place % len(distractors)]
         works.append(Work(f"pair-{place:05d}-{kind}", "pair", source, (other,), (), kind))
+    names = list(EDITS)
+    for place, source in enumerate(further):
+        name = names[place % len(names)]
+        works.append(_work("edited", len(distractors) + place, source, name, distractors, settings))
     return works
 
 
@@ -105,14 +123,23 @@ def _edited(
         for turn in range(min(settings.edits_per_source, len(names)))
     ]
     chains = [f"chain-{number}" for number in range(settings.chains_per_source)]
-    donors = [one for one in distractors if one is not source]
-    works = []
-    for name in (*chosen, *chains):
-        random = random_of(settings.seed, "edit", source.name, name)
-        steps = (EDITS[name].draw(random),) if name in EDITS else draw_chain(random)
-        others: tuple[Source, ...] = ()
-        if any(EDITS[step.name].needs_donor for step in steps):
-            donor = number_of(settings.seed, "donor", source.name, name) % len(donors)
-            others = (donors[donor],)
-        works.append(Work(f"{kind}-{place:05d}-{name}", kind, source, others, steps))
-    return works
+    return [_work(kind, place, source, name, distractors, settings) for name in (*chosen, *chains)]
+
+
+def _work(
+    kind: Literal["copy", "edited"],
+    place: int,
+    source: Source,
+    name: str,
+    distractors: Sequence[Source],
+    settings: Settings,
+) -> Work:
+    """One edit, or the chain of a name, of one source."""
+    random = random_of(settings.seed, "edit", source.name, name)
+    steps = (EDITS[name].draw(random),) if name in EDITS else draw_chain(random)
+    others: tuple[Source, ...] = ()
+    if any(EDITS[step.name].needs_donor for step in steps):
+        donors = [one for one in distractors if one is not source]
+        donor = number_of(settings.seed, "donor", source.name, name) % len(donors)
+        others = (donors[donor],)
+    return Work(f"{kind}-{place:05d}-{name}", kind, source, others, steps)

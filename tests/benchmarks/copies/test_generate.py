@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,44 @@ def test_every_edit_gets_its_turn() -> None:
 def test_too_few_sources_are_refused() -> None:
     with pytest.raises(ValueError, match="7 sources are needed"):
         plan_works([VideoSource("one.mp4", Path("/one.mp4"))], Settings())
+
+
+def test_further_distractors_are_one_query_each_and_change_nothing_else() -> None:
+    sources = [VideoSource(f"{n}.mp4", Path(f"/{n}.mp4")) for n in range(90)]
+    before = plan_works(sources[:30], Settings(limit=30))
+    after = plan_works(sources, Settings(limit=30, distractors=60))
+    assert after[: len(before)] == before
+    further = after[len(before) :]
+    assert [work.source for work in further] == sources[30:]
+    assert {work.kind for work in further} == {"edited"}
+    assert {work.steps[0].name for work in further} == set(EDITS)
+    held = {work.source.name for work in before if work.kind in ("original", "pair")}
+    assert not held & {one.name for work in further for one in work.others}
+    assert len({work.name for work in after}) == len(after)
+    assert "distractors" not in Settings(limit=30).to_record()
+    assert Settings(limit=30, distractors=60).to_record()["distractors"] == 60
+
+
+def test_further_distractors_that_there_are_not_are_refused(
+    sources: list[Source], settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="after those of --limit 7"):
+        generate(tmp_path, sources, replace(settings, distractors=1000))
+    with pytest.raises(ValueError, match="give both"):
+        generate(tmp_path, sources, replace(settings, distractors=2, limit=None))
+
+
+def test_further_distractors_are_made_of_sources_after_the_limit(
+    made: Path, sources: list[Source], settings: Settings, tmp_path: Path
+) -> None:
+    generate(tmp_path, sources, replace(settings, distractors=2))
+    before, after = read_manifest(made), read_manifest(tmp_path)
+    assert after.settings["distractors"] == 2
+    assert after.entries[: len(before.entries)] == before.entries
+    further = after.entries[len(before.entries) :]
+    assert [one.negative for one in further] == ["edited", "edited"]
+    assert not {one.sources for one in further} & {one.sources for one in before.entries}
+    assert all(one.file(tmp_path).is_file() for one in further)
 
 
 def test_the_manifest_tells_what_the_files_show(made: Path) -> None:
