@@ -1,6 +1,6 @@
 """Which seconds of one video show which seconds of another, at what speed, forwards or backwards.
 
-query = FrameSequence(vectors, seconds)            # (N, D) float32 unit vectors, (N,) seconds
+query = FrameSequence(vectors, seconds, noise)     # (N, D) float32 unit vectors, (N,), (N,)
 for match in align(query, library):
     print(match.query, match.library, match.speed, match.score)
 
@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from vidseek.storage.types import TimeSpan
 
 LEAST_SIMILARITY = 0.5
-"""Frames whose cosine is below this are not the same. Depends on the descriptor: to be calibrated
-when there is one."""
+"""Frames whose cosine, less their noise, is below this are not the same. Depends on the descriptor:
+`copies.LEAST_SIMILARITY` is that of the one that ships."""
 SPEEDS = (0.5, 0.57, 0.67, 0.8, 0.9, 1.0, 1.11, 1.25, 1.5, 1.75, 2.0)
 """Library seconds a second of the query, forwards and backwards. The fit finds what is between."""
 LEAST_SPEED, MOST_SPEED = 0.45, 2.2
@@ -60,6 +60,8 @@ class FrameSequence:
     """(N, D) float32, L2-normalised; N may be 0."""
     seconds: NDArray[np.float64]
     """(N,) float64, ascending presentation times."""
+    noise: NDArray[np.float32] | None = None
+    """(N,) what is taken off a frame's cosines (`CopyDescriptor.noise`); nothing if None."""
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.seconds.shape != self.vectors.shape[:1]:
@@ -67,11 +69,19 @@ class FrameSequence:
                 f"FrameSequence needs (N, D) vectors and (N,) seconds, got {self.vectors.shape} "
                 f"and {self.seconds.shape}"
             )
+        if self.noise is not None and self.noise.shape != self.seconds.shape:
+            raise ValueError(
+                f"FrameSequence has {len(self)} frames but noise of shape {self.noise.shape}"
+            )
         if (np.diff(self.seconds) < 0).any():
             raise ValueError("FrameSequence needs its frames in order of time")
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def noise_of(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32] | float:
+        """What is taken off the cosines of some frames."""
+        return 0.0 if self.noise is None else self.noise[rows]
 
     @cached_property
     def spacing_seconds(self) -> float:
@@ -150,6 +160,24 @@ def align(
 # -- votes -----------------------------------------------------------------------------------------
 
 
+def strongest_votes(
+    query_seconds: NDArray[np.float64],
+    library_seconds: NDArray[np.float64],
+    strengths: NDArray[np.float64],
+    *,
+    width_seconds: float,
+) -> float:
+    """How much pairs of similar frames speak for the best line: what candidates are ranked by.
+
+    Args:
+        query_seconds: (H,) of each pair's frame of the query.
+        library_seconds: (H,) of its frame of the library's video.
+        strengths: (H,) what each says, 0 to 1.
+        width_seconds: how far from a line a pair still counts for it.
+    """
+    return _strongest_line(_Hits(query_seconds, library_seconds, strengths), width_seconds)[1]
+
+
 @dataclass(frozen=True)
 class _Hits:
     """Pairs of similar frames."""
@@ -188,7 +216,12 @@ def _find_hits(query: FrameSequence, library: FrameSequence, least: float) -> _H
     row_counts = np.zeros(len(query), np.intp)
     column_counts = np.zeros(len(library), np.intp)
     for start in range(0, len(query), block):
-        cosines = query.vectors[start : start + block] @ library.vectors.T
+        rows_here = slice(start, start + block)
+        cosines = query.vectors[rows_here] @ library.vectors.T
+        if query.noise is not None:
+            cosines -= query.noise[rows_here, None]
+        if library.noise is not None:
+            cosines -= library.noise
         above = cosines > least
         counts = np.count_nonzero(above, axis=1)
         row_counts[start : start + block] = counts
@@ -345,6 +378,7 @@ def _walk(base: FrameSequence, other: FrameSequence, line: _Line) -> _Walk:
     for step in (-2, -1, 0, 1):
         places = np.clip(after + step, 0, len(other) - 1)
         cosines = np.einsum("nd,nd->n", base.vectors[rows], other.vectors[places])
+        cosines -= base.noise_of(rows) + other.noise_of(places)
         near = np.abs(other.seconds[places] - expected) <= reach
         better = near & (cosines > best)
         best[better] = cosines[better]

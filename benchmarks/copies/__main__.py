@@ -19,7 +19,8 @@ from benchmarks.copies.footage import Format
 from benchmarks.copies.generate import generate
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.planning import Settings, Work
-from benchmarks.copies.sources import SPLITS, find_sources
+from benchmarks.copies.sources import find_sources
+from vidseek.encoders.training.copies.splits import SPLITS
 from vidseek.storage.errors import VidseekError
 
 

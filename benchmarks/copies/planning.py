@@ -17,8 +17,9 @@ from typing import Literal
 from benchmarks.copies.edits import EDITS, Step, draw_chain
 from benchmarks.copies.footage import Format
 from benchmarks.copies.negatives import NEGATIVE_KINDS, NegativeKind
-from benchmarks.copies.seeding import number_of, random_of
-from benchmarks.copies.sources import Source, Split
+from benchmarks.copies.seeding import random_of
+from benchmarks.copies.sources import Source
+from vidseek.encoders.training.copies.splits import Split, number_of
 
 _ROLES = ("library", "distractor", "library", "planted", "library", "library", "distractor")
 """In turn. Seven is odd, so that real and synthetic sources, which alternate, get all of them."""

@@ -12,36 +12,28 @@ from __future__ import annotations
 import functools
 import io
 import itertools
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.copies.footage import Footage, Format, cut, read_footage
-from benchmarks.copies.seeding import random_of, share_of
+from benchmarks.copies.seeding import random_of
 from benchmarks.copies.truth import Segment
+from vidseek.encoders.training.copies.splits import Split, picture_families, share_of, split_of
 from vidseek.encoders.video import probe
 from vidseek.indexer.discovery import discover
 
 if TYPE_CHECKING:
     import pyarrow
 
-Split = Literal["train", "background", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
-TRAIN_SHARE, BACKGROUND_SHARE = 0.5, 0.1
-"""The rest, four in ten, are for the test."""
 LONGEST_SECONDS = 30.0
 """Of a longer video, a part of this length is edited."""
 PICTURES_PER_SOURCE = 4
 """At most."""
-UNGROUPED_PICTURES = 3
-LARGEST_GROUP = 24
-"""Pictures of no group, and of groups so large that they are collections, are taken in threes."""
 SHOT_SECONDS = (3.0, 6.0)
 DIFFERENT_CORRELATION = 0.7
 """Two pictures of a group whose thumbnails correlate less are two views, not one picture twice."""
@@ -75,14 +67,6 @@ class Source(Protocol):
 
     def takes(self, form: Format) -> tuple[Footage, Footage] | None:
         """Two videos of one place that share no picture; None if it has no two different views."""
-
-
-def split_of(family: str, seed: int) -> Split:
-    """Which split a family is in."""
-    at = share_of(seed, "split", family)
-    if at < TRAIN_SHARE:
-        return "train"
-    return "background" if at < TRAIN_SHARE + BACKGROUND_SHARE else "test"
 
 
 @dataclass(frozen=True)
@@ -243,24 +227,10 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
 
 
 def _picture_groups(tables: Sequence[Path]) -> list[PanSource]:
-    groups: dict[str, list[Picture]] = defaultdict(list)
-    for table in tables:
-        import pyarrow.parquet as parquet
-
-        # A set is cut into NAME-0, NAME-1, and so may a group be: it must not get into two splits.
-        name = re.sub(r"-\d+$", "", table.stem)
-        column = parquet.read_table(table, columns=["group"]).column("group").to_pylist()
-        for row, group in enumerate(column):
-            groups[f"{name}/{group}" if group else f"{table.stem}/"].append(Picture(table, row))
-    sources = []
-    for name, pictures in groups.items():
-        if len(pictures) <= LARGEST_GROUP and not name.endswith("/"):
-            sources.append(PanSource(name, tuple(pictures[:PICTURES_PER_SOURCE])))
-            continue
-        for start in range(0, len(pictures), UNGROUPED_PICTURES):
-            some = tuple(pictures[start : start + UNGROUPED_PICTURES])
-            sources.append(PanSource(f"{name.rstrip('/')}/rows-{start}", some))
-    return sources
+    return [
+        PanSource(name, tuple(Picture(file, row) for file, row in rows[:PICTURES_PER_SOURCE]))
+        for name, rows in picture_families(tables).items()
+    ]
 
 
 def choose_sources(

@@ -81,7 +81,7 @@ class _Scores(nn.Module):
 def export_stem(path: Path) -> None:
     """Write the untouched stem: pictures (N, 260, 260, 3) uint8 to fine map and pooled features."""
     example = torch.zeros(2, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8)
-    _trace(
+    trace(
         _StemFeatures(load_imagenet_stem()),
         (example,),
         path,
@@ -97,7 +97,7 @@ def export_vision(
     vision = _for_tracing(vision)
     del vision.stem.classes  # only training asks for ImageNet's classes
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
-    _trace(
+    trace(
         _Frames(vision),
         (example,),
         path,
@@ -111,7 +111,7 @@ def export_temporal(temporal: Temporal, path: Path, *, int8: bool = True) -> Non
     """Write temporal attention: vectors (B, F, D), seconds (B, F), mask (B, F) to clips (B, D)."""
     temporal = _for_tracing(temporal)
     vectors = torch.randn(2, 3, temporal.config.projection_size)
-    _trace(
+    trace(
         temporal,
         (vectors, torch.arange(3.0).expand(2, 3).contiguous(), torch.ones(2, 3)),
         path,
@@ -129,7 +129,7 @@ def export_text(text: Text, tokenizer: str, path: Path, *, int8: bool = True) ->
     text = copy.deepcopy(text)
     text.bert.set_attn_implementation("eager")
     ids = torch.ones(2, 7, dtype=torch.int64)
-    _trace(
+    trace(
         text,
         (ids, ids),
         path,
@@ -150,7 +150,7 @@ def export_cross_modal(head: CrossModal, path: Path, *, int8: bool = True) -> No
         torch.ones(2, 3),
         torch.zeros(2),
     )
-    _trace(
+    trace(
         _Scores(head),
         example,
         path,
@@ -173,7 +173,7 @@ def _for_tracing(model: Any) -> Any:
     return model
 
 
-def _trace(
+def trace(
     module: nn.Module, example: tuple[Tensor, ...], path: Path, *, inputs: Axes, outputs: Axes
 ) -> None:
     """Write a module as one ONNX file; the named axes of inputs and outputs are of free length."""

@@ -10,6 +10,7 @@ bfloat16: on CPUs with AVX512-bf16 and no AMX their backward pass is 2.7 times s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ FINE_BLOCKS = 15
 FINE_CHANNELS, FINE_SIDE = 120, 17
 COARSE_CHANNELS, COARSE_SIDE = 352, 9
 POOLED_CHANNELS = 1280
+FIRST_CHANNELS = 32
 PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 
 
@@ -128,27 +130,32 @@ class InvertedResidual(nn.Module):
         return projected + features if self.residual else projected
 
 
+def make_blocks(stages: Sequence[StageSpec]) -> nn.ModuleList:
+    """The blocks of all stages, for a map of ``FIRST_CHANNELS`` channels."""
+    blocks: list[InvertedResidual] = []
+    channels = FIRST_CHANNELS
+    for stage in stages:
+        for index in range(stage.blocks):
+            blocks.append(
+                InvertedResidual(
+                    channels,
+                    stage.width,
+                    kernel=stage.kernel,
+                    stride=stage.stride if index == 0 else 1,
+                    expansion=stage.expansion,
+                )
+            )
+            channels = stage.width
+    return nn.ModuleList(blocks)
+
+
 class Stem(nn.Module):
     """EfficientNet-Lite2 up to its pooled features and ImageNet classes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = ConvNorm(3, 32, kernel=3, stride=2)
-        blocks: list[InvertedResidual] = []
-        channels = 32
-        for stage in LITE2_STAGES:
-            for index in range(stage.blocks):
-                blocks.append(
-                    InvertedResidual(
-                        channels,
-                        stage.width,
-                        kernel=stage.kernel,
-                        stride=stage.stride if index == 0 else 1,
-                        expansion=stage.expansion,
-                    )
-                )
-                channels = stage.width
-        self.blocks = nn.ModuleList(blocks)
+        self.first = ConvNorm(3, FIRST_CHANNELS, kernel=3, stride=2)
+        self.blocks = make_blocks(LITE2_STAGES)
         self.last = ConvNorm(COARSE_CHANNELS, POOLED_CHANNELS, kernel=1)
         self.classes = nn.Linear(POOLED_CHANNELS, 1000)
 
@@ -194,16 +201,18 @@ def load_imagenet_stem() -> Stem:
         imagenet_weights_path(), map_location="cpu", weights_only=True
     )
     stem = Stem()
-    stem.load_state_dict(_rename(source))
+    stem.load_state_dict(rename_imagenet_weights(source, LITE2_STAGES))
     return stem.eval()
 
 
-def _rename(source: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The package's names of weights turned into ours."""
+def rename_imagenet_weights(
+    source: dict[str, Tensor], stages: Sequence[StageSpec]
+) -> dict[str, Tensor]:
+    """The packages' names of weights turned into ours."""
     norms: dict[str, tuple[str, str]] = {}
     norms["_conv_stem"] = ("_bn0", "first")
     norms["_conv_head"] = ("_bn1", "last")
-    blocks = sum(stage.blocks for stage in LITE2_STAGES)
+    blocks = sum(stage.blocks for stage in stages)
     for index in range(blocks):
         theirs, ours = f"_blocks.{index}", f"blocks.{index}"
         norms[f"{theirs}._expand_conv"] = (f"{theirs}._bn0", f"{ours}.expand")

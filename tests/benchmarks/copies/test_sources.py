@@ -19,8 +19,8 @@ from benchmarks.copies.sources import (
     choose_sources,
     find_sources,
     look_different,
-    split_of,
 )
+from vidseek.encoders.training.copies.splits import split_of
 from vidseek.storage.errors import PathNotFoundError, VideoError
 
 

@@ -1,0 +1,183 @@
+"""The copy descriptor: a small vector a frame that survives edits, and knows nothing of meaning.
+
+    descriptor = CopyDescriptor()
+    vectors = descriptor.describe(frames)              # (N, H, W, 3) uint8 RGB to (N, 128) float32
+    surplus = vectors @ others.T - descriptor.noise(vectors)[:, None]
+
+Two beaches are near to each other for the semantic model and are no copies; an inverted, mirrored
+thumbnail of one of them is a copy and looks like nothing the semantic model knows. The descriptor
+is a model of its own, with files of its own: changing the semantic model never touches it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.encoders.preprocessing import squash
+from vidseek.encoders.runtime import Session, visual_session
+from vidseek.storage.errors import WeightsError
+
+NETWORK_FILE, BACKGROUND_FILE, MANIFEST_FILE = "copies.onnx", "copies-background.npy", "copies.json"
+FORMAT = 1
+FRAME_BATCH = 8
+FLAT_DEVIATION = 5.0
+"""Grey levels, of 255."""
+STEPS = 127
+"""A stored number is this many times the true one, rounded: int8."""
+NOISE_WEIGHT, NOISE_NEIGHBOURS = 1.0, 3
+"""Of score normalisation: how much of the mean similarity to the nearest background vectors is
+taken off. VSC 2022's baseline takes 1.2 of the nearest, its winner 1.5 of the ten nearest; chosen
+on training sources by `benchmarks/copies`."""
+
+
+class CopyDescriptor:
+    """The descriptor that ships with vidseek. Safe to use from several threads."""
+
+    def __init__(self, folder: Path = WEIGHTS_FOLDER, *, threads: int | None = None) -> None:
+        """Read the manifest; no weights yet.
+
+        Args:
+            folder: where the files lie.
+            threads: processor threads to compute with; all cores if None.
+
+        Raises:
+            WeightsError: the folder holds no descriptor of this version.
+        """
+        self._folder = folder
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        path = folder / MANIFEST_FILE
+        try:
+            self._manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{path}: cannot be read ({error}); reinstall vidseek") from error
+        if self._manifest.get("format") != FORMAT:
+            raise WeightsError(f"{path}: is of another version of vidseek; reinstall vidseek")
+
+    @property
+    def dimension(self) -> int:
+        """D: length of a vector."""
+        return int(self._manifest["dimension"])
+
+    @property
+    def picture_size(self) -> int:
+        """Side in pixels of the square picture that it sees."""
+        return int(self._manifest["picture_size"])
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the network's hash: vectors of others are not comparable."""
+        return str(self._manifest["files"][NETWORK_FILE])[:16]
+
+    def describe(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Describe frames one by one.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
+
+        Returns:
+            (N, D) float32, L2-normalised.
+
+        Raises:
+            ValueError: the frames are something else.
+            WeightsError: the weights are missing or damaged.
+        """
+        right = frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8
+        if not right or 0 in frames.shape[1:]:
+            raise ValueError(f"frames must be (N, H, W, 3) uint8, got {frames.shape}")
+        session = self._network()
+        vectors = np.empty((len(frames), self.dimension), np.float32)
+        for start in range(0, len(frames), FRAME_BATCH):
+            squares = squash(frames[start : start + FRAME_BATCH], self.picture_size)
+            (found,) = session.run(["vectors"], {"pictures": squares})
+            vectors[start : start + len(squares)] = found
+        return vectors
+
+    def noise(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a frame's similarity to anything is worth nothing up to: score normalisation.
+
+        A dark or empty frame is similar to many. Its mean similarity to the nearest of a background
+        that nothing is a copy of is taken off all its similarities (Pizzi et al., CVPR 2022,
+        section 5; VSC 2022).
+
+        Args:
+            vectors: (N, D).
+
+        Returns:
+            (N,) float32 to take off cosines.
+        """
+        nearest = np.partition(vectors @ self._background.T, -NOISE_NEIGHBOURS, axis=1)
+        mean: NDArray[np.float32] = nearest[:, -NOISE_NEIGHBOURS:].mean(1)
+        return NOISE_WEIGHT * mean
+
+    @cached_property
+    def _background(self) -> NDArray[np.float32]:
+        steps = np.load(io.BytesIO(self._read(BACKGROUND_FILE)), allow_pickle=False)
+        return unpacked(steps)
+
+    def _network(self) -> Session:
+        with self._lock:
+            if self._session is None:
+                self._session = visual_session(self._read(NETWORK_FILE), threads=self._threads)
+            return self._session
+
+    def _read(self, file: str) -> bytes:
+        path = self._folder / file
+        try:
+            blob = path.read_bytes()
+        except OSError as error:
+            raise WeightsError(
+                f"{path}: cannot be read ({error.strerror}); reinstall vidseek"
+            ) from error
+        if hashlib.sha256(blob).hexdigest() != self._manifest["files"][file]:
+            raise WeightsError(
+                f"{path}: is not the file that {MANIFEST_FILE} names; reinstall vidseek"
+            )
+        return blob
+
+
+def packed(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
+    """(N, D) unit vectors as they are stored: a quarter of the bytes, cosines off by < 0.01."""
+    return np.clip(np.round(vectors * STEPS), -STEPS, STEPS).astype(np.int8)
+
+
+def unpacked(steps: NDArray[np.int8]) -> NDArray[np.float32]:
+    """(N, D) float32 unit vectors again."""
+    vectors = steps.astype(np.float32)
+    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, 1e-6)
+
+
+def write_copy_manifest(folder: Path, *, dimension: int, picture_size: int) -> None:
+    """Describe the descriptor's files in a folder."""
+    files = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (NETWORK_FILE, BACKGROUND_FILE)
+    }
+    table = {
+        "format": FORMAT,
+        "dimension": dimension,
+        "picture_size": picture_size,
+        "files": files,
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+
+
+def is_flat(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(N,) True for frames of one colour, near enough: black, a fade. They match everything."""
+    # Every fourth pixel of every fourth row: enough to see that there is something.
+    grey = frames[:, ::4, ::4].astype(np.float32).mean(-1)
+    flat: NDArray[np.bool_] = grey.std(axis=(1, 2)) < FLAT_DEVIATION
+    return flat

@@ -1,0 +1,1 @@
+"""Training of the copy descriptor by self-supervision, from pictures and frames alone."""

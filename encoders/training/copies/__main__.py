@@ -1,0 +1,59 @@
+"""`python -m vidseek.encoders.training.copies COMMAND`: train and export the copy descriptor."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+DATA = Path("../shared/data")
+CACHE = Path(".cache/copies")
+RUN = Path(".cache/runs/copies")
+
+
+def main() -> None:
+    """Run one step from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vidseek.encoders.training.copies", description=__doc__
+    )
+    parser.add_argument("--data", type=Path, default=DATA, help="the data folder")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where pixels are kept")
+    parser.add_argument("--run", dest="folder", type=Path, default=RUN, help="the run's folder")
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("copies.toml"))
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("cache", help="keep the pixels ready").set_defaults(run=_cache)
+    commands.add_parser("train", help="train, or go on training").set_defaults(run=_train)
+    export = commands.add_parser("export", help="write the file that ships")
+    export.add_argument("--out", type=Path, help="in place of where it ships")
+    export.set_defaults(run=_export)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    arguments.run(arguments)
+
+
+def _cache(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.copies.pictures import cache_pictures
+    from vidseek.encoders.training.copies.settings import read_copy_settings
+
+    cache_pictures(arguments.data, arguments.cache, seed=read_copy_settings(arguments.config).seed)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.copies.pictures import open_pictures
+    from vidseek.encoders.training.copies.settings import read_copy_settings
+    from vidseek.encoders.training.copies.trainer import train_copies
+
+    train_copies(
+        read_copy_settings(arguments.config), open_pictures(arguments.cache), arguments.folder
+    )
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.copies.export import export_copies
+    from vidseek.encoders.training.copies.pictures import open_pictures
+
+    export_copies(arguments.folder, open_pictures(arguments.cache), arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Which pictures and videos train the copy descriptor, which are its background, which test it.
+
+    split_of("msrvtt/video7012", seed=0)             # 'train', 'background' or 'test'
+    picture_families([Path("msrvtt-0.parquet")])     # a family for every row
+
+A family is what looks alike: a video, a group of pictures. Its split is a function of its name and
+the seed alone: it does not change when other families come or go. The benchmark of copies
+(`benchmarks/copies`) takes its sources by the same function, so that none of them was trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+Split = Literal["train", "background", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+TRAIN_SHARE, BACKGROUND_SHARE = 0.5, 0.1
+"""The rest, four in ten, are for the test."""
+UNGROUPED_PICTURES = 3
+LARGEST_GROUP = 24
+"""Pictures of no group, and of groups so large that they are collections, are taken in threes."""
+
+
+def number_of(*parts: object) -> int:
+    """64 bits made of the parts' names, the same on every machine and in every run."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def share_of(*parts: object) -> float:
+    """A number from 0 to 1 (not reached) made of the parts' names, evenly spread."""
+    return number_of(*parts) / 2**64
+
+
+def split_of(family: str, seed: int) -> Split:
+    """Which split a family is in."""
+    at = share_of(seed, "split", family)
+    if at < TRAIN_SHARE:
+        return "train"
+    return "background" if at < TRAIN_SHARE + BACKGROUND_SHARE else "test"
+
+
+def picture_families(tables: Sequence[Path]) -> dict[str, list[tuple[Path, int]]]:
+    """The rows of Parquet files of pictures (column ``group``), by family, in order."""
+    import pyarrow.parquet as parquet
+
+    groups: dict[str, list[tuple[Path, int]]] = defaultdict(list)
+    for table in tables:
+        # A set is cut into NAME-0, NAME-1, and so may a group be: it must not get into two splits.
+        name = re.sub(r"-\d+$", "", table.stem)
+        column = parquet.read_table(table, columns=["group"]).column("group").to_pylist()
+        for row, group in enumerate(column):
+            groups[f"{name}/{group}" if group else f"{table.stem}/"].append((table, row))
+    families: dict[str, list[tuple[Path, int]]] = {}
+    for name, rows in groups.items():
+        if len(rows) <= LARGEST_GROUP and not name.endswith("/"):
+            families[name] = rows
+            continue
+        for start in range(0, len(rows), UNGROUPED_PICTURES):
+            part = rows[start : start + UNGROUPED_PICTURES]
+            families[f"{name.rstrip('/')}/rows-{start}"] = part
+    return families

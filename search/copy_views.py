@@ -1,0 +1,128 @@
+"""The parts of an upload's picture that may hold a copy: without borders, halves, quarters, a box.
+
+for view in composition_views(pictures):
+    view.name, view.pictures           # 'left half', (N, H, W, 3)
+
+The descriptor sees through most edits. Where the copy is a part of the picture, beside or on top of
+something else, that part has to be looked at alone (the views that VSC 2022's third place calls the
+largest gain; `research/copy-detection.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BORDER_DEVIATION = 4.0
+"""Rows and columns whose pixels differ less than this in every picture, and from picture to
+picture, are border: a bar of one colour."""
+LEAST_SHARE = 0.3
+"""Of a side: a box smaller than this shows too little."""
+MOTION_SHARE = 0.25
+"""Of the mean change at the place that changes most: what changes more is in the moving box."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of every picture."""
+
+    name: str
+    pictures: NDArray[np.uint8]
+    """(N, H, W, 3) uint8 RGB."""
+
+
+def composition_views(pictures: NDArray[np.uint8]) -> Iterator[View]:
+    """Parts to look at, those that are found in the picture first.
+
+    Args:
+        pictures: (N, H, W, 3) uint8 RGB, of one upload, in order of time; N at least 1.
+    """
+    inner = without_borders(pictures)
+    if inner is not None:
+        yield View("without borders", inner)
+        pictures = inner
+    box = moving_box(pictures)
+    if box is not None:
+        yield View("moving box", box)
+    height, width = pictures.shape[1:3]
+    for name, down, across in _PARTS:
+        top, bottom = (round(at * height) for at in down)
+        left, right = (round(at * width) for at in across)
+        if min(bottom - top, right - left) >= 16:
+            yield View(name, pictures[:, top:bottom, left:right])
+    # Turned last: rarest, and the dearest to look for.
+    yield View("upside down", pictures[:, ::-1])
+    yield View("turned left", np.rot90(pictures, 1, (1, 2)))
+    yield View("turned right", np.rot90(pictures, 3, (1, 2)))
+
+
+_PARTS: tuple[tuple[str, tuple[float, float], tuple[float, float]], ...] = (
+    ("left half", (0, 1), (0, 0.5)),
+    ("right half", (0, 1), (0.5, 1)),
+    ("upper half", (0, 0.5), (0, 1)),
+    ("lower half", (0.5, 1), (0, 1)),
+    ("middle", (0.17, 0.83), (0.17, 0.83)),
+    ("upper left", (0, 0.6), (0, 0.6)),
+    ("upper right", (0, 0.6), (0.4, 1)),
+    ("lower left", (0.4, 1), (0, 0.6)),
+    ("lower right", (0.4, 1), (0.4, 1)),
+    ("upper left quarter", (0, 0.5), (0, 0.5)),
+    ("upper right quarter", (0, 0.5), (0.5, 1)),
+    ("lower left quarter", (0.5, 1), (0, 0.5)),
+    ("lower right quarter", (0.5, 1), (0.5, 1)),
+)
+
+
+def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The pictures inside bars of one colour; None if there are no bars, or little else."""
+    grey = pictures.astype(np.float32).mean(-1)
+    rows = _is_inside(grey)
+    columns = _is_inside(grey.transpose(0, 2, 1))
+    if rows is None or columns is None or (rows == slice(None) and columns == slice(None)):
+        return None
+    inner = pictures[:, rows, columns]
+    sides = zip(inner.shape[1:3], pictures.shape[1:3], strict=True)
+    return None if any(now < LEAST_SHARE * before for now, before in sides) else inner
+
+
+def _is_inside(grey: NDArray[np.float32]) -> slice | None:
+    """The rows between plain bars above and below; None if every row is plain."""
+    deviation = np.sqrt(grey.var(axis=2).mean(axis=0))  # along a row
+    change = grey.mean(axis=2).std(axis=0)  # of a row from picture to picture
+    plain = (deviation < BORDER_DEVIATION) & (change < BORDER_DEVIATION)
+    inside = np.flatnonzero(~plain)
+    if len(inside) == 0:
+        return None
+    first, last = int(inside[0]), int(inside[-1]) + 1
+    trimmed = first + len(plain) - last
+    # A pixel or two of ringing at an edge is no bar.
+    return slice(None) if trimmed <= 0.03 * len(plain) else slice(first, last)
+
+
+def moving_box(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The part of the pictures that changes, where the rest stands still; None if there is none."""
+    if len(pictures) < 3:
+        return None
+    grey = pictures.astype(np.float32).mean(-1)
+    change = np.abs(np.diff(grey, axis=0)).mean(0)
+    most = float(np.quantile(change, 0.98))
+    if most < 2.0:
+        return None
+    spans = []
+    for axis in (1, 0):
+        moving = np.flatnonzero(change.mean(axis) > MOTION_SHARE * change.mean(axis).max())
+        spans.append((int(moving[0]), int(moving[-1]) + 1))
+    (top, bottom), (left, right) = spans
+    height, width = change.shape
+    shares = ((bottom - top) / height, (right - left) / width)
+    if min(shares) < LEAST_SHARE or shares[0] * shares[1] > 0.8:
+        return None
+    outside = change.sum() - change[top:bottom, left:right].sum()
+    rest = change.size - (bottom - top) * (right - left)
+    # Where all of it moves, there is no window.
+    if outside / max(rest, 1) > 0.5 * change[top:bottom, left:right].mean():
+        return None
+    return pictures[:, top:bottom, left:right]
