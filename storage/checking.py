@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, or_, select
 
+from vidseek.storage.copy_rows import SECONDS_BYTES
 from vidseek.storage.rows import read_spec
 from vidseek.storage.schema import (
     ClipFramesRow,
     ClipRow,
     ClipVectorRow,
+    CopyFramesRow,
     EncoderRow,
     LibraryRow,
     VideoRow,
@@ -35,6 +37,7 @@ def find_problems(connection: Connection) -> list[str]:
     for encoder_id, document in connection.execute(select(EncoderRow.id, EncoderRow.spec)).all():
         problems += _wrong_lengths(connection, encoder_id, document)
     problems += _incomplete_clips(connection)
+    problems += _wrong_copy_frames(connection)
     return problems
 
 
@@ -63,6 +66,19 @@ def _wrong_lengths(connection: Connection, encoder_id: int, document: str) -> li
     if frames:
         problems.append(f"the frames of {frames} clips of {spec.name} have the wrong length")
     return problems
+
+
+def _wrong_copy_frames(connection: Connection) -> list[str]:
+    row = CopyFramesRow
+    wrong = connection.execute(
+        select(func.count(row.video_id)).where(
+            or_(
+                func.length(row.seconds) != SECONDS_BYTES * row.frame_count,
+                func.length(row.vectors) != row.frame_count * row.dimension,
+            )
+        )
+    ).scalar_one()
+    return [f"the copy frames of {wrong} videos have the wrong length"] if wrong else []
 
 
 def _bare_clips(connection: Connection) -> int:

@@ -11,7 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, select
 
 from vidseek.storage.rows import read_spec
-from vidseek.storage.schema import ClipRow, ClipVectorRow, EncoderRow, LibraryRow, VideoRow
+from vidseek.storage.schema import (
+    ClipRow,
+    ClipVectorRow,
+    CopyFramesRow,
+    EncoderRow,
+    LibraryRow,
+    VideoRow,
+)
 from vidseek.storage.types import LibraryModel, LibraryStatistics, VideoState
 
 
@@ -40,6 +47,9 @@ def count_contents(connection: Connection) -> LibraryStatistics:
         .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
         .group_by(EncoderRow.fingerprint)
     ).all()
+    copy_videos = connection.execute(
+        select(func.count(CopyFramesRow.video_id)).join(VideoRow).where(indexed)
+    ).scalar_one()
     return LibraryStatistics(
         indexed=counts.get(VideoState.INDEXED, 0),
         missing=counts.get(VideoState.MISSING, 0),
@@ -50,6 +60,7 @@ def count_contents(connection: Connection) -> LibraryStatistics:
         video_bytes=int(size_bytes),
         database_bytes=_size_bytes(connection),
         vectors=dict(vectors),
+        copy_videos=copy_videos,
     )
 
 

@@ -29,6 +29,18 @@ from sqlalchemy import (
 )
 
 from vidseek.storage.connection import library_errors, reader, writer
+from vidseek.storage.copy_rows import (
+    PAGE,
+    copy_copy_frames,
+    described_ids,
+    insert_copy_frames,
+    read_copy_frames,
+    read_copy_matches,
+    recompare,
+    replace_copy_frames,
+    replace_copy_matches,
+    undescribed_by,
+)
 from vidseek.storage.counting import count_contents, count_models, unencoded_by
 from vidseek.storage.errors import LibraryError
 from vidseek.storage.filters import is_or_is_below, video_conditions
@@ -60,6 +72,8 @@ from vidseek.storage.schema import (
 from vidseek.storage.types import (
     Calibration,
     Clip,
+    CopyFrames,
+    CopyMatch,
     EncodedClip,
     EncoderSpec,
     FileStamp,
@@ -298,13 +312,23 @@ class Database:
 
     # Writing videos
 
-    def add_video(self, video: Video, clips: Sequence[EncodedClip], *, fingerprint: str) -> Video:
+    def add_video(
+        self,
+        video: Video,
+        clips: Sequence[EncodedClip],
+        *,
+        fingerprint: str,
+        copies: CopyFrames | None = None,
+        copies_fingerprint: str = "",
+    ) -> Video:
         """Store a video with its clips, in place of whatever was stored for its path.
 
         Args:
             video: as read; its id is ignored. A file that failed has state FAILED and no clips.
             clips: in order of time; vectors and tokens are kept as float16.
             fingerprint: the registered encoder that made them; unused where there are none.
+            copies: what is kept of its frames for finding copies; the id in it is ignored.
+            copies_fingerprint: the copy descriptor that made that.
 
         Returns:
             The video with its id.
@@ -321,10 +345,12 @@ class Database:
                 ids = insert_clips(connection, video_id, clips)
                 insert_vectors(connection, ids, clips, encoder.id, encoder.spec)
                 change.log(ids)
+            if copies is not None:
+                insert_copy_frames(connection, video_id, copies, copies_fingerprint)
             return replace(video, id=video_id)
 
     def add_copy(self, source_id: int, video: Video) -> Video:
-        """Store a second file with the same content: clips and vectors are copied.
+        """Store a second file with the same content: clips, vectors and copy frames are copied.
 
         Args:
             source_id: the video whose clips are copied.
@@ -336,6 +362,7 @@ class Database:
             _remove(change, taken)
             video_id = insert_video(connection, video)
             ids = copy_clips(connection, source_id, video_id)
+            copy_copy_frames(connection, source_id, video_id)
             change.log(ids)
             return replace(video, id=video_id)
 
@@ -388,6 +415,7 @@ class Database:
                 .values(path=str(path), size_bytes=size_bytes, modified_ns=modified_ns, state=now)
             )
             if state != now:
+                recompare(connection, [video_id])
                 change.log(clip_ids_of(connection, [video_id]))
 
     def set_state(self, video_ids: Collection[int], state: VideoState) -> None:
@@ -399,6 +427,8 @@ class Database:
                 other = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
                 changed.extend(connection.execute(select(VideoRow.id).where(other)).scalars())
                 connection.execute(update(VideoRow).where(other).values(state=state))
+            if state is VideoState.INDEXED:
+                recompare(connection, changed)
             change.log(clip_ids_of(connection, changed))
 
     def remove(self, video_ids: Collection[int]) -> int:
@@ -639,6 +669,77 @@ class Database:
             return [found[clip_id] for clip_id in wanted]
         except KeyError as error:
             raise LibraryError(f"{self._name} holds no frames of clip {error}: removed?") from None
+
+    # Finding copies
+
+    def add_copy_frames(self, frames: CopyFrames, fingerprint: str) -> None:
+        """Store what a copy descriptor made of a video's frames, in place of an earlier one's.
+
+        Matches that were found with the earlier one's are forgotten.
+
+        Raises:
+            LibraryError: the library holds no such video.
+        """
+        with self._writing() as change:
+            if not replace_copy_frames(change.connection, frames, fingerprint):
+                raise LibraryError(f"{self._name} holds no video {frames.video_id}: it was removed")
+
+    def copy_frames(
+        self, fingerprint: str, *, video_ids: Collection[int] | None = None
+    ) -> Iterator[CopyFrames]:
+        """What a copy descriptor made of INDEXED videos, by ascending id of the video.
+
+        Read a page at a time, each one transaction: a whole library need not fit into memory, and
+        what is found can be written in between. Inside ``snapshot`` it is one state.
+
+        Args:
+            fingerprint: the descriptor's.
+            video_ids: of these videos only; None for all.
+        """
+        if video_ids is None:
+            with self._reading() as connection:
+                video_ids = described_ids(connection, fingerprint)
+        for page in chunks(sorted(set(video_ids)), PAGE):
+            with self._reading() as connection:
+                found = read_copy_frames(connection, fingerprint, page)
+            yield from found
+
+    def videos_without_copy_frames(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that a copy descriptor has not described, by path."""
+        return self._videos(*undescribed_by(fingerprint))
+
+    def copies_to_compare(self, fingerprint: str) -> list[int]:
+        """Ids of INDEXED videos whose frames were not compared with the others', ascending."""
+        with self._reading() as connection:
+            return described_ids(connection, fingerprint, is_compared=False)
+
+    def add_copy_matches(self, video_id: int, matches: Sequence[CopyMatch]) -> None:
+        """Store what comparing a video with the others found, and that it was compared.
+
+        A pair of videos is stored once: what an earlier comparison of this video found goes, and so
+        do the matches of another video with this one where the new ones are of the same pair.
+
+        Args:
+            video_id: the video; it has copy frames.
+            matches: with this ``video_id`` in each.
+
+        Raises:
+            LibraryError: the library holds no copy frames of it.
+            ValueError: a match is another video's.
+        """
+        for match in matches:
+            if match.video_id != video_id:
+                raise ValueError(f"a match of video {match.video_id}, expected {video_id}")
+        with self._writing() as change:
+            if not replace_copy_matches(change.connection, video_id, matches):
+                raise LibraryError(
+                    f"{self._name} holds no copy frames of video {video_id}: it was removed"
+                )
+
+    def copy_matches(self) -> list[CopyMatch]:
+        """Parts of INDEXED videos that are copies of parts of others, by video and time."""
+        with self._reading() as connection:
+            return read_copy_matches(connection)
 
     # The vector index's source
 

@@ -250,7 +250,8 @@ def test_a_library_of_the_first_format_takes_a_second_model(tmp_path: Path) -> N
         expected = store.vector_index(SPEC).search(unit_vectors(2, 5), 5)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE changes DROP COLUMN fingerprint")
-        connection.execute("DROP TABLE calibrations")
+        for table in ("calibrations", "copy_frames", "copy_matches"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
 
