@@ -120,7 +120,7 @@ class CopyDescriptor:
         """
         nearest = np.partition(vectors @ self.background.T, -NOISE_NEIGHBOURS, axis=1)
         mean: NDArray[np.float32] = nearest[:, -NOISE_NEIGHBOURS:].mean(1)
-        return NOISE_WEIGHT * mean
+        return np.float32(NOISE_WEIGHT) * mean
 
     @cached_property
     def background(self) -> NDArray[np.float32]:
