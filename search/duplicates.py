@@ -108,17 +108,9 @@ def _compare(
             for match in align(looks[look], held_by_id[other], least_similarity=LEAST_SIMILARITY):
                 if match.score >= THRESHOLDS["normal"]:
                     # Whether it is mirrored is not looked for: pictures are not kept.
-                    found[asker].append(
-                        CopyMatch(
-                            asker,
-                            other,
-                            match.query,
-                            match.library,
-                            match.speed,
-                            match.score,
-                            False,
-                        )
-                    )
+                    spans = (match.query, match.library)
+                    kept = CopyMatch(asker, other, *spans, match.speed, match.score, False)
+                    found[asker].append(kept)
     return found
 
 

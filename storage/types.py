@@ -215,8 +215,8 @@ class CopyMatch:
             raise ValueError(f"CopyMatch is between two videos, got {self.video_id} twice")
         if not (math.isfinite(self.speed) and self.speed != 0 and math.isfinite(self.score)):
             raise ValueError(
-                f"CopyMatch needs a finite speed and score, and no speed of 0, got {self.speed} and "
-                f"{self.score}"
+                f"CopyMatch needs a finite speed other than 0 and a finite score, got {self.speed} "
+                f"and {self.score}"
             )
 
 
