@@ -157,9 +157,8 @@ def packed(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
 def unpacked(steps: NDArray[np.int8]) -> NDArray[np.float32]:
     """(N, D) float32 unit vectors again."""
     vectors = steps.astype(np.float32)
-    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.maximum(lengths, np.float32(1e-6))
-    return unit
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    return vectors
 
 
 def write_copy_manifest(folder: Path, *, dimension: int, picture_size: int) -> None:
