@@ -13,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, packed
 from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 from vidseek.storage.errors import UnreadableVideoError
-from vidseek.storage.types import Clip, EncodedClip, FrameBatch, FrameFeatures, TimeSpan
+from vidseek.storage.types import (
+    Clip,
+    CopyFrames,
+    EncodedClip,
+    FrameBatch,
+    FrameFeatures,
+    TimeSpan,
+)
 
 MOST_SECONDS_APART = 1.0
 """A frame of a clip may be replaced by one so near: the same bytes give the same pictures, but
@@ -30,12 +38,38 @@ class EncodedVideo:
     duration_seconds: float
     damaged: bool
     clips: tuple[EncodedClip, ...]
+    copies: CopyFrames | None
+    """For finding copies; None where no descriptor was given."""
+
+
+class DescribedFrames:
+    """What a copy descriptor makes of the frames of one video, batch by batch.
+
+    Frames of one colour are left out: black is a copy of every other black.
+    """
+
+    def __init__(self, descriptor: CopyDescriptor) -> None:
+        self._descriptor = descriptor
+        self._vectors = [np.empty((0, descriptor.dimension), np.int8)]
+        self._seconds = [np.empty(0, np.float64)]
+
+    def add(self, batch: FrameBatch) -> None:
+        """Describe frames that come after those before."""
+        shows = ~is_flat(batch.data)
+        if shows.any():
+            self._vectors.append(packed(self._descriptor.describe(batch.data[shows])))
+            self._seconds.append(batch.pts_seconds[shows])
+
+    def kept(self) -> CopyFrames:
+        """All of them until now, of a video that is not stored yet."""
+        return CopyFrames(0, np.concatenate(self._seconds), np.concatenate(self._vectors))
 
 
 def encode_video(
     decoded: DecodedVideo,
     encoder: Encoder,
     *,
+    descriptor: CopyDescriptor | None = None,
     on_batch: Callable[[VideoInfo, FrameBatch], None] | None = None,
 ) -> EncodedVideo:
     """Encode a video while it is being decoded.
@@ -43,21 +77,61 @@ def encode_video(
     Args:
         decoded: an item of ``DecodePool.read``; its batches are consumed.
         encoder: encodes frames and clips.
+        descriptor: describes the same frames, for finding copies.
         on_batch: called after each batch was encoded; whatever it raises ends the video.
 
     Raises:
         VideoError: the file cannot be read, or holds no frame.
     """
     signatures: list[NDArray[np.float32]] = []
+    described = None if descriptor is None else DescribedFrames(descriptor)
 
     def look(info: VideoInfo, batch: FrameBatch) -> None:
         signatures.append(frame_signatures(batch.data))
+        if described is not None:
+            described.add(batch)
         if on_batch is not None:
             on_batch(info, batch)
 
     frames, times = _encode_frames(decoded, encoder, look)
     clips = _cut(encoder, frames, times, np.concatenate(signatures), decoded.span)
-    return EncodedVideo(decoded.info, decoded.duration_seconds, decoded.damaged, clips)
+    return EncodedVideo(
+        info=decoded.info,
+        duration_seconds=decoded.duration_seconds,
+        damaged=decoded.damaged,
+        clips=clips,
+        copies=None if described is None else described.kept(),
+    )
+
+
+def describe_video(
+    decoded: DecodedVideo,
+    descriptor: CopyDescriptor,
+    *,
+    on_batch: Callable[[VideoInfo, FrameBatch], None],
+) -> CopyFrames:
+    """Describe the frames of a video for finding copies, and do nothing else with it.
+
+    Args:
+        decoded: an item of ``DecodePool.read``; its batches are consumed.
+        descriptor: describes frames.
+        on_batch: called after each batch was described; whatever it raises ends the video.
+
+    Raises:
+        VideoError: the file cannot be read, or holds no frame.
+    """
+    info = decoded.info
+    described = DescribedFrames(descriptor)
+    frames = 0
+    for batch in decoded.batches():
+        if len(batch) == 0:
+            continue
+        described.add(batch)
+        frames += len(batch)
+        on_batch(info, batch)
+    if frames == 0:
+        raise UnreadableVideoError("no frame of it could be decoded", path=decoded.path)
+    return described.kept()
 
 
 def encode_same_clips(

@@ -20,12 +20,14 @@ from itertools import chain
 from pathlib import Path
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.encoders.registry import name_of
 from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
+from vidseek.indexer.describing import Describer
 from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
 from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
-from vidseek.indexer.progress import ProgressMeter
+from vidseek.indexer.progress import ProgressMeter, meter_of
 from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
 from vidseek.indexer.reencoding import Reencoder, Stopped
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
@@ -49,11 +51,26 @@ class Indexer:
     """Indexes files and folders into one library with one encoder."""
 
     def __init__(
-        self, store: LibraryStore, encoder: Encoder, *, options: IndexOptions | None = None
+        self,
+        store: LibraryStore,
+        encoder: Encoder,
+        *,
+        options: IndexOptions | None = None,
+        descriptor: CopyDescriptor | None = None,
     ) -> None:
+        """Prepare runs.
+
+        Args:
+            store: the library.
+            encoder: what makes vectors of frames and clips.
+            options: how to index.
+            descriptor: describes the same frames for finding copies; without one nothing is kept
+                for that.
+        """
         self._store = store
         self._encoder = encoder
         self._options = options or IndexOptions()
+        self._descriptor = descriptor
 
     def run(
         self,
@@ -86,7 +103,7 @@ class Indexer:
         )
         with self._store.writing():
             claim_encoder(self._store, self._encoder)
-            run = _Run(self._store, self._encoder, self._options, discovery)
+            run = _Run(self._store, self._encoder, self._options, discovery, self._descriptor)
             return run.execute(started, on_progress, should_stop or (lambda: False))
 
 
@@ -123,13 +140,19 @@ class _Run:
     """The state of one run: counters, failures, and what is in flight."""
 
     def __init__(
-        self, store: LibraryStore, encoder: Encoder, options: IndexOptions, discovery: Discovery
+        self,
+        store: LibraryStore,
+        encoder: Encoder,
+        options: IndexOptions,
+        discovery: Discovery,
+        descriptor: CopyDescriptor | None,
     ) -> None:
         self._store = store
         self._database = store.database
         self._encoder = encoder
         self._options = options
         self._discovery = discovery
+        self._descriptor = descriptor
         self._indexed = self._unchanged = self._moved = 0
         self._failed: list[FailedFile] = list(discovery.problems)
         self._in_flight: deque[HashedFile] = deque()
@@ -164,6 +187,7 @@ class _Run:
             self._index(comparison.changed)
             self._meter.finish()
             caught_up = self._catch_up(on_progress)
+            self._describe(on_progress)
             missing = mark_missing(self._database, self._discovery, prune=self._options.prune)
             self._tidy(changed=bool(comparison.changed) or caught_up)
         except Stopped:
@@ -198,20 +222,10 @@ class _Run:
 
     def _catch_up(self, on_progress: Callable[[IndexProgress], None] | None) -> bool:
         """Encode what only other models know: videos that were away when this one was added."""
-        found = {os.fspath(file.path) for file in self._discovery.files}
-        behind = [
-            video
-            for video in self._database.unencoded(self._encoder.spec.fingerprint)
-            if os.fspath(video.path) in found
-        ]
+        behind = self._found(self._database.unencoded(self._encoder.spec.fingerprint))
         if not behind:
             return False
-        meter = ProgressMeter(
-            on_progress,
-            files_total=len(behind),
-            files_settled=0,
-            bytes_total=sum(video.size_bytes for video in behind),
-        )
+        meter = meter_of(behind, on_progress)
         again = Reencoder(
             self._store,
             self._encoder,
@@ -227,6 +241,35 @@ class _Run:
             self._caught_up_seconds = meter.video_seconds
             meter.finish()
         return True
+
+    def _describe(self, on_progress: Callable[[IndexProgress], None] | None) -> None:
+        """Describe what an older vidseek, or one with another descriptor, has indexed."""
+        if self._descriptor is None:
+            return
+        waiting = self._database.videos_without_copy_frames(self._descriptor.fingerprint)
+        behind = self._found(waiting)
+        if not behind:
+            return
+        meter = meter_of(behind, on_progress)
+        describer = Describer(
+            self._database,
+            self._descriptor,
+            workers=self._options.workers or default_workers(),
+            short_side=self._encoder.spec.image_size,
+            meter=meter,
+            check_stop=self._check_stop,
+        )
+        try:
+            describer.run(behind)
+        finally:
+            meter.finish()
+
+    def _found(self, videos: Sequence[Video]) -> list[Video]:
+        """Those of the videos that this run is about."""
+        if not videos:
+            return []
+        found = {os.fspath(file.path) for file in self._discovery.files}
+        return [video for video in videos if os.fspath(video.path) in found]
 
     def _jobs(self, hashes: HashAhead) -> Iterator[DecodeJob]:
         """Settle what can be settled by its hash; what is left has to be decoded."""
@@ -263,7 +306,9 @@ class _Run:
 
         thumbnails: list[float] = []
         try:
-            encoded = encode_video(decoded, self._encoder, on_batch=on_batch)
+            encoded = encode_video(
+                decoded, self._encoder, descriptor=self._descriptor, on_batch=on_batch
+            )
             self._keep_thumbnails(hashed.content_hash, thumbnails, encoded)
         except VideoError as error:
             self._bad_content[hashed.content_hash] = error.reason
@@ -303,7 +348,13 @@ class _Run:
             codec=info.codec,
             damaged=encoded.damaged,
         )
-        self._database.add_video(video, encoded.clips, fingerprint=self._encoder.spec.fingerprint)
+        self._database.add_video(
+            video,
+            encoded.clips,
+            fingerprint=self._encoder.spec.fingerprint,
+            copies=encoded.copies,
+            copies_fingerprint="" if self._descriptor is None else self._descriptor.fingerprint,
+        )
         self._indexed += 1
         self._clips_to_fold += len(encoded.clips)
         if self._clips_to_fold >= _FOLD_EVERY_CLIPS:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vidseek.indexer.report import IndexProgress
+from vidseek.storage.types import Video
 
 _REPORT_EVERY_SECONDS = 0.1
 _ESTIMATE_AFTER_SECONDS = 0.5
+
+
+def meter_of(
+    videos: Sequence[Video], callback: Callable[[IndexProgress], None] | None
+) -> ProgressMeter:
+    """A meter for videos of the library that are looked at once more."""
+    return ProgressMeter(
+        callback,
+        files_total=len(videos),
+        files_settled=0,
+        bytes_total=sum(video.size_bytes for video in videos),
+    )
 
 
 class ProgressMeter:

@@ -94,7 +94,7 @@ class Reencoder:
             self._check_stop()
             if video.id in self._done:
                 continue
-            if (reason := _why_unusable(video)) is not None:
+            if (reason := why_unusable(video)) is not None:
                 self._fail(video, reason)
                 continue
             clips = self._database.clips(video.id)
@@ -124,7 +124,7 @@ class Reencoder:
             self._fail(video, f"unexpected {type(error).__name__}: {error}".splitlines()[0])
         else:
             # Asked again: what was read may be half of a file that was being replaced.
-            if (reason := _why_unusable(video)) is not None:
+            if (reason := why_unusable(video)) is not None:
                 self._fail(video, reason)
                 return
             self._keep(video, encoded)
@@ -153,7 +153,7 @@ class Reencoder:
         self._meter.settle(video.size_bytes, failed=True)
 
 
-def _why_unusable(video: Video) -> str | None:
+def why_unusable(video: Video) -> str | None:
     """Why a file is not the one whose clips the library holds; None if it is."""
     try:
         status = video.path.stat()

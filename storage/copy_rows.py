@@ -104,9 +104,9 @@ def read_copy_frames(
             row.fingerprint == fingerprint,
             VideoRow.state == VideoState.INDEXED,
         )
-        .order_by(row.video_id)
     )
-    return [_unpacked(*found) for found in rows]
+    # Put in order here: SQLite would copy the blobs to sort them, which takes four times as long.
+    return sorted((_unpacked(*found) for found in rows), key=lambda frames: frames.video_id)
 
 
 def _unpacked(

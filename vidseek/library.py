@@ -292,6 +292,7 @@ class Library:
             PathNotFoundError: one of the paths does not exist.
             LibraryLockedError: another process is writing to the library.
         """
+        from vidseek.encoders.copy_descriptor import CopyDescriptor
         from vidseek.encoders.video import SamplingPlan
         from vidseek.indexer import Indexer, IndexOptions
 
@@ -304,7 +305,8 @@ class Library:
             retry_failed=retry_failed,
         )
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
-        return Indexer(self._store, self.encoder, options=options).run(
+        indexer = Indexer(self._store, self.encoder, options=options, descriptor=CopyDescriptor())
+        return indexer.run(
             [absolute(path) for path in given], on_progress=on_progress, should_stop=should_stop
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 
+from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import VideoState
@@ -27,7 +28,7 @@ VIDEOS = 30
 MARK = "VIDSEEK_TEST_RUN"
 
 
-def start(script: str, *arguments: Path) -> subprocess.Popen[str]:
+def start(script: str, *arguments: Path | str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(HERE / script), *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -148,6 +149,21 @@ def test_a_run_killed_twenty_times_ends_with_the_library_of_one_that_was_not(man
     for found, expected in zip(hits(killed), hits(whole), strict=True):
         assert found == pytest.approx(expected, abs=1e-4)
     assert thumbnails == len(list((whole / "thumbnails").rglob("*")))  # no orphans are left
+
+
+def test_a_killed_run_leaves_no_video_without_its_copy_frames(many, tmp_path):
+    library, chance = tmp_path / "library", random.Random(5)
+    fingerprint = CopyDescriptor().fingerprint
+    for _ in range(4):
+        process = start("index_in_process.py", library, many, "describe")
+        kill_at(process, chance.randint(3, 6), chance.uniform(0.0, 0.05))
+        if library.exists():
+            assert_whole_videos_only(library)
+            with LibraryStore.open(library) as store:
+                assert store.database.videos_without_copy_frames(fingerprint) == []
+    wait_for_end_of_decoders(library)
+    with LibraryStore.open(library) as store:
+        assert 0 < store.database.statistics().copy_videos < VIDEOS
 
 
 def test_another_process_searches_while_a_run_goes_on(many, tmp_path):
