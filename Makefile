@@ -54,6 +54,7 @@ format: $(FULL)/.ready
 	$(FULL)/bin/ruff check --fix .
 
 bench: bench-retrieval
+	$(FULL)/bin/python -m benchmarks.confidence
 	$(FULL)/bin/python -m benchmarks.indexing
 	$(FULL)/bin/python -m benchmarks.decoding
 	$(FULL)/bin/python -m benchmarks.shots

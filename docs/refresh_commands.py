@@ -16,7 +16,7 @@ import typer
 from vidseek.cli.app import app
 
 PAGE = Path(__file__).with_name("commands.md")
-_BLOCK = re.compile(r"<!-- options: (?P<command>\S+) -->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- options: (?P<command>[^>]+) -->\n.*?<!-- end -->", re.DOTALL)
 _PATTERN = re.compile(r"'[^' ]*\*[^' ]*'")
 
 
@@ -24,6 +24,8 @@ def refreshed(page: str) -> str:
     """The page with every table written anew."""
     group: Any = typer.main.get_command(app)
     commands = {"vidseek": group, **group.commands}
+    for name, command in commands["model"].commands.items():
+        commands[f"model {name}"] = command
     return _BLOCK.sub(lambda block: _block(commands, block["command"]), page)
 
 

@@ -6,16 +6,20 @@ them (a few kilobytes a frame), so a long video needs little more than a short o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures
+from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 from vidseek.storage.errors import UnreadableVideoError
-from vidseek.storage.types import EncodedClip, FrameBatch, FrameFeatures, TimeSpan
+from vidseek.storage.types import Clip, EncodedClip, FrameBatch, FrameFeatures, TimeSpan
+
+MOST_SECONDS_APART = 1.0
+"""A frame of a clip may be replaced by one so near: the same bytes give the same pictures, but
+another version of the decoder may find a damaged one where there was a good one."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,66 @@ def encode_video(
     Raises:
         VideoError: the file cannot be read, or holds no frame.
     """
+    signatures: list[NDArray[np.float32]] = []
+
+    def look(info: VideoInfo, batch: FrameBatch) -> None:
+        signatures.append(frame_signatures(batch.data))
+        if on_batch is not None:
+            on_batch(info, batch)
+
+    frames, times = _encode_frames(decoded, encoder, look)
+    clips = _cut(encoder, frames, times, np.concatenate(signatures), decoded.span)
+    return EncodedVideo(decoded.info, decoded.duration_seconds, decoded.damaged, clips)
+
+
+def encode_same_clips(
+    decoded: DecodedVideo,
+    encoder: Encoder,
+    clips: Sequence[Clip],
+    *,
+    on_batch: Callable[[VideoInfo, FrameBatch], None],
+) -> dict[int, EncodedClip]:
+    """Encode the clips that a video was cut into before, by their frames.
+
+    Args:
+        decoded: an item of ``DecodePool.read`` whose job asks for the times of the clips' frames;
+            its batches are consumed.
+        encoder: encodes frames and clips.
+        clips: of the video, at least one.
+        on_batch: called after each batch was encoded; whatever it raises ends the video.
+
+    Returns:
+        The clips by their id.
+
+    Raises:
+        VideoError: the file cannot be read, or one of the frames is not there any more.
+    """
+    found, times = _encode_frames(decoded, encoder, on_batch)
+    wanted = np.concatenate([np.asarray(clip.frame_seconds) for clip in clips])
+    rows = nearest(times, wanted)
+    apart = np.abs(times[rows] - wanted)
+    if apart.max() > MOST_SECONDS_APART:
+        lost = float(wanted[apart.argmax()])
+        raise UnreadableVideoError(
+            f"its picture at {lost:.1f} s cannot be decoded any more", path=decoded.path
+        )
+    frames = found[rows]
+    ends = np.cumsum([len(clip.frame_seconds) for clip in clips]).tolist()
+    parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    vectors = encoder.encode_clips(frames, wanted, parts)
+    return {
+        clip.id: EncodedClip(clip.span, clip.frame_seconds, vector, frames[part])
+        for clip, part, vector in zip(clips, parts, vectors, strict=True)
+    }
+
+
+def _encode_frames(
+    decoded: DecodedVideo, encoder: Encoder, on_batch: Callable[[VideoInfo, FrameBatch], None]
+) -> tuple[FrameFeatures, NDArray[np.float64]]:
+    """Features of the N frames that come, and their times (N,)."""
     info = decoded.info
     vectors: list[NDArray[np.float32]] = []
     tokens: list[NDArray[np.float16]] = []
-    signatures: list[NDArray[np.float32]] = []
     times: list[NDArray[np.float64]] = []
     for batch in decoded.batches():
         if len(batch) == 0:
@@ -56,16 +116,13 @@ def encode_video(
         vectors.append(features.vectors)
         # Half precision is what the library stores; a day of video has 86,400 frames.
         tokens.append(features.tokens.astype(np.float16))
-        signatures.append(frame_signatures(batch.data))
         # A copy: the times may be a view into the buffer that holds the frames too.
         times.append(batch.pts_seconds.copy())
-        if on_batch is not None:
-            on_batch(info, batch)
+        on_batch(info, batch)
     if not times:
         raise UnreadableVideoError("no frame of it could be decoded", path=decoded.path)
     frames = FrameFeatures(np.concatenate(vectors), np.concatenate(tokens).astype(np.float32))
-    clips = _cut(encoder, frames, np.concatenate(times), np.concatenate(signatures), decoded.span)
-    return EncodedVideo(info, decoded.duration_seconds, decoded.damaged, clips)
+    return frames, np.concatenate(times)
 
 
 def _cut(

@@ -8,7 +8,7 @@ encoder = create_encoder("hf:openai/clip-vit-base-patch16", confirm_download=ask
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vidseek.encoders.base import Encoder
@@ -24,6 +24,10 @@ def _builtin(threads: int | None) -> Encoder:
 
 
 _FACTORIES: dict[str, Callable[[int | None], Encoder]] = {"builtin": _builtin}
+
+
+_LEAST_DIGITS = 4
+"""So many digits of a fingerprint must be given to name a model by them."""
 
 
 def encoder_names() -> list[str]:
@@ -50,8 +54,9 @@ def model_folder(name: str) -> Path | None:
     if len(Path(name).parts) > 1:
         raise UnknownEncoderError(
             f"there is no model at {folder}: if it was moved, put it back, or name its new place "
-            "once with `vidseek index --model FOLDER PATH`; if it was deleted, index into a new "
-            "library"
+            "once with `vidseek index --model FOLDER PATH` or `vidseek model add FOLDER`; if it "
+            "was deleted, search with another model of the library (`vidseek model list`), or add "
+            "one"
         )
     return None
 
@@ -62,6 +67,37 @@ def name_of(spec: EncoderSpec) -> str:
     A model of others is known by where it lies, which is no part of what its vectors depend on.
     """
     return spec.revision if spec.name.startswith("hub:") else spec.name
+
+
+def find_specs(name: str, specs: Sequence[EncoderSpec]) -> list[EncoderSpec]:
+    """Those of some encoders that a name means; nothing is loaded or downloaded.
+
+    Args:
+        name: what ``create_encoder`` takes, or a fingerprint or its first digits.
+        specs: the encoders of a library.
+
+    Returns:
+        None, one, or several: a folder whose weights were replaced, two commits of a repository.
+    """
+    folder = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links stay
+    exact = [spec for spec in specs if name_of(spec) in (name, folder)]
+    if exact:
+        return exact
+    from vidseek.encoders.hub.catalogue import find_model
+    from vidseek.encoders.hub.source import PREFIX
+
+    known = find_model(name)
+    wanted = name if known is None else f"{PREFIX}{known.repository}"
+    if wanted.startswith(PREFIX):
+        repository, _, revision = wanted.partition("@")
+        return [
+            spec
+            for spec in specs
+            if name_of(spec).partition("@")[0] == repository
+            and name_of(spec).partition("@")[2].startswith(revision)
+        ]
+    digits = len(name) >= _LEAST_DIGITS
+    return [spec for spec in specs if digits and spec.fingerprint.startswith(name.lower())]
 
 
 def create_encoder(

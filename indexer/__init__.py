@@ -1,6 +1,21 @@
 """Keeping a library up to date: find files, decode and encode them, write what was found."""
 
 from vidseek.indexer.indexer import Indexer
-from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
+from vidseek.indexer.models import add_model
+from vidseek.indexer.report import (
+    FailedFile,
+    IndexOptions,
+    IndexProgress,
+    IndexReport,
+    ModelReport,
+)
 
-__all__ = ["FailedFile", "IndexOptions", "IndexProgress", "IndexReport", "Indexer"]
+__all__ = [
+    "FailedFile",
+    "IndexOptions",
+    "IndexProgress",
+    "IndexReport",
+    "Indexer",
+    "ModelReport",
+    "add_model",
+]

@@ -21,11 +21,13 @@ from pathlib import Path
 
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
+from vidseek.encoders.registry import name_of
 from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
 from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
+from vidseek.indexer.reencoding import Reencoder, Stopped
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
 from vidseek.storage.errors import (
     EncoderError,
@@ -101,18 +103,20 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
     elif active.fingerprint != encoder.spec.fingerprint:
         spec = encoder.spec
         what = "other weights of it" if active.name == spec.name else f"the encoder {spec.name}"
+        held = any(one.fingerprint == spec.fingerprint for one in store.database.encoders())
+        step = (
+            "switch to this one: `vidseek model switch"
+            if held
+            else ("encode the library with this one: `vidseek model add")
+        )
         raise EncoderError(
             f"{store.folder} was made with the encoder {active.name} ({active.revision}, "
             f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
-            "their vectors cannot be compared: use that one, or index into a new library"
+            f"their vectors cannot be compared: use that one, or {step} {name_of(spec)}`"
         )
     elif active != encoder.spec:
         # The same vectors under another name (its folder was moved), or revised words.
         store.database.register_encoder(encoder.spec)
-
-
-class _Stopped(Exception):  # noqa: N818 - no error: somebody asked
-    """Unwinds to the run when it was asked to stop."""
 
 
 class _Run:
@@ -132,6 +136,7 @@ class _Run:
         self._deferred: list[FoundFile] = []
         self._bad_content: dict[str, str] = {}
         self._clips_to_fold = 0
+        self._caught_up_seconds = 0.0
 
     def execute(
         self,
@@ -157,18 +162,20 @@ class _Run:
         missing, interrupted = 0, False
         try:
             self._index(comparison.changed)
+            self._meter.finish()
+            caught_up = self._catch_up(on_progress)
             missing = mark_missing(self._database, self._discovery, prune=self._options.prune)
-            self._tidy(changed=bool(comparison.changed))
-        except _Stopped:
+            self._tidy(changed=bool(comparison.changed) or caught_up)
+        except Stopped:
             interrupted = True
-        self._meter.finish()
+            self._meter.finish()
         return IndexReport(
             indexed=self._indexed,
             unchanged=self._unchanged,
             moved=self._moved,
             missing=missing,
             failed=tuple(self._failed),
-            video_seconds=self._meter.video_seconds,
+            video_seconds=self._meter.video_seconds + self._caught_up_seconds,
             seconds=time.monotonic() - started,
             interrupted=interrupted,
         )
@@ -188,6 +195,38 @@ class _Run:
                             self._in_flight.popleft()
             # Files that hold the same bytes as one that was in flight: by now that one is stored.
             files, self._deferred = self._deferred, []
+
+    def _catch_up(self, on_progress: Callable[[IndexProgress], None] | None) -> bool:
+        """Encode what only other models know: videos that were away when this one was added."""
+        found = {os.fspath(file.path) for file in self._discovery.files}
+        behind = [
+            video
+            for video in self._database.unencoded(self._encoder.spec.fingerprint)
+            if os.fspath(video.path) in found
+        ]
+        if not behind:
+            return False
+        meter = ProgressMeter(
+            on_progress,
+            files_total=len(behind),
+            files_settled=0,
+            bytes_total=sum(video.size_bytes for video in behind),
+        )
+        again = Reencoder(
+            self._store,
+            self._encoder,
+            workers=self._options.workers or default_workers(),
+            meter=meter,
+            check_stop=self._check_stop,
+        )
+        try:
+            again.run(behind)
+        finally:
+            self._indexed += again.encoded
+            self._failed += again.failed
+            self._caught_up_seconds = meter.video_seconds
+            meter.finish()
+        return True
 
     def _jobs(self, hashes: HashAhead) -> Iterator[DecodeJob]:
         """Settle what can be settled by its hash; what is left has to be decoded."""
@@ -229,7 +268,7 @@ class _Run:
         except VideoError as error:
             self._bad_content[hashed.content_hash] = error.reason
             self._fail(hashed, error.reason)
-        except (LibraryError, EncoderError, _Stopped):
+        except (LibraryError, EncoderError, Stopped):
             raise
         except Exception as error:  # one bad file never ends a run, whatever it makes us stumble on
             logger.exception("%s: unexpected error", os.fsencode(path))
@@ -340,7 +379,7 @@ class _Run:
 
     def _check_stop(self) -> None:
         if self._should_stop():
-            raise _Stopped
+            raise Stopped
 
 
 def default_workers() -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidseek.encoders.video import SamplingPlan
+from vidseek.storage.types import LibraryModel
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,26 @@ class IndexReport:
     """Stored videos below the given paths whose files are gone (removed, with ``prune``)."""
     failed: tuple[FailedFile, ...]
     """Every file that is not searchable, also those that failed in an earlier run."""
+    video_seconds: float
+    """Length of the videos that were encoded in this run."""
+    seconds: float
+    """Wall time of the run."""
+    interrupted: bool
+    """True if it was asked to stop before the end; the next run goes on from there."""
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What adding a model did."""
+
+    model: LibraryModel
+    """As it stands at the end."""
+    encoded: int
+    """Videos that were encoded in this run."""
+    failed: tuple[FailedFile, ...]
+    """Videos that could not be encoded; the library's other models go on finding them."""
+    switched: bool
+    """True if it is the active model now and was not before."""
     video_seconds: float
     """Length of the videos that were encoded in this run."""
     seconds: float

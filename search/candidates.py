@@ -65,12 +65,15 @@ class Scope:
         """How many clips may answer."""
         return len(self.index) if self.allowed is None else len(self.allowed)
 
+    def clip_ids(self) -> NDArray[np.int64]:
+        """Ids of the clips that may answer."""
+        if self.allowed is not None:
+            return self.allowed
+        return self.store.database.clip_ids(VideoFilter(), self.encoder.spec.fingerprint)
+
     def without(self, ids: Collection[int]) -> Scope:
         """The same, these clips left out."""
-        allowed = self.allowed
-        if allowed is None:
-            allowed = self.store.database.clip_ids(VideoFilter(), self.encoder.spec.fingerprint)
-        left = np.setdiff1d(allowed, np.fromiter(ids, np.int64), assume_unique=True)
+        left = np.setdiff1d(self.clip_ids(), np.fromiter(ids, np.int64), assume_unique=True)
         return replace(self, allowed=left)
 
     def nearest(

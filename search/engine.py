@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.registry import name_of
 from vidseek.search.candidates import (
     RERANK_DEPTH,
     Candidates,
@@ -26,10 +27,11 @@ from vidseek.search.candidates import (
     head_is_used,
     hubness_of,
 )
-from vidseek.search.confidence import confidence_of
+from vidseek.search.confidence import calibrated_spec, confidence_of
 from vidseek.search.moments import (
     DEFAULT_MARGIN,
     Moment,
+    ScoredClip,
     find_moments,
     limit_per_video,
     merge_margin,
@@ -39,6 +41,7 @@ from vidseek.search.visual_query import read_visual_query
 from vidseek.storage.errors import EncoderError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    EncoderSpec,
     FrameMatch,
     SearchHit,
     TimeSpan,
@@ -61,7 +64,7 @@ MOMENTS_AT_ONCE = 256
 
 
 class SearchEngine:
-    """Text, picture and video queries against one library."""
+    """Text, picture and video queries against one library, by the vectors of one encoder."""
 
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         self._store = store
@@ -89,7 +92,7 @@ class SearchEngine:
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         text = clean_text(text)
         if not_text is not None:
@@ -109,7 +112,10 @@ class SearchEngine:
             )
             margin = merge_margin(self._encoder.spec.confidence_scale)
             best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
-            return self._hits(scope, best, candidates.vector[None], calibrated=True)
+            spec = self._encoder.spec
+            stored = self._store.database.calibration(spec.fingerprint)
+            calibrated = calibrated_spec(spec, stored)
+            return self._hits(scope, best, candidates.vector[None], calibrated=calibrated)
 
     def similar(
         self,
@@ -141,7 +147,7 @@ class SearchEngine:
         Raises:
             QueryError: no such file, a part outside the video, ``k`` under 1, ...
             VideoError: the file cannot be read.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         check_limits(k=k, per_video=per_video)
         check_filter(where)
@@ -163,21 +169,42 @@ class SearchEngine:
                 rerank_depth=RERANK_DEPTH,
             )
             best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
-            return self._hits(scope, best, query.vectors, calibrated=False)
+            return self._hits(scope, best, query.vectors, calibrated=None)
+
+    def everything(self) -> Scope | None:
+        """All that can be searched, as of now; None if there is nothing.
+
+        Raises:
+            EncoderError: the library was indexed with another encoder.
+        """
+        index = self._index()
+        return None if index is None else Scope(self._store, self._encoder, index, None)
+
+    def best_clips(self, scope: Scope, text: str, n: int) -> list[ScoredClip]:
+        """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
+        candidates = TextCandidates(
+            scope, text, not_text=None, rerank_depth=self._depth(rerank=True)
+        )
+        return sorted(candidates.fetch(n).clips, key=lambda scored: (-scored.score, scored.clip.id))
 
     def _index(self) -> VectorIndex | None:
         """The vectors to search, as of now; None if there are none."""
         spec = self._encoder.spec
-        active = self._store.database.active_encoder()
-        if active is not None and active.fingerprint != spec.fingerprint:
-            what = "other weights of it" if active.name == spec.name else f"encoder {spec.name}"
-            raise EncoderError(
-                f"{self._store.folder} was indexed with the encoder {active.name} "
-                f"({active.revision}, {active.fingerprint}); this is {what} ({spec.revision}, "
-                f"{spec.fingerprint}), and their vectors cannot be compared: search with that one, "
-                "or index into a new library."
+        held = self._store.database.encoders()
+        if held and all(one.fingerprint != spec.fingerprint for one in held):
+            those = " and ".join(
+                f"{one.name} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
+                for one in held
             )
-        if active is not None:
+            same = any(one.name == spec.name for one in held)
+            what = f"other weights of {spec.name}" if same else f"encoder {spec.name}"
+            raise EncoderError(
+                f"{self._store.folder} was indexed with the encoder {those}; this is {what} "
+                f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
+                "vectors cannot be compared: search with what is there (`vidseek model list`), or "
+                f"encode the library with this one too (`vidseek model add {name_of(spec)}`)."
+            )
+        if held:
             index = self._store.vector_index(spec)
             index.refresh()
             if len(index) > 0:
@@ -242,7 +269,7 @@ class SearchEngine:
         moments: Sequence[tuple[Moment, Video]],
         queries: NDArray[np.float32],
         *,
-        calibrated: bool,
+        calibrated: EncoderSpec | None,
     ) -> list[SearchHit]:
         hits = []
         for start in range(0, len(moments), MOMENTS_AT_ONCE):
@@ -254,7 +281,7 @@ class SearchEngine:
                     scored.clip.id: (features[scored.clip.id].vectors @ queries.T).max(axis=1)
                     for scored in moment.clips
                 }
-                confidence = confidence_of(moment.score, self._encoder.spec) if calibrated else None
+                confidence = confidence_of(moment.score, calibrated) if calibrated else None
                 hits.append(self._hit(moment, video, scores, confidence))
         return hits
 

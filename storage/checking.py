@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, or_, select
 
+from vidseek.storage.copy_rows import SECONDS_BYTES
 from vidseek.storage.rows import read_spec
 from vidseek.storage.schema import (
     ClipFramesRow,
     ClipRow,
     ClipVectorRow,
+    CopyFramesRow,
     EncoderRow,
     LibraryRow,
     VideoRow,
@@ -35,6 +37,7 @@ def find_problems(connection: Connection) -> list[str]:
     for encoder_id, document in connection.execute(select(EncoderRow.id, EncoderRow.spec)).all():
         problems += _wrong_lengths(connection, encoder_id, document)
     problems += _incomplete_clips(connection)
+    problems += _wrong_copy_frames(connection)
     return problems
 
 
@@ -65,12 +68,50 @@ def _wrong_lengths(connection: Connection, encoder_id: int, document: str) -> li
     return problems
 
 
+def _wrong_copy_frames(connection: Connection) -> list[str]:
+    row = CopyFramesRow
+    wrong = connection.execute(
+        select(func.count(row.video_id)).where(
+            or_(
+                func.length(row.seconds) != SECONDS_BYTES * row.frame_count,
+                func.length(row.vectors) != row.frame_count * row.dimension,
+            )
+        )
+    ).scalar_one()
+    return [f"the copy frames of {wrong} videos have the wrong length"] if wrong else []
+
+
+def _bare_clips(connection: Connection) -> int:
+    """Clips without a vector of an encoder that has encoded another clip of the same video."""
+    bare = 0
+    for encoder_id in connection.execute(select(EncoderRow.id)).scalars().all():
+        of_encoder = ClipVectorRow.encoder_id == encoder_id
+        known = (
+            select(ClipRow.video_id, func.count().label("vectors"))
+            .join(ClipVectorRow, ClipVectorRow.clip_id == ClipRow.id)
+            .where(of_encoder)
+            .group_by(ClipRow.video_id)
+            .subquery()
+        )
+        there = (
+            select(ClipRow.video_id, func.count().label("clips"))
+            .group_by(ClipRow.video_id)
+            .subquery()
+        )
+        bare += int(
+            connection.execute(
+                select(func.coalesce(func.sum(there.c.clips - known.c.vectors), 0)).join_from(
+                    known, there, known.c.video_id == there.c.video_id
+                )
+            ).scalar_one()
+        )
+    return bare
+
+
 def _incomplete_clips(connection: Connection) -> list[str]:
     """Videos of which only a part is there: a transaction would never leave one."""
     problems = []
-    encoded = select(ClipVectorRow.clip_id).where(ClipVectorRow.clip_id == ClipRow.id).exists()
-    bare = connection.execute(select(func.count(ClipRow.id)).where(~encoded)).scalar_one()
-    if bare:
+    if bare := _bare_clips(connection):
         problems.append(f"{bare} clips have no vector")
     same_clip = ClipFramesRow.clip_id == ClipVectorRow.clip_id
     same_encoder = ClipFramesRow.encoder_id == ClipVectorRow.encoder_id

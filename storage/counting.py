@@ -1,13 +1,25 @@
-"""Counting what a library holds."""
+"""Counting what a library holds, and by which models it is encoded.
+
+A video is encoded by a model in one transaction, so its first clip tells for all.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
-from vidseek.storage.schema import ClipRow, ClipVectorRow, EncoderRow, VideoRow
-from vidseek.storage.types import LibraryStatistics, VideoState
+from vidseek.storage.rows import read_spec
+from vidseek.storage.schema import (
+    ClipRow,
+    ClipVectorRow,
+    CopyFramesRow,
+    EncoderRow,
+    LibraryRow,
+    VideoRow,
+)
+from vidseek.storage.types import LibraryModel, LibraryStatistics, VideoState
 
 
 def count_contents(connection: Connection) -> LibraryStatistics:
@@ -35,6 +47,9 @@ def count_contents(connection: Connection) -> LibraryStatistics:
         .outerjoin(VideoRow, and_(VideoRow.id == ClipRow.video_id, indexed))
         .group_by(EncoderRow.fingerprint)
     ).all()
+    copy_videos = connection.execute(
+        select(func.count(CopyFramesRow.video_id)).join(VideoRow).where(indexed)
+    ).scalar_one()
     return LibraryStatistics(
         indexed=counts.get(VideoState.INDEXED, 0),
         missing=counts.get(VideoState.MISSING, 0),
@@ -45,7 +60,43 @@ def count_contents(connection: Connection) -> LibraryStatistics:
         video_bytes=int(size_bytes),
         database_bytes=_size_bytes(connection),
         vectors=dict(vectors),
+        copy_videos=copy_videos,
     )
+
+
+def count_models(connection: Connection) -> list[LibraryModel]:
+    """Tell of each encoder how many of the searchable videos it has encoded, oldest first."""
+    videos = connection.execute(
+        select(func.count()).select_from(VideoRow).where(VideoRow.state == VideoState.INDEXED)
+    ).scalar_one()
+    active = connection.execute(select(LibraryRow.active_encoder)).scalar()
+    models = []
+    for encoder_id, fingerprint, document in connection.execute(
+        select(EncoderRow.id, EncoderRow.fingerprint, EncoderRow.spec).order_by(EncoderRow.id)
+    ).all():
+        behind = connection.execute(
+            select(func.count()).select_from(VideoRow).where(*unencoded_by(encoder_id))
+        ).scalar_one()
+        models.append(
+            LibraryModel(
+                spec=read_spec(document),
+                is_active=fingerprint == active,
+                encoded_videos=videos - behind,
+                videos=videos,
+            )
+        )
+    return models
+
+
+def unencoded_by(encoder_id: int | None) -> tuple[Any, ...]:
+    """Conditions on VideoRow: searchable, and not encoded by an encoder (None: by none)."""
+    first = and_(ClipRow.video_id == VideoRow.id, ClipRow.position == 0)
+    encoded = (
+        select(ClipVectorRow.clip_id)
+        .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+        .where(first, ClipVectorRow.encoder_id == encoder_id)
+    )
+    return VideoRow.state == VideoState.INDEXED, ~encoded.exists()
 
 
 def _size_bytes(connection: Connection) -> int | None:

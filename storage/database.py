@@ -8,9 +8,9 @@ ids = database.clip_ids(VideoFilter(path_glob="/films/*"), spec.fingerprint)
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,26 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
 )
 
 from vidseek.storage.connection import library_errors, reader, writer
-from vidseek.storage.counting import count_contents
+from vidseek.storage.copy_rows import (
+    PAGE,
+    copy_copy_frames,
+    described_ids,
+    insert_copy_frames,
+    read_copy_frames,
+    read_copy_matches,
+    recompare,
+    replace_copy_frames,
+    replace_copy_matches,
+    undescribed_by,
+)
+from vidseek.storage.counting import count_contents, count_models, unencoded_by
 from vidseek.storage.errors import LibraryError
 from vidseek.storage.filters import is_or_is_below, video_conditions
 from vidseek.storage.rows import (
@@ -36,6 +49,7 @@ from vidseek.storage.rows import (
     chunks,
     clip_ids_of,
     copy_clips,
+    delete_vectors,
     ids_at,
     insert_clips,
     insert_vectors,
@@ -47,6 +61,7 @@ from vidseek.storage.rows import (
     write_spec,
 )
 from vidseek.storage.schema import (
+    CalibrationRow,
     ClipRow,
     ClipVectorRow,
     EncoderRow,
@@ -55,11 +70,15 @@ from vidseek.storage.schema import (
     VideoRow,
 )
 from vidseek.storage.types import (
+    Calibration,
     Clip,
+    CopyFrames,
+    CopyMatch,
     EncodedClip,
     EncoderSpec,
     FileStamp,
     FrameFeatures,
+    LibraryModel,
     LibraryStatistics,
     Video,
     VideoFilter,
@@ -96,7 +115,6 @@ class Database:
         self._writer = writer(engine)
         self._name = name
         self._local = threading.local()
-        self._encoders: dict[str, StoredEncoder] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,10 +131,11 @@ class Database:
         with ExitStack() as stack:
             with library_errors(self._name):  # what the caller does inside is not the library's
                 self._local.connection = stack.enter_context(self._reader.begin())
+            self._local.encoders = {}
             try:
                 yield
             finally:
-                self._local.connection = None
+                self._local.connection = self._local.encoders = None
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -185,33 +204,127 @@ class Database:
             self._encoder(connection, fingerprint)
             connection.execute(update(LibraryRow).values(active_encoder=fingerprint))
 
+    def calibration(self, fingerprint: str) -> Calibration | None:
+        """What was stored for an encoder; None where nothing was."""
+        with self._reading() as connection:
+            row = connection.execute(
+                select(
+                    CalibrationRow.scale,
+                    CalibrationRow.bias,
+                    CalibrationRow.method,
+                    CalibrationRow.clips,
+                    CalibrationRow.encoder_revision,
+                )
+                .join(EncoderRow, EncoderRow.id == CalibrationRow.encoder_id)
+                .where(EncoderRow.fingerprint == fingerprint)
+            ).first()
+            return None if row is None else Calibration(**row._mapping)
+
+    def set_calibration(self, fingerprint: str, calibration: Calibration | None) -> bool:
+        """Store the calibration of a registered encoder in place of an earlier one.
+
+        Args:
+            fingerprint: the encoder's.
+            calibration: None removes what is stored.
+
+        Returns:
+            True if there was an earlier one.
+        """
+        with self._writing() as change:
+            encoder = self._encoder(change.connection, fingerprint)
+            earlier = change.connection.execute(
+                delete(CalibrationRow).where(CalibrationRow.encoder_id == encoder.id)
+            )
+            if calibration is not None:
+                change.connection.execute(
+                    insert(CalibrationRow).values(encoder_id=encoder.id, **asdict(calibration))
+                )
+            return earlier.rowcount > 0
+
+    def drop_encoder(self, fingerprint: str) -> None:
+        """Forget an encoder with its calibration and all that it made of clips.
+
+        Raises:
+            LibraryError: there is none of that fingerprint, or it is the active one.
+        """
+        with self._writing() as change:
+            connection = change.connection
+            encoder = self._encoder(connection, fingerprint)
+            active = connection.execute(select(LibraryRow.active_encoder)).scalar()
+            if active == fingerprint:
+                raise LibraryError(
+                    f"{self._name} is searched with the model {fingerprint}: switch to another one "
+                    "before dropping it"
+                )
+            first, last = connection.execute(
+                select(func.min(ClipVectorRow.clip_id), func.max(ClipVectorRow.clip_id)).where(
+                    ClipVectorRow.encoder_id == encoder.id
+                )
+            ).one()
+            delete_vectors(connection, encoder.id, None)
+            # Its calibration goes with its row.
+            connection.execute(delete(EncoderRow).where(EncoderRow.id == encoder.id))
+            if first is not None:
+                change.log_ranges([(first, last)], fingerprint=fingerprint)
+
+    def models(self) -> list[LibraryModel]:
+        """Every encoder that is known, oldest first, and how much of the library it covers."""
+        with self._reading() as connection:
+            return count_models(connection)
+
+    def unencoded(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that other encoders know and this one does not, by path."""
+        with self._reading() as connection:
+            encoder = self._known(connection, fingerprint)
+            return self._videos(*unencoded_by(None if encoder is None else encoder.id))
+
     def _encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder:
         encoder = self._known(connection, fingerprint)
         if encoder is None:
-            raise LibraryError(f"{self._name} holds no encoder {fingerprint}: register it first")
+            raise LibraryError(
+                f"{self._name} holds no vectors of a model {fingerprint}: `vidseek model list` "
+                "shows what it holds"
+            )
         return encoder
 
     def _known(self, connection: Connection, fingerprint: str) -> StoredEncoder | None:
-        """None in a library in which nothing was indexed with that encoder yet."""
-        known = self._encoders.get(fingerprint)
-        if known is None:
-            row = connection.execute(
-                select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
-            ).first()
-            if row is None:
-                return None
-            known = self._encoders[fingerprint] = StoredEncoder(row.id, read_spec(row.spec))
+        """None in a library in which nothing was indexed with that encoder yet.
+
+        Kept no longer than a snapshot: another process may drop an encoder, and the database give
+        its id to the next one.
+        """
+        seen: dict[str, StoredEncoder] | None = getattr(self._local, "encoders", None)
+        if seen is not None and fingerprint in seen:
+            return seen[fingerprint]
+        row = connection.execute(
+            select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
+        ).first()
+        if row is None:
+            return None
+        known = StoredEncoder(row.id, read_spec(row.spec))
+        if seen is not None:
+            seen[fingerprint] = known
         return known
 
     # Writing videos
 
-    def add_video(self, video: Video, clips: Sequence[EncodedClip], *, fingerprint: str) -> Video:
+    def add_video(
+        self,
+        video: Video,
+        clips: Sequence[EncodedClip],
+        *,
+        fingerprint: str,
+        copies: CopyFrames | None = None,
+        copies_fingerprint: str = "",
+    ) -> Video:
         """Store a video with its clips, in place of whatever was stored for its path.
 
         Args:
             video: as read; its id is ignored. A file that failed has state FAILED and no clips.
             clips: in order of time; vectors and tokens are kept as float16.
             fingerprint: the registered encoder that made them; unused where there are none.
+            copies: what is kept of its frames for finding copies; the id in it is ignored.
+            copies_fingerprint: the copy descriptor that made that.
 
         Returns:
             The video with its id.
@@ -228,10 +341,12 @@ class Database:
                 ids = insert_clips(connection, video_id, clips)
                 insert_vectors(connection, ids, clips, encoder.id, encoder.spec)
                 change.log(ids)
+            if copies is not None:
+                insert_copy_frames(connection, video_id, copies, copies_fingerprint)
             return replace(video, id=video_id)
 
     def add_copy(self, source_id: int, video: Video) -> Video:
-        """Store a second file with the same content: clips and vectors are copied.
+        """Store a second file with the same content: clips, vectors and copy frames are copied.
 
         Args:
             source_id: the video whose clips are copied.
@@ -243,8 +358,37 @@ class Database:
             _remove(change, taken)
             video_id = insert_video(connection, video)
             ids = copy_clips(connection, source_id, video_id)
+            copy_copy_frames(connection, source_id, video_id)
             change.log(ids)
             return replace(video, id=video_id)
+
+    def add_vectors(
+        self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str
+    ) -> None:
+        """Store what a further encoder made of a video, in place of what it had made before.
+
+        Args:
+            video_id: the video.
+            clips: by the id of the stored clip, all of them; vectors are kept as float16.
+            fingerprint: the registered encoder that made them.
+
+        Raises:
+            LibraryError: the video's clips are not these any more.
+            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+        """
+        ids = sorted(clips)
+        with self._writing() as change:
+            connection = change.connection
+            encoder = self._encoder(connection, fingerprint)
+            if sorted(clip_ids_of(connection, [video_id])) != ids:
+                raise LibraryError(
+                    f"{self._name}: video {video_id} was indexed anew meanwhile; run it again"
+                )
+            delete_vectors(connection, encoder.id, ids)
+            insert_vectors(
+                connection, ids, [clips[clip_id] for clip_id in ids], encoder.id, encoder.spec
+            )
+            change.log(ids, fingerprint=fingerprint)
 
     def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> None:
         """Note that a file was moved, renamed, touched or found again; its content is the same.
@@ -267,6 +411,7 @@ class Database:
                 .values(path=str(path), size_bytes=size_bytes, modified_ns=modified_ns, state=now)
             )
             if state != now:
+                recompare(connection, [video_id])
                 change.log(clip_ids_of(connection, [video_id]))
 
     def set_state(self, video_ids: Collection[int], state: VideoState) -> None:
@@ -278,6 +423,8 @@ class Database:
                 other = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
                 changed.extend(connection.execute(select(VideoRow.id).where(other)).scalars())
                 connection.execute(update(VideoRow).where(other).values(state=state))
+            if state is VideoState.INDEXED:
+                recompare(connection, changed)
             change.log(clip_ids_of(connection, changed))
 
     def remove(self, video_ids: Collection[int]) -> int:
@@ -485,6 +632,77 @@ class Database:
         except KeyError as error:
             raise LibraryError(f"{self._name} holds no frames of clip {error}: removed?") from None
 
+    # Finding copies
+
+    def add_copy_frames(self, frames: CopyFrames, fingerprint: str) -> None:
+        """Store what a copy descriptor made of a video's frames, in place of an earlier one's.
+
+        Matches that were found with the earlier one's are forgotten.
+
+        Raises:
+            LibraryError: the library holds no such video.
+        """
+        with self._writing() as change:
+            if not replace_copy_frames(change.connection, frames, fingerprint):
+                raise LibraryError(f"{self._name} holds no video {frames.video_id}: it was removed")
+
+    def copy_frames(
+        self, fingerprint: str, *, video_ids: Collection[int] | None = None
+    ) -> Iterator[CopyFrames]:
+        """What a copy descriptor made of INDEXED videos, by ascending id of the video.
+
+        Read a page at a time, each one transaction: a whole library need not fit into memory, and
+        what is found can be written in between. Inside ``snapshot`` it is one state.
+
+        Args:
+            fingerprint: the descriptor's.
+            video_ids: of these videos only; None for all.
+        """
+        if video_ids is None:
+            with self._reading() as connection:
+                video_ids = described_ids(connection, fingerprint)
+        for page in chunks(sorted(set(video_ids)), PAGE):
+            with self._reading() as connection:
+                found = read_copy_frames(connection, fingerprint, page)
+            yield from found
+
+    def videos_without_copy_frames(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that a copy descriptor has not described, by path."""
+        return self._videos(*undescribed_by(fingerprint))
+
+    def copies_to_compare(self, fingerprint: str) -> list[int]:
+        """Ids of INDEXED videos whose frames were not compared with the others', ascending."""
+        with self._reading() as connection:
+            return described_ids(connection, fingerprint, is_compared=False)
+
+    def add_copy_matches(self, video_id: int, matches: Sequence[CopyMatch]) -> None:
+        """Store what comparing a video with the others found, and that it was compared.
+
+        A pair of videos is stored once: what an earlier comparison of this video found goes, and so
+        do the matches of another video with this one where the new ones are of the same pair.
+
+        Args:
+            video_id: the video; it has copy frames.
+            matches: with this ``video_id`` in each.
+
+        Raises:
+            LibraryError: the library holds no copy frames of it.
+            ValueError: a match is another video's.
+        """
+        for match in matches:
+            if match.video_id != video_id:
+                raise ValueError(f"a match of video {match.video_id}, expected {video_id}")
+        with self._writing() as change:
+            if not replace_copy_matches(change.connection, video_id, matches):
+                raise LibraryError(
+                    f"{self._name} holds no copy frames of video {video_id}: it was removed"
+                )
+
+    def copy_matches(self) -> list[CopyMatch]:
+        """Parts of INDEXED videos that are copies of parts of others, by video and time."""
+        with self._reading() as connection:
+            return read_copy_matches(connection)
+
     # The vector index's source
 
     def position(self) -> Position:
@@ -495,7 +713,8 @@ class Database:
     def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
         """What changed in the searchable vectors since a position; None if it never was here."""
         with self._reading() as connection:
-            return read_changes(connection, self._known(connection, fingerprint), since)
+            known = self._known(connection, fingerprint)
+            return read_changes(connection, known, fingerprint, since)
 
     @contextmanager
     def vector_snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
@@ -504,6 +723,19 @@ class Database:
             yield read_snapshot(connection, self._known(connection, fingerprint))
 
     # Health
+
+    def shrink(self) -> None:
+        """Give the space of what was deleted back to the disk; a server does that by itself."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with library_errors(self._name):
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("VACUUM")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()
 
     def statistics(self) -> LibraryStatistics:
         """How much the library holds."""

@@ -25,6 +25,7 @@ says what is wrong, names the file and gives the next step.
     │       ├── GatedModelError         its makers want an agreement first
     │       └── ModelNotFoundError      no such repository or folder
     ├── TrainingError           captions or a run that cannot be trained with
+    ├── CalibrationError        a library whose scores cannot be made confidences
     ├── PathNotFoundError       a path that was given does not exist
     └── QueryError              a query or option that cannot be answered
 """
@@ -138,6 +139,10 @@ class ModelNotFoundError(ModelDownloadError):
 
 class TrainingError(VidseekError):
     """A model cannot be trained with what was given."""
+
+
+class CalibrationError(VidseekError):
+    """The scores of a library cannot be made into confidences with what was given."""
 
 
 class QueryError(VidseekError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,8 @@ class _State:
 
     def after(self, changes: VectorChanges) -> _State:
         """The state with changes taken in."""
+        if len(changes.ranges) == 0:  # another encoder's
+            return replace(self, position=changes.position)
         alive = self.alive
         gone = self.base.rows_in(changes.ranges)
         if gone.any():

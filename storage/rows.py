@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, and_, insert, literal, select
+from sqlalchemy import Connection, and_, delete, insert, literal, select
 from sqlalchemy.orm import aliased
 
 from vidseek.storage.blobs import to_half
@@ -185,6 +185,17 @@ def insert_vectors(
         )
     connection.execute(insert(ClipVectorRow), vectors)
     connection.execute(insert(ClipFramesRow), frames)
+
+
+def delete_vectors(connection: Connection, encoder_id: int, ids: Collection[int] | None) -> None:
+    """Delete what an encoder made of clips; of all clips, if ``ids`` is None."""
+    for table in (ClipFramesRow, ClipVectorRow):
+        statement = delete(table).where(table.encoder_id == encoder_id)
+        if ids is None:
+            connection.execute(statement)
+        else:
+            for chunk in chunks(ids):
+                connection.execute(statement.where(table.clip_id.in_(chunk)))
 
 
 def copy_clips(connection: Connection, source_id: int, video_id: int) -> list[int]:

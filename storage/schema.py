@@ -1,6 +1,6 @@
 """The tables of a library, as typed SQLAlchemy models. Rows never leave this room.
 
-Vectors are float16, little-endian, without header; their lengths follow from the encoder's
+An encoder's vectors are float16, little-endian, without header; their lengths follow from its
 ``EncoderSpec``. Clip vectors and what is kept of frames lie in tables of their own: scanning the
 one (0.8 KB a clip) must not read the other (tens of KB a clip).
 """
@@ -25,7 +25,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0004"
 """Newest revision in migrations/versions. Revisions count up, so that a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; SQLite's own row id must be called INTEGER.
@@ -102,6 +102,21 @@ class EncoderRow(Base):
     """The EncoderSpec as JSON."""
 
 
+class CalibrationRow(Base):
+    """What turns scores of an encoder into confidences in this library, in place of its own."""
+
+    __tablename__ = "calibrations"
+
+    encoder_id: Mapped[int] = mapped_column(
+        ForeignKey("encoders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    scale: Mapped[float]
+    bias: Mapped[float]
+    method: Mapped[str] = mapped_column(String(16))
+    clips: Mapped[int]
+    encoder_revision: Mapped[str] = mapped_column(Text)
+
+
 class VideoRow(Base):
     """A file."""
 
@@ -173,6 +188,52 @@ class ClipFramesRow(Base):
     """(F, M, T) float16."""
 
 
+class CopyFramesRow(Base):
+    """What is kept of a video for finding copies. Short columns first: reading them alone is quick.
+
+    Vectors are int8 here, for there is one a frame and every video is compared with every other.
+    """
+
+    __tablename__ = "copy_frames"
+
+    video_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    """Of the copy descriptor."""
+    is_compared: Mapped[bool]
+    """False until these frames were compared with those of the other videos."""
+    frame_count: Mapped[int]
+    """N; 0 where no frame shows anything."""
+    dimension: Mapped[int]
+    """D."""
+    seconds: Mapped[bytes] = mapped_column(LargeBinary)
+    """(N,) float32."""
+    vectors: Mapped[bytes] = mapped_column(LargeBinary)
+    """(N, D) int8."""
+
+
+class CopyMatchRow(Base):
+    """A part of one video that is a copy of a part of another."""
+
+    __tablename__ = "copy_matches"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    video_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("videos.id", ondelete="CASCADE"), index=True
+    )
+    other_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("videos.id", ondelete="CASCADE"), index=True
+    )
+    start_seconds: Mapped[float]
+    end_seconds: Mapped[float]
+    other_start_seconds: Mapped[float]
+    other_end_seconds: Mapped[float]
+    speed: Mapped[float]
+    score: Mapped[float]
+    mirrored: Mapped[bool]
+
+
 class ChangeRow(Base):
     """A range of clip ids whose clips may have entered or left what is searched.
 
@@ -187,6 +248,9 @@ class ChangeRow(Base):
     last_clip_id: Mapped[int] = mapped_column(BigInteger)
     stamp: Mapped[int] = mapped_column(BigInteger)
     """Random: tells a library that was restored from a backup and then went another way."""
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """The one encoder whose vectors changed; NULL for all. Encoding a library with a second model
+    must not make the first one's index look at every clip again."""
 
 
 Index("ix_clip_vectors_encoder_id", ClipVectorRow.encoder_id, ClipVectorRow.clip_id)

@@ -6,8 +6,10 @@ with LibraryStore.open(folder, create=True) as store, store.writing():
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,6 +35,8 @@ from vidseek.storage.migrating import (
 )
 from vidseek.storage.types import EncoderSpec, VideoState
 from vidseek.storage.vectors import VectorIndex
+
+_logger = logging.getLogger(__name__)
 
 MIGRATIONS = Migrations()
 
@@ -197,11 +201,54 @@ class LibraryStore:
         with library_errors(str(self.folder)):
             thumbnails.write_thumbnail(self.thumbnail_path(content_hash, seconds), frame)
 
+    def drop_model(self, fingerprint: str) -> int:
+        """Forget a model's vectors and remove its index. For the writer.
+
+        A process killed in it has dropped the model or has not; ``remove_orphans`` removes what
+        may be left of the index.
+
+        Returns:
+            Bytes that are free again on this disk.
+
+        Raises:
+            LibraryError: there is no such model, or it is the active one.
+        """
+        folder = self.folder / _VECTORS / fingerprint
+        index_bytes = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+        before = self.database.statistics().database_bytes or 0
+        self.database.drop_encoder(fingerprint)
+        with self._indexes_guard:
+            self._indexes.pop(fingerprint, None)
+        with library_errors(str(self.folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            self.database.shrink()
+        except LibraryError as error:  # it needs as much space again; new videos take the old
+            _logger.warning("The model is dropped, but library.db stays as large: %s", error)
+        after = self.database.statistics().database_bytes or 0
+        return index_bytes + max(before - after, 0)
+
     def remove_orphans(self) -> int:
-        """Remove thumbnails of videos that are gone; gives how many. For the writer."""
+        """Remove thumbnails of videos and indexes of models that are gone. For the writer.
+
+        Returns:
+            How many files.
+        """
         hashes = {video.content_hash for video in self.database.videos(states=list(VideoState))}
         with library_errors(str(self.folder)):
-            return thumbnails.remove_orphans(self.folder / _THUMBNAILS, hashes)
+            return (
+                thumbnails.remove_orphans(self.folder / _THUMBNAILS, hashes)
+                + self._remove_orphaned_indexes()
+            )
+
+    def _remove_orphaned_indexes(self) -> int:
+        known = {spec.fingerprint for spec in self.database.encoders()}
+        removed = 0
+        for folder in (self.folder / _VECTORS).glob("*"):
+            if folder.name not in known and folder.is_dir():
+                removed += sum(path.is_file() for path in folder.glob("*"))
+                shutil.rmtree(folder, ignore_errors=True)
+        return removed
 
     def close(self) -> None:
         """Close the database. Searching and writing end here."""

@@ -167,6 +167,60 @@ class EncodedClip:
 
 
 @dataclass(frozen=True)
+class CopyFrames:
+    """What is kept of a video for finding copies: the copy descriptor's vector of each frame."""
+
+    video_id: int
+    """0 before it is stored."""
+    seconds: NDArray[np.float64]
+    """(N,) float64 presentation times, ascending. N is 0 where no frame shows anything."""
+    vectors: NDArray[np.int8]
+    """(N, D) int8: what ``packed`` of ``encoders.copy_descriptor`` makes of unit vectors."""
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or self.vectors.dtype != np.int8:
+            raise ValueError(
+                f"CopyFrames needs (N, D) int8, got {self.vectors.shape} {self.vectors.dtype}"
+            )
+        if self.seconds.shape != self.vectors.shape[:1] or self.seconds.dtype != np.float64:
+            raise ValueError(
+                f"CopyFrames has {len(self.vectors)} vectors and needs as many float64 times, got "
+                f"{self.seconds.shape} {self.seconds.dtype}"
+            )
+        if not (np.isfinite(self.seconds).all() and (np.diff(self.seconds) >= 0).all()):
+            raise ValueError("CopyFrames needs finite times that ascend")
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+
+@dataclass(frozen=True)
+class CopyMatch:
+    """A part of one video that was found again, edited or not, in another."""
+
+    video_id: int
+    other_id: int
+    span: TimeSpan
+    """In the first video."""
+    other_span: TimeSpan
+    """In the other one."""
+    speed: float
+    """Seconds of the other video that pass in a second of the first."""
+    score: float
+    mirrored: bool
+    """True if one is the mirror image of the other."""
+
+    def __post_init__(self) -> None:
+        if self.video_id == self.other_id:
+            raise ValueError(f"CopyMatch is between two videos, got {self.video_id} twice")
+        if not (math.isfinite(self.speed) and self.speed > 0 and math.isfinite(self.score)):
+            raise ValueError(
+                f"CopyMatch needs a speed above 0 and a finite score, got {self.speed} and "
+                f"{self.score}"
+            )
+
+
+@dataclass(frozen=True)
 class EncoderSpec:
     """Which encoder made a vector. Vectors of different fingerprints never meet in one index."""
 
@@ -204,6 +258,49 @@ class EncoderSpec:
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
 
 
+CalibrationMethod = Literal["queries", "captions"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes a confidence of a score in one library: sigmoid(scale * score + bias)."""
+
+    scale: float
+    """Above 0: a better score is never less sure."""
+    bias: float
+    method: CalibrationMethod
+    """From bundled queries without labels, or from captions."""
+    clips: int
+    """Clips that could be searched when it was made: of more, the best one scores higher."""
+    encoder_revision: str
+    """``EncoderSpec.revision``: the fingerprint does not tell whether the text part is the same."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.bias)):
+            raise ValueError(
+                f"Calibration needs a finite bias and a scale above 0, got {self.scale} and "
+                f"{self.bias}"
+            )
+
+
+@dataclass(frozen=True)
+class LibraryModel:
+    """A model that a library's videos are encoded with, all of them or some."""
+
+    spec: EncoderSpec
+    is_active: bool
+    """It answers where no other is asked for, and new videos are encoded with it."""
+    encoded_videos: int
+    """Searchable videos that are encoded with it."""
+    videos: int
+    """Searchable videos that there are."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True if it knows every searchable video."""
+        return self.encoded_videos == self.videos
+
+
 class FileStamp(NamedTuple):
     """What tells without reading a file whether it changed since it was indexed."""
 
@@ -234,6 +331,8 @@ class LibraryStatistics:
     """Size of library.db with its log; None on a database server."""
     vectors: dict[str, int]
     """Searchable clip vectors for each encoder's fingerprint."""
+    copy_videos: int
+    """Searchable videos of which copies can be found: their frames are described."""
 
 
 @dataclass(frozen=True)

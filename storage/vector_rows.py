@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, or_, select
 
 from vidseek.storage.blobs import from_half
 from vidseek.storage.rows import chunks
@@ -42,14 +42,27 @@ class Change:
         """Start the change of that number."""
         return cls(connection, sequence, secrets.randbits(62) + 1)
 
-    def log(self, clip_ids: Collection[int]) -> None:
-        """Note that clips may have entered or left what is searched, as ranges of ids."""
+    def log(self, clip_ids: Collection[int], *, fingerprint: str | None = None) -> None:
+        """Note that clips may have entered or left what is searched, as ranges of ids.
+
+        Args:
+            clip_ids: which clips.
+            fingerprint: of the one encoder that this is about; None for all.
+        """
         if not clip_ids:
             return
         ids = np.unique(np.fromiter(clip_ids, np.int64, len(clip_ids)))
         breaks = np.flatnonzero(np.diff(ids) > 1)
         firsts = ids[np.concatenate([[0], breaks + 1])]
         lasts = ids[np.concatenate([breaks, [len(ids) - 1]])]
+        self.log_ranges(
+            list(zip(firsts.tolist(), lasts.tolist(), strict=True)), fingerprint=fingerprint
+        )
+
+    def log_ranges(
+        self, ranges: Sequence[tuple[int, int]], *, fingerprint: str | None = None
+    ) -> None:
+        """The same for ranges, from first to last id, that do not overlap."""
         self.connection.execute(
             insert(ChangeRow),
             [
@@ -58,8 +71,9 @@ class Change:
                     "first_clip_id": first,
                     "last_clip_id": last,
                     "stamp": self.stamp,
+                    "fingerprint": fingerprint,
                 }
-                for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+                for first, last in ranges
             ],
         )
 
@@ -114,13 +128,14 @@ def read_frames(
 
 
 def read_changes(
-    connection: Connection, encoder: StoredEncoder | None, since: Position
+    connection: Connection, encoder: StoredEncoder | None, fingerprint: str, since: Position
 ) -> VectorChanges | None:
     """Read what changed in the searchable vectors since a position.
 
     Args:
         connection: in a transaction.
-        encoder: None if the library holds nothing of it yet.
+        encoder: None if the library holds nothing of it, not yet or not any more.
+        fingerprint: the encoder's.
         since: where the index stands.
 
     Returns:
@@ -132,15 +147,16 @@ def read_changes(
         ).scalar()
         if stamp != since.stamp:
             return None
-    if encoder is None:
-        return VectorChanges.none(read_position(connection))
+    of_encoder = or_(ChangeRow.fingerprint.is_(None), ChangeRow.fingerprint == fingerprint)
     ranges = merged_ranges(
         connection.execute(
             select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
-            .where(ChangeRow.sequence > since.sequence)
+            .where(ChangeRow.sequence > since.sequence, of_encoder)
             .order_by(ChangeRow.first_clip_id)
         ).all()
     )
+    if encoder is None:
+        return VectorChanges.none(read_position(connection), ranges)
     # A statement a range is quick; for thousands of them it is quicker to read past them.
     spans = ranges.tolist()
     if len(spans) > _MOST_RANGES:

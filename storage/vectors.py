@@ -42,10 +42,9 @@ class VectorChanges:
     """(T, D)."""
 
     @classmethod
-    def none(cls, position: Position) -> VectorChanges:
-        """Nothing changed."""
-        no_ids = np.empty(0, np.int64)
-        return cls(position, no_ids.reshape(0, 2), no_ids, np.empty((0, 0), np.float32))
+    def none(cls, position: Position, ranges: NDArray[np.int64]) -> VectorChanges:
+        """Whatever was in these ranges (R, 2) is gone, and nothing came."""
+        return cls(position, ranges, np.empty(0, np.int64), np.empty((0, 0), np.float32))
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from vidseek.indexer import FailedFile as FailedFile
     from vidseek.indexer import IndexProgress as IndexProgress
     from vidseek.indexer import IndexReport as IndexReport
+    from vidseek.indexer import ModelReport as ModelReport
     from vidseek.library import Library as Library
     from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
     from vidseek.search import confident_hits as confident_hits
+    from vidseek.search.calibration import CalibrationReport as CalibrationReport
+    from vidseek.storage.errors import CalibrationError as CalibrationError
     from vidseek.storage.errors import DecodeLimitError as DecodeLimitError
     from vidseek.storage.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.storage.errors import EncoderError as EncoderError
@@ -50,9 +53,11 @@ if TYPE_CHECKING:
     from vidseek.storage.errors import VideoError as VideoError
     from vidseek.storage.errors import VidseekError as VidseekError
     from vidseek.storage.errors import WeightsError as WeightsError
+    from vidseek.storage.types import Calibration as Calibration
     from vidseek.storage.types import Clip as Clip
     from vidseek.storage.types import EncoderSpec as EncoderSpec
     from vidseek.storage.types import FrameMatch as FrameMatch
+    from vidseek.storage.types import LibraryModel as LibraryModel
     from vidseek.storage.types import LibraryStatistics as LibraryStatistics
     from vidseek.storage.types import SearchHit as SearchHit
     from vidseek.storage.types import TimeSpan as TimeSpan
@@ -70,10 +75,12 @@ _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
     "vidseek.encoders.base": ("Encoder",),
     "vidseek.encoders.video": ("SamplingPlan",),
-    "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport"),
+    "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.search": ("confident_hits",),
+    "vidseek.search.calibration": ("CalibrationReport",),
     "vidseek.storage.errors": (
+        "CalibrationError",
         "DecodeLimitError",
         "DownloadRefusedError",
         "EncoderError",
@@ -100,9 +107,11 @@ _HOMES = {
         "WeightsError",
     ),
     "vidseek.storage.types": (
+        "Calibration",
         "Clip",
         "EncoderSpec",
         "FrameMatch",
+        "LibraryModel",
         "LibraryStatistics",
         "SearchHit",
         "TimeSpan",

@@ -19,6 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidseek.encoders.registry import name_of
 from vidseek.storage.errors import LibraryError, LibraryLockedError, LibraryReadOnlyError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import LibraryStatistics
@@ -201,6 +202,15 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
                 "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`",
             )
         )
+    for model in database.models():
+        if model.is_active and not model.is_complete:
+            behind = model.videos - model.encoded_videos
+            findings.append(
+                Finding(
+                    f"{behind} of the library's videos are not encoded with the active model",
+                    f"vidseek model add {name_of(model.spec)}",
+                )
+            )
     active = database.active_encoder()
     return LibraryHealth(
         folder=store.folder,

@@ -10,6 +10,7 @@ that a search loads no video decoder and a listing no model.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -18,10 +19,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from vidseek.storage.errors import PathNotFoundError
+from vidseek.storage.errors import (
+    CalibrationError,
+    EncoderError,
+    LibraryError,
+    PathNotFoundError,
+    UnknownEncoderError,
+)
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    Calibration,
     Clip,
+    EncoderSpec,
+    LibraryModel,
     LibraryStatistics,
     SearchHit,
     TimeSpan,
@@ -34,13 +44,17 @@ if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.video import SamplingPlan
-    from vidseek.indexer import IndexProgress, IndexReport
+    from vidseek.indexer import IndexProgress, IndexReport, ModelReport
     from vidseek.search import SearchEngine
+    from vidseek.search.calibration import CalibrationReport
+
+logger = logging.getLogger(__name__)
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 # Inside the class the name `list` is its method.
 _Videos: TypeAlias = list[Video]
 _Hits: TypeAlias = list[SearchHit]
+_Models: TypeAlias = list[LibraryModel]
 
 DEFAULT_ENCODER = "builtin"
 EVERYTHING = VideoFilter()
@@ -82,8 +96,9 @@ class Library:
         self._store = store
         self._wanted = encoder
         self._confirm_download = confirm_download
-        self._engine: SearchEngine | None = None
-        self._encoder: Encoder | None = None
+        self._engines: dict[str, SearchEngine] = {}
+        self._own: Encoder | None = None
+        self._encoders: dict[str, Encoder] = {}
         self._lock = threading.RLock()
 
     @classmethod
@@ -102,8 +117,8 @@ class Library:
             path: the folder; None for the user's default library.
             create: make a library where there is none.
             encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a folder
-                with a model), or an encoder of one's own; None for the one the library was indexed
-                with, and the built-in one for a new library.
+                with a model), or an encoder of one's own; None for the active one of the library's
+                models, and the built-in one for a new library.
             database_url: keep the metadata in another database, as an SQLAlchemy URL.
             confirm_download: asked with a repository and a size in bytes before a model is
                 downloaded; without it nothing is.
@@ -131,28 +146,113 @@ class Library:
             EncoderError: a model of others cannot be fetched or used; the subclass says why.
         """
         with self._lock:
-            if self._encoder is None:
-                self._encoder = self._create_encoder()
-            return self._encoder
+            if self._wanted is None:
+                # Asked each time: another process may have switched to another model.
+                active = self._store.database.active_encoder()
+                if active is not None:
+                    return self._stored_encoder(active)
+            if self._own is None:
+                self._own = self._made(DEFAULT_ENCODER if self._wanted is None else self._wanted)
+            return self._own
 
-    def _create_encoder(self) -> Encoder:
-        if self._wanted is not None and not isinstance(self._wanted, str):
-            return self._wanted
-        from vidseek.encoders.registry import create_encoder, name_of
+    def _made(self, model: str | Encoder) -> Encoder:
+        if isinstance(model, str):
+            from vidseek.encoders.registry import create_encoder
 
-        name = self._wanted
-        if name is None:
-            active = self._store.database.active_encoder()
-            name = DEFAULT_ENCODER if active is None else name_of(active)
-        return create_encoder(name, confirm_download=self._confirm_download)
+            model = create_encoder(model, confirm_download=self._confirm_download)
+        self._encoders[model.spec.fingerprint] = model
+        return model
 
-    def _search_engine(self) -> SearchEngine:
+    def _stored_encoder(self, spec: EncoderSpec) -> Encoder:
+        """The encoder that made some of the library's vectors."""
+        encoder = self._encoders.get(spec.fingerprint)
+        if encoder is None:
+            from vidseek.encoders.registry import name_of
+
+            name = name_of(spec)
+            encoder = self._made(name)
+            found = encoder.spec
+            if found.fingerprint != spec.fingerprint:
+                raise EncoderError(
+                    f"{self.folder} was indexed with the encoder {name} ({spec.revision}, "
+                    f"{spec.fingerprint}, vectors of {spec.dimension}); there are other weights of "
+                    f"it now ({found.revision}, {found.fingerprint}, vectors of "
+                    f"{found.dimension}), and their vectors cannot be compared: put those back, "
+                    f"or encode the library with these (`vidseek model add {name}`)."
+                )
+        return encoder
+
+    def _stored_spec(self, model: str) -> EncoderSpec | None:
+        """The one of the library's models that a name means; None if it means none.
+
+        Raises:
+            UnknownEncoderError: it means several.
+        """
+        from vidseek.encoders.registry import find_specs
+
+        specs = find_specs(model, self._store.database.encoders())
+        if len(specs) > 1:
+            raise UnknownEncoderError(
+                f"{model} means several models of {self.folder}: give one's fingerprint, "
+                f"{' or '.join(spec.fingerprint for spec in specs)}"
+            )
+        return specs[0] if specs else None
+
+    def _stored_specs(self) -> Sequence[EncoderSpec]:
+        specs = self._store.database.encoders()
+        if not specs:
+            raise LibraryError(
+                f"{self.folder} has no model yet: `vidseek index --model NAME PATH` begins it with "
+                "one"
+            )
+        return specs
+
+    def _held_spec(self, model: str) -> EncoderSpec:
+        """The same; raises UnknownEncoderError or LibraryError also if it means none."""
+        from vidseek.encoders.registry import name_of
+
+        spec = self._stored_spec(model)
+        if spec is not None:
+            return spec
+        held = ", ".join(name_of(one) for one in self._stored_specs())
+        raise UnknownEncoderError(
+            f"{self.folder} is not encoded with {model}; it is with {held}: name one of those, or "
+            f"add this one with `vidseek model add {model}`"
+        )
+
+    def _chosen(self, model: str | Encoder | None) -> Encoder:
+        """The encoder to search with."""
+        if model is None:
+            return self.encoder
+        if not isinstance(model, str):
+            return self._made(model)
+        if self._stored_spec(model) is None and Path(model).expanduser().is_dir():
+            return self._made(model)  # it may have been moved: its weights tell
+        return self._stored_encoder(self._held_spec(model))
+
+    def _search_engine(self, model: str | Encoder | None) -> SearchEngine:
         from vidseek.search import SearchEngine
 
         with self._lock:
-            if self._engine is None:
-                self._engine = SearchEngine(self._store, self.encoder)
-            return self._engine
+            encoder = self._chosen(model)
+            fingerprint = encoder.spec.fingerprint
+            engine = self._engines.get(fingerprint)
+            if engine is None:
+                engine = self._engines[fingerprint] = SearchEngine(self._store, encoder)
+                self._warn_if_partial(fingerprint)
+            return engine
+
+    def _warn_if_partial(self, fingerprint: str) -> None:
+        for one in self.models():
+            if one.spec.fingerprint == fingerprint and not one.is_complete:
+                logger.warning(
+                    "%s covers %d of %d videos, the others are not found: `vidseek model add %s` "
+                    "encodes them",
+                    _named(one),
+                    one.encoded_videos,
+                    one.videos,
+                    _named(one),
+                )
 
     def index(
         self,
@@ -211,6 +311,7 @@ class Library:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
+        model: str | Encoder | None = None,
     ) -> _Hits:
         """Find the moments that a sentence describes, best first.
 
@@ -221,12 +322,14 @@ class Library:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage.
+            model: one of ``models()``, by name or fingerprint, or its encoder; None for the active
+                one. Of a model that does not know every video yet, a warning says how many.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library is not encoded with that model, or the model is not there.
         """
-        return self._search_engine().search(
+        return self._search_engine(model).search(
             text, k=k, not_text=not_text, where=where, per_video=per_video, rerank=rerank
         )
 
@@ -239,6 +342,7 @@ class Library:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         exclude_itself: bool = False,
+        model: str | Encoder | None = None,
     ) -> _Hits:
         """Find moments that look like a picture, a video or a part of one, best first.
 
@@ -249,13 +353,15 @@ class Library:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             exclude_itself: leave out the query's own moments, if it is in the library.
+            model: as for ``search``.
 
         Raises:
             PathNotFoundError: there is no such file.
             QueryError: there is no such part of it, ``k`` under 1, ...
             VideoError: the file cannot be read.
+            EncoderError: the library is not encoded with that model, or the model is not there.
         """
-        return self._search_engine().similar(
+        return self._search_engine(model).similar(
             absolute(file),
             span=span,
             k=k,
@@ -263,6 +369,96 @@ class Library:
             per_video=per_video,
             exclude_itself=exclude_itself,
         )
+
+    def calibrate(
+        self,
+        captions: AnyPath | None = None,
+        *,
+        queries: Sequence[str] | None = None,
+        override: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> CalibrationReport:
+        """Fit how sure a hit is to this library and its encoder, and store it.
+
+        Every later search of this library with this encoder uses it, in place of what the encoder
+        brings itself. The order of hits, their scores and spans stay as they are.
+
+        Args:
+            captions: JSON lines as for ``train_on_captions``, of videos in this library; None to
+                calibrate without labels.
+            queries: what to ask without labels; None for a list that comes with vidseek.
+            override: calibrate without labels although the encoder brings its own calibration,
+                which was fitted with labels.
+            on_progress: called with how many queries are done, and how many there are.
+
+        Raises:
+            CalibrationError: under 20 clips, too few captions or queries, or scores that tell
+                nothing; nothing was stored.
+            PathNotFoundError: there is no such file of captions.
+            TrainingError: the file of captions is no text.
+            EncoderError: the library was indexed with another encoder.
+            LibraryLockedError: another process is writing to the library.
+        """
+        from vidseek.search.calibration import calibrate, calibrate_on_captions
+
+        encoder = self.encoder  # another process may switch to another one meanwhile
+        spec = encoder.spec
+        if captions is not None and queries is not None:
+            raise CalibrationError("give captions or queries, not both: captions are the queries")
+        if captions is None and spec.confidence_scale is not None and not override:
+            raise CalibrationError(
+                f"the encoder {spec.name} brings a calibration that was fitted with labels, better "
+                "than one without. Give captions of videos in this library (--captions), or say "
+                "that you want it all the same (--override)"
+            )
+        with self._store.writing():
+            pass  # refused now rather than after the work
+        engine = self._search_engine(encoder)
+        if captions is None:
+            report = calibrate(
+                engine, self._store, encoder, queries=queries, on_progress=on_progress
+            )
+        else:
+            from vidseek.encoders.training.captions import read_captions
+
+            report = calibrate_on_captions(
+                engine,
+                self._store,
+                encoder,
+                read_captions(absolute(captions)),
+                on_progress=on_progress,
+            )
+        with self._store.writing():
+            self._store.database.set_calibration(spec.fingerprint, report.calibration)
+        return report
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What ``calibrate`` stored for this library's encoder; None where it did not."""
+        fingerprint = self._fingerprint()
+        return None if fingerprint is None else self._store.database.calibration(fingerprint)
+
+    def forget_calibration(self) -> bool:
+        """Go back to the encoder's own calibration, or to none.
+
+        Returns:
+            True if there was one to forget.
+
+        Raises:
+            LibraryLockedError: another process is writing to the library.
+        """
+        fingerprint = self._fingerprint()
+        if fingerprint is None or self.calibration is None:
+            return False
+        with self._store.writing():
+            return self._store.database.set_calibration(fingerprint, None)
+
+    def _fingerprint(self) -> str | None:
+        """Of the encoder that answers, without loading it; None in a new library."""
+        if self._wanted is None:
+            active = self._store.database.active_encoder()
+            return None if active is None else active.fingerprint
+        return self.encoder.spec.fingerprint
 
     def list(
         self,
@@ -313,6 +509,143 @@ class Library:
     def statistics(self) -> LibraryStatistics:
         """How much the library holds."""
         return self._store.database.statistics()
+
+    def models(self) -> _Models:
+        """Give the models that the library is encoded with, oldest first; none in a new library."""
+        return self._store.database.models()
+
+    def add_model(
+        self,
+        model: str | Encoder,
+        *,
+        switch: bool = True,
+        workers: int | None = None,
+        on_progress: Callable[[IndexProgress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> ModelReport:
+        """Encode every searchable video with one more model; the active one answers meanwhile.
+
+        What is encoded already is left: a run that was stopped goes on, and one on a model that
+        does not know the newest videos catches up. The files are read again.
+
+        Args:
+            model: a name that ``create_encoder`` knows, or an encoder of one's own.
+            switch: make it the active one at the end, if it knows every video then.
+            workers: decoding processes; None chooses by the number of processors.
+            on_progress: called now and then from this thread.
+            should_stop: asked between batches; True ends the run cleanly.
+
+        Raises:
+            LibraryLockedError: another process is writing to the library.
+            LibraryError: the library has no model yet: index something first.
+            EncoderError: the model cannot be fetched or used; the subclass says why.
+        """
+        from vidseek.indexer import add_model
+
+        return add_model(
+            self._store,
+            self.load_model(model) if isinstance(model, str) else self._made(model),
+            switch=switch,
+            workers=workers,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+
+    def load_model(self, model: str) -> Encoder:
+        """Give the encoder that ``add_model`` takes, downloaded if ``confirm_download`` agrees.
+
+        Raises:
+            EncoderError: the model cannot be fetched or used; the subclass says why.
+            LibraryError: the library has no model yet: index something first.
+        """
+        from vidseek.encoders.registry import find_specs, name_of
+
+        known = find_specs(model, self._stored_specs())
+        # Of a repository the commit that the library knows: a run must end with what it began with.
+        return self._made(name_of(known[0]) if len(known) == 1 else model)
+
+    def switch_model(self, model: str | Encoder, *, partial: bool = False) -> LibraryModel:
+        """Make another of the library's models the active one.
+
+        Args:
+            model: one of ``models()``, by name or fingerprint, or its encoder.
+            partial: also if it does not know every video; the others are not found then.
+
+        Raises:
+            UnknownEncoderError: the library is not encoded with it.
+            EncoderError: the model is not there any more; the subclass says why.
+            LibraryError: it does not know every video, or the library has no model yet.
+            LibraryLockedError: another process is writing to the library.
+        """
+        wanted = self.find_model(model)
+        if isinstance(model, str):
+            self._stored_encoder(wanted.spec)  # before every search fails for want of it
+        if not wanted.is_complete and not partial:
+            raise LibraryError(
+                f"{self.folder}: {_named(wanted)} has encoded {wanted.encoded_videos} of "
+                f"{wanted.videos} videos, the others would not be found: `vidseek model add "
+                f"{_named(wanted)}` encodes them; `vidseek model switch --partial` does without"
+            )
+        with self._store.writing():
+            self._store.database.activate_encoder(wanted.spec.fingerprint)
+        return self.find_model(wanted.spec.fingerprint)
+
+    def drop_model(self, model: str | Encoder) -> int:
+        """Forget what a model made of the videos, and remove its index.
+
+        Args:
+            model: one of ``models()``, by name or fingerprint, or its encoder.
+
+        Returns:
+            Bytes that are free again on this disk.
+
+        Raises:
+            UnknownEncoderError: the library is not encoded with it.
+            LibraryError: it is the active one, or the only one that knows some of the videos.
+            LibraryLockedError: another process is writing to the library.
+        """
+        with self._store.writing():
+            wanted = self.find_model(model)
+            if wanted.is_active:
+                raise LibraryError(
+                    f"{self.folder} is searched with {_named(wanted)}: `vidseek model switch` to "
+                    "another model before dropping it"
+                )
+            if only := self._encoded_only_by(wanted):
+                raise LibraryError(
+                    f"{self.folder}: {only} videos are encoded with {_named(wanted)} only, and "
+                    "would be found by no model: encode them with the active one first, by "
+                    "`vidseek index` on their folder or `vidseek model add`"
+                )
+            return self._store.drop_model(wanted.spec.fingerprint)
+
+    def _encoded_only_by(self, model: LibraryModel) -> int:
+        """How many searchable videos no other model knows."""
+        database = self._store.database
+        missed = {
+            one.fingerprint: {video.id for video in database.unencoded(one.fingerprint)}
+            for one in database.encoders()
+        }
+        unknown = missed.pop(model.spec.fingerprint)
+        return len(set.intersection(*missed.values()) - unknown)
+
+    def find_model(self, model: str | Encoder) -> LibraryModel:
+        """Give one of ``models()`` by its name, its fingerprint, or its encoder.
+
+        Raises:
+            UnknownEncoderError: the library is not encoded with it, or the name means several.
+            LibraryError: the library has no model yet.
+        """
+        if isinstance(model, str):
+            fingerprint = self._held_spec(model).fingerprint
+        else:
+            fingerprint = model.spec.fingerprint
+        for one in self.models():
+            if one.spec.fingerprint == fingerprint:
+                return one
+        raise UnknownEncoderError(
+            f"{self.folder} is not encoded with {fingerprint}: `vidseek model list` shows with what"
+        )
 
     def remove(self, path: AnyPath) -> int:
         """Forget a video, or all videos below a folder. The files themselves are not touched.
@@ -386,6 +719,12 @@ class Library:
 
 
 open = Library.open
+
+
+def _named(model: LibraryModel) -> str:
+    from vidseek.encoders.registry import name_of
+
+    return name_of(model.spec)
 
 
 def absolute(path: AnyPath) -> Path:

@@ -59,6 +59,7 @@ def parse_source(name: str) -> ModelSource:
         hint = f"; for a model of the hub write hf:{name}" if _REPOSITORY.fullmatch(name) else ""
         raise ModelNotFoundError(
             f"{folder}: there is no such folder with a model{hint}. If it has moved, "
-            "give its new place with `vidseek index --model`"
+            "give its new place with `vidseek index --model` or `vidseek model add`; if it was "
+            "deleted, `vidseek model list` shows which others the library can be searched with"
         )
     return ModelSource(folder=folder)

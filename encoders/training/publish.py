@@ -12,9 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import (
@@ -147,27 +145,3 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
     for file in sorted(folder.glob("*.onnx")):
         logger.info("%s: %.2f MB", file, file.stat().st_size / 1e6)
     return manifest
-
-
-def fit_confidence(
-    matched: NDArray[np.float32], mismatched: NDArray[np.float32]
-) -> tuple[float, float]:
-    """Platt scaling: (scale, bias) so that sigmoid(scale * score + bias) is P(match).
-
-    Both kinds weigh the same, however many there are of each. Newton's method on the logistic loss.
-    """
-    scores = np.concatenate([matched, mismatched]).astype(np.float64)
-    labels = np.concatenate([np.ones(len(matched)), np.zeros(len(mismatched))])
-    weights = np.where(labels == 1, 0.5 / len(matched), 0.5 / len(mismatched))
-    inputs = np.stack([scores, np.ones_like(scores)], 1)
-    solution = np.zeros(2)
-    for _ in range(100):
-        probability = 1.0 / (1.0 + np.exp(-inputs @ solution))
-        gradient = inputs.T @ (weights * (probability - labels))
-        curvature = weights * probability * (1.0 - probability)
-        hessian = (inputs * curvature[:, None]).T @ inputs + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        solution -= step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(solution[0]), float(solution[1])

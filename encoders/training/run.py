@@ -8,13 +8,14 @@ Every stage leaves its result in the run's folder; a later call finds it there a
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidseek.encoders.calibration import fit_confidence, gallery_scores
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.model.vision import Vision
 from vidseek.encoders.training.batches import PictureSet
@@ -25,7 +26,6 @@ from vidseek.encoders.training.pans import pan_clips
 from vidseek.encoders.training.paraphrases import Paraphrases
 from vidseek.encoders.training.pictures import row_captions
 from vidseek.encoders.training.publish import (
-    fit_confidence,
     load_cross_modal,
     load_hubness,
     load_temporal,
@@ -43,9 +43,6 @@ from vidseek.encoders.training.temporal import Movements, clip_vectors, train_te
 from vidseek.encoders.training.towers import train_towers
 
 logger = logging.getLogger(__name__)
-
-ABSENT_GALLERY = 200
-"""Clips in the libraries that lack what a sentence asks for: that of a few hours of video."""
 
 
 def train(
@@ -123,7 +120,7 @@ def train(
         if read_choices(run).get("rerank"):
             used = Reranker(load_cross_modal(run), dev, corpus, text, tokenizer)
         matched, mismatched = confidence_scores(clips, dev, corpus, used, load_hubness(run))
-        scale, bias = fit_confidence(matched, mismatched)
+        scale, bias = fit_confidence(matched, mismatched) if len(matched) else (0.0, 0.0)
         if scale > 0:
             logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
             record_choices(run, confidence_scale=scale, confidence_bias=bias)
@@ -171,20 +168,30 @@ def confidence_scores(
         places = dev.of_kind(kind)
         sentences = np.array([dev.sentences[place][0] for place in places], np.intp)
         scores = corpus.vectors[sentences] @ clips[places].T
-        galleries = max(1, len(places) // ABSENT_GALLERY)
-        rows = np.arange(len(places))
-        for gallery in np.array_split(random.permutation(len(places)), galleries):
-            first = scores[:, gallery].copy()
-            first[rows[:, None] == gallery[None]] = -np.inf
-            # The right item beside the best wrong ones, as a search would score them.
-            best = np.argsort(-first, axis=1)[:, : min(CANDIDATES, len(gallery) - 1)]
-            chosen = np.concatenate([rows[:, None], gallery[best]], 1)
-            final = np.take_along_axis(scores, chosen, 1)
-            if reranker is not None:
-                final = reranker.scores(sentences, places[chosen], final)
-            if hubness is not None:
-                final = final + hubness.corrections(clips[places])[chosen]
-            right, wrong = final[:, 0], final[:, 1:].max(1)
-            matched.append(right[right > wrong])
-            mismatched.append(wrong)
+        corrections = None if hubness is None else hubness.corrections(clips[places])
+        right, wrong = gallery_scores(
+            scores,
+            np.arange(len(places)),
+            depth=CANDIDATES,
+            rescore=_second_stage(reranker, corrections, sentences, places),
+            random=random,
+        )
+        matched.append(right)
+        mismatched.append(wrong)
     return np.concatenate(matched), np.concatenate(mismatched)
+
+
+def _second_stage(
+    reranker: Reranker | None,
+    corrections: NDArray[np.float32] | None,
+    sentences: NDArray[np.intp],
+    places: NDArray[np.intp],
+) -> Callable[[NDArray[np.intp], NDArray[np.float32]], NDArray[np.float32]]:
+    """From (Q, K) items and their scores to their final scores, as a search makes them."""
+
+    def rescore(chosen: NDArray[np.intp], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if reranker is not None:
+            scores = reranker.scores(sentences, places[chosen], scores)
+        return scores if corrections is None else scores + corrections[chosen]
+
+    return rescore

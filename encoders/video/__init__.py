@@ -4,7 +4,7 @@ from vidseek.encoders.video.info import DecodeLimits, VideoInfo
 from vidseek.encoders.video.picture import is_picture, read_picture
 from vidseek.encoders.video.pool import DecodedVideo, DecodePool
 from vidseek.encoders.video.reader import VideoReader, open_video, probe
-from vidseek.encoders.video.sampling import SamplingPlan, choose_frames
+from vidseek.encoders.video.sampling import SamplingPlan, choose_frames, nearest
 from vidseek.encoders.video.shots import ClipCut, cut_clips, frame_signatures
 from vidseek.encoders.video.sniff import sniff
 from vidseek.encoders.video.worker import DecodeJob
@@ -22,6 +22,7 @@ __all__ = [
     "cut_clips",
     "frame_signatures",
     "is_picture",
+    "nearest",
     "open_video",
     "probe",
     "read_picture",

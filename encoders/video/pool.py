@@ -438,7 +438,8 @@ class _Slot:
         }
         self._allow(limits.file_seconds(0.0), stall_seconds=limits.stall_seconds)
         try:
-            channel.send(self.process.stdin, header)
+            times = np.asarray(job.at_seconds or (), dtype=np.float64)
+            channel.send(self.process.stdin, header, times.data)
         except OSError:
             return self._why_dead(video)
         cancelled = False

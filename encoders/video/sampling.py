@@ -86,6 +86,30 @@ def choose_frames(
     return decodable if len(decodable) else rows[-1:]
 
 
+def frames_at(table: PacketTable, seconds: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Choose the pictures nearest to some times: those of an earlier sampling, say.
+
+    Args:
+        table: packets of the whole video.
+        seconds: (T,) ascending, from the stream's start.
+
+    Returns:
+        (N,) ascending rows of the table, N at most T; empty only if one of the two is.
+    """
+    if len(table) == 0 or len(seconds) == 0:
+        return np.zeros(0, dtype=np.intp)
+    return np.unique(nearest(table.pts_seconds, seconds))
+
+
+def nearest(ascending: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """(T,) positions of the elements that are nearest to values (T,); there is at least one."""
+    right = np.clip(np.searchsorted(ascending, values), 1, max(len(ascending) - 1, 1))
+    right = np.minimum(right, len(ascending) - 1)
+    left = np.maximum(right - 1, 0)
+    is_left = np.abs(values - ascending[left]) <= np.abs(ascending[right] - values)
+    return np.where(is_left, left, right)
+
+
 def _first_decodable(table: PacketTable) -> int:
     """Row of the first keyframe: a recording that begins midway has pictures nothing can decode."""
     keyframes = table.keyframes

@@ -23,7 +23,12 @@ import numpy as np
 from vidseek.encoders.video import channel
 from vidseek.encoders.video.info import DecodeLimits
 from vidseek.encoders.video.reader import ReaderName, VideoReader, open_video
-from vidseek.encoders.video.sampling import DEFAULT_PLAN, SamplingPlan, choose_frames
+from vidseek.encoders.video.sampling import (
+    DEFAULT_PLAN,
+    SamplingPlan,
+    choose_frames,
+    frames_at,
+)
 from vidseek.storage.errors import DecodeLimitError, UnreadableVideoError, VideoError
 from vidseek.storage.types import FrameBatch, TimeSpan
 
@@ -39,6 +44,8 @@ class DecodeJob:
     plan: SamplingPlan = DEFAULT_PLAN
     span: TimeSpan | None = None
     """Only this part of the file."""
+    at_seconds: tuple[float, ...] | None = None
+    """Just the pictures at these times, whatever the plan would choose."""
 
 
 def decode_file(
@@ -65,7 +72,11 @@ def decode_file(
         on_progress=on_progress,
     )
     try:
-        rows = choose_frames(video.packets(), job.plan, span=job.span)
+        table = video.packets()
+        if job.at_seconds is None:
+            rows = choose_frames(table, job.plan, span=job.span)
+        else:
+            rows = frames_at(table, np.asarray(job.at_seconds))
         return video, video.frames(rows)
     except BaseException:
         video.close()
@@ -110,10 +121,11 @@ class Worker:
         # In a thread of its own, so that the end of the run is noticed in the middle of a file.
         try:
             while (message := channel.receive(self._source)) is not None:
-                header, _ = message
+                header, times = message
                 if header["kind"] == "cancel":
                     self._cancelled = int(header["number"])
                 else:
+                    header["at_seconds"] = tuple(np.frombuffer(times, np.float64).tolist())
                     self._jobs.put(header)
         except (OSError, ValueError):
             pass
@@ -150,7 +162,10 @@ class Worker:
     def _decode(self, header: dict[str, Any], path: Path) -> None:
         span = header["span"]
         job = DecodeJob(
-            path, SamplingPlan(**header["plan"]), None if span is None else TimeSpan(*span)
+            path,
+            SamplingPlan(**header["plan"]),
+            None if span is None else TimeSpan(*span),
+            header["at_seconds"] or None,
         )
         video, batches = decode_file(
             job,

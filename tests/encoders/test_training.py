@@ -409,18 +409,6 @@ def test_a_paired_gain_is_told_from_chance():
 
 
 @pytest.mark.full
-def test_confidence_is_half_between_matched_and_mismatched():
-    from vidseek.encoders.training.publish import fit_confidence
-
-    random = np.random.default_rng(0)
-    matched = random.normal(0.5, 0.1, 4000).astype(np.float32)
-    mismatched = random.normal(0.1, 0.1, 1000).astype(np.float32)
-    scale, bias = fit_confidence(matched, mismatched)
-    assert scale > 0
-    assert -bias / scale == pytest.approx(0.3, abs=0.02)
-
-
-@pytest.mark.full
 def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, settings, run):
     from vidseek.encoders.training.corpus import Corpus
     from vidseek.encoders.training.items import ItemBank

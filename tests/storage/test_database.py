@@ -16,7 +16,7 @@ from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.storage.database import Database
 from vidseek.storage.errors import LibraryDamagedError, LibraryError, QueryError
-from vidseek.storage.types import VideoFilter, VideoState
+from vidseek.storage.types import Calibration, VideoFilter, VideoState
 from vidseek.storage.vectors import START
 
 pytestmark = pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_adding_is_all_or_nothing(database: Database) -> None:
     wrong[2] = replace(wrong[0], vector=np.full(SPEC.dimension, 1e6, np.float32))
     with pytest.raises(ValueError, match="65504"):
         database.add_video(video("/v/a.mp4"), wrong, fingerprint=FINGERPRINT)
-    with pytest.raises(LibraryError, match="register"):
+    with pytest.raises(LibraryError, match="holds no vectors"):
         database.add_video(video("/v/a.mp4"), clips(1, 3), fingerprint="unknown")
     assert len(database.clips(1)) == 2
     assert database.sequence() == sequence
@@ -231,7 +231,7 @@ def test_clips_of_another_encoder_are_not_mixed_in(database: Database) -> None:
     assert database.active_encoder() == SPEC
     database.activate_encoder(other.fingerprint)
     assert database.active_encoder() == other
-    with pytest.raises(LibraryError, match="register"):
+    with pytest.raises(LibraryError, match="holds no vectors"):
         database.activate_encoder("unknown")
 
 
@@ -239,6 +239,28 @@ def test_new_revision_of_an_encoder_is_the_same_encoder(database: Database) -> N
     revised = replace(SPEC, revision="2", confidence_scale=3.0, confidence_bias=-1.0)
     database.register_encoder(revised)
     assert database.encoders() == [revised]
+
+
+def test_calibration_is_kept_per_encoder_and_replaced(database: Database) -> None:
+    other = encoder_spec("other")
+    database.register_encoder(other)
+    assert database.calibration(FINGERPRINT) is None
+    first = Calibration(12.5, -4.25, "queries", 245, "1")
+    assert not database.set_calibration(FINGERPRINT, first)
+    assert database.calibration(FINGERPRINT) == first
+    assert database.calibration(other.fingerprint) is None
+    second = Calibration(7.0, -1.5, "captions", 300, "1")
+    assert database.set_calibration(FINGERPRINT, second)
+    # A revised encoder is registered again: what was measured in this library stays.
+    database.register_encoder(replace(SPEC, revision="2", confidence_scale=1.0))
+    assert database.calibration(FINGERPRINT) == second
+    assert database.set_calibration(FINGERPRINT, None)
+    assert database.calibration(FINGERPRINT) is None
+    assert not database.set_calibration(FINGERPRINT, None)
+    assert database.calibration("unknown") is None
+    with pytest.raises(LibraryError, match="holds no vectors"):
+        database.set_calibration("unknown", first)
+    assert database.check() == []
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,12 @@ from vidseek.storage.errors import LibraryDamagedError, LibraryTooNewError
 from vidseek.storage.migrating import Migrations, create_tables
 from vidseek.storage.schema import HEAD_REVISION, Base
 from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import Calibration
 
 FINGERPRINT = SPEC.fingerprint
 
 
-def migrate_from_nothing(engine: Engine) -> None:
+def migrate_from_nothing(engine: Engine, *, to: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -33,7 +34,7 @@ def migrate_from_nothing(engine: Engine) -> None:
     config.set_main_option("path_separator", "os")
     with writer(engine).begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def difference_to_models(engine: Engine) -> list[object]:
@@ -115,7 +116,7 @@ def test_older_library_is_migrated_after_a_backup(
     later = later_migrations(tmp_path / "migrations")
     monkeypatch.setattr(store_module, "MIGRATIONS", later)
     with caplog.at_level(logging.WARNING), LibraryStore.open(folder) as store:
-        assert "before-0002" in caplog.text
+        assert f"before-{later.head}" in caplog.text
         assert store.database.videos() == videos  # also: nothing was deleted by foreign keys
         assert store.database.check() == []
         scores, ids = store.vector_index(SPEC).search(queries, 5)
@@ -132,12 +133,31 @@ def test_older_library_is_migrated_after_a_backup(
     monkeypatch.undo()
     with pytest.raises(LibraryTooNewError):
         LibraryStore.open(folder)
-    (folder / "library.db.before-0002").replace(folder / "library.db")
+    (folder / f"library.db.before-{later.head}").replace(folder / "library.db")
     for log in folder.glob("library.db-*"):
         log.unlink()
     with LibraryStore.open(folder) as store:
         assert store.database.videos() == videos
         assert store.vector_index(SPEC).verify(repair=False) == []
+
+
+def test_library_of_the_first_version_takes_a_calibration(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    folder.mkdir()
+    old = empty_sqlite(folder, "library.db")
+    migrate_from_nothing(old, to="0001")
+    with old.begin() as connection:
+        connection.execute(text("INSERT INTO library (id, sequence) VALUES (1, 0)"))
+    assert not inspect(old).has_table("calibrations")
+    old.dispose()
+    with LibraryStore.open(folder) as store:
+        fill(store)
+        calibration = Calibration(3.0, -1.0, "queries", 150, "1")
+        store.database.set_calibration(FINGERPRINT, calibration)
+    assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
+    with LibraryStore.open(folder) as store:
+        assert store.database.calibration(FINGERPRINT) == calibration
+        assert store.database.check() == []
 
 
 def test_migration_that_fails_leaves_the_old_library(
@@ -167,7 +187,8 @@ def test_two_that_open_an_older_library_migrate_it_once(
     folder = tmp_path / "library"
     with LibraryStore.open(folder, create=True) as store:
         fill(store)
-    monkeypatch.setattr(store_module, "MIGRATIONS", later_migrations(tmp_path / "migrations"))
+    later = later_migrations(tmp_path / "migrations")
+    monkeypatch.setattr(store_module, "MIGRATIONS", later)
     found: list[int] = []
 
     def open_it() -> None:
@@ -180,7 +201,7 @@ def test_two_that_open_an_older_library_migrate_it_once(
     for thread in threads:
         thread.join()
     assert found == [3, 3, 3]
-    with sqlite3.connect(folder / "library.db.before-0002") as connection:
+    with sqlite3.connect(folder / f"library.db.before-{later.head}") as connection:
         (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     connection.close()
     assert version == HEAD_REVISION

@@ -12,6 +12,7 @@ COMMANDS = (
     "index",
     "search",
     "similar",
+    "calibrate",
     "list",
     "info",
     "failed",
@@ -21,6 +22,8 @@ COMMANDS = (
     "train",
     "doctor",
 )
+MODEL_COMMANDS = ("add", "switch", "drop", "list")
+SECTIONS = (*COMMANDS, *(f"model {command}" for command in MODEL_COMMANDS))
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +49,19 @@ def section(page: str, command: str) -> str:
 
 
 def test_every_command_has_a_section(page: str) -> None:
-    listed = re.findall(r"^  (\w+) {2,}\S", help_of().partition("Commands:")[2], re.MULTILINE)
-    assert tuple(listed) == COMMANDS
-    assert tuple(re.findall(r"^## vidseek (\w+)$", page, re.MULTILINE)) == COMMANDS
+    assert listed_in(help_of()) == (*COMMANDS, "model")
+    assert listed_in(help_of("model")) == MODEL_COMMANDS
+    assert tuple(re.findall(r"^## vidseek ([\w ]+)$", page, re.MULTILINE)) == SECTIONS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def listed_in(text: str) -> tuple[str, ...]:
+    found = re.findall(r"^  (\w+) {2,}\S", text.partition("Commands:")[2], re.MULTILINE)
+    return tuple(found)
+
+
+@pytest.mark.parametrize("command", SECTIONS)
 def test_every_option_in_help_is_documented_and_no_other(page: str, command: str) -> None:
-    text = help_of(command)
+    text = help_of(*command.split())
     offered = set(re.findall(r"^  (-\S+?)[, \n]", text, re.MULTILINE)) - {"-h"}
     table = re.search(r"<!-- options: .*?<!-- end -->", section(page, command), re.DOTALL)
     assert table

@@ -16,7 +16,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
-from vidseek.cli import health, indexing, keeping, models, searching, training
+from vidseek.cli import (
+    calibrating,
+    health,
+    indexing,
+    keeping,
+    library_models,
+    models,
+    searching,
+    training,
+)
 from vidseek.cli.output import say_aside
 
 EXIT_ERROR = 1
@@ -169,6 +178,7 @@ def _make_app() -> typer.Typer:
         indexing.index,
         searching.search,
         searching.similar,
+        calibrating.calibrate,
         keeping.list_videos,
         keeping.info,
         indexing.failed,
@@ -180,7 +190,22 @@ def _make_app() -> typer.Typer:
     ):
         name = "list" if command is keeping.list_videos else command.__name__
         application.command(name, cls=Command)(command)
+    application.add_typer(_make_model_app(), name="model")
     return application
+
+
+def _make_model_app() -> typer.Typer:
+    group = typer.Typer(
+        cls=TyperGroup,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="Models of the library: add one beside the other, switch, drop, list.",
+    )
+    group.command("add", cls=Command)(library_models.add)
+    group.command("switch", cls=Command)(library_models.switch)
+    group.command("drop", cls=Command)(library_models.drop)
+    group.command("list", cls=Command)(library_models.list_models)
+    return group
 
 
 app = _make_app()

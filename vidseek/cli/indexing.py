@@ -53,7 +53,7 @@ def index(
         typer.Option(
             metavar="NAME",
             help="Encoder: builtin, a name of `vidseek models`, hf:ORG/NAME, or a folder with a "
-            "model. A library keeps the one it began with.",
+            "model. A library keeps the one it began with until `vidseek model` adds another.",
         ),
     ] = None,
     yes: YesOption = False,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption, LibraryOption, open_library
+from vidseek.cli.options import JsonOption, LibraryOption, confirm, open_library
 
 if TYPE_CHECKING:
     from vidseek.library import VideoDetails
@@ -94,7 +93,7 @@ def remove(
     with open_library(ctx, library) as opened:
         count = 0 if yes else len(opened.list(under=path))
         if count > 1:
-            _confirm(f"Remove {output.counted(count, 'video')} from the library?")
+            confirm(f"Remove {output.counted(count, 'video')} from the library?")
         removed = opened.remove(path)
     if json:
         output.print_json({"removed": removed})
@@ -148,15 +147,3 @@ def _details_json(details: VideoDetails) -> dict[str, object]:
         for clip, thumbnail in zip(details.clips, details.thumbnails, strict=True)
     ]
     return {**output.video_json(details.video), "clips": clips}
-
-
-def _confirm(question: str) -> None:
-    """Ask on stderr; without a terminal, refuse.
-
-    Raises:
-        typer.BadParameter: nobody is there to answer.
-        typer.Abort: the answer is no.
-    """
-    if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} Nobody can answer here; add --yes")
-    typer.confirm(question, abort=True, err=True)

@@ -13,7 +13,8 @@ from vidseek.cli.options import JsonOption
 def models(json: JsonOption = False) -> None:
     """List models that can be used instead of the built-in one.
 
-    Take one with `index --model NAME`; hf:ORG/NAME or a folder names any other dual encoder.
+    Take one with `index --model NAME` for a new library, or `model add NAME`; hf:ORG/NAME or a
+    folder names any other dual encoder.
 
     \b
     Example: vidseek models
@@ -37,4 +38,6 @@ def models(json: JsonOption = False) -> None:
                 indent=5,
             )
         )
-    typer.echo("take one: vidseek index FOLDER --model NAME (a library of its own for each model)")
+    typer.echo(
+        "take one: vidseek index FOLDER --model NAME (a new library), or vidseek model add NAME"
+    )

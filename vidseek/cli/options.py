@@ -156,6 +156,18 @@ def download_question(*, yes: bool) -> Callable[[str, int], bool]:
     return ask
 
 
+def confirm(question: str) -> None:
+    """Ask on stderr; without a terminal, refuse.
+
+    Raises:
+        typer.BadParameter: nobody is there to answer.
+        typer.Abort: the answer is no.
+    """
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} Nobody can answer here; add --yes")
+    typer.confirm(question, abort=True, err=True)
+
+
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
@@ -167,6 +179,15 @@ LibraryOption = Annotated[
 ]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Download the model without asking, if it is not here.")
+]
+SearchModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Search with this one of `vidseek model list`: a name, or a fingerprint. "
+        "Default: the active one.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, and nothing else.")]
 CountOption = Annotated[int, typer.Option("-k", metavar="N", help="How many moments to return.")]

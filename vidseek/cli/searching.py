@@ -20,6 +20,7 @@ from vidseek.cli.options import (
     MinDurationOption,
     MinHeightOption,
     PerVideoOption,
+    SearchModelOption,
     YesOption,
     build_filter,
     open_library,
@@ -46,6 +47,7 @@ def search(
     before: BeforeOption = None,
     per_video: PerVideoOption = None,
     show_all: AllOption = False,
+    model: SearchModelOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -66,7 +68,9 @@ def search(
         before=before,
     )
     with open_library(ctx, library, yes=yes) as opened:
-        hits = opened.search(text, k=k, not_text=not_text, where=where, per_video=per_video)
+        hits = opened.search(
+            text, k=k, not_text=not_text, where=where, per_video=per_video, model=model
+        )
     _answer(hits, where, json=json, show_all=show_all)
 
 
@@ -90,6 +94,7 @@ def similar(
     after: AfterOption = None,
     before: BeforeOption = None,
     per_video: PerVideoOption = None,
+    model: SearchModelOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -113,7 +118,13 @@ def similar(
     path, span = parse_moment(file)
     with open_library(ctx, library, yes=yes) as opened:
         hits = opened.similar(
-            path, span=span, k=k, where=where, per_video=per_video, exclude_itself=others
+            path,
+            span=span,
+            k=k,
+            where=where,
+            per_video=per_video,
+            exclude_itself=others,
+            model=model,
         )
     _answer(hits, where, json=json)
 

@@ -1,0 +1,208 @@
+"""Rows for finding copies: what is kept of frames, and which parts of videos are copies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, and_, delete, false, insert, literal, or_, select, update
+from sqlalchemy.orm import aliased
+
+from vidseek.storage.errors import LibraryDamagedError
+from vidseek.storage.rows import chunks
+from vidseek.storage.schema import CopyFramesRow, CopyMatchRow, VideoRow
+from vidseek.storage.types import CopyFrames, CopyMatch, TimeSpan, VideoState
+
+PAGE = 500
+"""Videos that are read at once: 12 MB of two-minute ones."""
+SECONDS_BYTES = 4
+"""A stored time is float32: off by 0.0002 s in an hour."""
+
+
+def insert_copy_frames(
+    connection: Connection, video_id: int, frames: CopyFrames, fingerprint: str
+) -> None:
+    """Store what a descriptor made of the frames of a video that has no such row."""
+    if not fingerprint:
+        raise ValueError("copy frames are stored with their descriptor's fingerprint")
+    connection.execute(
+        insert(CopyFramesRow).values(
+            video_id=video_id,
+            fingerprint=fingerprint,
+            is_compared=False,
+            frame_count=len(frames),
+            dimension=frames.vectors.shape[1],
+            seconds=frames.seconds.astype("<f4").tobytes(),
+            vectors=frames.vectors.tobytes(),
+        )
+    )
+
+
+def replace_copy_frames(connection: Connection, frames: CopyFrames, fingerprint: str) -> bool:
+    """Store them in place of others; False if there is no such video."""
+    video_id = frames.video_id
+    there = connection.execute(select(VideoRow.id).where(VideoRow.id == video_id)).scalar()
+    if there is None:
+        return False
+    connection.execute(delete(CopyFramesRow).where(CopyFramesRow.video_id == video_id))
+    connection.execute(
+        delete(CopyMatchRow).where(
+            or_(CopyMatchRow.video_id == video_id, CopyMatchRow.other_id == video_id)
+        )
+    )
+    insert_copy_frames(connection, video_id, frames, fingerprint)
+    return True
+
+
+def copy_copy_frames(connection: Connection, source_id: int, video_id: int) -> None:
+    """Copy them from one video to another, which was not compared yet."""
+    row = CopyFramesRow
+    names = ["fingerprint", "frame_count", "dimension", "seconds", "vectors"]
+    connection.execute(
+        insert(row).from_select(
+            ["video_id", "is_compared", *names],
+            select(literal(video_id), false(), *(getattr(row, name) for name in names)).where(
+                row.video_id == source_id
+            ),
+        )
+    )
+
+
+def described_ids(
+    connection: Connection, fingerprint: str, *, is_compared: bool | None = None
+) -> list[int]:
+    """Ids of INDEXED videos that a descriptor has described, ascending.
+
+    Args:
+        connection: in a transaction.
+        fingerprint: the descriptor's.
+        is_compared: only those that were, or were not, compared with the others.
+    """
+    row = CopyFramesRow
+    statement = (
+        select(row.video_id)
+        .join(VideoRow, VideoRow.id == row.video_id)
+        .where(row.fingerprint == fingerprint, VideoRow.state == VideoState.INDEXED)
+        .order_by(row.video_id)
+    )
+    if is_compared is not None:
+        statement = statement.where(row.is_compared == is_compared)
+    return list(connection.execute(statement).scalars())
+
+
+def read_copy_frames(
+    connection: Connection, fingerprint: str, video_ids: Sequence[int]
+) -> list[CopyFrames]:
+    """Read what a descriptor made of those of the videos that are INDEXED, by ascending id."""
+    row = CopyFramesRow
+    rows = connection.execute(
+        select(row.video_id, row.frame_count, row.dimension, row.seconds, row.vectors)
+        .join(VideoRow, VideoRow.id == row.video_id)
+        .where(
+            row.video_id.in_(video_ids),
+            row.fingerprint == fingerprint,
+            VideoRow.state == VideoState.INDEXED,
+        )
+        .order_by(row.video_id)
+    )
+    return [_unpacked(*found) for found in rows]
+
+
+def _unpacked(
+    video_id: int, count: int, dimension: int, seconds: bytes, vectors: bytes
+) -> CopyFrames:
+    if len(seconds) != SECONDS_BYTES * count or len(vectors) != count * dimension:
+        raise LibraryDamagedError(
+            f"The copy frames of video {video_id} have another length than they should: run "
+            "`vidseek doctor`"
+        )
+    return CopyFrames(
+        video_id,
+        np.frombuffer(seconds, "<f4").astype(np.float64),
+        np.frombuffer(vectors, np.int8).reshape(count, dimension),
+    )
+
+
+def undescribed_by(fingerprint: str) -> tuple[Any, ...]:
+    """Conditions on VideoRow: searchable, and not described by a descriptor."""
+    described = select(CopyFramesRow.video_id).where(
+        CopyFramesRow.video_id == VideoRow.id, CopyFramesRow.fingerprint == fingerprint
+    )
+    return VideoRow.state == VideoState.INDEXED, ~described.exists()
+
+
+def recompare(connection: Connection, video_ids: Collection[int]) -> None:
+    """Note that videos came back: others may have been compared while they were away."""
+    for chunk in chunks(video_ids):
+        connection.execute(
+            update(CopyFramesRow).where(CopyFramesRow.video_id.in_(chunk)).values(is_compared=False)
+        )
+
+
+def replace_copy_matches(
+    connection: Connection, video_id: int, matches: Sequence[CopyMatch]
+) -> bool:
+    """Store what comparing a video found; False if there is nothing to compare of it."""
+    compared = connection.execute(
+        update(CopyFramesRow).where(CopyFramesRow.video_id == video_id).values(is_compared=True)
+    )
+    if compared.rowcount == 0:
+        return False
+    row = CopyMatchRow
+    connection.execute(delete(row).where(row.video_id == video_id))
+    for chunk in chunks({match.other_id for match in matches}):
+        connection.execute(delete(row).where(row.other_id == video_id, row.video_id.in_(chunk)))
+    if matches:
+        connection.execute(
+            insert(row),
+            [
+                {
+                    "video_id": match.video_id,
+                    "other_id": match.other_id,
+                    "start_seconds": match.span.start_seconds,
+                    "end_seconds": match.span.end_seconds,
+                    "other_start_seconds": match.other_span.start_seconds,
+                    "other_end_seconds": match.other_span.end_seconds,
+                    "speed": match.speed,
+                    "score": match.score,
+                    "mirrored": match.mirrored,
+                }
+                for match in matches
+            ],
+        )
+    return True
+
+
+def read_copy_matches(connection: Connection) -> list[CopyMatch]:
+    """Read the matches between INDEXED videos, by video and time."""
+    row = CopyMatchRow
+    first, other = aliased(VideoRow), aliased(VideoRow)
+    rows = connection.execute(
+        select(
+            row.video_id,
+            row.other_id,
+            row.start_seconds,
+            row.end_seconds,
+            row.other_start_seconds,
+            row.other_end_seconds,
+            row.speed,
+            row.score,
+            row.mirrored,
+        )
+        .join(first, and_(first.id == row.video_id, first.state == VideoState.INDEXED))
+        .join(other, and_(other.id == row.other_id, other.state == VideoState.INDEXED))
+        .order_by(row.video_id, row.other_id, row.start_seconds, row.id)
+    )
+    return [
+        CopyMatch(
+            video_id=found.video_id,
+            other_id=found.other_id,
+            span=TimeSpan(found.start_seconds, found.end_seconds),
+            other_span=TimeSpan(found.other_start_seconds, found.other_end_seconds),
+            speed=found.speed,
+            score=found.score,
+            mirrored=found.mirrored,
+        )
+        for found in rows
+    ]

@@ -1,0 +1,255 @@
+"""Encoding a library with a second model: the same clips, resumable, and nobody is disturbed."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from add_model_in_process import SECOND
+from colour_encoder import ColourEncoder
+from test_interruption import kill_at, start, wait_for_end_of_decoders
+
+from vidseek.encoders.video import SamplingPlan
+from vidseek.indexer import Indexer, IndexOptions, ModelReport, add_model
+from vidseek.storage.errors import EncoderError, LibraryError, LibraryLockedError
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import LibraryModel, VideoState
+
+VIDEOS = 20
+
+
+def index(store, encoder, *paths: Path, **options):
+    return Indexer(store, encoder, options=IndexOptions(workers=1, **options)).run(list(paths))
+
+
+def add(store, encoder, **options) -> ModelReport:
+    return add_model(store, encoder, workers=1, **options)
+
+
+def model_of(store, encoder) -> LibraryModel:
+    (model,) = [
+        one for one in store.database.models() if one.spec.fingerprint == encoder.spec.fingerprint
+    ]
+    return model
+
+
+def assert_same_vectors(store, one: ColourEncoder, other: ColourEncoder) -> None:
+    """Both see with the same eyes, so both must have made the same of every clip."""
+    for video in store.database.videos(states=[VideoState.INDEXED]):
+        ids = [clip.id for clip in store.database.clips(video.id)]
+        vectors = [
+            store.database.clip_vectors(ids, encoder.spec.fingerprint) for encoder in (one, other)
+        ]
+        assert np.array_equal(vectors[0], vectors[1])
+        features = [
+            store.database.frame_features(ids, encoder.spec.fingerprint) for encoder in (one, other)
+        ]
+        for ours, theirs in zip(*features, strict=True):
+            assert np.array_equal(ours.vectors, theirs.vectors)
+            assert np.array_equal(ours.tokens, theirs.tokens)
+
+
+@pytest.fixture
+def second() -> ColourEncoder:
+    return ColourEncoder(SECOND)
+
+
+def test_the_same_frames_of_the_same_clips_are_encoded(store, encoder, second, footage, indexed):
+    clips = store.database.statistics().clips
+    thumbnails = sorted((store.folder / "thumbnails").rglob("*.jpg"))
+    told = []
+    report = add(store, second, on_progress=told.append)
+    assert (report.encoded, report.failed, report.switched) == (3, (), True)
+    assert report.video_seconds == pytest.approx(9.0, abs=0.7)
+    assert told[-1].files_done == told[-1].files_total == 3
+    assert model_of(store, second).is_complete
+    assert store.database.active_encoder() == second.spec
+    assert_same_vectors(store, encoder, second)
+    assert store.database.statistics().clips == clips
+    assert sorted((store.folder / "thumbnails").rglob("*.jpg")) == thumbnails
+    assert store.database.check() == []
+    manifest = store.folder / "vectors" / second.spec.fingerprint / "manifest.json"
+    assert manifest.is_file()  # the first search finds its index made
+    again = ColourEncoder(SECOND)
+    report = add(store, again)
+    assert (report.encoded, report.switched, again.frames_encoded) == (0, False, 0)
+
+
+def test_frames_of_a_dense_plan_are_found_again(store, encoder, second, footage):
+    plan = SamplingPlan("dense", every_seconds=0.4)
+    index(store, encoder, footage, plan=plan)
+    assert add(store, second).encoded == 3
+    assert second.frames_encoded == encoder.frames_encoded
+    assert_same_vectors(store, encoder, second)
+
+
+def test_the_switch_can_be_left_for_later(store, encoder, second, indexed):
+    report = add(store, second, switch=False)
+    assert report.model.is_complete
+    assert not report.switched
+    assert store.database.active_encoder() == encoder.spec
+
+
+def test_copies_are_decoded_once(store, encoder, second, footage, indexed):
+    shutil.copy(footage / "a.mp4", footage / "again.mp4")
+    index(store, encoder, footage)
+    assert add(store, second).encoded == 4
+    assert model_of(store, second).is_complete
+    assert_same_vectors(store, encoder, second)
+    ones = sum(
+        len(clip.frame_seconds)
+        for video in store.database.videos()
+        if video.path.name != "again.mp4"
+        for clip in store.database.clips(video.id)
+    )
+    assert second.frames_encoded == ones
+
+
+def test_a_file_that_is_not_as_it_was_is_told_and_keeps_the_old_model(
+    store, encoder, second, footage, indexed, make_video
+):
+    (footage / "a.mp4").unlink()
+    make_video(footage / "b.mp4", seed=77)
+    report = add(store, second)
+    reasons = {failed.path.name: failed.reason for failed in report.failed}
+    assert set(reasons) == {"a.mp4", "b.mp4"}
+    assert "is gone" in reasons["a.mp4"]
+    assert "changed" in reasons["b.mp4"]
+    assert all("vidseek index" in reason for reason in reasons.values())
+    assert (report.encoded, report.switched) == (1, False)
+    assert store.database.active_encoder() == encoder.spec
+    # What the reasons advise leads to the switch.
+    index(store, encoder, footage)
+    report = add(store, second)
+    assert (report.encoded, report.failed, report.switched) == (1, (), True)
+
+
+def test_new_videos_are_encoded_with_the_active_model_and_the_other_catches_up(
+    store, encoder, second, footage, indexed, make_video
+):
+    add(store, second, switch=False)
+    make_video(footage / "new.mp4", seed=9)
+    assert index(store, encoder, footage).indexed == 1
+    assert model_of(store, encoder).is_complete
+    assert model_of(store, second).encoded_videos == 3
+    with pytest.raises(EncoderError, match=r"vidseek model switch more colours"):
+        index(store, second, footage)
+    report = add(store, second)
+    assert (report.encoded, report.switched) == (1, True)
+    assert_same_vectors(store, encoder, second)
+
+
+def test_a_video_that_was_away_is_encoded_when_it_returns(
+    store, encoder, second, footage, indexed, tmp_path
+):
+    (footage / "a.mp4").rename(tmp_path / "away")
+    index(store, encoder, footage)
+    report = add(store, second)
+    assert (report.encoded, report.switched) == (2, True)
+    (tmp_path / "away").rename(footage / "a.mp4")
+    report = index(store, second, footage)
+    assert (report.moved, report.indexed, report.failed) == (1, 1, ())
+    assert model_of(store, second).is_complete
+    assert len(store.vector_index(second.spec)) == store.database.statistics().clips
+    assert_same_vectors(store, encoder, second)
+
+
+def test_a_stopped_run_keeps_what_is_complete_and_does_not_switch(store, encoder, second, indexed):
+    def should_stop() -> bool:
+        return model_of(store, second).encoded_videos == 1
+
+    report = add(store, second, should_stop=should_stop)
+    assert (report.interrupted, report.encoded, report.switched) == (True, 1, False)
+    assert store.database.active_encoder() == encoder.spec
+    assert add(store, second).encoded == 2
+
+
+def test_one_bad_file_costs_that_file(store, encoder, footage, indexed):
+    class Stumbling(ColourEncoder):
+        def encode_frames(self, frames):
+            if not self.frames_encoded:
+                self.frames_encoded = 1
+                raise ZeroDivisionError("of all things")
+            return super().encode_frames(frames)
+
+    report = add(store, Stumbling(SECOND))
+    assert report.encoded == 2
+    (failed,) = report.failed
+    assert "ZeroDivisionError" in failed.reason
+    assert not report.switched
+
+
+def test_a_library_without_a_model_says_how_to_begin(store, second):
+    with pytest.raises(LibraryError, match="vidseek index --model"):
+        add(store, second)
+    assert store.database.models() == []
+
+
+def test_only_one_process_writes(store, second, indexed):
+    with (
+        LibraryStore.open(store.folder) as other,
+        other.writing(),
+        pytest.raises(LibraryLockedError),
+    ):
+        add(store, second)
+    assert len(store.database.models()) == 1
+
+
+@pytest.fixture
+def many(tmp_path, make_video) -> Path:
+    """The library of some videos."""
+    folder = tmp_path / "footage"
+    for number in range(VIDEOS):
+        make_video(folder / f"{number:02}.mp4", seed=number, seconds=2)
+    library = tmp_path / "library"
+    with LibraryStore.open(library, create=True) as store:
+        assert index(store, ColourEncoder(), folder).indexed == VIDEOS
+    return library
+
+
+def test_killed_again_and_again_it_does_nothing_twice_and_loses_nothing(many):
+    first, second, chance = ColourEncoder(), ColourEncoder(SECOND), random.Random(7)
+    seen = in_the_act = 0
+    for _ in range(3):
+        process = start("add_model_in_process.py", many)
+        in_the_act += kill_at(process, chance.randint(4, 7), chance.uniform(0.0, 0.03))
+        with LibraryStore.open(many) as store:
+            assert store.database.check() == []
+            assert model_of(store, first).is_complete
+            assert model_of(store, first).is_active
+            now = model_of(store, second).encoded_videos
+            assert now >= seen
+            seen = now
+    wait_for_end_of_decoders(many)
+    assert in_the_act == 3
+    assert 0 < seen < VIDEOS
+    with LibraryStore.open(many) as store:
+        report = add(store, second)
+        assert report.encoded == VIDEOS - seen
+        assert report.switched
+        frames = sum(
+            len(clip.frame_seconds)
+            for video in store.database.videos()
+            for clip in store.database.clips(video.id)
+        )
+        assert 0 < second.frames_encoded < frames
+        assert_same_vectors(store, first, second)
+        assert store.vector_index(second.spec).verify(repair=False) == []
+
+
+def test_another_process_searches_with_the_old_model_meanwhile(many):
+    searcher = start("search_in_process.py", many)
+    assert searcher.stdout is not None
+    assert searcher.stdout.readline() == f"found {VIDEOS}\n"
+    with LibraryStore.open(many) as store:
+        assert add(store, ColourEncoder(SECOND)).switched
+    time.sleep(0.3)
+    output, _ = searcher.communicate(timeout=60)
+    assert searcher.returncode == 0, output  # no search failed, also after the switch
+    # "found" is said when the number changes: it never did.
+    assert [line.split()[0] for line in output.splitlines()] == ["searched"]
+    assert int(output.split()[1]) > 3

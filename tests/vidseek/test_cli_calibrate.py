@@ -1,0 +1,112 @@
+"""`vidseek calibrate` as a user runs it, with the built-in model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_process import Run, invoke_vidseek
+
+sys.path.append(str(Path(__file__).parents[1] / "search"))
+
+from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import EncodedClip, FrameFeatures, TimeSpan, Video
+
+COLOURS = ("red", "green", "blue", "yellow", "white", "black")
+THINGS = ("cars", "dogs", "boats", "flowers", "houses", "shoes", "birds", "hats", "apples")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of 30 clips by the built-in model; no video was decoded for it."""
+    folder = tmp_path_factory.mktemp("made")
+    encoder = BuiltinEncoder()
+    spec = encoder.spec
+    # Clips lie where sentences lie, so that some answer and some do not.
+    texts = [f"{colour} {thing}" for colour in COLOURS[:5] for thing in THINGS[:6]]
+    vectors = encoder.encode_text(texts)
+    tokens = np.zeros((1, spec.tokens_per_frame, spec.token_dimension), np.float32)
+    with LibraryStore.open(folder / "library", create=True) as store, store.writing():
+        store.database.register_encoder(spec)
+        for text, vector in zip(texts, vectors, strict=True):
+            path = folder / f"{text}.mp4"
+            path.write_bytes(b"video")
+            video = Video(0, path, f"{len(text):064x}", 5, 1, 1.0, 1.0, 640, 360, "h264")
+            features = FrameFeatures(vector[None], tokens)
+            clip = EncodedClip(TimeSpan(0.0, 1.0), (0.5,), vector, features)
+            store.database.add_video(video, [clip], fingerprint=spec.fingerprint)
+    return folder
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    file = tmp_path / "queries.txt"
+    file.write_text("\n".join(f"{colour} {thing}" for colour in COLOURS for thing in THINGS))
+    return file
+
+
+def run(made: Path, *arguments: object):
+    return invoke_vidseek([str(each) for each in arguments], library=made / "library")
+
+
+def confidence(made: Path, text: str) -> float:
+    return json.loads(run(made, "search", text, "-k", "1", "--json").stdout)[0]["confidence"]
+
+
+def test_without_labels_then_search_then_forget(made: Path, queries: Path) -> None:
+    own = confidence(made, "red cars")
+    refused = run(made, "calibrate", "--queries", queries)
+    assert refused.returncode == 1
+    assert "--captions" in refused.stderr
+    assert "--override" in refused.stderr
+    answer = run(made, "calibrate", "--queries", queries, "--override", "--json")
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["encoder"] == "builtin"
+    assert report["queries"] == len(COLOURS) * len(THINGS)
+    assert report["calibration"]["method"] == "queries"
+    assert report["calibration"]["clips"] == 30
+    assert report["error"] is None
+    calibrated = confidence(made, "red cars")
+    assert calibrated != own
+    assert calibrated > 0.5
+    forgotten = run(made, "calibrate", "--forget")
+    assert (forgotten.returncode, forgotten.stdout) == (0, "forgotten\n")
+    assert confidence(made, "red cars") == own
+    again = run(made, "calibrate", "--forget", "--json")
+    assert json.loads(again.stdout) == {"forgotten": False}
+
+
+def test_with_captions_the_error_is_said(made: Path) -> None:
+    file = made / "captions.jsonl"
+    rows = [{"path": path.name, "caption": path.stem} for path in sorted(made.glob("*.mp4"))]
+    rows.append({"path": "gone.mp4", "caption": "a dog"})
+    file.write_text("\n".join(map(json.dumps, rows)))
+    answer = run(made, "calibrate", "--captions", file)
+    assert answer.returncode == 0, answer.stderr
+    assert "line 31: no video at" in answer.stdout
+    assert "calibrated builtin on 30 clips with 30 captions" in answer.stdout
+    assert "expected calibration error on held-out videos: 0." in answer.stdout
+    run(made, "calibrate", "--forget")
+
+
+def test_a_library_that_is_too_small_is_refused(vidseek: Run) -> None:
+    answer = vidseek("calibrate", "--override")
+    assert answer.returncode == 1
+    assert "clips that can be searched; 20 are the least to calibrate with" in answer.stderr
+
+
+def test_options_that_exclude_each_other_are_wrong_usage(vidseek: Run, queries: Path) -> None:
+    answer = vidseek("calibrate", "--queries", queries, "--forget")
+    assert answer.returncode == 2
+    assert "exclude each other" in answer.stderr
+
+
+def test_a_missing_file_of_captions_is_named(vidseek: Run, tmp_path: Path) -> None:
+    answer = vidseek("calibrate", "--captions", tmp_path / "gone.jsonl")
+    assert answer.returncode == 1
+    assert "gone.jsonl does not exist" in answer.stderr

@@ -1,0 +1,291 @@
+"""Several models in one library, by the public API."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "search"))
+
+from colour_videos import write_colours
+from palette_encoder import HeadlessEncoder, PaletteEncoder
+
+import vidseek
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.storage.types import Calibration
+
+SECOND = "second palette"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    write_colours(folder / "films" / "traffic.mp4", ["red", "green", "yellow"])
+    write_colours(folder / "films" / "sea.mp4", ["blue", "blue", "white"])
+    with vidseek.open(folder / "library", encoder=PaletteEncoder()) as library:
+        assert library.index(folder / "films").indexed == 2
+    return folder
+
+
+@pytest.fixture
+def library(made: Path, tmp_path: Path):
+    """A copy to change, whose own encoder is ``palette``."""
+    shutil.copytree(made / "library", tmp_path / "library")
+    with vidseek.open(tmp_path / "library", create=False, encoder=PaletteEncoder()) as library:
+        yield library
+
+
+@pytest.fixture
+def second() -> HeadlessEncoder:
+    """Sees the same and ranks by another rule: its scores tell it apart."""
+    return HeadlessEncoder(SECOND)
+
+
+def two_of_three(library: vidseek.Library, encoder, made: Path) -> None:
+    """Encode with a second model, and then let a third video come."""
+    library.add_model(encoder, switch=False)
+    write_colours(library.folder.parent / "new.mp4", ["pink", "pink"])
+    library.index(library.folder.parent / "new.mp4")
+
+
+def test_models_are_listed_and_chosen_by_search(library, second) -> None:
+    (only,) = library.models()
+    assert (only.is_active, only.is_complete, only.videos) == (True, True, 2)
+    report = library.add_model(second, switch=False)
+    assert (report.encoded, report.switched) == (2, False)
+    assert [model.spec.name for model in library.models()] == ["palette", SECOND]
+    assert [model.is_active for model in library.models()] == [True, False]
+
+    query = "green"
+    (ours,) = library.search(query, 1)
+    (theirs,) = library.search(query, 1, model=second)
+    by_name = library.search(query, 1, model=SECOND)
+    by_digits = library.search(query, 1, model=second.spec.fingerprint[:6])
+    assert by_name == by_digits == [theirs]
+    assert (theirs.video, theirs.span) == (ours.video, ours.span)
+    # Each hit's score is its own model's: cosine alone here, half of the worst frame's there.
+    (cosine,) = library.search(query, 1, rerank=False)
+    assert theirs.score == pytest.approx(cosine.score, abs=1e-5)
+    path = theirs.video.path
+    assert library.similar(path, 1, model=SECOND)[0].video.path == path
+
+
+def test_every_hit_is_of_the_model_that_was_asked(library, made: Path) -> None:
+    """A model that takes every picture for its opposite gives a list of its own, not a mixture."""
+
+    class Negative(HeadlessEncoder):
+        def encode_frames(self, frames):
+            return super().encode_frames(255 - frames)
+
+    negative = Negative("negative")
+    library.add_model(negative, switch=False)
+    positive = {(hit.video.path, hit.span): hit.score for hit in library.search("blue", 50)}
+    hits = library.search("blue", 50, model=negative)
+    assert hits[0].video.path.name == "traffic.mp4"  # where yellow, the opposite of blue, is seen
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert not {(hit.video.path, hit.span, hit.score) for hit in hits} & {
+        (*place, score) for place, score in positive.items()
+    }
+
+
+def test_a_partial_model_answers_with_a_warning(library, second, made: Path, caplog) -> None:
+    two_of_three(library, second, made)
+    with caplog.at_level(logging.WARNING):
+        assert {hit.video.path.name for hit in library.search("pink", 50)} == {
+            "traffic.mp4",
+            "sea.mp4",
+            "new.mp4",
+        }
+        assert not caplog.records
+        found = {hit.video.path.name for hit in library.search("pink", 50, model=SECOND)}
+    assert found == {"traffic.mp4", "sea.mp4"}
+    (record,) = caplog.records
+    assert "covers 2 of 3 videos" in record.getMessage()
+    assert f"vidseek model add {SECOND}" in record.getMessage()
+
+
+def test_the_library_follows_a_switch_and_the_old_model_still_answers(
+    library, second, made: Path
+) -> None:
+    with vidseek.open(library.folder, create=False) as other:
+        # As if another process had the library open and had loaded both.
+        other._encoders = {one.spec.fingerprint: one for one in (PaletteEncoder(), second)}
+        assert other.encoder.spec.name == "palette"
+        before = other.search("green", 3)
+        assert library.add_model(second).switched
+        assert other.encoder.spec.name == SECOND
+        assert other.search("green", 3) == other.search("green", 3, model=SECOND)
+        assert other.search("green", 3, model="palette") == before
+        assert other.switch_model("palette").is_active
+        assert other.search("green", 3) == before
+
+
+def test_each_model_has_its_own_calibration(library, second) -> None:
+    library.add_model(second, switch=False)
+    ours, theirs = (Calibration(scale, -2.0, "captions", 20, "1") for scale in (4.0, 9.0))
+    with vidseek.open(library.folder) as other:
+        for spec, one in ((library.encoder.spec, ours), (second.spec, theirs)):
+            other._store.database.set_calibration(spec.fingerprint, one)
+        assert other.calibration == ours
+        other._store.database.activate_encoder(second.spec.fingerprint)
+        assert other.calibration == theirs
+    for model, one in ((None, ours), (second, theirs)):
+        (hit,) = library.search("green", 1, model=model)
+        expected = 1 / (1 + math.exp(-(one.scale * hit.score + one.bias)))
+        assert hit.confidence == pytest.approx(expected)
+    library._store.database.activate_encoder(library.encoder.spec.fingerprint)
+    library.drop_model(second)
+    assert library.calibration == ours
+
+
+def test_searches_never_fail_while_a_model_is_added_switched_and_dropped(
+    library, second, made: Path
+) -> None:
+    failures: list[BaseException] = []
+    searches = 0
+    ended = threading.Event()
+
+    def search() -> None:
+        nonlocal searches
+        while not ended.is_set():
+            try:
+                assert library.search("green", 1)[0].video.path.name == "traffic.mp4"
+                searches += 1
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    thread = threading.Thread(target=search)
+    with vidseek.open(library.folder, create=False, encoder=second) as writer:
+        thread.start()
+        try:
+            assert writer.add_model(second).switched
+            writer._encoders[PaletteEncoder().spec.fingerprint] = PaletteEncoder()
+            writer.switch_model("palette")
+            assert writer.drop_model(SECOND) > 0
+        finally:
+            ended.set()
+            thread.join()
+    assert failures == []
+    assert searches > 3
+
+
+def test_switching_to_a_model_that_does_not_know_all_must_be_meant(
+    library, second, made: Path
+) -> None:
+    two_of_three(library, second, made)
+    with pytest.raises(vidseek.LibraryError, match=r"2 of 3 videos.*vidseek model add.*--partial"):
+        library.switch_model(second)
+    assert library.switch_model(second, partial=True).is_active
+    findings = [finding.next_step for finding in library.doctor().findings]
+    assert f"vidseek model add {SECOND}" in findings
+    # The first model is the only one that knows the new video.
+    with pytest.raises(vidseek.LibraryError, match="1 videos are encoded with palette only"):
+        library.drop_model("palette")
+    assert library.add_model(second).encoded == 1
+    assert library.drop_model("palette") > 0
+    assert library.doctor().is_healthy
+    assert {hit.video.path.name for hit in library.search("pink", 9, model=second)} >= {"new.mp4"}
+
+
+def test_dropping_removes_vectors_and_files(library, second) -> None:
+    with pytest.raises(vidseek.LibraryError, match=r"searched with palette.*model switch"):
+        library.drop_model("palette")
+    library.add_model(second, switch=False)
+    folder = library.folder / "vectors" / second.spec.fingerprint
+    assert any(folder.iterdir())
+    assert library.drop_model(second) > 0
+    assert not folder.exists()
+    assert [model.spec.name for model in library.models()] == ["palette"]
+    with pytest.raises(vidseek.UnknownEncoderError, match=r"not encoded with.*palette"):
+        library.search("green", model=SECOND)
+    with pytest.raises(vidseek.EncoderError, match=r"indexed with.*palette.*second palette"):
+        library.search("green", model=second)
+    assert library.doctor().is_healthy
+
+
+@pytest.mark.parametrize("name", ["clip-base", "hf:some/thing", "builtin", "/no/such/folder", "x"])
+def test_a_model_that_the_library_does_not_have_is_named_with_the_next_step(library, name) -> None:
+    for ask in (
+        lambda: library.search("green", model=name),
+        lambda: library.switch_model(name),
+        lambda: library.drop_model(name),
+    ):
+        with pytest.raises(vidseek.UnknownEncoderError, match=r"with palette.*vidseek model add"):
+            ask()
+
+
+def test_a_library_without_any_model_says_how_to_begin(tmp_path: Path, second) -> None:
+    with vidseek.open(tmp_path / "library") as library:
+        assert library.models() == []
+        for ask in (
+            lambda: library.add_model("builtin"),
+            lambda: library.add_model(second),
+            lambda: library.switch_model("builtin"),
+            lambda: library.drop_model("builtin"),
+            lambda: library.search("green", model="builtin"),
+        ):
+            with pytest.raises(vidseek.LibraryError, match="vidseek index --model NAME PATH"):
+                ask()
+
+
+def linked_weights(folder: Path) -> Path:
+    """The built-in weights in another folder: by another name they are another model."""
+    folder.mkdir(parents=True)
+    for file in WEIGHTS_FOLDER.iterdir():
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
+    write_colours(tmp_path / "films" / "a.mp4", ["red"])
+    model = linked_weights(tmp_path / "model")
+    with vidseek.open(tmp_path / "library") as library:
+        library.index(tmp_path / "films")
+        assert library.add_model(str(model)).switched
+
+    def opened() -> vidseek.Library:
+        return vidseek.open(tmp_path / "library", create=False)
+
+    with opened() as library:
+        assert library.search("red", 1, model=str(model))
+    moved = model.rename(tmp_path / "moved")
+    with opened() as library:
+        for ask in (
+            lambda: library.search("red"),
+            lambda: library.search("red", model=str(model)),
+            lambda: library.switch_model(str(model)),
+        ):
+            with pytest.raises(
+                vidseek.EncoderError, match=r"/model: there is no.*vidseek model add"
+            ):
+                ask()
+        assert library.search("red", 1, model="builtin")  # the other one still answers
+        assert library.search("red", 1, model=str(moved))  # known by its weights
+        assert library.add_model(str(moved)).encoded == 0  # and from now on by its new place
+    with opened() as library:
+        assert library.search("red", 1)
+        assert [model.spec.name for model in library.models()] == ["builtin", str(moved)]
+
+    # Other weights under the same name are another model.
+    manifest = moved / "manifest.json"
+    facts = json.loads(manifest.read_text(encoding="utf-8"))
+    facts["spec"]["preprocessing"] += ", but different"
+    manifest.unlink()
+    manifest.write_text(json.dumps(facts), encoding="utf-8")
+    with opened() as library:
+        for name in (None, str(moved)):
+            with pytest.raises(vidseek.EncoderError, match=r"other weights.*vidseek model add"):
+                library.search("red", 1, model=name)
+        assert library.add_model(str(moved)).switched
+        with pytest.raises(vidseek.UnknownEncoderError, match="means several"):
+            library.search("red", 1, model=str(moved))
+        assert library.search("red", 1)

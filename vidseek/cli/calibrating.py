@@ -1,0 +1,122 @@
+"""``vidseek calibrate``: how sure a hit is, fitted to one library and its model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
+from vidseek.cli.progress import LINE_EVERY_SECONDS
+
+if TYPE_CHECKING:
+    from vidseek.search.calibration import CalibrationReport
+
+
+def calibrate(
+    ctx: typer.Context,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON lines as for `train`, of videos in this library: a far better calibration.",
+        ),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Queries to ask in place of the bundled ones, a line each."
+        ),
+    ] = None,
+    override: Annotated[
+        bool,
+        typer.Option(
+            "--override", help="Also without captions, though the model has its own calibration."
+        ),
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Remove the library's calibration again.")
+    ] = False,
+    yes: YesOption = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit the confidence of hits to this library.
+
+    A model of others has no confidence before this. Later searches use what was fitted, for the
+    model that the library is searched with. Run it again when the library has grown much.
+
+    \b
+    Example: vidseek calibrate --captions captions.jsonl
+    """
+    if (captions is not None) + (queries is not None) + forget > 1:
+        raise typer.BadParameter("--captions, --queries and --forget exclude each other")
+    with open_library(ctx, library, yes=yes) as opened:
+        if forget:
+            forgotten = opened.forget_calibration()
+            if json:
+                output.print_json({"forgotten": forgotten})
+            else:
+                typer.echo("forgotten" if forgotten else "there was no calibration")
+            return
+        from vidseek.search.calibration import read_query_file
+
+        report = opened.calibrate(
+            captions,
+            queries=None if queries is None else read_query_file(queries),
+            override=override,
+            on_progress=_Lines(),
+        )
+    if json:
+        output.print_json(_report_json(report))
+    else:
+        _print_report(report)
+
+
+class _Lines:
+    """Progress as lines on stderr, now and then."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note of how far it is."""
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY_SECONDS:
+            self._last = now
+            output.say_aside(f"vidseek: {done:,}/{total:,} queries")
+
+
+def _report_json(report: CalibrationReport) -> dict[str, Any]:
+    facts = asdict(report)
+    facts["half_sure_score"] = report.half_sure_score
+    return facts
+
+
+def _print_report(report: CalibrationReport) -> None:
+    from vidseek.search.confidence import CONFIDENT
+
+    if report.problems:
+        typer.echo("not used:")
+    for problem in report.problems:
+        typer.echo(f"  line {problem.line}: {output.printable(problem.reason)}")
+    kind = "captions" if report.error is not None else "queries without labels"
+    typer.echo(
+        f"calibrated {output.printable(report.encoder)} on "
+        f"{output.counted(report.calibration.clips, 'clip')} with {report.queries:,} {kind}"
+    )
+    typer.echo(
+        f"confidence is 50 % at a score of {report.half_sure_score:.3f}; {report.answered:.0%} of "
+        f"them have a confident answer ({CONFIDENT:.0%} or more)"
+    )
+    if report.error is not None:
+        typer.echo(
+            f"expected calibration error on held-out videos: {report.error:.3f} (a perfect one on "
+            f"so few: {report.error_by_chance:.3f})"
+        )
+    else:
+        typer.echo("how far it is off cannot be known without labels: --captions")

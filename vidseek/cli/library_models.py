@@ -1,0 +1,224 @@
+"""``vidseek model add``, ``switch``, ``drop`` and ``list``: the models of one library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.options import JsonOption, LibraryOption, YesOption, confirm, open_library
+from vidseek.cli.progress import StopRequest, shown_progress
+
+if TYPE_CHECKING:
+    from vidseek.indexer import ModelReport
+    from vidseek.storage.types import LibraryModel
+
+HeldOption = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="One of `vidseek model list`: its name, or digits of its fingerprint."
+    ),
+]
+
+
+def add(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="builtin, a name of `vidseek models`, hf:ORG/NAME, or a folder with a model.",
+        ),
+    ],
+    no_switch: Annotated[
+        bool,
+        typer.Option("--no-switch", help="Leave the switch at the end to `vidseek model switch`."),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Decoding processes.", show_default="by the cores"),
+    ] = None,
+    yes: YesOption = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Encode the library with one more model, then search with it.
+
+    The files are read again; searches go on with the old model meanwhile. Ctrl-C stops cleanly; the
+    same command goes on from there, and also encodes what was indexed since.
+
+    \b
+    Example: vidseek model add clip-base
+    """
+    if workers is not None and workers < 1:
+        raise typer.BadParameter("at least 1 is needed", param_hint="--workers")
+    with open_library(ctx, library, yes=yes) as opened:
+        # Before anything is drawn or caught: it may ask a question, or end the run with an error.
+        encoder = opened.load_model(name)
+        with StopRequest() as stop, shown_progress() as progress:
+            report = opened.add_model(
+                encoder,
+                switch=not no_switch,
+                workers=workers,
+                on_progress=progress,
+                should_stop=stop.wanted,
+            )
+    if json:
+        output.print_json(_report_json(report))
+    else:
+        _print_report(report, no_switch=no_switch)
+    if report.interrupted:
+        output.say_aside("vidseek: stopped before the end; run it again to go on")
+        raise typer.Exit(stop.exit_code)
+    if not report.model.is_complete:
+        output.say_aside(_what_is_missing(report))
+        raise typer.Exit(1)
+
+
+def switch(
+    ctx: typer.Context,
+    name: HeldOption,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Even if it does not know every video: they are not found."),
+    ] = False,
+    yes: YesOption = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Search with another of the library's models from now on.
+
+    New videos are encoded with it, too.
+
+    \b
+    Example: vidseek model switch builtin
+    """
+    with open_library(ctx, library, yes=yes) as opened:
+        model = opened.switch_model(name, partial=partial)
+    if json:
+        output.print_json(_model_json(model))
+    else:
+        typer.echo(f"the library is searched with {_name(model)} now")
+
+
+def drop(
+    ctx: typer.Context,
+    name: HeldOption,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it.")] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Forget what one of the library's models made of the videos.
+
+    Its vectors and its index are deleted. The active model cannot be dropped. The videos, and the
+    model's own files, are not touched.
+
+    \b
+    Example: vidseek model drop builtin
+    """
+    with open_library(ctx, library) as opened:
+        model = opened.find_model(name)
+        if not yes and not model.is_active:  # that one is refused whatever the answer
+            videos = output.counted(model.encoded_videos, "video")
+            confirm(f"Drop what {_name(model)} made of {videos}?")
+        freed = opened.drop_model(model.spec.fingerprint)
+    if json:
+        answer = {"name": _name(model), "fingerprint": model.spec.fingerprint}
+        output.print_json({**answer, "freed_bytes": freed})
+    else:
+        typer.echo(f"dropped {_name(model)}; {output.amount_of_bytes(freed)} are free again")
+
+
+def list_models(
+    ctx: typer.Context,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the models that the library is encoded with.
+
+    \b
+    Example: vidseek model list
+    """
+    with open_library(ctx, library) as opened:
+        models = opened.models()
+    if json:
+        output.print_json([_model_json(model) for model in models])
+    elif not output.is_for_person():
+        output.print_columns(tuple(_model_json(model).values()) for model in models)
+    elif not models:
+        typer.echo("no model yet: vidseek index --model NAME PATH")
+    else:
+        for model in models:
+            _print_model(model)
+
+
+def _print_model(model: LibraryModel) -> None:
+    share = f"{model.encoded_videos:,} of {output.counted(model.videos, 'video')}"
+    notes = ["active"] if model.is_active else []
+    notes += [] if model.is_complete else ["incomplete"]
+    note = f"  ({', '.join(notes)})" if notes else ""
+    typer.echo(
+        f"{output.styled(model.spec.fingerprint, dim=True)}  {share}  "
+        f"{output.styled(output.printable(_name(model)), bold=True)}"
+        f"{output.styled(note, fg='green' if model.is_complete else 'yellow')}"
+    )
+
+
+def _print_report(report: ModelReport, *, no_switch: bool) -> None:
+    model = report.model
+    typer.echo(
+        f"encoded {report.encoded:,}  failed {len(report.failed):,}  "
+        f"{_name(model)} knows {model.encoded_videos:,} of {output.counted(model.videos, 'video')}"
+    )
+    if report.encoded and report.seconds > 0:
+        typer.echo(
+            f"{output.amount_of_time(report.video_seconds)} of video in "
+            f"{output.amount_of_time(report.seconds)}, "
+            f"{report.video_seconds / report.seconds:.0f}x realtime"
+        )
+    output.print_failures([(file.path, file.reason) for file in report.failed])
+    if report.switched:
+        typer.echo("the library is searched with it now")
+    elif no_switch and model.is_complete and not model.is_active:
+        typer.echo(f"take it: vidseek model switch {_name(model)}")
+
+
+def _what_is_missing(report: ModelReport) -> str:
+    model = report.model
+    missing = output.counted(model.videos - model.encoded_videos, "video")
+    rest = "" if model.is_active else f", or `vidseek model switch --partial {_name(model)}`"
+    state = "" if model.is_active else "not switched: "
+    return (
+        f"vidseek: {state}{missing} of {model.videos:,} could not be encoded; see to them and run "
+        f"it again{rest}"
+    )
+
+
+def _name(model: LibraryModel) -> str:
+    from vidseek.encoders.registry import name_of
+
+    return name_of(model.spec)
+
+
+def _model_json(model: LibraryModel) -> dict[str, Any]:
+    return {
+        "name": _name(model),
+        "fingerprint": model.spec.fingerprint,
+        "dimension": model.spec.dimension,
+        "encoded_videos": model.encoded_videos,
+        "videos": model.videos,
+        "complete": model.is_complete,
+        "active": model.is_active,
+    }
+
+
+def _report_json(report: ModelReport) -> dict[str, Any]:
+    return {
+        "model": _model_json(report.model),
+        "encoded": report.encoded,
+        "failed": [{"path": str(file.path), "reason": file.reason} for file in report.failed],
+        "switched": report.switched,
+        "video_seconds": round(report.video_seconds, 3),
+        "seconds": round(report.seconds, 3),
+    }
