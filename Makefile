@@ -58,6 +58,7 @@ bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.indexing
 	$(FULL)/bin/python -m benchmarks.decoding
 	$(FULL)/bin/python -m benchmarks.shots
+	$(FULL)/bin/python -m benchmarks.moments
 	$(FULL)/bin/python -m benchmarks.vector_index
 	$(FULL)/bin/python -m benchmarks.cold_query
 

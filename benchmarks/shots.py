@@ -1,6 +1,6 @@
 """Which way of cutting a video into shots is best: boundary F1 at 1 s, and the time it takes.
 
-python benchmarks/shots.py --data ../shared/data [--encoder builtin]
+python -m benchmarks.shots [--data ../shared/data] [--encoder builtin]
 
 Two truths: ``long/scenes.json`` (two vlogs; its makers also cut a scene at 12 s at the latest, and
 those cuts show nothing, so no method reaches 1), and excerpts of ``clips/`` joined, where every
@@ -31,6 +31,7 @@ from vidseek.encoders.video import (
 )
 from vidseek.encoders.video.shots import shot_boundaries
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TOLERANCE_SECONDS = 1.0
 SHORT_SIDE = 260
 
@@ -161,9 +162,13 @@ def pyscenedetect(detector_name: str) -> Method:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--encoder", default=None, help="also cut by an encoder's frame vectors")
     options = parser.parse_args()
+    if not options.data.is_dir():
+        parser.error(
+            f"{options.data} is missing: give a folder with videos/clips/ and videos/long/"
+        )
     methods: dict[str, Method] = {
         "PySceneDetect ContentDetector, all frames": pyscenedetect("ContentDetector"),
         "PySceneDetect AdaptiveDetector, all frames": pyscenedetect("AdaptiveDetector"),

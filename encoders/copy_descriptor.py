@@ -118,12 +118,13 @@ class CopyDescriptor:
         Returns:
             (N,) float32 to take off cosines.
         """
-        nearest = np.partition(vectors @ self._background.T, -NOISE_NEIGHBOURS, axis=1)
+        nearest = np.partition(vectors @ self.background.T, -NOISE_NEIGHBOURS, axis=1)
         mean: NDArray[np.float32] = nearest[:, -NOISE_NEIGHBOURS:].mean(1)
         return NOISE_WEIGHT * mean
 
     @cached_property
-    def _background(self) -> NDArray[np.float32]:
+    def background(self) -> NDArray[np.float32]:
+        """(B, D) unit vectors of frames that nothing is a copy of."""
         steps = np.load(io.BytesIO(self._read(BACKGROUND_FILE)), allow_pickle=False)
         return unpacked(steps)
 

@@ -18,7 +18,7 @@ from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.search.moments import ScoredClip
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Clip, FrameFeatures, VideoFilter
+from vidseek.storage.types import Clip, FrameFeatures, TimeSpan, VideoFilter
 from vidseek.storage.vectors import VectorIndex
 
 RERANK_DEPTH = 100
@@ -91,6 +91,15 @@ class Scope:
         """Stored features of the clips' frames, in the order of ``ids``."""
         return self.store.database.frame_features(ids, self.encoder.spec.fingerprint)
 
+    def frame_vectors(self, ids: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Stored (F, D) vectors of the clips' frames, in the order of ``ids``."""
+        return self.store.database.frame_vectors(ids, self.encoder.spec.fingerprint)
+
+    def around(self, video_id: int, span: TimeSpan) -> tuple[list[Clip], list[NDArray[np.float32]]]:
+        """Clips of a video that lie in a span, in order of time, and their frame vectors."""
+        clips = self.store.database.clips_within(video_id, span)
+        return clips, self.frame_vectors([clip.id for clip in clips])
+
     def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """(len(ids), D) stored clip vectors."""
         return self.store.database.clip_vectors(ids, self.encoder.spec.fingerprint)
@@ -129,12 +138,13 @@ class TextCandidates:
         self.vector: NDArray[np.float32] = vectors[0]
         """(D,) float32 of the wanted text."""
         self._unwanted = None if not_text is None else vectors[1] * np.float32(NOT_WEIGHT)
+        self.direction = self.vector if self._unwanted is None else self.vector - self._unwanted
+        """(D,) float32: the first stage's score is a vector's inner product with it."""
         self._reranked: dict[int, float] = {}
 
     def fetch(self, n: int) -> Fetched:
         """See ``Candidates``."""
-        query = self.vector if self._unwanted is None else self.vector - self._unwanted
-        scores, ids = _found(*self._scope.nearest(query[None], n))
+        scores, ids = _found(*self._scope.nearest(self.direction[None], n))
         clips = self._scope.clips(ids)
         present = [position for position, clip_id in enumerate(ids) if clip_id in clips]
         ids, final = [ids[position] for position in present], scores[present].copy()

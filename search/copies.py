@@ -297,8 +297,8 @@ def _verdict(
             for one, flag in zip(found, mirrored, strict=True)
             if one.video_id == video_id
         ]
-        query_share = _share([one.query for one, _ in own], upload.duration_seconds)
-        library_share = _share([one.library for one, _ in own], video.duration_seconds)
+        query_share = covered_share([one.query for one, _ in own], upload.duration_seconds)
+        library_share = covered_share([one.library for one, _ in own], video.duration_seconds)
         kind = kind_of(query_share, library_share)
         matches += [
             Match(video, kind, one.query, one.library, one.speed, flag, one.score)
@@ -317,11 +317,11 @@ def _exact(videos: Iterable[Video]) -> CopyVerdict:
 
 
 def _covered(upload: Upload, found: Sequence[_Found]) -> float:
-    return _share([one.alignment.query for one in found], upload.duration_seconds)
+    return covered_share([one.alignment.query for one in found], upload.duration_seconds)
 
 
-def _share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
-    """Of a video, how much some spans cover together."""
+def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
+    """Of a video, how much some spans cover together, 0 to 1."""
     covered, end = 0.0, 0.0
     for span in sorted(spans):
         covered += max(0.0, span.end_seconds - max(end, span.start_seconds))

@@ -10,7 +10,7 @@ An engine keeps nothing of a query and may be used from several threads at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from vidseek.search.candidates import (
     hubness_of,
 )
 from vidseek.search.confidence import calibrated_spec, confidence_of
+from vidseek.search.localization import localize_moments
 from vidseek.search.moments import (
     DEFAULT_MARGIN,
     Moment,
@@ -60,7 +61,7 @@ that a query stays a matter of milliseconds."""
 MOST_NEIGHBOURS = 1_024
 """Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
 MOMENTS_AT_ONCE = 256
-"""Moments whose stored features are in memory at a time, should somebody ask for a million."""
+"""Moments whose frames' vectors are in memory at a time, should somebody ask for a million."""
 
 
 class SearchEngine:
@@ -79,6 +80,7 @@ class SearchEngine:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
+        tight_spans: bool = False,
     ) -> list[SearchHit]:
         """Find the moments that a sentence describes.
 
@@ -89,6 +91,8 @@ class SearchEngine:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage: hubs' correction and cross-modal head.
+            tight_spans: begin and end hits by the similarity curve around their best clip, see
+                ``vidseek.search.localization``, not by merging neighbours that score alike.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
@@ -110,8 +114,18 @@ class SearchEngine:
             candidates = TextCandidates(
                 scope, text, not_text=not_text, rerank_depth=self._depth(rerank)
             )
-            margin = merge_margin(self._encoder.spec.confidence_scale)
-            best = self._best(scope, candidates, k=k, per_video=per_video, margin=margin)
+
+            if tight_spans:
+
+                def localized(ranked: Sequence[ScoredClip]) -> list[Moment]:
+                    return localize_moments(
+                        ranked, candidates.direction, scope.around, k=k, per_video=per_video
+                    )
+
+                best = self._best(scope, candidates, localized, k=k)
+            else:
+                margin = merge_margin(self._encoder.spec.confidence_scale)
+                best = self._best_merged(scope, candidates, k=k, per_video=per_video, margin=margin)
             spec = self._encoder.spec
             stored = self._store.database.calibration(spec.fingerprint)
             calibrated = calibrated_spec(spec, stored)
@@ -168,14 +182,16 @@ class SearchEngine:
                 is_picture=query.is_picture,
                 rerank_depth=RERANK_DEPTH,
             )
-            best = self._best(scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN)
+            best = self._best_merged(
+                scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN
+            )
             return self._hits(scope, best, query.vectors, calibrated=None)
 
     def everything(self) -> Scope | None:
         """All that can be searched, as of now; None if there is nothing.
 
         Raises:
-            EncoderError: the library was indexed with another encoder.
+            EncoderError: the library holds no vectors of this encoder.
         """
         index = self._index()
         return None if index is None else Scope(self._store, self._encoder, index, None)
@@ -225,7 +241,7 @@ class SearchEngine:
             return None
         return self._store.database.clip_ids(where, self._encoder.spec.fingerprint)
 
-    def _best(
+    def _best_merged(
         self,
         scope: Scope,
         candidates: Candidates,
@@ -234,7 +250,31 @@ class SearchEngine:
         per_video: int | None,
         margin: float,
     ) -> list[tuple[Moment, Video]]:
-        """The ``k`` best moments: fetch more clips until they cannot change any more."""
+        """The ``k`` best moments where neighbours that score alike are one."""
+
+        def merged(ranked: Sequence[ScoredClip]) -> list[Moment]:
+            return limit_per_video(find_moments(ranked, margin=margin), per_video)
+
+        return self._best(scope, candidates, merged, k=k, growth=margin)
+
+    def _best(
+        self,
+        scope: Scope,
+        candidates: Candidates,
+        find: Callable[[Sequence[ScoredClip]], list[Moment]],
+        *,
+        k: int,
+        growth: float = 0.0,
+    ) -> list[tuple[Moment, Video]]:
+        """The ``k`` best moments: fetch more clips until they cannot change any more.
+
+        Args:
+            scope: where to look.
+            candidates: the clips that may answer.
+            find: makes moments, best first, of clips, best first.
+            k: number of moments.
+            growth: a clip that scores so much less than a moment may still become part of it.
+        """
         n = min(max(FIRST_FETCH, 2 * k), scope.size)
         while True:
             fetched = candidates.fetch(n)
@@ -249,10 +289,10 @@ class SearchEngine:
                     scored.clip.span,
                 )
             )
-            moments = limit_per_video(find_moments(present, margin=margin), per_video)
+            moments = find(present)
             enough = len(moments) >= k
             grown = enough and (
-                n >= MOST_NEIGHBOURS or fetched.floor < moments[k - 1].score - margin
+                n >= MOST_NEIGHBOURS or fetched.floor < moments[k - 1].score - growth
             )
             if grown or n >= scope.size:
                 return [(moment, videos[moment.video_id]) for moment in moments[:k]]
@@ -274,12 +314,11 @@ class SearchEngine:
         hits = []
         for start in range(0, len(moments), MOMENTS_AT_ONCE):
             some = moments[start : start + MOMENTS_AT_ONCE]
-            ids = [scored.clip.id for moment, _ in some for scored in moment.clips]
-            features = dict(zip(ids, scope.features(ids), strict=True))
+            ids = [clip.id for moment, _ in some for clip in moment.clips]
+            vectors = dict(zip(ids, scope.frame_vectors(ids), strict=True))
             for moment, video in some:
                 scores = {
-                    scored.clip.id: (features[scored.clip.id].vectors @ queries.T).max(axis=1)
-                    for scored in moment.clips
+                    clip.id: (vectors[clip.id] @ queries.T).max(axis=1) for clip in moment.clips
                 }
                 confidence = confidence_of(moment.score, calibrated) if calibrated else None
                 hits.append(self._hit(moment, video, scores, confidence))
@@ -293,13 +332,10 @@ class SearchEngine:
         confidence: float | None,
     ) -> SearchHit:
         frames: list[FrameMatch] = []
-        for scored in moment.clips:
-            clip_scores = frame_scores[scored.clip.id].tolist()
-            frames += map(FrameMatch, scored.clip.frame_seconds, clip_scores)
+        for clip in moment.clips:
+            frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
         # A thumbnail is kept of each clip's middle frame.
-        shown = max(
-            moment.clips, key=lambda scored: float(frame_scores[scored.clip.id].max(initial=-2))
-        ).clip
+        shown = max(moment.clips, key=lambda clip: float(frame_scores[clip.id].max(initial=-2)))
         thumbnail = self._store.thumbnail_path(
             video.content_hash, shown.frame_seconds[len(shown.frame_seconds) // 2]
         )

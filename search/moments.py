@@ -40,20 +40,20 @@ class ScoredClip:
 class Moment:
     """One hit: a clip, or a run of adjacent ones."""
 
-    clips: tuple[ScoredClip, ...]
+    clips: tuple[Clip, ...]
     """In order of time, at least one."""
     score: float
-    """Of the best of them."""
+    """Of the one that answers best."""
 
     @property
     def video_id(self) -> int:
         """The video that all the clips belong to."""
-        return self.clips[0].clip.video_id
+        return self.clips[0].video_id
 
     @property
     def span(self) -> TimeSpan:
         """From the start of the first clip to the end of the last."""
-        return self.clips[0].clip.span.union(self.clips[-1].clip.span)
+        return self.clips[0].span.union(self.clips[-1].span)
 
 
 def merge_margin(confidence_scale: float | None) -> float:
@@ -94,7 +94,7 @@ def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]
         first, last = _grow(timeline, position[best.clip.id], taken, margin)
         run = timeline[first : last + 1]
         taken.update(scored.clip.id for scored in run)
-        moments.append(Moment(tuple(run), best.score))
+        moments.append(Moment(tuple(scored.clip for scored in run), best.score))
     return moments
 
 

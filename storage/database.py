@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,7 @@ from vidseek.storage.types import (
     FrameFeatures,
     LibraryModel,
     LibraryStatistics,
+    TimeSpan,
     Video,
     VideoFilter,
     VideoState,
@@ -88,12 +89,15 @@ from vidseek.storage.vector_rows import (
     Change,
     StoredEncoder,
     read_changes,
+    read_frame_vectors,
     read_frames,
     read_position,
     read_snapshot,
     read_vectors,
 )
 from vidseek.storage.vectors import Position, VectorChanges, VectorSnapshot
+
+_Found = TypeVar("_Found")
 
 
 class Database:
@@ -553,6 +557,21 @@ class Database:
         with self._reading() as connection:
             return read_clips(connection, ClipRow.video_id == video_id)
 
+    def clips_within(self, video_id: int, span: TimeSpan) -> list[Clip]:
+        """Clips of a video that begin before the span's end and end after its start, in order.
+
+        What is read of a video of many hours is only what lies there.
+        """
+        with self._reading() as connection:
+            return read_clips(
+                connection,
+                and_(
+                    ClipRow.video_id == video_id,
+                    ClipRow.start_seconds < span.end_seconds,
+                    ClipRow.end_seconds > span.start_seconds,
+                ),
+            )
+
     def clips_by_id(self, clip_ids: Collection[int]) -> dict[int, Clip]:
         """Clips by id; those that were removed meanwhile are left out."""
         with self._reading() as connection:
@@ -626,7 +645,26 @@ class Database:
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._reading() as connection:
-            found = read_frames(connection, self._encoder(connection, fingerprint), wanted)
+            encoder = self._encoder(connection, fingerprint)
+            return self._of_each(read_frames(connection, encoder, wanted), wanted)
+
+    def frame_vectors(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> list[NDArray[np.float32]]:
+        """Vectors of the clips' frames without their tokens, which are most of what is kept.
+
+        Returns:
+            (F, D) float32 for each clip, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = [int(clip_id) for clip_id in clip_ids]
+        with self._reading() as connection:
+            encoder = self._encoder(connection, fingerprint)
+            return self._of_each(read_frame_vectors(connection, encoder, wanted), wanted)
+
+    def _of_each(self, found: dict[int, _Found], wanted: Sequence[int]) -> list[_Found]:
         try:
             return [found[clip_id] for clip_id in wanted]
         except KeyError as error:

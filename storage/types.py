@@ -408,3 +408,26 @@ class CopyVerdict:
     """Of the pair that is most of a copy; ``new`` where there is no match."""
     matches: tuple[Match, ...]
     """Most of a copy first, best score first."""
+
+
+@dataclass(frozen=True)
+class DuplicateMember:
+    """A video of a group."""
+
+    video: Video
+    keep: bool
+    """True for the one to keep."""
+    coverage: float
+    """Of this video, how much the one to keep shows as well, intros aside; 1 for that one."""
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Videos of the library that are copies of each other."""
+
+    kind: Literal["exact", "duplicate", "contains"]
+    """``contains``: the one to keep holds the others whole, and more."""
+    members: tuple[DuplicateMember, ...]
+    """The one to keep first."""
+    why: str
+    """Why that one: ``longest``, ``highest resolution``, ..."""

@@ -127,6 +127,22 @@ def read_frames(
     return found
 
 
+def read_frame_vectors(
+    connection: Connection, encoder: StoredEncoder, clip_ids: Collection[int]
+) -> dict[int, NDArray[np.float32]]:
+    """Read the vectors (F, D) of the frames of those clips that there are."""
+    found: dict[int, NDArray[np.float32]] = {}
+    for chunk in chunks(clip_ids):
+        rows = connection.execute(
+            select(ClipFramesRow.clip_id, ClipFramesRow.frame_count, ClipFramesRow.vectors).where(
+                ClipFramesRow.clip_id.in_(chunk), ClipFramesRow.encoder_id == encoder.id
+            )
+        )
+        for clip_id, count, vectors in rows:
+            found[clip_id] = from_half(vectors, (count, encoder.spec.dimension))
+    return found
+
+
 def read_changes(
     connection: Connection, encoder: StoredEncoder | None, fingerprint: str, since: Position
 ) -> VectorChanges | None:

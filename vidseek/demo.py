@@ -1,7 +1,8 @@
 """The demo: ``python -m vidseek.demo``, or ``make demo``.
 
 It makes a dozen clips from photographs, indexes them, asks by words, by a picture and by a video,
-and writes a contact sheet of the hits. With ``--videos DIR`` it does that on one's own folder.
+checks uploads for copies, and writes a contact sheet of the hits. With ``--videos DIR`` it does
+that on one's own folder.
 """
 
 from __future__ import annotations
@@ -118,6 +119,9 @@ def show_samples(library_folder: Path, folder: Path) -> int:
             describe(what, hits, verdict)
             note = f"{path.name}, first hit {verdict}"
             rows.append(SheetRow(what, hits, note, preview(path, photograph)))
+
+        title("5. Checking uploads: is it a copy?")
+        caught = check_uploads(library, folder)
     sheet = library_folder / "contact-sheet.html"
     write_contact_sheet(
         sheet,
@@ -129,8 +133,48 @@ def show_samples(library_folder: Path, folder: Path) -> int:
     say("   on your own videos:      make demo VIDEOS=~/Movies")
     if right < AT_LEAST_RIGHT:
         say(f"vidseek: fewer than {AT_LEAST_RIGHT} text queries were right", to_stderr=True)
-        return 1
-    return 0
+    if not caught:
+        say("vidseek: an upload was judged wrongly", to_stderr=True)
+    return 0 if right >= AT_LEAST_RIGHT and caught else 1
+
+
+def check_uploads(library: Library, folder: Path) -> bool:
+    """Check a re-upload, an excerpt and something new; True if all are judged rightly."""
+    reupload, excerpt, new = make_uploads(folder)
+    rightly = True
+    for what, path, name, kinds in (
+        ("the cat: cropped, barred, faster", reupload, "whiskers.mp4", ("duplicate",)),
+        ("4 s of the rocket, in another film", excerpt, "launch-pad.mp4", ("partial", "contains")),
+        ("a film of something else", new, None, ("new",)),
+    ):
+        verdict = library.check(path)
+        best = verdict.matches[0] if verdict.matches else None
+        found = None if best is None else best.video.path.name
+        right = found == name and verdict.kind in kinds
+        rightly &= right
+        line = f"   {what:<36}  {verdict.kind}"
+        if best is not None:
+            here, there = (
+                output.span_clock(span.start_seconds, span.end_seconds)
+                for span in (best.query_span, best.library_span)
+            )
+            line += f": {here} shows {there} of {found}"
+        say(f"{line}  {'right' if right else 'wrong'}")
+    return rightly
+
+
+def make_uploads(folder: Path) -> tuple[Path, Path, Path]:
+    """A re-upload of one clip, a part of another within something else, and a film of neither."""
+    queries = folder / "queries"
+    queries.mkdir(parents=True, exist_ok=True)
+    reupload, excerpt, new = (queries / name for name in ("reupload.mp4", "excerpt.mp4", "new.mp4"))
+    if not reupload.exists():
+        demo_clips.make_reupload(reupload, folder / "whiskers.mp4")
+    if not excerpt.exists():
+        demo_clips.make_excerpt(excerpt, folder / "launch-pad.mp4", 1.5, 5.5)
+    if not new.exists():
+        demo_clips.make_clip(new, [demo_clips.Scene("microaneurysms.png", 5, demo_clips.WIDE)])
+    return reupload, excerpt, new
 
 
 def show_own_videos(videos: Path, library_folder: Path) -> int:
@@ -250,6 +294,7 @@ def close(sheet: Path, library_folder: Path, started: float) -> None:
     program = os.path.relpath(command) if command.exists() else "vidseek"
     say(f"   see the hits:            {sheet} (open it in a browser)")
     say(f'   ask something yourself:  {program} --library {library_folder} search "a horse"')
+    say(f"   is it a copy?            {program} --library {library_folder} check upload.mp4")
     say(f"   index a folder:          {program} index ~/Movies")
 
 

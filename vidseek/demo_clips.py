@@ -6,9 +6,10 @@ They are read from the installed package when the demo runs; none is shipped wit
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,6 +122,28 @@ def make_clips(folder: Path) -> list[Path]:
 
 def make_clip(path: Path, scenes: Sequence[Scene]) -> None:
     """Film scenes into one video file, H.264 where this FFmpeg has it, MPEG-4 elsewhere."""
+    _write(path, (picture for scene in scenes for picture in film_scene(scene)))
+
+
+def make_reupload(path: Path, clip: Path) -> None:
+    """A clip as somebody uploads it again: cropped, darker, a quarter faster, bars, writing."""
+    _write(path, (_edited(frame) for index, frame in enumerate(_frames(clip)) if index % 5))
+
+
+def make_excerpt(path: Path, clip: Path, start_seconds: float, end_seconds: float) -> None:
+    """A film of something else, with a part of a clip in the middle."""
+    first, last = (round(at * FRAMES_PER_SECOND) for at in (start_seconds, end_seconds))
+    _write(
+        path,
+        chain(
+            film_scene(Scene("clock_motion.png", 3)),
+            islice(_frames(clip), first, last),
+            film_scene(Scene("cell.png", 3, TOP, BOTTOM)),
+        ),
+    )
+
+
+def _write(path: Path, pictures: Iterable[Image]) -> None:
     import av
 
     temporary = path.with_name(f".{path.name}.part")
@@ -134,18 +157,39 @@ def make_clip(path: Path, scenes: Sequence[Scene]) -> None:
                 stream.options = {"preset": "veryfast", "crf": "23"}
             else:
                 stream.bit_rate = 2_000_000
-            number = 0
-            for scene in scenes:
-                for picture in _film(scene):
-                    frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
-                    frame.pts, number = number, number + 1
-                    container.mux(stream.encode(frame))
+            for number, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+                frame.pts = number
+                container.mux(stream.encode(frame))
             container.mux(stream.encode())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _frames(clip: Path) -> Iterator[Image]:
+    from PIL import Image
+
+    from vidseek.encoders.video import open_video
+
+    with open_video(clip) as video:
+        for batch in video.frames(np.arange(len(video.packets()))):
+            for frame in batch.data:
+                yield Image.fromarray(frame)
+
+
+def _edited(frame: Image) -> Image:
+    from PIL import Image, ImageDraw, ImageEnhance
+
+    inner = (0.1 * WIDTH, 0.08 * HEIGHT, 0.9 * WIDTH, 0.92 * HEIGHT)
+    bar = HEIGHT // 8
+    picture = frame.resize((WIDTH, HEIGHT - 2 * bar), Image.Resampling.BICUBIC, box=inner)
+    canvas = Image.new("RGB", (WIDTH, HEIGHT))
+    canvas.paste(ImageEnhance.Brightness(picture).enhance(0.75), (0, bar))
+    ImageDraw.Draw(canvas).text((20, HEIGHT - bar + 8), "SUBSCRIBE for more", "white", font_size=24)
+    return canvas
 
 
 def _codec() -> str:
@@ -157,7 +201,7 @@ def _codec() -> str:
     return "mpeg4"
 
 
-def _film(scene: Scene) -> Iterator[Image]:
+def film_scene(scene: Scene) -> Iterator[Image]:
     """The pictures that the camera sees, evenly over the scene's time."""
     from PIL import Image, ImageOps
 

@@ -30,6 +30,8 @@ from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
     Calibration,
     Clip,
+    CopyVerdict,
+    DuplicateGroup,
     EncoderSpec,
     LibraryModel,
     LibraryStatistics,
@@ -43,10 +45,12 @@ from vidseek.storage.types import (
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
+    from vidseek.encoders.copy_descriptor import CopyDescriptor
     from vidseek.encoders.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport, ModelReport
     from vidseek.search import SearchEngine
     from vidseek.search.calibration import CalibrationReport
+    from vidseek.search.copies import Threshold
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 # Inside the class the name `list` is its method.
 _Videos: TypeAlias = list[Video]
 _Hits: TypeAlias = list[SearchHit]
+_Groups: TypeAlias = list[DuplicateGroup]
 _Models: TypeAlias = list[LibraryModel]
 
 DEFAULT_ENCODER = "builtin"
@@ -311,6 +316,7 @@ class Library:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
+        tight_spans: bool = False,
         model: str | Encoder | None = None,
     ) -> _Hits:
         """Find the moments that a sentence describes, best first.
@@ -322,6 +328,8 @@ class Library:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage.
+            tight_spans: begin and end hits where the similarity to the best clip and to the text
+                falls, not by merging neighbouring clips that score alike.
             model: one of ``models()``, by name or fingerprint, or its encoder; None for the active
                 one. Of a model that does not know every video yet, a warning says how many.
 
@@ -330,7 +338,13 @@ class Library:
             EncoderError: the library is not encoded with that model, or the model is not there.
         """
         return self._search_engine(model).search(
-            text, k=k, not_text=not_text, where=where, per_video=per_video, rerank=rerank
+            text,
+            k=k,
+            not_text=not_text,
+            where=where,
+            per_video=per_video,
+            rerank=rerank,
+            tight_spans=tight_spans,
         )
 
     def similar(
@@ -369,6 +383,63 @@ class Library:
             per_video=per_video,
             exclude_itself=exclude_itself,
         )
+
+    def check(
+        self,
+        file: AnyPath,
+        *,
+        threshold: Threshold = "normal",
+        min_score: float | None = None,
+    ) -> CopyVerdict:
+        """Tell whether a video is a copy of one in the library; nothing is added to it.
+
+        Args:
+            file: of the upload.
+            threshold: how sure a match must be: ``strict``, ``normal`` or ``loose``.
+            min_score: in place of the threshold's; 0 lists every candidate.
+
+        Raises:
+            PathNotFoundError: there is no such file.
+            QueryError: the threshold is none of the three.
+            VideoError: the file cannot be read.
+        """
+        from vidseek.search.copies import CopyFinder
+
+        finder = CopyFinder(self._store, self._copy_descriptor)
+        return finder.check(absolute(file), threshold=threshold, min_score=min_score)
+
+    def duplicates(self) -> _Groups:
+        """Give the groups of videos that are copies of each other, largest first.
+
+        What was indexed since the last time is compared first, if the library can be written to.
+
+        Raises:
+            LibraryLockedError: another process is writing to the library, and there is something
+                to compare.
+        """
+        from vidseek.search.duplicates import compare_new_videos, duplicate_groups
+
+        descriptor = self._copy_descriptor
+        waiting = self._store.database.copies_to_compare(descriptor.fingerprint)
+        if waiting and not self._store.read_only:
+            with self._store.writing():
+                compare_new_videos(self._store, descriptor)
+        return duplicate_groups(self._store)
+
+    def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:
+        """Draw what the videos of groups share into a PNG file."""
+        from vidseek.timeline_plot import plot_groups
+
+        plot_groups(absolute(file), groups, self._store.database.copy_matches())
+
+    @property
+    def _copy_descriptor(self) -> CopyDescriptor:
+        with self._lock:
+            if self._descriptor is None:
+                from vidseek.encoders.copy_descriptor import CopyDescriptor
+
+                self._descriptor = CopyDescriptor()
+            return self._descriptor
 
     def calibrate(
         self,

@@ -16,7 +16,7 @@ from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.storage.database import Database
 from vidseek.storage.errors import LibraryDamagedError, LibraryError, QueryError
-from vidseek.storage.types import Calibration, VideoFilter, VideoState
+from vidseek.storage.types import Calibration, TimeSpan, VideoFilter, VideoState
 from vidseek.storage.vectors import START
 
 pytestmark = pytest.mark.parametrize(
@@ -62,6 +62,20 @@ def test_vectors_come_in_the_order_asked_for(database: Database) -> None:
     assert np.array_equal(database.clip_vectors(order, FINGERPRINT), every[[3, 0, 4, 0]])
     features = database.frame_features(order, FINGERPRINT)
     assert np.array_equal(features[0].tokens, database.frame_features(ids, FINGERPRINT)[3].tokens)
+    vectors = database.frame_vectors(order, FINGERPRINT)
+    assert all(map(np.array_equal, vectors, [found.vectors for found in features]))
+
+
+def test_clips_within_a_span_are_those_that_it_touches(database: Database) -> None:
+    first = add(database, "/v/a.mp4", 5)
+    add(database, "/v/b.mp4", 5, seed=9)
+    every = database.clips(first)
+    middle = every[2].span
+    assert database.clips_within(first, middle) == every[2:3], "neighbours only share an edge"
+    wider = TimeSpan(middle.start_seconds - 0.1, middle.end_seconds + 0.1)
+    assert database.clips_within(first, wider) == every[1:4]
+    assert database.clips_within(first, TimeSpan(0, 1e9)) == every
+    assert database.clips_within(first, TimeSpan(1e6, 1e9)) == []
 
 
 def test_every_write_is_a_new_number_and_reading_is_none(database: Database) -> None:
@@ -177,6 +191,8 @@ def test_removing_leaves_nothing_behind(database: Database) -> None:
         database.clip_vectors(gone, FINGERPRINT)
     with pytest.raises(LibraryError, match="removed"):
         database.frame_features(gone, FINGERPRINT)
+    with pytest.raises(LibraryError, match="removed"):
+        database.frame_vectors(gone, FINGERPRINT)
     assert [found.id for found in database.videos()] == [second]
     assert database.check() == []
 

@@ -3,6 +3,7 @@ command in a process of its own (``indexed_master``)."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -146,6 +147,15 @@ def test_nothing_to_answer_is_said_on_stderr_in_a_pipe(vidseek: Run) -> None:
 def test_per_video_limits_the_hits_of_one_video(vidseek: Run) -> None:
     hits = json.loads(vidseek("search", "something", "--per-video", "1", "--json").stdout)
     assert len(hits) == 3
+
+
+def test_tight_spans_change_where_hits_end_not_which_come_first(vidseek: Run) -> None:
+    plain = json.loads(vidseek("search", "a motorcycle", "--json").stdout)
+    tight = json.loads(vidseek("search", "a motorcycle", "--tight", "--json").stdout)
+    assert (plain[0]["path"], plain[0]["score"]) == (tight[0]["path"], tight[0]["score"])
+    spans = sorted((hit["path"], hit["start_seconds"], hit["end_seconds"]) for hit in tight)
+    for (path, _, end), (other_path, start, _) in itertools.pairwise(spans):
+        assert path != other_path or end <= start
 
 
 def test_similar_by_picture_video_and_part(

@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from vidseek import __version__
 from vidseek.cli import (
     calibrating,
+    copies,
     health,
     indexing,
     keeping,
@@ -153,7 +154,7 @@ def _start(
 
     Index a folder once, then search it. Nothing leaves this machine.
 
-    Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 error, 2 wrong usage, 10 a copy (check), 130 interrupted.
     """
     ctx.obj = Settings(library, debug)
     handler = _StderrLog()
@@ -178,6 +179,8 @@ def _make_app() -> typer.Typer:
         indexing.index,
         searching.search,
         searching.similar,
+        copies.check,
+        copies.duplicates,
         calibrating.calibrate,
         keeping.list_videos,
         keeping.info,

@@ -46,6 +46,10 @@ def search(
     after: AfterOption = None,
     before: BeforeOption = None,
     per_video: PerVideoOption = None,
+    tight: Annotated[
+        bool,
+        typer.Option("--tight", help="End hits where the scene ends, not where the score falls."),
+    ] = False,
     show_all: AllOption = False,
     model: SearchModelOption = None,
     yes: YesOption = False,
@@ -69,7 +73,13 @@ def search(
     )
     with open_library(ctx, library, yes=yes) as opened:
         hits = opened.search(
-            text, k=k, not_text=not_text, where=where, per_video=per_video, model=model
+            text,
+            k=k,
+            not_text=not_text,
+            where=where,
+            per_video=per_video,
+            tight_spans=tight,
+            model=model,
         )
     _answer(hits, where, json=json, show_all=show_all)
 

@@ -20,8 +20,8 @@ from typing import Literal, get_args
 Split = Literal["train", "background", "calibration", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 _ENDS = (0.5, 0.55, 0.6, 1.0)
-"""Where each ends, from 0 to 1. Thresholds must be frozen on sources that the descriptor neither was
-trained on nor is normalised by."""
+"""Where each ends, from 0 to 1. Thresholds must be frozen on sources that the descriptor neither
+was trained on nor is normalised by."""
 UNGROUPED_PICTURES = 3
 LARGEST_GROUP = 24
 """Pictures of no group, and of groups so large that they are collections, are taken in threes."""

@@ -50,10 +50,7 @@ def test_the_split_depends_on_the_name_alone() -> None:
 def test_splits_share_no_source_and_a_limit_takes_the_first() -> None:
     sources = [VideoSource(f"{n}.mp4", Path(f"/{n}.mp4")) for n in range(60)]
     sources += [PanSource(f"set/{n}", ()) for n in range(60)]
-    chosen = {
-        split: choose_sources(sources, split=split, seed=1)
-        for split in SPLITS
-    }
+    chosen = {split: choose_sources(sources, split=split, seed=1) for split in SPLITS}
     assert sorted(one.name for some in chosen.values() for one in some) == sorted(
         one.name for one in sources
     )

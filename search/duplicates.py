@@ -1,0 +1,308 @@
+"""Which of the library's videos are copies of each other: groups that do not chain.
+
+    compare_new_videos(store, descriptor)      # only those that came since, against all
+    for group in duplicate_groups(store):
+        print(group.kind, [(one.video.path, one.keep) for one in group.members])
+
+What two videos share is stored once, when the second of them comes. Two are duplicates if most of
+each is shared; an intro that five videos have in common is no reason. A group holds videos that are
+duplicates of at least half of the others: that A is like B and B like C makes no group of A and C
+(what users of czkawka and VideoDuplicateFinder ask for).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
+from vidseek.search.alignment import FrameSequence, align
+from vidseek.search.copies import LEAST_SIMILARITY, THRESHOLDS, WHOLE, covered_share
+from vidseek.search.copy_candidates import find_candidates
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import (
+    CopyMatch,
+    DuplicateGroup,
+    DuplicateMember,
+    TimeSpan,
+    Video,
+    VideoState,
+)
+
+VIDEOS_AT_ONCE = 32
+"""New videos that are compared in one sweep through the library's frames."""
+MOST_CANDIDATES = 20
+"""Of each video."""
+BOILERPLATE_VIDEOS = 5
+"""A stretch that so many otherwise different videos share is an intro, an advertisement."""
+LEAST_REST_SECONDS = 1.0
+"""With less than this besides boilerplate, a video is no duplicate."""
+_SAME_LENGTH = 1.02
+
+
+def compare_new_videos(
+    store: LibraryStore,
+    descriptor: CopyDescriptor,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Compare the videos that came since with all of the library. For the writer.
+
+    Args:
+        store: open for writing.
+        descriptor: that the library's frames were described with.
+        should_stop: asked between sweeps; what was compared until then is kept.
+
+    Returns:
+        How many were compared.
+    """
+    database, fingerprint = store.database, descriptor.fingerprint
+    done = 0
+    waiting = database.copies_to_compare(fingerprint)
+    for start in range(0, len(waiting), VIDEOS_AT_ONCE):
+        if should_stop():
+            break
+        some = waiting[start : start + VIDEOS_AT_ONCE]
+        found = _compare(store, descriptor, some)
+        for video_id in some:
+            database.add_copy_matches(video_id, found[video_id])
+        done += len(some)
+    return done
+
+
+def _compare(
+    store: LibraryStore, descriptor: CopyDescriptor, video_ids: Collection[int]
+) -> dict[int, list[CopyMatch]]:
+    """What some videos share with those of a smaller id, or that were compared before them."""
+    database, fingerprint = store.database, descriptor.fingerprint
+    new = set(database.copies_to_compare(fingerprint))
+    asked, looks = [], []
+    for held in database.copy_frames(fingerprint, video_ids=video_ids):
+        vectors = unpacked(held.vectors)
+        noise = descriptor.noise(vectors) if len(held) else np.zeros(0, np.float32)
+        asked.append(held.video_id)
+        looks.append(FrameSequence(vectors, held.seconds, noise))
+    pairs: dict[int, list[int]] = defaultdict(list)
+    for one in find_candidates(
+        looks, database.copy_frames(fingerprint), least_similarity=LEAST_SIMILARITY
+    ):
+        asker, other = asked[one.look], one.video_id
+        # Of two new ones, the later compares itself with the earlier.
+        counts = other != asker and (other not in new or other < asker)
+        if counts and len(pairs[one.look]) < MOST_CANDIDATES:
+            pairs[one.look].append(other)
+    others = {other for some in pairs.values() for other in some}
+    held_by_id = {
+        held.video_id: FrameSequence(unpacked(held.vectors), held.seconds)
+        for held in database.copy_frames(fingerprint, video_ids=others)
+    }
+    found: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
+    for look, some in pairs.items():
+        for other in some:
+            for one in align(looks[look], held_by_id[other], least_similarity=LEAST_SIMILARITY):
+                if one.score >= THRESHOLDS["normal"]:
+                    # Flips are not looked for here: pictures are not kept.
+                    found[asked[look]].append(
+                        CopyMatch(
+                            asked[look], other, one.query, one.library, one.speed, one.score, False
+                        )
+                    )
+    return found
+
+
+# -- groups ----------------------------------------------------------------------------------------
+
+_Pair = tuple[int, int]
+_Spans = dict[_Pair, list[TimeSpan]]
+"""(video, other) -> the video's stretches that the other shows too."""
+
+
+def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
+    """All groups of duplicates, and of videos that hold others whole; largest first."""
+    with store.database.snapshot():
+        videos = {video.id: video for video in store.database.videos(states=[VideoState.INDEXED])}
+        matches = store.database.copy_matches()
+    return group_videos(videos, matches)
+
+
+def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list[DuplicateGroup]:
+    """Groups from what videos share.
+
+    Args:
+        videos: by id; of the library, searchable.
+        matches: between them.
+    """
+    shared: _Spans = defaultdict(list)
+    for one in matches:
+        if one.video_id in videos and one.other_id in videos:
+            shared[one.video_id, one.other_id].append(one.span)
+            shared[one.other_id, one.video_id].append(one.other_span)
+    _add_same_bytes(shared, videos)
+    boilerplate = _find_boilerplate(shared, videos)
+    coverage = {
+        pair: _coverage(spans, boilerplate[pair[0]], videos[pair[0]])
+        for pair, spans in shared.items()
+    }
+    same = {
+        frozenset(pair) for pair in coverage if min(coverage[pair], coverage[pair[::-1]]) >= WHOLE
+    }
+    groups = [_as_group(members, coverage, videos) for members in _without_chains(same)]
+    groups += _containers(coverage, same, videos)
+    return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
+
+
+def _add_same_bytes(shared: _Spans, videos: dict[int, Video]) -> None:
+    by_hash: dict[str, list[int]] = defaultdict(list)
+    for video in videos.values():
+        by_hash[video.content_hash].append(video.id)
+    for ids in by_hash.values():
+        for video_id in ids:
+            for other in ids:
+                if video_id != other:
+                    whole = TimeSpan(0.0, videos[video_id].duration_seconds)
+                    shared[video_id, other] = [whole]
+
+
+def _find_boilerplate(shared: _Spans, videos: dict[int, Video]) -> dict[int, list[TimeSpan]]:
+    """Of each video, the stretches that several videos share that are otherwise different."""
+    partners: dict[int, list[int]] = defaultdict(list)
+    for (video_id, other), spans in shared.items():
+        here = covered_share(spans, videos[video_id].duration_seconds)
+        there = covered_share(shared[other, video_id], videos[other].duration_seconds)
+        if max(here, there) < WHOLE:
+            partners[video_id].append(other)
+    found: dict[int, list[TimeSpan]] = {video_id: [] for video_id in videos}
+    for video_id, others in partners.items():
+        steps: list[tuple[float, int]] = []
+        for other in others:
+            for span in _merged(shared[video_id, other]):
+                steps += [(span.start_seconds, 1), (span.end_seconds, -1)]
+        steps.sort()
+        level = 0
+        for (at, change), (following, _) in pairwise(steps):
+            level += change
+            # The video itself is one of the five.
+            if level + 1 >= BOILERPLATE_VIDEOS and following > at:
+                found[video_id].append(TimeSpan(at, following))
+    return {video_id: _merged(spans) for video_id, spans in found.items()}
+
+
+def _merged(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
+    merged: list[TimeSpan] = []
+    for span in sorted(spans):
+        if merged and span.start_seconds <= merged[-1].end_seconds:
+            merged[-1] = merged[-1].union(span)
+        else:
+            merged.append(span)
+    return merged
+
+
+def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video: Video) -> float:
+    """Of what is a video's own, how much is shared."""
+    merged = _merged(spans)
+    ignored = sum(one.duration_seconds for one in boilerplate)
+    rest = video.duration_seconds - ignored
+    if rest < LEAST_REST_SECONDS and boilerplate:
+        return 0.0
+    common = sum(span.overlap(one) for span in merged for one in boilerplate)
+    own = sum(span.duration_seconds for span in merged) - common
+    return min(1.0, own / rest) if rest > 0 else 0.0
+
+
+def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
+    """Components, less those members that are like fewer than half of the others, again and again.
+
+    VideoDuplicateFinder's rule; what is taken out may be a group of its own.
+    """
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for pair in same:
+        one, other = sorted(pair)
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    groups = []
+    left = set(neighbours)
+    while left:
+        component = _component(min(left), neighbours, left)
+        members = set(component)
+        while len(members) > 1:
+            ties = {one: len(neighbours[one] & members) for one in members}
+            weakest = min(members, key=lambda one: (ties[one], -one))
+            if 2 * ties[weakest] >= len(members) - 1:
+                break
+            members.remove(weakest)
+        left -= members
+        if len(members) > 1:
+            groups.append(sorted(members))
+    return groups
+
+
+def _component(start: int, neighbours: dict[int, set[int]], left: Collection[int]) -> list[int]:
+    reached, waiting = {start}, [start]
+    while waiting:
+        for other in neighbours[waiting.pop()] & set(left):
+            if other not in reached:
+                reached.add(other)
+                waiting.append(other)
+    return sorted(reached)
+
+
+def _as_group(
+    members: Sequence[int], coverage: dict[_Pair, float], videos: dict[int, Video]
+) -> DuplicateGroup:
+    some = [videos[one] for one in members]
+    best = max(some, key=worth)
+    kind = "exact" if len({video.content_hash for video in some}) == 1 else "duplicate"
+    listed = [
+        DuplicateMember(
+            video,
+            video.id == best.id,
+            1.0 if video.id == best.id else coverage.get((video.id, best.id), 0.0),
+        )
+        for video in sorted(some, key=lambda video: (video.id != best.id, video.path))
+    ]
+    return DuplicateGroup(kind, tuple(listed), _reason(best, some))
+
+
+def worth(video: Video) -> tuple[int, int, float, int]:
+    """What decides which of some duplicates to keep: length, then pixels, then bitrate."""
+    # Copies differ by a frame or two: that is the same length.
+    length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
+    bitrate = video.size_bytes / max(video.duration_seconds, 0.1)
+    return length, video.width * video.height, bitrate, -video.id
+
+
+def _reason(best: Video, some: Sequence[Video]) -> str:
+    others = [video for video in some if video.id != best.id]
+    names = ("longest", "highest resolution", "highest bitrate", "first indexed")
+    for place, name in enumerate(names):
+        if any(worth(other)[place] < worth(best)[place] for other in others):
+            return name
+    return names[-1]
+
+
+def _containers(
+    coverage: dict[_Pair, float], same: Collection[frozenset[int]], videos: dict[int, Video]
+) -> list[DuplicateGroup]:
+    """Videos with those that are wholly within them. A video is listed in one of these only."""
+    held: dict[int, list[int]] = defaultdict(list)
+    within: dict[int, tuple[tuple[int, int, float, int], int]] = {}
+    for (inner, outer), share in coverage.items():
+        is_within = share >= WHOLE and coverage[outer, inner] < WHOLE
+        if is_within and frozenset((inner, outer)) not in same:
+            candidate = (worth(videos[outer]), outer)
+            within[inner] = max(within.get(inner, candidate), candidate)
+    for inner, (_, outer) in within.items():
+        held[outer].append(inner)
+    groups = []
+    for outer, inners in held.items():
+        members = [DuplicateMember(videos[outer], True, 1.0)]
+        members += [
+            DuplicateMember(videos[one], False, coverage[one, outer])
+            for one in sorted(inners, key=lambda one: videos[one].path)
+        ]
+        groups.append(DuplicateGroup("contains", tuple(members), "holds the others"))
+    return groups

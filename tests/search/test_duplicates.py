@@ -1,0 +1,98 @@
+"""Groups of duplicates, from what videos share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vidseek.search.duplicates import group_videos
+from vidseek.storage.types import CopyMatch, TimeSpan, Video
+
+
+def video(number: int, seconds: float = 60.0, *, height: int = 360, size: int = 1000) -> Video:
+    return Video(
+        id=number,
+        path=Path(f"/films/{number:02d}.mp4"),
+        content_hash=f"{number:064d}",
+        size_bytes=size,
+        modified_ns=0,
+        duration_seconds=seconds,
+        frame_rate=25.0,
+        width=height * 16 // 9,
+        height=height,
+        codec="h264",
+    )
+
+
+def match(one: int, other: int, start: float, end: float, there: float | None = None) -> CopyMatch:
+    at = start if there is None else there
+    span, other_span = TimeSpan(start, end), TimeSpan(at, at + end - start)
+    return CopyMatch(one, other, span, other_span, 1.0, 0.5, False)
+
+
+def groups_of(videos: list[Video], matches: list[CopyMatch]) -> list[tuple[str, list[int]]]:
+    groups = group_videos({one.id: one for one in videos}, matches)
+    return [(group.kind, [one.video.id for one in group.members]) for group in groups]
+
+
+def test_the_longest_then_the_sharpest_then_the_heaviest_is_kept() -> None:
+    videos = [video(1), video(2, height=720), video(3, height=720, size=5000), video(4, 60.3)]
+    matches = [match(a, b, 0, 60) for a in range(2, 5) for b in range(1, a)]
+    (group,) = group_videos({one.id: one for one in videos}, matches)
+    assert [one.video.id for one in group.members if one.keep] == [3]
+    assert group.members[0].video.id == 3, "a third of a second more is no longer video"
+    longer = [*videos, video(5, 80)]
+    matches += [match(5, number, 0, 66, 0) for number in range(1, 5)]
+    (group,) = group_videos({one.id: one for one in longer}, matches)
+    assert (group.members[0].video.id, group.why) == (5, "longest")
+
+
+def test_files_of_the_same_bytes_are_a_group_without_a_look() -> None:
+    first = video(1)
+    assert groups_of([first, replace(video(2), content_hash=first.content_hash)], []) == [
+        ("exact", [1, 2])
+    ]
+
+
+def test_a_chain_is_not_one_group() -> None:
+    # 1 = 2 = 3 = 4 = 5 in a row: each is like its neighbours only.
+    videos = [video(number) for number in range(1, 6)]
+    matches = [match(number + 1, number, 0, 55) for number in range(1, 5)]
+    groups = groups_of(videos, matches)
+    assert all(len(members) <= 3 for _, members in groups)
+    assert sorted(one for _, members in groups for one in members) == [1, 2, 3, 4, 5] or (
+        sum(len(members) for _, members in groups) == 4
+    )
+
+
+def test_a_member_that_is_like_one_of_many_is_left_out() -> None:
+    videos = [video(number) for number in range(1, 7)]
+    family = [match(a, b, 0, 60) for a in range(2, 6) for b in range(1, a)]
+    assert groups_of(videos, [*family, match(6, 1, 0, 60)]) == [("duplicate", [1, 2, 3, 4, 5])]
+
+
+def test_an_intro_that_five_share_makes_no_duplicates() -> None:
+    # Of 20 s, 17 are the intro: more than the four fifths that make a duplicate.
+    videos = [video(number, 20.0) for number in range(1, 7)]
+    matches = [match(a, b, 0, 15.5) for a in range(2, 7) for b in range(1, a)]
+    assert groups_of(videos, matches) == []
+
+
+def test_a_copy_among_videos_of_one_intro_is_found() -> None:
+    videos = [video(number, 60.0) for number in range(1, 8)]
+    matches = [match(a, b, 0, 20) for a in range(2, 8) for b in range(1, a) if (a, b) != (2, 1)]
+    matches.append(match(2, 1, 0, 60))
+    assert groups_of(videos, matches) == [("duplicate", [1, 2])]
+
+
+def test_a_part_is_listed_under_what_holds_it_and_joins_nothing() -> None:
+    videos = [video(1, 300), video(2, 30), video(3, 30), video(4, 300)]
+    matches = [match(2, 1, 0, 30, 100), match(3, 1, 0, 30, 200), match(4, 1, 0, 20, 280)]
+    assert groups_of(videos, matches) == [("contains", [1, 2, 3])]
+
+
+@pytest.mark.parametrize("shared_seconds", [5, 30, 45])
+def test_sharing_a_part_is_no_group(shared_seconds: float) -> None:
+    assert groups_of([video(1), video(2)], [match(2, 1, 0, shared_seconds)]) == []

@@ -1,0 +1,217 @@
+"""`vidseek check` and `vidseek duplicates` on real films of photographs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_process import invoke_vidseek, run_vidseek
+from PIL import Image, ImageOps
+from videos import make_video, write_video
+
+from vidseek import demo_clips
+from vidseek.cli.copies import EXIT_COPY
+from vidseek.demo_clips import FRAMES_PER_SECOND
+
+MATCH_KEYS = [
+    "path",
+    "kind",
+    "score",
+    "query_start_seconds",
+    "query_end_seconds",
+    "library_start_seconds",
+    "library_end_seconds",
+    "speed",
+    "mirrored",
+]
+
+
+def film(name: str, seconds: float) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+    """Pictures of a camera that passes over a photograph."""
+    scene = demo_clips.Scene(name, seconds, (0.1, 0.2, 0.7), (0.9, 0.7, 0.8))
+    return [np.asarray(picture) for picture in demo_clips.film_scene(scene)]
+
+
+def save(path: Path, frames: list[Any]) -> Path:
+    return write_video(path, frames, frame_rate=FRAMES_PER_SECOND)
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four videos of 8 to 10 seconds."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for name, parts in (
+        ("cat.mp4", ("chelsea.png", "coins.png")),
+        ("rocket.mp4", ("rocket.jpg", "brick.png")),
+        ("cup.mp4", ("coffee.png", "retina.jpg")),
+        ("man.mp4", ("camera.png", "page.png")),
+    ):
+        save(folder / name, [frame for part in parts for frame in film(part, 4.5)])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def copies_master(gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("copies") / "library"
+    answer = run_vidseek(["index", gallery, "--json"], library=library)
+    assert answer.returncode == 0, answer.stderr
+    return library
+
+
+Check = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def check(copies_master: Path) -> Check:
+    def run(path: Path, *options: str) -> dict[str, Any]:
+        answer = invoke_vidseek(["check", path, "--json", *options], library=copies_master)
+        found: dict[str, Any] = json.loads(answer.stdout)
+        assert answer.returncode == (0 if found["verdict"] == "new" else EXIT_COPY), answer.stderr
+        return found
+
+    return run
+
+
+def test_the_same_bytes_are_exact(check: Check, gallery: Path, tmp_path: Path) -> None:
+    again = Path(shutil.copy(gallery / "cat.mp4", tmp_path / "renamed.mp4"))
+    found = check(again)
+    assert found["verdict"] == "exact"
+    assert [Path(one["path"]).name for one in found["matches"]] == ["cat.mp4"]
+    assert list(found["matches"][0]) == MATCH_KEYS
+
+
+def test_a_cropped_darkened_mirrored_copy_is_a_duplicate(check: Check, tmp_path: Path) -> None:
+    frames = [
+        np.asarray(ImageOps.mirror(Image.fromarray(frame).crop((60, 30, 600, 330)))) // 4 * 3
+        for part in ("chelsea.png", "coins.png")
+        for frame in film(part, 4.5)
+    ]
+    found = check(save(tmp_path / "copy.mp4", frames))
+    assert found["verdict"] == "duplicate"
+    first = found["matches"][0]
+    assert Path(first["path"]).name == "cat.mp4"
+    assert first["mirrored"]
+    assert first["speed"] == pytest.approx(1, abs=0.1)
+
+
+def test_an_excerpt_in_another_film_is_partial_and_its_seconds_are_told(
+    check: Check, gallery: Path, tmp_path: Path
+) -> None:
+    rocket = [frame for part in ("rocket.jpg", "brick.png") for frame in film(part, 4.5)]
+    rate = FRAMES_PER_SECOND
+    frames = [*film("clock_motion.png", 4), *rocket[2 * rate : 7 * rate], *film("cell.png", 4)]
+    found = check(save(tmp_path / "mixed.mp4", frames))
+    assert found["verdict"] == "partial"
+    (match,) = found["matches"]
+    assert Path(match["path"]).name == "rocket.mp4"
+    assert match["query_start_seconds"] == pytest.approx(4, abs=1)
+    assert match["query_end_seconds"] == pytest.approx(9, abs=1)
+    assert match["library_start_seconds"] == pytest.approx(2, abs=1)
+    assert match["library_end_seconds"] == pytest.approx(7, abs=1)
+    assert not match["mirrored"]
+
+
+def test_pieces_of_three_videos_are_three_matches(check: Check, tmp_path: Path) -> None:
+    rate = FRAMES_PER_SECOND
+    frames = [
+        frame
+        for name in ("chelsea.png", "rocket.jpg", "coffee.png")
+        for frame in film(name, 4.5)[: 4 * rate]
+    ]
+    found = check(save(tmp_path / "mashup.mp4", frames))
+    assert found["verdict"] == "partial"
+    names = sorted(Path(one["path"]).name for one in found["matches"])
+    assert names == ["cat.mp4", "cup.mp4", "rocket.mp4"]
+
+
+def test_a_copy_of_a_copy_is_found(check: Check, tmp_path: Path) -> None:
+    once = [
+        np.asarray(Image.fromarray(frame).crop((40, 20, 620, 345)).resize((320, 180)))
+        for part in ("coffee.png", "retina.jpg")
+        for frame in film(part, 4.5)
+    ]
+    twice = [np.pad(frame, ((24, 24), (0, 0), (0, 0)))[:, 10:-10] for frame in once]
+    found = check(save(tmp_path / "twice.mp4", twice))
+    assert found["verdict"] == "duplicate"
+    assert Path(found["matches"][0]["path"]).name == "cup.mp4"
+
+
+def test_another_film_is_new_and_min_score_0_lists_the_candidates(
+    check: Check, tmp_path: Path
+) -> None:
+    frames = [*film("motorcycle_left.png", 4), *film("astronaut.png", 4)]
+    path = save(tmp_path / "new.mp4", frames)
+    assert check(path) == {"verdict": "new", "matches": []}
+    candidates = check(path, "--min-score", "0")["matches"]
+    assert all(0 <= one["score"] < 1 for one in candidates)
+
+
+@pytest.mark.parametrize("what", ["black", "one frame", "two seconds of a plain colour"])
+def test_next_to_nothing_is_new_and_matches_no_dark_video(
+    check: Check, tmp_path: Path, what: str
+) -> None:
+    black = np.zeros((96, 160, 3), np.uint8)
+    if what == "black":
+        path = make_video(tmp_path / "a.mp4", [black], seconds_each=6)
+    elif what == "one frame":
+        path = save(tmp_path / "a.mp4", film("astronaut.png", 1)[:1])
+    else:
+        path = make_video(tmp_path / "a.mp4", [black + 120], seconds_each=2)
+    assert check(path)["verdict"] == "new"
+
+
+def test_what_cannot_be_read_ends_with_1_and_a_reason(copies_master: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    answer = invoke_vidseek(["check", broken], library=copies_master)
+    assert answer.returncode == 1
+    assert "broken.mp4" in answer.stderr
+    answer = invoke_vidseek(["check", tmp_path / "missing.mp4"], library=copies_master)
+    assert answer.returncode == 1
+    assert "does not exist" in answer.stderr
+
+
+def test_a_person_sees_a_timeline_and_a_pipe_gets_columns(
+    copies_master: Path, gallery: Path
+) -> None:
+    answer = invoke_vidseek(["check", gallery / "man.mp4"], library=copies_master)
+    assert answer.returncode == EXIT_COPY
+    path, kind, *numbers = answer.stdout.strip().split("\t")
+    assert (Path(path).name, kind, len(numbers)) == ("man.mp4", "exact", 5)
+
+
+def test_duplicates_of_a_library_are_grouped_and_drawn(
+    copies_master: Path, gallery: Path, tmp_path: Path
+) -> None:
+    library = Path(shutil.copytree(copies_master, tmp_path / "library"))
+    assert json.loads(invoke_vidseek(["duplicates", "--json"], library=library).stdout) == []
+    small = [
+        np.asarray(Image.fromarray(frame).resize((320, 180)))
+        for part in ("chelsea.png", "coins.png")
+        for frame in film(part, 4.5)
+    ]
+    more = tmp_path / "more"
+    more.mkdir()
+    save(more / "small-cat.mp4", small)
+    save(more / "part-of-rocket.mp4", film("rocket.jpg", 4.5)[5:-5])
+    assert invoke_vidseek(["index", more], library=library).returncode == 0
+    plot = tmp_path / "groups.png"
+    answer = invoke_vidseek(["duplicates", "--json", "--plot", plot], library=library)
+    assert answer.returncode == 0, answer.stderr
+    groups = {group["kind"]: group["members"] for group in json.loads(answer.stdout)}
+    assert [(Path(one["path"]).name, one["keep"]) for one in groups["duplicate"]] == [
+        ("cat.mp4", True),
+        ("small-cat.mp4", False),
+    ]
+    assert [(Path(one["path"]).name, one["keep"]) for one in groups["contains"]] == [
+        ("rocket.mp4", True),
+        ("part-of-rocket.mp4", False),
+    ]
+    assert all(0.8 <= one["coverage"] <= 1 for some in groups.values() for one in some)
+    with Image.open(plot) as picture:
+        assert len(picture.convert("RGB").getcolors(2**24) or []) > 4

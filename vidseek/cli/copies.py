@@ -1,0 +1,191 @@
+"""``vidseek check`` and ``vidseek duplicates``: copies, against an upload and in the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.options import JsonOption, LibraryOption, open_library
+
+if TYPE_CHECKING:
+    from vidseek.storage.types import CopyVerdict, DuplicateGroup, Match
+
+EXIT_COPY = 10
+"""The upload is a copy of something, or shows a part of it."""
+TIMELINE_COLUMNS = 40
+_SAYINGS = {
+    "exact": "the same file as",
+    "duplicate": "a copy of",
+    "contains": "contains all of",
+    "contained": "is a part of",
+    "partial": "shares a part with",
+}
+
+
+def check(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The video to be checked.")],
+    threshold: Annotated[
+        Literal["strict", "normal", "loose"],
+        typer.Option(help="How sure a match must be; what each costs is in docs/copies.md."),
+    ] = "normal",
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            "--min-score",
+            min=0.0,
+            max=1.0,
+            help="In place of the threshold; 0 lists all candidates.",
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell whether a video is a copy of one in the library, and which seconds.
+
+    Nothing is added to the library. Exit code 0: new; 10: it is a copy, or has a part in common;
+    1: it cannot be read.
+
+    \b
+    Example: vidseek check upload.mp4 --threshold strict
+    """
+    with open_library(ctx, library) as opened:
+        verdict = opened.check(file, threshold=threshold, min_score=min_score)
+    if json:
+        output.print_json(
+            {"verdict": verdict.kind, "matches": [_match_json(one) for one in verdict.matches]}
+        )
+    elif output.is_for_person():
+        _print_verdict(verdict)
+    else:
+        output.print_columns(
+            (
+                one.video.path,
+                one.kind,
+                f"{one.score:.3f}",
+                f"{one.query_span.start_seconds:.2f}",
+                f"{one.query_span.end_seconds:.2f}",
+                f"{one.library_span.start_seconds:.2f}",
+                f"{one.library_span.end_seconds:.2f}",
+            )
+            for one in verdict.matches
+        )
+    if verdict.kind != "new":
+        raise typer.Exit(EXIT_COPY)
+
+
+def _match_json(match: Match) -> dict[str, object]:
+    return {
+        "path": str(match.video.path),
+        "kind": match.kind,
+        "score": round(match.score, 4),
+        "query_start_seconds": round(match.query_span.start_seconds, 3),
+        "query_end_seconds": round(match.query_span.end_seconds, 3),
+        "library_start_seconds": round(match.library_span.start_seconds, 3),
+        "library_end_seconds": round(match.library_span.end_seconds, 3),
+        "speed": round(match.speed, 3),
+        "mirrored": match.mirrored,
+    }
+
+
+def _print_verdict(verdict: CopyVerdict) -> None:
+    if not verdict.matches:
+        typer.echo("new: nothing like it in the library")
+        return
+    by_video: dict[int, list[Match]] = {}
+    for match in verdict.matches:
+        by_video.setdefault(match.video.id, []).append(match)
+    end = max(match.query_span.end_seconds for match in verdict.matches)
+    for matches in by_video.values():
+        first = matches[0]
+        what = output.styled(_SAYINGS[first.kind], bold=True)
+        typer.echo(f"{what} {output.short_path(first.video.path)}")
+        for match in sorted(matches, key=lambda one: one.query_span):
+            here, there = match.query_span, match.library_span
+            notes = [] if abs(match.speed - 1) < 0.03 else [f"speed x{abs(match.speed):.2f}"]
+            notes += ["reversed"] if match.speed < 0 else []
+            notes += ["mirrored"] if match.mirrored else []
+            typer.echo(
+                f"  {_timeline(here.start_seconds, here.end_seconds, end)} "
+                f"{output.span_clock(here.start_seconds, here.end_seconds)} shows "
+                f"{output.span_clock(there.start_seconds, there.end_seconds)}"
+                f"{', ' if notes else ''}{', '.join(notes)}  ({match.score:.2f})"
+            )
+
+
+def _timeline(start_seconds: float, end_seconds: float, length_seconds: float) -> str:
+    """A line of the upload's length with the matched part filled."""
+    scale = TIMELINE_COLUMNS / max(length_seconds, 1e-6)
+    first = min(int(start_seconds * scale), TIMELINE_COLUMNS - 1)
+    last = max(first + 1, min(round(end_seconds * scale), TIMELINE_COLUMNS))
+    return "·" * first + "█" * (last - first) + "·" * (TIMELINE_COLUMNS - last)
+
+
+def duplicates(
+    ctx: typer.Context,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw what the groups' videos share (PNG)."),
+    ] = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List videos that are copies of each other, and which of them to keep.
+
+    Nothing is deleted. To be kept: the longest, then the one of the highest resolution, then of
+    the highest bitrate. An intro that five videos share makes none of them a copy.
+
+    \b
+    Example: vidseek duplicates --json
+    """
+    with open_library(ctx, library) as opened:
+        groups = opened.duplicates()
+        if plot is not None:
+            opened.plot_duplicates(plot, groups)
+    if json:
+        output.print_json([_group_json(group) for group in groups])
+    elif output.is_for_person():
+        _print_groups(groups)
+    else:
+        output.print_columns(
+            (number, group.kind, "keep" if one.keep else "", f"{one.coverage:.3f}", one.video.path)
+            for number, group in enumerate(groups, 1)
+            for one in group.members
+        )
+
+
+def _group_json(group: DuplicateGroup) -> dict[str, object]:
+    return {
+        "kind": group.kind,
+        "why": group.why,
+        "members": [
+            {
+                "path": str(one.video.path),
+                "keep": one.keep,
+                "coverage": round(one.coverage, 4),
+            }
+            for one in group.members
+        ],
+    }
+
+
+def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
+    if not groups:
+        typer.echo("no duplicates")
+        return
+    for group in groups:
+        kept, *others = group.members
+        name = output.short_path(kept.video.path)
+        typer.echo(f"{output.styled('keep', bold=True)}  {name}  ({group.why})")
+        for one in others:
+            what = "same bytes" if group.kind == "exact" else f"{one.coverage:.0%} of it"
+            typer.echo(f"      {output.short_path(one.video.path)}  ({what})")
+    spare = sum(one.video.size_bytes for group in groups for one in group.members if not one.keep)
+    typer.echo(
+        f"{output.counted(len(groups), 'group')}; the others take {output.amount_of_bytes(spare)}. "
+        "Nothing was deleted."
+    )
