@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from benchmarks.copies.manifest import Entry, Manifest
-from benchmarks.copies.metrics import Boxes, boxes
+from benchmarks.copies.metrics import Boxes
 from benchmarks.copies.results import Answer
 from benchmarks.copies.systems.system import Found
 from benchmarks.copies.truth import Segment
@@ -77,8 +79,18 @@ class Judged:
         return self.entry.edits[0].name if len(self.entry.edits) == 1 else None
 
 
-def _boxes_of(stretches: Sequence[Found | Segment], source: str) -> Boxes:
-    return boxes(one for one in stretches if one.source == source)
+def _boxes_of(stretches: Sequence[Found] | Sequence[Segment], source: str) -> Boxes:
+    rows = [
+        (
+            one.query_start_seconds,
+            one.query_end_seconds,
+            one.library_start_seconds,
+            one.library_end_seconds,
+        )
+        for one in stretches
+        if one.source == source
+    ]
+    return np.array(rows, np.float64).reshape(-1, 4)
 
 
 def judge(

@@ -34,6 +34,26 @@ def edited_by(*names: str) -> Choice:
     return lambda one: is_copy(one) and one.edit in names
 
 
+def is_single(choice: Choice = is_copy) -> Choice:
+    """Copies with one edit, among some."""
+    return lambda one: is_copy(one) and one.edit is not None and choice(one)
+
+
+def of_kind(negative: str) -> Choice:
+    """Queries that are no copies, of a kind."""
+    return lambda one: one.entry.negative == negative
+
+
+def is_negative(one: Judged) -> bool:
+    """True for what is no copy."""
+    return not is_copy(one)
+
+
+def is_timed(one: Judged) -> bool:
+    """True for copies that were inserted or cut."""
+    return any(choice(one) for choice in TIMED.values())
+
+
 def chain_of(length: int) -> Choice:
     """Copies with so many edits."""
     return lambda one: is_copy(one) and len(one.entry.edits) == length
@@ -97,9 +117,7 @@ class Gate:
 
     def mean_over_edits(self, choice: Choice = is_copy) -> tuple[float, tuple[float, float]] | None:
         """Mean of the shares of each single edit, and its interval; None without such copies."""
-        copies = [
-            one for one in self.judged if is_copy(one) and one.edit is not None and choice(one)
-        ]
+        copies = [one for one in self.judged if is_single(choice)(one)]
         if not copies:
             return None
         names, places = sources_of(copies)
@@ -148,14 +166,12 @@ def gate_table(systems: Sequence[Measured]) -> str:
     }
     for name, choice in means.items():
         figures = [gate.mean_over_edits(choice) for gate in columns]
-        count = columns[0].caught(
-            lambda one, choice=choice: is_copy(one) and one.edit is not None and choice(one)
-        )
+        count = columns[0].caught(is_single(choice))
         shown = ["–" if one is None else spread(*one) for one in figures]
         rows.append([name, str(count.trials), *shown])
     for name, choice in ASKED_FOR.items():
         rows.append(_gate_row(name, columns, choice))
-    negatives = [gate.accused(lambda one: not is_copy(one)) for gate in columns]
+    negatives = [gate.accused(is_negative) for gate in columns]
     rows.append(["negatives accused", str(negatives[0].trials), *(share(one) for one in negatives)])
     return table(["copies", "n", *(gate.title for gate in columns)], rows)
 
@@ -194,7 +210,7 @@ def segment_table(systems: Sequence[Measured]) -> str:
     rows = []
     choices = {
         **TIMED,
-        "all of these": lambda one: any(choice(one) for choice in TIMED.values()),
+        "all of these": is_timed,
     }
     for name, choice in choices.items():
         for system in systems:
@@ -234,9 +250,7 @@ def negative_table(systems: Sequence[Measured]) -> str:
     kinds = sorted({str(one.entry.negative) for one in systems[0].test if not is_copy(one)})
     rows = []
     for kind in kinds:
-        shares = [
-            gate.accused(lambda one, kind=kind: one.entry.negative == kind) for gate in columns
-        ]
+        shares = [gate.accused(of_kind(kind)) for gate in columns]
         rows.append([kind, str(shares[0].trials), *(share(one) for one in shares)])
     return table(["negatives", "n", *(gate.title for gate in columns)], rows)
 

@@ -41,13 +41,15 @@ def found(
     mirrored: bool = False,
 ) -> Found:
     """A stretch, in milliseconds: what is written of it is to be short."""
-    ends = (query.start_seconds, query.end_seconds, library.start_seconds, library.end_seconds)
     return Found(
         source,
         round(float(score), 6),
-        *(round(float(at), 3) for at in ends),
-        speed=round(float(speed), 4),
-        mirrored=bool(mirrored),
+        round(query.start_seconds, 3),
+        round(query.end_seconds, 3),
+        round(library.start_seconds, 3),
+        round(library.end_seconds, 3),
+        round(float(speed), 4),
+        bool(mirrored),
     )
 
 
