@@ -120,7 +120,7 @@ class CopyDescriptor:
         """
         nearest = np.partition(vectors @ self.background.T, -NOISE_NEIGHBOURS, axis=1)
         mean: NDArray[np.float32] = nearest[:, -NOISE_NEIGHBOURS:].mean(1)
-        return NOISE_WEIGHT * mean
+        return np.float32(NOISE_WEIGHT) * mean
 
     @cached_property
     def background(self) -> NDArray[np.float32]:
@@ -157,8 +157,8 @@ def packed(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
 def unpacked(steps: NDArray[np.int8]) -> NDArray[np.float32]:
     """(N, D) float32 unit vectors again."""
     vectors = steps.astype(np.float32)
-    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, 1e-6)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
+    return vectors
 
 
 def write_copy_manifest(folder: Path, *, dimension: int, picture_size: int) -> None:

@@ -17,6 +17,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.encoders.copy_descriptor import STEPS
 from vidseek.search.alignment import FrameSequence, strongest_votes
 from vidseek.storage.faiss_module import load_faiss
 from vidseek.storage.types import CopyFrames
@@ -148,6 +149,7 @@ def _blocks(
                 np.repeat([each.video_id for each in some], [len(each) for each in some]),
                 np.concatenate([each.seconds for each in some]),
                 # Not normalised anew, which is dearer than the search: off by one in a hundred.
-                np.concatenate([each.vectors for each in some]).astype(np.float32) / 127,
+                np.concatenate([each.vectors for each in some]).astype(np.float32)
+                * np.float32(1 / STEPS),
             )
             some, count = [], 0

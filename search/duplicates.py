@@ -16,6 +16,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -103,14 +104,13 @@ def _compare(
     found: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
     for look, some in pairs.items():
         for other in some:
-            for one in align(looks[look], held_by_id[other], least_similarity=LEAST_SIMILARITY):
-                if one.score >= THRESHOLDS["normal"]:
-                    # Flips are not looked for here: pictures are not kept.
-                    found[asked[look]].append(
-                        CopyMatch(
-                            asked[look], other, one.query, one.library, one.speed, one.score, False
-                        )
-                    )
+            asker = asked[look]
+            for match in align(looks[look], held_by_id[other], least_similarity=LEAST_SIMILARITY):
+                if match.score >= THRESHOLDS["normal"]:
+                    # Whether it is mirrored is not looked for: pictures are not kept.
+                    spans = (match.query, match.library)
+                    kept = CopyMatch(asker, other, *spans, match.speed, match.score, False)
+                    found[asker].append(kept)
     return found
 
 
@@ -255,7 +255,9 @@ def _as_group(
 ) -> DuplicateGroup:
     some = [videos[one] for one in members]
     best = max(some, key=worth)
-    kind = "exact" if len({video.content_hash for video in some}) == 1 else "duplicate"
+    kind: Literal["exact", "duplicate"] = "duplicate"
+    if len({video.content_hash for video in some}) == 1:
+        kind = "exact"
     listed = [
         DuplicateMember(
             video,

@@ -205,7 +205,7 @@ class CopyMatch:
     other_span: TimeSpan
     """In the other one."""
     speed: float
-    """Seconds of the other video that pass in a second of the first."""
+    """Seconds of the other video that pass in a second of the first; negative if it runs back."""
     score: float
     mirrored: bool
     """True if one is the mirror image of the other."""
@@ -213,10 +213,10 @@ class CopyMatch:
     def __post_init__(self) -> None:
         if self.video_id == self.other_id:
             raise ValueError(f"CopyMatch is between two videos, got {self.video_id} twice")
-        if not (math.isfinite(self.speed) and self.speed > 0 and math.isfinite(self.score)):
+        if not (math.isfinite(self.speed) and self.speed != 0 and math.isfinite(self.score)):
             raise ValueError(
-                f"CopyMatch needs a speed above 0 and a finite score, got {self.speed} and "
-                f"{self.score}"
+                f"CopyMatch needs a finite speed other than 0 and a finite score, got {self.speed} "
+                f"and {self.score}"
             )
 
 

@@ -104,6 +104,7 @@ class Library:
         self._engines: dict[str, SearchEngine] = {}
         self._own: Encoder | None = None
         self._encoders: dict[str, Encoder] = {}
+        self._descriptor: CopyDescriptor | None = None
         self._lock = threading.RLock()
 
     @classmethod

@@ -31,9 +31,9 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
     from PIL import Image, ImageDraw, ImageFont
 
     rows: list[tuple[str, DuplicateGroup | None, int]] = []
-    for number, group in enumerate(groups, 1):
-        rows.append((f"{number}. {group.kind}: keep the {group.why}", None, 0))
-        rows += [(one.video.path.name, group, place) for place, one in enumerate(group.members)]
+    for number, found in enumerate(groups, 1):
+        rows.append((f"{number}. {found.kind}: keep the {found.why}", None, 0))
+        rows += [(one.video.path.name, found, place) for place, one in enumerate(found.members)]
     if not rows:
         rows = [("no duplicates", None, 0)]
     if len(rows) > MOST_ROWS:

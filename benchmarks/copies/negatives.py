@@ -65,7 +65,7 @@ def _unclaimed(footage: Footage) -> Footage:
     return replace(footage, segments=())
 
 
-def _title(like: Footage, random: np.random.Generator) -> Footage:
+def make_title(like: Footage, random: np.random.Generator) -> Footage:
     """A channel's title: a word that moves over two coloured halves, three to five seconds."""
     width, height = like.size
     colours = [tuple(int(value) for value in random.integers(0, 256, 3)) for _ in range(3)]
@@ -87,7 +87,7 @@ def _title(like: Footage, random: np.random.Generator) -> Footage:
 def _same_intro(
     library: Footage, query: Footage, name: str, random: np.random.Generator
 ) -> NegativePair:
-    title = _title(library, random)
+    title = make_title(library, random)
     length = title.duration_seconds
     shared = (Segment(name, 0.0, length, 0.0, length),)
     return NegativePair(join([title, library]), join([title, query]), shared)
@@ -96,7 +96,7 @@ def _same_intro(
 def _same_outro(
     library: Footage, query: Footage, name: str, random: np.random.Generator
 ) -> NegativePair:
-    title = _title(library, random)
+    title = make_title(library, random)
     there, here, length = library.duration_seconds, query.duration_seconds, title.duration_seconds
     shared = (Segment(name, here, here + length, there, there + length),)
     return NegativePair(join([library, title]), join([query, title]), shared)

@@ -75,7 +75,7 @@ class CopyTrainer:
         self.settings, self.pictures = settings, pictures
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network: CopyNetwork = load_imagenet_copy_network().to(self.device)
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = self._make_optimizer()
         moving = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=moving)
@@ -243,7 +243,9 @@ class CopyTrainer:
         rows = first[self.pictures.is_background[first]][:HELD_OUT]
         random = np.random.default_rng([self.settings.seed, 2**31])
         network = self.average.module
-        queries, held, partners = [], [], []
+        queries: list[Tensor] = []
+        held: list[Tensor] = []
+        partners = []
         for start in range(0, len(rows) - 1, self.settings.batch):
             sources = self._load(rows[start : start + self.settings.batch])
             edited = edited_views(sources, self.overlays, random)
