@@ -24,6 +24,8 @@ class Answer:
     """How long it took, on the clock."""
     matches: tuple[Found, ...]
     """Best score first."""
+    version: str = ""
+    """Of the system."""
     failure: str | None = None
     """Why there is no answer; the query counts as one for which nothing was found."""
 
@@ -38,7 +40,7 @@ class Answer:
     def from_record(record: dict[str, Any]) -> Answer:
         """The answer of a parsed line."""
         matches = tuple(Found(**match) for match in record["matches"])
-        return Answer(record["query"], record["seconds"], matches, record.get("failure"))
+        return Answer(**{**record, "matches": matches})
 
 
 def results_file(folder: Path, system: str, plan: Plan) -> Path:

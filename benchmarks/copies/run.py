@@ -42,7 +42,7 @@ def run(
         on_answer: called after each with the query's place, how many queries there are, and it.
 
     Raises:
-        ValueError: a file of answers is of another benchmark.
+        ValueError: a file of answers is of another benchmark, or of another version of the system.
     """
     entries = read_manifest(folder).entries
     queries = [one for one in entries if one.role == "query"]
@@ -50,7 +50,7 @@ def run(
     todo = []
     for system in systems:
         path = results_file(folder, system.name, plan)
-        asked = _asked(path, queries)
+        asked = _asked(path, queries, system.version)
         if len(asked) < len(queries):
             system.index(library)
             todo.append((system, path, asked))
@@ -62,7 +62,7 @@ def run(
                 on_answer(place, len(queries), answer)
 
 
-def _asked(path: Path, queries: Sequence[Entry]) -> set[str]:
+def _asked(path: Path, queries: Sequence[Entry], version: str) -> set[str]:
     """Names of queries that a file answers; of a line that a crash cut off, it is rid."""
     answers = read_answers(path)
     strangers = answers.keys() - {one.work for one in queries}
@@ -70,13 +70,15 @@ def _asked(path: Path, queries: Sequence[Entry]) -> set[str]:
         raise ValueError(
             f"{path} answers {min(strangers)}, which is not in the manifest: delete it"
         )
+    if any(one.version != version for one in answers.values()):
+        raise ValueError(f"{path} is of another version of the system than {version}: delete it")
     write_answers(path, list(answers.values()))
     return set(answers)
 
 
 def _ask(system: System, query: str, path: Path) -> Answer:
     start = time.perf_counter()
-    answer = Answer(query, 0.0, ())
+    answer = Answer(query, 0.0, (), system.version)
     try:
         found = system.ask(path)
     except VideoError as error:

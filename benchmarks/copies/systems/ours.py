@@ -32,6 +32,11 @@ class OurSystem:
         self._finder: CopyFinder | None = None
         self._names: dict[Path, str] = {}
 
+    @property
+    def version(self) -> str:
+        """See ``System``."""
+        return self._descriptor.fingerprint
+
     def index(self, entries: Sequence[Entry]) -> None:
         """See ``System``."""
         self._names = {one.file(self._folder).absolute(): one.sources[0] for one in entries}

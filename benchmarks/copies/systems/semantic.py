@@ -33,10 +33,15 @@ class SemanticFrames:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._kept = folder / "library-semantic"
         self._encoder = BuiltinEncoder()
+        self._kept = folder / f"library-semantic-{self.version[:8]}"
         self.of_query = functools.lru_cache(maxsize=1)(self._of_query)
         """Frames of a query: several systems that ask it one after the other encode it once."""
+
+    @property
+    def version(self) -> str:
+        """Of the model."""
+        return self._encoder.spec.fingerprint
 
     def of_library(self, entry: Entry) -> FrameSequence:
         """Frames of a library video, a second apart."""
@@ -80,6 +85,11 @@ class SemanticSystem:
     def name(self) -> str:
         """See ``System``."""
         return semantic_name(self._least)
+
+    @property
+    def version(self) -> str:
+        """See ``System``."""
+        return self._frames.version
 
     def index(self, entries: Sequence[Entry]) -> None:
         """See ``System``."""

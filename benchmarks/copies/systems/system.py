@@ -60,6 +60,10 @@ class System(Protocol):
     def name(self) -> str:
         """Part of the name of the file with its answers."""
 
+    @property
+    def version(self) -> str:
+        """What answers depend on: those of another version are not mixed with its own."""
+
     def index(self, entries: Sequence[Entry]) -> None:
         """Take in the library's videos; what was taken in by an earlier run is not read again.
 

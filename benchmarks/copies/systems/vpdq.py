@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from benchmarks.copies.manifest import Entry
@@ -39,6 +40,17 @@ class VpdqSystem:
         self._kept = folder / "library-vpdq"
         self._library: dict[str, FrameHashes] = {}
 
+    @property
+    def version(self) -> str:
+        """See ``System``."""
+        try:
+            return metadata.version("vpdq")
+        except metadata.PackageNotFoundError as error:
+            raise ValueError(
+                "--system vpdq needs the package vpdq, and that needs cmake and the headers of "
+                "FFmpeg to be built: see docs/copy-benchmark.md"
+            ) from error
+
     def index(self, entries: Sequence[Entry]) -> None:
         """See ``System``."""
         self._kept.mkdir(exist_ok=True)
@@ -56,13 +68,8 @@ class VpdqSystem:
 
 
 def _features(path: Path) -> Features:
-    try:
-        import vpdq
-    except ImportError as error:
-        raise ValueError(
-            "--system vpdq needs the package vpdq, and that needs cmake and the headers of FFmpeg "
-            "to be built: see docs/copy-benchmark.md"
-        ) from error
+    import vpdq
+
     try:
         hashes = vpdq.computeHash(str(path), seconds_per_hash=SECONDS_PER_HASH)
     except Exception as error:  # it has no error of its own
