@@ -1,11 +1,15 @@
-"""Make the benchmark of copy detection out of a folder of videos.
+"""Measure copy detection: make videos, ask systems, report.
 
 python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.parquet ...]
     [--limit N] [--split test] [--seed 0] [--edits-per-source 8] [--chains-per-source 2]
     [--distractors 0]
+python -m benchmarks.copies run --data FOLDER --system ours|vpdq|semantic [--plan fast|dense]
+    [--calibration FOLDER2]
+python -m benchmarks.copies calibrate --calibration FOLDER2 [--plan fast]
+python -m benchmarks.copies report --data FOLDER --calibration FOLDER2 [--plan fast]
+    [--out TABLES.md] [--plot BARS.png]
 
-Writes library videos, queries and manifest.jsonl, which tells what each query shows. A run that was
-stopped goes on where it was.
+Each goes on where an earlier run stopped.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from pathlib import Path
 from benchmarks.copies.footage import Format
 from benchmarks.copies.generate import generate
 from benchmarks.copies.manifest import Entry
+from benchmarks.copies.measuring import add_measuring
 from benchmarks.copies.planning import Settings, Work
 from benchmarks.copies.sources import find_sources
 from vidseek.encoders.training.copies.splits import SPLITS
@@ -34,6 +39,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(required=True)
     make = commands.add_parser("generate", help="make videos and their manifest")
+    make.set_defaults(act=_generate)
     make.add_argument("--out", type=Path, required=True, help="folder to make or to go on with")
     make.add_argument("--sources", type=Path, nargs="+", required=True, metavar="PATH")
     make.add_argument("--split", choices=SPLITS, default=Settings.split)
@@ -49,7 +55,15 @@ def main() -> None:
         help="further sources, each edited once into a query that is no copy",
     )
     make.add_argument("--short-side", type=int, default=Format.short_side, help="pixels")
+    add_measuring(commands)
     arguments = parser.parse_args()
+    try:
+        arguments.act(arguments)
+    except (VidseekError, ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))
+
+
+def _generate(arguments: argparse.Namespace) -> None:
     settings = Settings(
         seed=arguments.seed,
         split=arguments.split,
@@ -59,12 +73,8 @@ def main() -> None:
         form=Format(short_side=arguments.short_side),
         distractors=arguments.distractors,
     )
-    try:
-        sources = find_sources(arguments.sources)
-        entries = generate(arguments.out, sources, settings, on_work=_show)
-    except (VidseekError, ValueError) as error:
-        sys.exit(str(error))
-    _summarise(entries)
+    sources = find_sources(arguments.sources)
+    _summarise(generate(arguments.out, sources, settings, on_work=_show))
 
 
 def _show(done: int, all_works: int, work: Work) -> None:

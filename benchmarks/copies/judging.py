@@ -1,0 +1,118 @@
+"""What a system's answers are worth: each query with what was found for it and what is true.
+
+judged = judge(manifest, read_answers(results_file(folder, "ours", "fast")))
+[one.is_caught(0.2) for one in judged if one.entry.negative is None]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.copies.manifest import Entry, Manifest
+from benchmarks.copies.metrics import Boxes
+from benchmarks.copies.results import Answer
+from benchmarks.copies.systems.system import Found
+from benchmarks.copies.truth import Segment
+
+NOTHING_FOUND = 0.0
+"""Score of a query for which nothing was found."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A query with its answer."""
+
+    entry: Entry
+    answer: Answer
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Best score of each library video that was found."""
+        scores: dict[str, float] = {}
+        for one in self.answer.matches:
+            scores[one.source] = max(one.score, scores.get(one.source, NOTHING_FOUND))
+        return scores
+
+    @property
+    def score(self) -> float:
+        """Best score of any library video."""
+        return max(self.scores.values(), default=NOTHING_FOUND)
+
+    @cached_property
+    def true_sources(self) -> frozenset[str]:
+        """Library videos that the query shows something of."""
+        return frozenset(segment.source for segment in self.entry.segments)
+
+    @property
+    def shared_sources(self) -> frozenset[str]:
+        """Library videos that a negative has an intro in common with."""
+        return frozenset(segment.source for segment in self.entry.shared)
+
+    def is_accused(self, threshold: float) -> bool:
+        """True if any library video scores more than the threshold."""
+        return self.score > threshold
+
+    def is_caught(self, threshold: float) -> bool:
+        """True if it is accused, and the library video that scores best is one that it shows.
+
+        Where several score the same, one of them.
+        """
+        best = (source for source, score in self.scores.items() if score == self.score)
+        return self.is_accused(threshold) and any(source in self.true_sources for source in best)
+
+    def pairs(self, threshold: float) -> list[tuple[Boxes, Boxes]]:
+        """Predicted and true stretches of each library video that was found or is shown."""
+        found = [one for one in self.answer.matches if one.score > threshold]
+        sources = {one.source for one in found} | self.true_sources
+        return [
+            (_boxes_of(found, source), _boxes_of(self.entry.segments, source))
+            for source in sorted(sources)
+        ]
+
+    @property
+    def edit(self) -> str | None:
+        """Name of its one edit; None if it has several or none."""
+        return self.entry.edits[0].name if len(self.entry.edits) == 1 else None
+
+
+def _boxes_of(stretches: Sequence[Found] | Sequence[Segment], source: str) -> Boxes:
+    rows = [
+        (
+            one.query_start_seconds,
+            one.query_end_seconds,
+            one.library_start_seconds,
+            one.library_end_seconds,
+        )
+        for one in stretches
+        if one.source == source
+    ]
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def judge(
+    manifest: Manifest,
+    answers: Mapping[str, Answer],
+    *,
+    only: Collection[str] | None = None,
+) -> list[Judged]:
+    """All queries with their answers, in the manifest's order.
+
+    Args:
+        manifest: of the benchmark.
+        answers: of one system.
+        only: names of the queries to judge; all if None.
+
+    Raises:
+        ValueError: some were not asked.
+    """
+    queries = [one for one in manifest.entries if one.role == "query"]
+    if only is not None:
+        queries = [one for one in queries if one.work in only]
+    missing = [one.work for one in queries if one.work not in answers]
+    if missing:
+        raise ValueError(f"{len(missing)} of {len(queries)} queries were not asked ({missing[0]})")
+    return [Judged(one, answers[one.work]) for one in queries]

@@ -1,0 +1,290 @@
+"""What the systems are worth, as Markdown tables.
+
+print(markdown(read_systems(Path("copies-test"), Path("copies-calibration"), plan="fast")))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.copies.bootstrap import Ranking, interval, mean_share, samples, sources_of
+from benchmarks.copies.edits import EDITS
+from benchmarks.copies.judging import Judged
+from benchmarks.copies.measured import OURS, Measured
+from benchmarks.copies.metrics import Proportion, boundary_error, segment_score
+from benchmarks.copies.tables import percent, share, spread, table
+from benchmarks.copies.thresholds import RATES
+
+Choice = Callable[[Judged], bool]
+
+
+# -- which queries ---------------------------------------------------------------------------------
+
+
+def is_copy(one: Judged) -> bool:
+    """True for copies."""
+    return one.entry.negative is None
+
+
+def edited_by(*names: str) -> Choice:
+    """Copies with one edit, of these."""
+    return lambda one: is_copy(one) and one.edit in names
+
+
+def is_single(choice: Choice = is_copy) -> Choice:
+    """Copies with one edit, among some."""
+    return lambda one: is_copy(one) and one.edit is not None and choice(one)
+
+
+def of_kind(negative: str) -> Choice:
+    """Queries that are no copies, of a kind."""
+    return lambda one: one.entry.negative == negative
+
+
+def is_negative(one: Judged) -> bool:
+    """True for what is no copy."""
+    return not is_copy(one)
+
+
+def is_timed(one: Judged) -> bool:
+    """True for copies that were inserted or cut."""
+    return any(choice(one) for choice in TIMED.values())
+
+
+def chain_of(length: int) -> Choice:
+    """Copies with so many edits."""
+    return lambda one: is_copy(one) and len(one.entry.edits) == length
+
+
+def is_mashup(one: Judged) -> bool:
+    """Copies of parts of several videos, not edited."""
+    return is_copy(one) and len(one.entry.edits) == 0
+
+
+ASKED_FOR: dict[str, Choice] = {
+    **{
+        name: edited_by(name)
+        for name in (
+            "crop_65",
+            "letterbox",
+            "mirror",
+            "rotate_10",
+            "text_bar",
+            "logo",
+            "speed_1_5",
+            "speed_0_67",
+            "picture_in_picture_60",
+            "side_by_side",
+        )
+    },
+    "insert_into, insert_part": edited_by("insert_into", "insert_part"),
+    "chains of 2": chain_of(2),
+    "chains of 3": chain_of(3),
+    "chains of 4": chain_of(4),
+    "mashups": is_mashup,
+}
+TIMED: dict[str, Choice] = {
+    "insert_into": edited_by("insert_into"),
+    "insert_part": edited_by("insert_part"),
+    "trim": edited_by("trim"),
+    "mashups": is_mashup,
+}
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A system at one threshold."""
+
+    title: str
+    judged: list[Judged]
+    threshold: float
+
+    def caught(self, choice: Choice) -> Proportion:
+        """How many copies are caught."""
+        found = [one.is_caught(self.threshold) for one in self.judged if choice(one)]
+        return Proportion(sum(found), len(found))
+
+    def accused(self, choice: Choice) -> Proportion:
+        """How many queries are accused, rightly or not."""
+        found = [one.is_accused(self.threshold) for one in self.judged if choice(one)]
+        return Proportion(sum(found), len(found))
+
+    def mean_over_edits(self, choice: Choice = is_copy) -> tuple[float, tuple[float, float]] | None:
+        """Mean of the shares of each single edit, and its interval; None without such copies."""
+        copies = [one for one in self.judged if is_single(choice)(one)]
+        if not copies:
+            return None
+        names, places = sources_of(copies)
+        caught = [one.is_caught(self.threshold) for one in copies]
+        figure = mean_share([str(one.edit) for one in copies], caught, places)
+        return figure(np.ones(len(names), np.int64)), interval(samples(figure, len(names)))
+
+
+def gates(systems: Sequence[Measured]) -> list[Gate]:
+    """Every system by its own decision, where it has one, and calibrated to 1 %."""
+    found = []
+    for one in systems:
+        if one.default is not None:
+            found.append(Gate(f"{one.name}, as it comes", one.test, one.default))
+        found.append(Gate(f"{one.name}, at 1 %", one.test, one.thresholds["normal"].score))
+    return found
+
+
+def threshold_table(systems: Sequence[Measured]) -> str:
+    """Thresholds, and of how many negatives."""
+    return table(
+        ["system", "threshold", "score above", "negatives accused", "at most, %", "sources"],
+        [
+            [
+                system.name,
+                one.name,
+                f"{one.score:.4f}",
+                f"{one.accused.successes} of {one.accused.trials}",
+                percent(one.accused.interval()[1]),
+                str(one.sources),
+            ]
+            for system in systems
+            for one in system.thresholds.values()
+        ],
+    )
+
+
+def gate_table(systems: Sequence[Measured]) -> str:
+    """Recall of the gate: means, what was asked for, what is accused wrongly."""
+    columns = gates(systems)
+    rows = []
+    means: dict[str, Choice] = {
+        "mean over single edits": is_copy,
+        "… of real videos": lambda one: not one.entry.is_synthetic,
+        "… of pans over pictures": lambda one: one.entry.is_synthetic,
+    }
+    for name, choice in means.items():
+        figures = [gate.mean_over_edits(choice) for gate in columns]
+        count = columns[0].caught(is_single(choice))
+        shown = ["–" if one is None else spread(*one) for one in figures]
+        rows.append([name, str(count.trials), *shown])
+    for name, choice in ASKED_FOR.items():
+        rows.append(_gate_row(name, columns, choice))
+    negatives = [gate.accused(is_negative) for gate in columns]
+    rows.append(["negatives accused", str(negatives[0].trials), *(share(one) for one in negatives)])
+    return table(["copies", "n", *(gate.title for gate in columns)], rows)
+
+
+def _gate_row(name: str, columns: Sequence[Gate], choice: Choice) -> list[str]:
+    shares = [gate.caught(choice) for gate in columns]
+    return [name, str(shares[0].trials), *(share(one) for one in shares)]
+
+
+def edit_table(systems: Sequence[Measured]) -> str:
+    """Recall of the gate for every single edit."""
+    columns = gates(systems)
+    return table(
+        ["edit", "n", *(gate.title for gate in columns)],
+        [_gate_row(name, columns, edited_by(name)) for name in EDITS],
+    )
+
+
+def ranking_table(systems: Sequence[Measured]) -> str:
+    """micro-AP of each system, and what ours is ahead of the others by."""
+    rankings = {one.name: Ranking.of(one.test) for one in systems}
+    sampled = {
+        name: samples(one.micro_average_precision, one.sources) for name, one in rankings.items()
+    }
+    exact = {name: one.micro_average_precision() for name, one in rankings.items()}
+    rows = [[name, spread(exact[name], interval(sampled[name]))] for name in rankings]
+    for name in [name for name in rankings if name != OURS]:
+        # The same sources are drawn for both.
+        ahead = interval(sampled[OURS] - sampled[name])
+        rows.append([f"{OURS} less {name}", spread(exact[OURS] - exact[name], ahead)])
+    return table(["system", "micro-AP, %"], rows)
+
+
+def segment_table(systems: Sequence[Measured]) -> str:
+    """Seconds that were found, of copies that were inserted or cut."""
+    rows = []
+    choices = {
+        **TIMED,
+        "all of these": is_timed,
+    }
+    for name, choice in choices.items():
+        for system in systems:
+            threshold = system.thresholds["normal"].score
+            queries = [one for one in system.test if choice(one)]
+            pairs = [pair for one in queries for pair in one.pairs(threshold)]
+            if not pairs:
+                continue
+            score, error = segment_score(pairs), boundary_error(pairs)
+            rows.append(
+                [
+                    name,
+                    system.name,
+                    str(len(queries)),
+                    *(percent(one) for one in (score.f1, score.precision, score.recall)),
+                    f"{error.median_seconds:.2f}",
+                    f"{error.ninetieth_seconds:.2f}",
+                    share(error.found),
+                ]
+            )
+    head = ["copies", "system", "n", "F1, %", "precision", "recall"]
+    return table([*head, "ends off by, s", "90 of 100", "stretches found, %"], rows)
+
+
+def negative_table(systems: Sequence[Measured]) -> str:
+    """False accusations by kind of negative, at each threshold."""
+    columns = [
+        Gate(f"{one.name}, {name}", one.test, one.thresholds[name].score)
+        for one in systems
+        for name in RATES
+    ]
+    columns += [
+        Gate(f"{one.name}, as it comes", one.test, one.default)
+        for one in systems
+        if one.default is not None
+    ]
+    kinds = sorted({str(one.entry.negative) for one in systems[0].test if not is_copy(one)})
+    rows = []
+    for kind in kinds:
+        shares = [gate.accused(of_kind(kind)) for gate in columns]
+        rows.append([kind, str(shares[0].trials), *(share(one) for one in shares)])
+    return table(["negatives", "n", *(gate.title for gate in columns)], rows)
+
+
+def time_table(systems: Sequence[Measured]) -> str:
+    """Seconds a query."""
+    rows = []
+    for system in systems:
+        seconds = [one.answer.seconds for one in system.test]
+        failed = sum(one.answer.failure is not None for one in system.test)
+        middle, most = np.quantile(seconds, [0.5, 0.95])
+        rows.append([system.name, str(len(seconds)), f"{middle:.2f}", f"{most:.2f}", str(failed)])
+    return table(["system", "queries", "median, s", "95 of 100, s", "not readable"], rows)
+
+
+def markdown(systems: Sequence[Measured]) -> str:
+    """The whole report."""
+    parts = {
+        "Thresholds": threshold_table,
+        "Caught at the gate": gate_table,
+        "Ranking": ranking_table,
+        "Seconds that are found": segment_table,
+        "False accusations": negative_table,
+        "Time": time_table,
+        "Every edit": edit_table,
+    }
+    notes = {
+        "Caught at the gate": "Percent, with 95 % intervals: Wilson's of shares, by sources "
+        "drawn anew of means. A copy is caught if the library video that scores best is one that "
+        "it shows and its score is above the threshold.\n",
+        "Seconds that are found": "Of what scores above the normal threshold; vPDQ's stretches "
+        "are from the first matched frame to the last.\n",
+    }
+    return "\n".join(
+        f"## {title}\n\n{notes.get(title, '')}{chr(10) if title in notes else ''}{make(systems)}"
+        for title, make in parts.items()
+    )

@@ -1,0 +1,116 @@
+"""The built-in semantic model, used as if it described copies: the same search, other vectors.
+
+What is gained over it is what a descriptor of copies is worth. It sees the same frames as ours (the
+library's every second, a query's every half second, none of one colour), candidates are found and
+aligned by the same code. There is no noise to take off, and cosines mean something else: the least
+similarity is chosen on the calibration folder, among ``SIMILARITIES``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.copies.manifest import Entry
+from benchmarks.copies.systems.system import Found, found
+from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.copy_descriptor import is_flat, packed, unpacked
+from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.search.alignment import FrameSequence, align
+from vidseek.search.copies import MOST_CANDIDATES, QUERY_INTERVAL_SECONDS
+from vidseek.search.copy_candidates import find_candidates
+from vidseek.storage.types import CopyFrames
+
+SIMILARITIES = (0.5, 0.6, 0.7, 0.8)
+LIBRARY_INTERVAL_SECONDS = 1.0
+
+
+class SemanticFrames:
+    """Vectors of videos' frames; those of library videos are kept in the benchmark's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._encoder = BuiltinEncoder()
+        self._kept = folder / f"library-semantic-{self.version[:8]}"
+        self.of_query = functools.lru_cache(maxsize=1)(self._of_query)
+        """Frames of a query: several systems that ask it one after the other encode it once."""
+
+    @property
+    def version(self) -> str:
+        """Of the model."""
+        return self._encoder.spec.fingerprint
+
+    def of_library(self, entry: Entry) -> FrameSequence:
+        """Frames of a library video, a second apart."""
+        path = self._kept / f"{entry.work}.npz"
+        if not path.exists():
+            frames = self._read(entry.file(self._folder), LIBRARY_INTERVAL_SECONDS)
+            self._kept.mkdir(exist_ok=True)
+            temporary = path.with_suffix(".part.npz")
+            np.savez(temporary, vectors=packed(frames.vectors), seconds=frames.seconds)
+            temporary.replace(path)
+        with np.load(path) as kept:
+            return FrameSequence(unpacked(kept["vectors"]), kept["seconds"])
+
+    def _of_query(self, path: Path) -> FrameSequence:
+        return self._read(path, QUERY_INTERVAL_SECONDS)
+
+    def _read(self, path: Path, interval_seconds: float) -> FrameSequence:
+        spec = self._encoder.spec
+        vectors, seconds = [np.zeros((0, spec.dimension), np.float32)], [np.zeros(0)]
+        job = DecodeJob(path, SamplingPlan("dense", interval_seconds), None)
+        with DecodePool(workers=1, short_side=spec.image_size) as pool:
+            for decoded in pool.read([job]):
+                for batch in decoded.batches():
+                    useful = ~is_flat(batch.data)
+                    vectors.append(self._encoder.encode_frames(batch.data[useful]).vectors)
+                    seconds.append(batch.pts_seconds[useful].copy())
+        return FrameSequence(np.concatenate(vectors), np.concatenate(seconds))
+
+
+class SemanticSystem:
+    """The semantic model at one least similarity."""
+
+    def __init__(self, frames: SemanticFrames, least_similarity: float) -> None:
+        self._frames = frames
+        self._least = least_similarity
+        self._sources: list[str] = []
+        self._library: list[FrameSequence] = []
+        self._held: list[CopyFrames] = []
+
+    @property
+    def name(self) -> str:
+        """See ``System``."""
+        return semantic_name(self._least)
+
+    @property
+    def version(self) -> str:
+        """See ``System``."""
+        return self._frames.version
+
+    def index(self, entries: Sequence[Entry]) -> None:
+        """See ``System``."""
+        self._sources = [entry.sources[0] for entry in entries]
+        self._library = [self._frames.of_library(entry) for entry in entries]
+        self._held = [
+            CopyFrames(number, frames.seconds, packed(frames.vectors))
+            for number, frames in enumerate(self._library)
+        ]
+
+    def ask(self, path: Path) -> list[Found]:
+        """See ``System``."""
+        query = self._frames.of_query(path)
+        candidates = find_candidates([query], self._held, least_similarity=self._least)
+        return [
+            found(self._sources[number], one.score, one.query, one.library, speed=one.speed)
+            for number in (candidate.video_id for candidate in candidates[:MOST_CANDIDATES])
+            for one in align(query, self._library[number], least_similarity=self._least)
+        ]
+
+
+def semantic_name(least_similarity: float) -> str:
+    """Name of the system at a least similarity."""
+    return f"semantic-{least_similarity:.2f}"

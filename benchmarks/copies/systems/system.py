@@ -1,0 +1,79 @@
+"""What a system that finds copies is to the benchmark: it holds a library and is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+from benchmarks.copies.manifest import Entry
+from vidseek.storage.types import TimeSpan
+
+Plan = Literal["fast", "dense"]
+"""How densely a system looks at the library's videos."""
+PLANS: tuple[Plan, ...] = get_args(Plan)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stretch of a query that a system takes for a stretch of a library video."""
+
+    source: str
+    """Name of the library video's source."""
+    score: float
+    query_start_seconds: float
+    query_end_seconds: float
+    library_start_seconds: float
+    library_end_seconds: float
+    speed: float = 1.0
+    """Library seconds a second of the query; negative where the query plays backwards."""
+    mirrored: bool = False
+
+
+def found(
+    source: str,
+    score: float,
+    query: TimeSpan,
+    library: TimeSpan,
+    *,
+    speed: float = 1.0,
+    mirrored: bool = False,
+) -> Found:
+    """A stretch, in milliseconds: what is written of it is to be short."""
+    return Found(
+        source,
+        round(float(score), 6),
+        round(query.start_seconds, 3),
+        round(query.end_seconds, 3),
+        round(library.start_seconds, 3),
+        round(library.end_seconds, 3),
+        round(float(speed), 4),
+        bool(mirrored),
+    )
+
+
+class System(Protocol):
+    """Something that finds copies."""
+
+    @property
+    def name(self) -> str:
+        """Part of the name of the file with its answers."""
+
+    @property
+    def version(self) -> str:
+        """What answers depend on: those of another version are not mixed with its own."""
+
+    def index(self, entries: Sequence[Entry]) -> None:
+        """Take in the library's videos; what was taken in by an earlier run is not read again.
+
+        Args:
+            entries: those with the role ``library``.
+        """
+
+    def ask(self, path: Path) -> list[Found]:
+        """What a video shows of the library's, however little is sure.
+
+        Raises:
+            VideoError: it cannot be read.
+        """

@@ -1,0 +1,51 @@
+"""Scores that an upload must exceed to be accused, frozen on the negatives of other sources.
+
+thresholds = calibrated(judge(manifest, answers))
+thresholds.normal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.copies.judging import Judged
+from benchmarks.copies.metrics import Proportion, accused, gate_threshold
+
+RATES = {"strict": 0.0, "normal": 0.01, "loose": 0.05}
+"""Part of the negatives that may be accused. Strict: the highest score that one of them has."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A threshold, and how often it was exceeded by what is no copy."""
+
+    name: str
+    score: float
+    accused: Proportion
+    sources: int
+    """The negatives are of so many sources; those of one source are not independent."""
+
+
+def calibrate(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> dict[str, Calibrated]:
+    """The three thresholds.
+
+    Args:
+        judged: of calibration sources; copies among them are left out.
+        without: kinds of negatives to leave out.
+
+    Raises:
+        ValueError: there are no negatives.
+    """
+    negatives = [
+        one
+        for one in judged
+        if one.entry.negative is not None and one.entry.negative not in without
+    ]
+    scores = [one.score for one in negatives]
+    sources = {one.entry.sources[0] for one in negatives}
+    thresholds = {}
+    for name, rate in RATES.items():
+        score = gate_threshold(scores, false_positive_rate=rate)
+        thresholds[name] = Calibrated(name, score, accused(scores, score), len(sources))
+    return thresholds
