@@ -14,7 +14,7 @@ from videos import picture  # noqa: E402
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor  # noqa: E402
 from vidseek.encoders.model.copy_network import PICTURE_SIZE  # noqa: E402
-from vidseek.encoders.training.copies.export import export_copies  # noqa: E402
+from vidseek.encoders.training.copies.export import SLIDES, export_copies  # noqa: E402
 from vidseek.encoders.training.copies.pictures import SIDE, TrainingPictures  # noqa: E402
 from vidseek.encoders.training.copies.settings import (  # noqa: E402
     CopySettings,
@@ -97,7 +97,10 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
 
         ours = going_on.average.module.eval()(normalise(resized.clamp(0, 255))).numpy()
     assert (shipped * ours).sum(1).min() > 0.98
-    assert CopyDescriptor(tmp_path / "weights").background.shape == (6, descriptor.dimension)
+    assert CopyDescriptor(tmp_path / "weights").background.shape == (
+        6 + SLIDES,
+        descriptor.dimension,
+    )
 
 
 def test_the_shipped_configuration_reads_and_a_wrong_one_is_told(tmp_path: Path) -> None:
