@@ -143,7 +143,7 @@ def check_uploads(library: Library, folder: Path) -> bool:
     reupload, excerpt, new = make_uploads(folder)
     rightly = True
     for what, path, name, kinds in (
-        ("the cat: cropped, barred, faster", reupload, "whiskers.mp4", ("duplicate",)),
+        ("the cat: cropped, darker, barred", reupload, "whiskers.mp4", ("duplicate",)),
         ("4 s of the rocket, in another film", excerpt, "launch-pad.mp4", ("partial", "contains")),
         ("a film of something else", new, None, ("new",)),
     ):
