@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.search.alignment import Alignment, FrameSequence, align
+from vidseek.search.boilerplate import WHOLE, covered_share, find_boilerplate, shared_spans
 from vidseek.search.copy_candidates import Candidate, find_candidates
 from vidseek.search.copy_views import View, composition_views
 from vidseek.storage.errors import PathNotFoundError, QueryError
@@ -57,11 +58,11 @@ DISTINCT_WEIGHT = 0.07
 PART_PENALTY = 0.06
 EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
 EDGE_WEIGHT = 0.75
-"""What is like a common intro or outro scores so much of what it would score elsewhere."""
+"""What is like a common intro or outro scores so much of what it would score elsewhere..."""
+BOILERPLATE_WEIGHT = 0.4
+"""...and so much where five videos of the library are known to share it."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
-WHOLE = 0.8
-"""A share of a video that counts as all of it."""
 MIRROR_FRAMES = 12
 
 
@@ -124,7 +125,7 @@ class CopyFinder:
             found = self._matches(upload, least_score)
             if _covered(upload, found) < WHOLE:
                 found += self._matches_of_parts(upload, least_score)
-            found = _without_repetitions(found)
+            found = _without_repetitions(self._without_boilerplate(found, least_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})
             mirrored = [self._is_mirrored(upload, one) for one in found]
         return _verdict(upload, found, mirrored, videos)
@@ -219,6 +220,29 @@ class CopyFinder:
                 if score >= least_score:
                     found.append(_Found(video_id, one, score))
         return found
+
+    def _without_boilerplate(self, found: Sequence[_Found], least_score: float) -> list[_Found]:
+        """What is left when common intros weigh little."""
+        if not found:
+            return []
+        ids = {one.video_id for one in found}
+        matches = [
+            match
+            for match in self._store.database.copy_matches()
+            if match.video_id in ids or match.other_id in ids
+        ]
+        others = ids | {one for match in matches for one in (match.video_id, match.other_id)}
+        videos = self._store.database.videos_by_id(others)
+        boilerplate = find_boilerplate(shared_spans(matches, videos), videos)
+        kept = []
+        for one in found:
+            span = one.alignment.library
+            known = sum(span.overlap(part) for part in boilerplate.get(one.video_id, ()))
+            if known >= WHOLE * span.duration_seconds > 0:
+                one = replace(one, score=one.score * BOILERPLATE_WEIGHT)
+            if one.score >= least_score:
+                kept.append(one)
+        return kept
 
     def _is_mirrored(self, upload: Upload, found: _Found) -> bool:
         """Whether a match shows the library's picture the other way round."""
@@ -367,15 +391,6 @@ def _exact(videos: Iterable[Video]) -> CopyVerdict:
 
 def _covered(upload: Upload, found: Sequence[_Found]) -> float:
     return covered_share([one.alignment.query for one in found], upload.duration_seconds)
-
-
-def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
-    """Of a video, how much some spans cover together, 0 to 1."""
-    covered, end = 0.0, 0.0
-    for span in sorted(spans):
-        covered += max(0.0, span.end_seconds - max(end, span.start_seconds))
-        end = max(end, span.end_seconds)
-    return min(1.0, covered / duration_seconds) if duration_seconds > 0 else 0.0
 
 
 def _without_repetitions(found: Sequence[_Found]) -> list[_Found]:

@@ -43,7 +43,11 @@ class Candidate:
 
 
 def find_candidates(
-    looks: Sequence[FrameSequence], library: Iterable[CopyFrames], *, least_similarity: float
+    looks: Sequence[FrameSequence],
+    library: Iterable[CopyFrames],
+    *,
+    least_similarity: float,
+    most_voters: int = MOST_VOTERS,
 ) -> list[Candidate]:
     """The videos that a query most likely shows something of.
 
@@ -52,11 +56,12 @@ def find_candidates(
             at alone, or where several videos are asked about at once.
         library: the library's videos.
         least_similarity: cosine less noise above which a frame votes.
+        most_voters: frames of a look that vote, evenly spread, if it has more.
 
     Returns:
         Most votes first; of every look at most ``MOST_COUNTED``.
     """
-    looks = [_thinned(look) for look in looks]
+    looks = [_thinned(look, most_voters) for look in looks]
     if not any(len(look) for look in looks):
         return []
     hits = _votes(looks, library, least_similarity)
@@ -87,10 +92,10 @@ def find_candidates(
     return sorted(candidates, key=lambda one: (-one.votes, one.video_id, one.look))
 
 
-def _thinned(look: FrameSequence) -> FrameSequence:
-    if len(look) <= MOST_VOTERS:
+def _thinned(look: FrameSequence, most: int) -> FrameSequence:
+    if len(look) <= most:
         return look
-    voters = np.linspace(0, len(look) - 1, MOST_VOTERS).round().astype(np.intp)
+    voters = np.linspace(0, len(look) - 1, most).round().astype(np.intp)
     noise = None if look.noise is None else look.noise[voters]
     return FrameSequence(look.vectors[voters], look.seconds[voters], noise)
 

@@ -15,18 +15,23 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
 from vidseek.search.alignment import FrameSequence, align
+from vidseek.search.boilerplate import (
+    WHOLE,
+    Pair,
+    Shared,
+    find_boilerplate,
+    merged,
+    shared_spans,
+)
 from vidseek.search.copies import (
     LEAST_SIMILARITY,
     THRESHOLDS,
-    WHOLE,
-    covered_share,
     match_score,
 )
 from vidseek.search.copy_candidates import find_candidates
@@ -42,10 +47,10 @@ from vidseek.storage.types import (
 
 VIDEOS_AT_ONCE = 32
 """New videos that are compared in one sweep through the library's frames."""
+VOTERS = 48
+"""Frames of each that look for candidates: a library of 500 hours is compared in half an hour."""
 MOST_CANDIDATES = 20
 """Of each video."""
-BOILERPLATE_VIDEOS = 5
-"""A stretch that so many otherwise different videos share is an intro, an advertisement."""
 LEAST_REST_SECONDS = 1.0
 """With less than this besides boilerplate, a video is no duplicate."""
 _SAME_LENGTH = 1.02
@@ -94,8 +99,9 @@ def _compare(
         asked.append(held.video_id)
         looks.append(FrameSequence(vectors, held.seconds, noise))
     pairs: dict[int, list[int]] = defaultdict(list)
+    held_frames = database.copy_frames(fingerprint)
     for one in find_candidates(
-        looks, database.copy_frames(fingerprint), least_similarity=LEAST_SIMILARITY
+        looks, held_frames, least_similarity=LEAST_SIMILARITY, most_voters=VOTERS
     ):
         asker, other = asked[one.look], one.video_id
         # Of two new ones, the later compares itself with the earlier.
@@ -123,10 +129,6 @@ def _compare(
 
 # -- groups ----------------------------------------------------------------------------------------
 
-_Pair = tuple[int, int]
-_Spans = dict[_Pair, list[TimeSpan]]
-"""(video, other) -> the video's stretches that the other shows too."""
-
 
 def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
     """All groups of duplicates, and of videos that hold others whole; largest first."""
@@ -143,13 +145,9 @@ def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list
         videos: by id; of the library, searchable.
         matches: between them.
     """
-    shared: _Spans = defaultdict(list)
-    for one in matches:
-        if one.video_id in videos and one.other_id in videos:
-            shared[one.video_id, one.other_id].append(one.span)
-            shared[one.other_id, one.video_id].append(one.other_span)
+    shared = shared_spans(matches, videos)
     _add_same_bytes(shared, videos)
-    boilerplate = _find_boilerplate(shared, videos)
+    boilerplate = find_boilerplate(shared, videos)
     coverage = {
         pair: _coverage(spans, boilerplate[pair[0]], videos[pair[0]])
         for pair, spans in shared.items()
@@ -162,7 +160,7 @@ def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list
     return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
 
 
-def _add_same_bytes(shared: _Spans, videos: dict[int, Video]) -> None:
+def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
     by_hash: dict[str, list[int]] = defaultdict(list)
     for video in videos.values():
         by_hash[video.content_hash].append(video.id)
@@ -174,49 +172,15 @@ def _add_same_bytes(shared: _Spans, videos: dict[int, Video]) -> None:
                     shared[video_id, other] = [whole]
 
 
-def _find_boilerplate(shared: _Spans, videos: dict[int, Video]) -> dict[int, list[TimeSpan]]:
-    """Of each video, the stretches that several videos share that are otherwise different."""
-    partners: dict[int, list[int]] = defaultdict(list)
-    for (video_id, other), spans in shared.items():
-        here = covered_share(spans, videos[video_id].duration_seconds)
-        there = covered_share(shared[other, video_id], videos[other].duration_seconds)
-        if max(here, there) < WHOLE:
-            partners[video_id].append(other)
-    found: dict[int, list[TimeSpan]] = {video_id: [] for video_id in videos}
-    for video_id, others in partners.items():
-        steps: list[tuple[float, int]] = []
-        for other in others:
-            for span in _merged(shared[video_id, other]):
-                steps += [(span.start_seconds, 1), (span.end_seconds, -1)]
-        steps.sort()
-        level = 0
-        for (at, change), (following, _) in pairwise(steps):
-            level += change
-            # The video itself is one of the five.
-            if level + 1 >= BOILERPLATE_VIDEOS and following > at:
-                found[video_id].append(TimeSpan(at, following))
-    return {video_id: _merged(spans) for video_id, spans in found.items()}
-
-
-def _merged(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
-    merged: list[TimeSpan] = []
-    for span in sorted(spans):
-        if merged and span.start_seconds <= merged[-1].end_seconds:
-            merged[-1] = merged[-1].union(span)
-        else:
-            merged.append(span)
-    return merged
-
-
 def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video: Video) -> float:
     """Of what is a video's own, how much is shared."""
-    merged = _merged(spans)
+    joined = merged(spans)
     ignored = sum(one.duration_seconds for one in boilerplate)
     rest = video.duration_seconds - ignored
     if rest < LEAST_REST_SECONDS and boilerplate:
         return 0.0
-    common = sum(span.overlap(one) for span in merged for one in boilerplate)
-    own = sum(span.duration_seconds for span in merged) - common
+    common = sum(span.overlap(one) for span in joined for one in boilerplate)
+    own = sum(span.duration_seconds for span in joined) - common
     return min(1.0, own / rest) if rest > 0 else 0.0
 
 
@@ -258,7 +222,7 @@ def _component(start: int, neighbours: dict[int, set[int]], left: Collection[int
 
 
 def _as_group(
-    members: Sequence[int], coverage: dict[_Pair, float], videos: dict[int, Video]
+    members: Sequence[int], coverage: dict[Pair, float], videos: dict[int, Video]
 ) -> DuplicateGroup:
     some = [videos[one] for one in members]
     best = max(some, key=worth)
@@ -294,7 +258,7 @@ def _reason(best: Video, some: Sequence[Video]) -> str:
 
 
 def _containers(
-    coverage: dict[_Pair, float], same: Collection[frozenset[int]], videos: dict[int, Video]
+    coverage: dict[Pair, float], same: Collection[frozenset[int]], videos: dict[int, Video]
 ) -> list[DuplicateGroup]:
     """Videos with those that are wholly within them. A video is listed in one of these only."""
     held: dict[int, list[int]] = defaultdict(list)

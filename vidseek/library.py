@@ -10,6 +10,7 @@ that a search loads no video decoder and a listing no model.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -23,6 +24,7 @@ from vidseek.storage.errors import (
     CalibrationError,
     EncoderError,
     LibraryError,
+    LibraryLockedError,
     PathNotFoundError,
     UnknownEncoderError,
 )
@@ -292,7 +294,6 @@ class Library:
             PathNotFoundError: one of the paths does not exist.
             LibraryLockedError: another process is writing to the library.
         """
-        from vidseek.encoders.copy_descriptor import CopyDescriptor
         from vidseek.encoders.video import SamplingPlan
         from vidseek.indexer import Indexer, IndexOptions
 
@@ -305,10 +306,29 @@ class Library:
             retry_failed=retry_failed,
         )
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
-        indexer = Indexer(self._store, self.encoder, options=options, descriptor=CopyDescriptor())
-        return indexer.run(
+        descriptor = self._copy_descriptor
+        indexer = Indexer(self._store, self.encoder, options=options, descriptor=descriptor)
+        report = indexer.run(
             [absolute(path) for path in given], on_progress=on_progress, should_stop=should_stop
         )
+        if not report.interrupted:
+            # Another process may have begun to write: then it, or the next to come, compares them.
+            with contextlib.suppress(LibraryLockedError):
+                self._compare_copies(should_stop)
+        return report
+
+    def _compare_copies(self, should_stop: Callable[[], bool] | None = None) -> None:
+        """Find what the videos that came since share with the others."""
+        from vidseek.search.duplicates import compare_new_videos
+
+        waiting = self._store.database.copies_to_compare(self._copy_descriptor.fingerprint)
+        if waiting and not self._store.read_only:
+            with self._store.writing():
+                compare_new_videos(
+                    self._store,
+                    self._copy_descriptor,
+                    should_stop=should_stop or (lambda: False),
+                )
 
     def search(
         self,
@@ -420,13 +440,9 @@ class Library:
             LibraryLockedError: another process is writing to the library, and there is something
                 to compare.
         """
-        from vidseek.search.duplicates import compare_new_videos, duplicate_groups
+        from vidseek.search.duplicates import duplicate_groups
 
-        descriptor = self._copy_descriptor
-        waiting = self._store.database.copies_to_compare(descriptor.fingerprint)
-        if waiting and not self._store.read_only:
-            with self._store.writing():
-                compare_new_videos(self._store, descriptor)
+        self._compare_copies()
         return duplicate_groups(self._store)
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:

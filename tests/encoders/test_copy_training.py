@@ -6,27 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from videos import picture
 
-torch = pytest.importorskip("torch")
+from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.training.copies.pictures import SIDE, TrainingPictures
+from vidseek.encoders.training.copies.settings import CopySettings, read_copy_settings
+from vidseek.encoders.training.settings import BudgetSettings
+
+# Torch is imported in the tests: the base install has none, and collects this file too.
 pytestmark = pytest.mark.full
-
-from videos import picture  # noqa: E402
-
-from vidseek.encoders.copy_descriptor import CopyDescriptor  # noqa: E402
-from vidseek.encoders.model.copy_network import PICTURE_SIZE  # noqa: E402
-from vidseek.encoders.training.copies.export import SLIDES, export_copies  # noqa: E402
-from vidseek.encoders.training.copies.pictures import SIDE, TrainingPictures  # noqa: E402
-from vidseek.encoders.training.copies.settings import (  # noqa: E402
-    CopySettings,
-    read_copy_settings,
-)
-from vidseek.encoders.training.copies.trainer import CopyTrainer, train_copies  # noqa: E402
-from vidseek.encoders.training.copies.views import (  # noqa: E402
-    draw_overlays,
-    edited_views,
-    library_views,
-)
-from vidseek.encoders.training.settings import BudgetSettings  # noqa: E402
 
 SETTINGS = CopySettings(BudgetSettings(steps=3), batch=8, queue=16, queue_from_step=1)
 
@@ -43,6 +31,11 @@ def some_pictures(count: int = 24) -> TrainingPictures:
 
 
 def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
+    import torch
+
+    from vidseek.encoders.model.copy_network import PICTURE_SIZE
+    from vidseek.encoders.training.copies.views import draw_overlays, edited_views, library_views
+
     sources = torch.from_numpy(some_pictures().pixels).permute(0, 3, 1, 2).float()
     overlays = draw_overlays(0, 20)
     views = edited_views(sources, overlays, np.random.default_rng(4))
@@ -61,6 +54,10 @@ def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
 
 
 def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
+    import torch
+
+    from vidseek.encoders.training.copies.trainer import CopyTrainer
+
     pictures = some_pictures()
     pictures.pixels[1] = pictures.pixels[0]  # looks the same: neither copy nor other
     trainer = CopyTrainer(SETTINGS, pictures)
@@ -78,6 +75,13 @@ def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
 
 
 def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
+    import torch
+
+    from vidseek.encoders.model.copy_network import PICTURE_SIZE
+    from vidseek.encoders.model.stem import normalise
+    from vidseek.encoders.training.copies.export import SLIDES, export_copies
+    from vidseek.encoders.training.copies.trainer import train_copies
+
     pictures = some_pictures()
     trainer = train_copies(SETTINGS, pictures, tmp_path / "run")
     assert trainer.step == 3
@@ -93,8 +97,6 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
         tensors = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
         size = (PICTURE_SIZE, PICTURE_SIZE)
         resized = torch.nn.functional.interpolate(tensors, size, mode="bicubic", antialias=True)
-        from vidseek.encoders.model.stem import normalise
-
         ours = going_on.average.module.eval()(normalise(resized.clamp(0, 255))).numpy()
     assert (shipped * ours).sum(1).min() > 0.98
     assert CopyDescriptor(tmp_path / "weights").background.shape == (

@@ -215,3 +215,21 @@ def test_duplicates_of_a_library_are_grouped_and_drawn(
     assert all(0.8 <= one["coverage"] <= 1 for some in groups.values() for one in some)
     with Image.open(plot) as picture:
         assert len(picture.convert("RGB").getcolors(2**24) or []) > 4
+
+
+def test_an_intro_that_five_videos_share_accuses_nobody(tmp_path: Path) -> None:
+    intro = film("chelsea.png", 4)
+    folder = tmp_path / "channel"
+    folder.mkdir()
+    contents = ("coffee.png", "rocket.jpg", "camera.png", "coins.png", "retina.jpg")
+    for number, name in enumerate(contents):
+        save(folder / f"episode-{number}.mp4", [*intro, *film(name, 5)])
+    upload = save(tmp_path / "episode.mp4", [*intro, *film("astronaut.png", 6)])
+    library = tmp_path / "library"
+    assert invoke_vidseek(["index", folder / "episode-0.mp4"], library=library).returncode == 0
+    answer = invoke_vidseek(["check", upload, "--json"], library=library)
+    assert json.loads(answer.stdout)["verdict"] == "partial", "of one video, it may be a copy"
+    assert invoke_vidseek(["index", folder], library=library).returncode == 0
+    answer = invoke_vidseek(["check", upload, "--json"], library=library)
+    assert json.loads(answer.stdout) == {"verdict": "new", "matches": []}
+    assert json.loads(invoke_vidseek(["duplicates", "--json"], library=library).stdout) == []
