@@ -42,7 +42,8 @@ def _block(commands: dict[str, Any], name: str) -> str:
             if param.default not in (None, ()) and not param.is_flag:
                 text += f" Default: {param.default}."
         text = _PATTERN.sub(r"`\g<0>`", text)
-        lines.append(f"| `{shown}` | {text} |".replace("fast|dense", "fast\\|dense"))
+        shown = shown.replace("|", "\\|")
+        lines.append(f"| `{shown}` | {text} |")
     return "\n".join([*lines, "<!-- end -->"])
 
 

@@ -35,7 +35,7 @@ FLAT_DEVIATION = 5.0
 """Grey levels, of 255."""
 STEPS = 127
 """A stored number is this many times the true one, rounded: int8."""
-NOISE_WEIGHT, NOISE_NEIGHBOURS = 1.0, 3
+NOISE_WEIGHT, NOISE_NEIGHBOURS = 0.7, 3
 """Of score normalisation: how much of the mean similarity to the nearest background vectors is
 taken off. VSC 2022's baseline takes 1.2 of the nearest, its winner 1.5 of the ten nearest; chosen
 on training sources by `benchmarks/copies`."""

@@ -47,6 +47,9 @@ CERTAIN_FRAMES = 2.0
 """A match of so many distinct frames scores half its similarity, one of many scores all of it."""
 _SAMPLED_FRAMES = 256
 """Of a longer match, so many frames are counted: more than enough to be sure."""
+PLAIN_GAIN = 0.6
+"""Speed 1 is taken where the frames are as alike at it as at the best speed, and it explains this
+much of what that does."""
 _LEAST_VOTES, _LEAST_VOTES_SHARE = 0.1, 0.05
 """Lines with fewer votes, or fewer than this part of the first line's, are noise."""
 _LARGEST_OVERLAP = 0.3
@@ -325,6 +328,48 @@ def _match_along(
     found: Sequence[Alignment],
 ) -> Alignment | None:
     """The best stretch of the line, once it is fitted; None if there is nothing on it."""
+    near = hits.where(np.abs(_fitted(hits, line, width).distances(hits)) <= width)
+    match = _fitted_match(query, library, hits, line, width, least, found)
+    if match is None or len(near.weights) == 0 or match.distinct_frames < STATIC_DISTINCT:
+        return match
+    # Where little moves, neighbours are alike and a line may turn about: what no speed but the
+    # plain one is needed for is taken to be at that.
+    plain = _at_plain_speed(near, line, width)
+    unedited = _match_on(query, library, plain, least, found)
+    if unedited is None or unedited.similarity < match.similarity:
+        return match
+    return unedited if _gain(unedited, least) >= PLAIN_GAIN * _gain(match, least) else match
+
+
+def _at_plain_speed(hits: _Hits, line: _Line, width: float) -> _Line:
+    """The line of speed 1 (or -1) that most of some hits are near to."""
+    speed = float(np.copysign(1.0, line.speed))
+    offsets = hits.library - speed * hits.query
+    order = np.argsort(offsets)
+    offsets, sums = offsets[order], np.append(0.0, np.cumsum(hits.weights[order]))
+    ends = np.searchsorted(offsets, offsets + width, side="right")
+    inside = sums[ends] - sums[:-1]
+    best = int(inside.argmax())
+    window = slice(best, int(ends[best]))
+    weights = hits.weights[order][window]
+    return _Line(speed, float(weights @ offsets[window] / max(float(weights.sum()), 1e-12)))
+
+
+def _gain(match: Alignment, least: float) -> float:
+    """What a match explains: similarity above the least, over the seconds of both videos."""
+    seconds = (match.query.duration_seconds * match.library.duration_seconds) ** 0.5
+    return (match.similarity - least) * seconds
+
+
+def _fitted_match(
+    query: FrameSequence,
+    library: FrameSequence,
+    hits: _Hits,
+    line: _Line,
+    width: float,
+    least: float,
+    found: Sequence[Alignment],
+) -> Alignment | None:
     line = _fitted(hits, line, width)
     match = _match_on(query, library, line, least, found)
     if match is None:

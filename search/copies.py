@@ -13,6 +13,7 @@ enough is a match. Nothing is added to the library.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,10 @@ from vidseek.storage.types import (
 )
 
 Threshold = Literal["strict", "normal", "loose"]
-THRESHOLDS: dict[Threshold, float] = {"strict": 0.3, "normal": 0.2, "loose": 0.15}
+THRESHOLDS: dict[Threshold, float] = {"strict": 0.38, "normal": 0.35, "loose": 0.31}
 """Least score of a match. Calibrated by `python -m benchmarks.copies calibrate`: of videos that are
 no copies, none, 1 % and 5 % are accused."""
-LEAST_SIMILARITY = 0.15
+LEAST_SIMILARITY = 0.25
 """Cosine less noise above which two frames speak for a match."""
 QUERY_INTERVAL_SECONDS = 0.5
 SHORT_SIDE = 180
@@ -52,6 +53,13 @@ PROBED_FRAMES = 16
 MOST_VIEW_FRAMES = 60
 """...and so many where the library holds something like it."""
 MOST_CANDIDATES = 25
+DISTINCT_WEIGHT = 0.07
+PART_PENALTY = 0.06
+EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
+EDGE_WEIGHT = 0.4
+"""What is like a common intro or outro scores so much of what it would score elsewhere."""
+REPEATED_SHARE = 0.4
+"""A match more of which a better one shows already is the same again."""
 WHOLE = 0.8
 """A share of a video that counts as all of it."""
 MIRROR_FRAMES = 12
@@ -113,7 +121,7 @@ class CopyFinder:
     def compare(self, upload: Upload, *, least_score: float) -> CopyVerdict:
         """Compare what was read of a video with all of the library's."""
         with self._store.database.snapshot():
-            found = self._matches(upload.frames, least_score)
+            found = self._matches(upload, least_score)
             if _covered(upload, found) < WHOLE:
                 found += self._matches_of_parts(upload, least_score)
             found = _without_repetitions(found)
@@ -156,10 +164,11 @@ class CopyFinder:
 
     # -- comparing ---------------------------------------------------------------------------------
 
-    def _matches(self, frames: FrameSequence, least_score: float) -> list[_Found]:
+    def _matches(self, upload: Upload, least_score: float) -> list[_Found]:
         """What an upload has in common with the library's videos."""
-        candidates = self._candidates([frames])[:MOST_CANDIDATES]
-        return self._aligned([(frames, one.video_id) for one in candidates], least_score)
+        candidates = self._candidates([upload.frames])[:MOST_CANDIDATES]
+        pairs = [(upload.frames, one.video_id) for one in candidates]
+        return self._aligned(upload, pairs, least_score, is_of_part=False)
 
     def _matches_of_parts(self, upload: Upload, least_score: float) -> list[_Found]:
         """The same, of parts of the upload's picture: a few frames of each, then more of some."""
@@ -172,7 +181,7 @@ class CopyFinder:
         more = _spread(len(upload.pictures), MOST_VIEW_FRAMES)
         looks = {at: self._look(views[at], upload, more) for at in {one.look for one in candidates}}
         pairs = [(looks[one.look], one.video_id) for one in candidates]
-        return self._aligned(pairs, least_score)
+        return self._aligned(upload, pairs, least_score, is_of_part=True)
 
     def _look(self, view: View, upload: Upload, chosen: NDArray[np.intp]) -> FrameSequence:
         pictures = view.pictures[chosen]
@@ -185,9 +194,16 @@ class CopyFinder:
         return find_candidates(looks, held, least_similarity=LEAST_SIMILARITY)
 
     def _aligned(
-        self, pairs: Sequence[tuple[FrameSequence, int]], least_score: float
+        self,
+        upload: Upload,
+        pairs: Sequence[tuple[FrameSequence, int]],
+        least_score: float,
+        *,
+        is_of_part: bool,
     ) -> list[_Found]:
         ids = {video_id for _, video_id in pairs}
+        videos = self._store.database.videos_by_id(ids)
+        lengths = {video.id: video.duration_seconds for video in videos.values()}
         held = {
             frames.video_id: FrameSequence(unpacked(frames.vectors), frames.seconds)
             for frames in self._store.database.copy_frames(
@@ -197,8 +213,11 @@ class CopyFinder:
         found = []
         for look, video_id in pairs:
             for one in align(look, held[video_id], least_similarity=LEAST_SIMILARITY):
-                if one.score >= least_score:
-                    found.append(_Found(video_id, one))
+                score = match_score(one, is_of_part=is_of_part)
+                if is_edge(one, upload.duration_seconds, lengths[video_id]):
+                    score *= EDGE_WEIGHT
+                if score >= least_score:
+                    found.append(_Found(video_id, one, score))
         return found
 
     def _is_mirrored(self, upload: Upload, found: _Found) -> bool:
@@ -230,6 +249,7 @@ class CopyFinder:
 class _Found:
     video_id: int
     alignment: Alignment
+    score: float
 
 
 class _Kept:
@@ -272,6 +292,35 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def match_score(alignment: Alignment, *, is_of_part: bool) -> float:
+    """How sure a match is, 0 to 1: how alike its frames are, and how many different ones agree.
+
+    Found by logistic regression on training sources and rounded. A part of a picture is one of
+    twenty that were looked at, each of which had its chance to look like something.
+    """
+    score = alignment.similarity + DISTINCT_WEIGHT * math.log(max(alignment.distinct_frames, 1.0))
+    return min(1.0, max(0.0, score - PART_PENALTY * is_of_part))
+
+
+def is_edge(alignment: Alignment, query_seconds: float, library_seconds: float) -> bool:
+    """True for a few seconds that two videos begin, or end, with, and that are all of neither.
+
+    That is what an intro or an outro looks like, which two innocent videos may share.
+    """
+    here, there = alignment.query, alignment.library
+    is_short = max(here.duration_seconds, there.duration_seconds) <= EDGE_SECONDS
+    is_least = (
+        here.duration_seconds < WHOLE * query_seconds
+        and there.duration_seconds < WHOLE * library_seconds
+    )
+    starts = max(here.start_seconds, there.start_seconds) <= EDGE_MARGIN_SECONDS
+    ends = (
+        min(here.end_seconds - query_seconds, there.end_seconds - library_seconds)
+        >= -EDGE_MARGIN_SECONDS
+    )
+    return is_short and is_least and (starts or ends)
+
+
 # -- verdicts --------------------------------------------------------------------------------------
 
 
@@ -293,16 +342,16 @@ def _verdict(
     matches = []
     for video_id, video in videos.items():
         own = [
-            (one.alignment, flag)
+            (one.alignment, flag, one.score)
             for one, flag in zip(found, mirrored, strict=True)
             if one.video_id == video_id
         ]
-        query_share = covered_share([one.query for one, _ in own], upload.duration_seconds)
-        library_share = covered_share([one.library for one, _ in own], video.duration_seconds)
+        query_share = covered_share([one.query for one, _, _ in own], upload.duration_seconds)
+        library_share = covered_share([one.library for one, _, _ in own], video.duration_seconds)
         kind = kind_of(query_share, library_share)
         matches += [
-            Match(video, kind, one.query, one.library, one.speed, flag, one.score)
-            for one, flag in own
+            Match(video, kind, one.query, one.library, one.speed, flag, score)
+            for one, flag, score in own
         ]
     matches.sort(key=lambda one: (_ORDER.index(one.kind), -one.score))
     return CopyVerdict(matches[0].kind if matches else "new", tuple(matches))
@@ -330,23 +379,21 @@ def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
 
 
 def _without_repetitions(found: Sequence[_Found]) -> list[_Found]:
-    """Each stretch once: views of one upload find the same, the best of them is kept."""
+    """Each stretch of the upload once a video: it shows one stretch of it, the best of those found.
+
+    Several looks at one upload find the same, and a weaker line beside the right one.
+    """
     kept: list[_Found] = []
-    for one in sorted(found, key=lambda each: -each.alignment.score):
-        same = (
-            other
-            for other in kept
-            if other.video_id == one.video_id and _is_within(one.alignment, other.alignment)
+    for one in sorted(found, key=lambda each: -each.score):
+        span = one.alignment.query
+        shared = sum(
+            span.overlap(other.alignment.query) for other in kept if other.video_id == one.video_id
         )
-        if next(same, None) is None:
+        if shared <= REPEATED_SHARE * span.duration_seconds and span.duration_seconds > 0:
+            kept.append(one)
+        elif span.duration_seconds == 0 and all(other.video_id != one.video_id for other in kept):
             kept.append(one)
     return kept
-
-
-def _is_within(one: Alignment, other: Alignment) -> bool:
-    common = one.query.overlap(other.query) * one.library.overlap(other.library)
-    area = one.query.duration_seconds * one.library.duration_seconds
-    return common > 0.5 * area if area > 0 else True
 
 
 def _spread(count: int, most: int) -> NDArray[np.intp]:

@@ -22,7 +22,13 @@ import numpy as np
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
 from vidseek.search.alignment import FrameSequence, align
-from vidseek.search.copies import LEAST_SIMILARITY, THRESHOLDS, WHOLE, covered_share
+from vidseek.search.copies import (
+    LEAST_SIMILARITY,
+    THRESHOLDS,
+    WHOLE,
+    covered_share,
+    match_score,
+)
 from vidseek.search.copy_candidates import find_candidates
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
@@ -106,10 +112,11 @@ def _compare(
         for other in some:
             asker = asked[look]
             for match in align(looks[look], held_by_id[other], least_similarity=LEAST_SIMILARITY):
-                if match.score >= THRESHOLDS["normal"]:
+                score = match_score(match, is_of_part=False)
+                if score >= THRESHOLDS["normal"]:
                     # Whether it is mirrored is not looked for: pictures are not kept.
                     spans = (match.query, match.library)
-                    kept = CopyMatch(asker, other, *spans, match.speed, match.score, False)
+                    kept = CopyMatch(asker, other, *spans, match.speed, score, False)
                     found[asker].append(kept)
     return found
 

@@ -160,7 +160,8 @@ def start_adding(library: Path, model: Path, *, until: int) -> subprocess.Popen[
     with api.open(library, create=False) as opened:
         deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
-            if opened.models()[-1].encoded_videos >= until and len(opened.models()) == 2:
+            models = opened.models()  # read once: between two looks the second one may come
+            if len(models) == 2 and models[-1].encoded_videos >= until:
                 return process
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)

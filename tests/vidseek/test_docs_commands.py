@@ -12,6 +12,8 @@ COMMANDS = (
     "index",
     "search",
     "similar",
+    "check",
+    "duplicates",
     "calibrate",
     "list",
     "info",

@@ -31,12 +31,16 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The video to be checked.")],
     threshold: Annotated[
         Literal["strict", "normal", "loose"],
-        typer.Option(help="How sure a match must be; what each costs is in docs/copies.md."),
+        typer.Option(
+            metavar="strict|normal|loose",
+            help="How sure a match must be; what each costs is in docs/copies.md.",
+        ),
     ] = "normal",
     min_score: Annotated[
         float | None,
         typer.Option(
             "--min-score",
+            metavar="SCORE",
             min=0.0,
             max=1.0,
             help="In place of the threshold; 0 lists all candidates.",

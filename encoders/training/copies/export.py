@@ -29,11 +29,14 @@ from vidseek.encoders.model.export import finish, trace
 from vidseek.encoders.model.stem import normalise
 from vidseek.encoders.runtime import onnxruntime_session
 from vidseek.encoders.training.copies.pictures import TrainingPictures
+from vidseek.encoders.training.copies.views import draw_slides
 
 logger = logging.getLogger(__name__)
 
 BACKGROUND_VECTORS = 4096
-"""Half a megabyte."""
+"""Pictures at most; with them half a megabyte."""
+SLIDES = 500
+"""Titles and slides that are drawn besides."""
 
 
 class _Described(nn.Module):
@@ -90,10 +93,12 @@ def _write_background(network: Path, pictures: TrainingPictures, path: Path) -> 
     session = onnxruntime_session(network.read_bytes(), threads=2)
     rows = np.flatnonzero(pictures.is_background)
     rows = rows[np.linspace(0, len(rows) - 1, min(BACKGROUND_VECTORS, len(rows))).astype(int)]
+    slides = draw_slides(0, SLIDES)
     vectors = []
-    for start in range(0, len(rows), 64):
-        squares = squash(pictures.pixels[rows[start : start + 64]], PICTURE_SIZE)
-        vectors.append(session.run(None, {"pictures": squares})[0])
+    for source in (pictures.pixels[rows], slides):
+        for start in range(0, len(source), 64):
+            squares = squash(source[start : start + 64], PICTURE_SIZE)
+            vectors.append(session.run(None, {"pictures": squares})[0])
     steps = np.round(np.concatenate(vectors) * 127).astype(np.int8)
     np.save(path, steps)
     logger.info("%d background vectors in %s", len(steps), path)

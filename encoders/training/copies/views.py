@@ -275,6 +275,27 @@ def _overlay(random: _Random) -> Image.Image:
     return canvas
 
 
+def draw_slides(seed: int, count: int) -> NDArray[np.uint8]:
+    """(count, S, S, 3) uint8 RGB: titles and slides, writing and shapes on fields of colour.
+
+    They look alike whatever they say: score normalisation has to know them.
+    """
+    random = np.random.default_rng([seed, 78])
+    slides = np.empty((count, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
+    for row in range(count):
+        canvas = Image.new("RGB", (PICTURE_SIZE, PICTURE_SIZE), _tint(random))
+        pen = ImageDraw.Draw(canvas)
+        for _ in range(int(random.integers(0, 4))):
+            corner = random.uniform(-0.2, 0.8, 2) * PICTURE_SIZE
+            size = random.uniform(0.2, 1.4, 2) * PICTURE_SIZE
+            pen.rectangle((*corner, *(corner + size)), fill=_tint(random))
+        for _ in range(int(random.integers(1, 3))):
+            overlay = _overlay(random)
+            canvas.paste(overlay, (0, 0), overlay)
+        slides[row] = np.asarray(canvas)
+    return slides
+
+
 def _tint(random: _Random) -> tuple[int, int, int]:
     red, green, blue = (int(value) for value in random.integers(0, 256, 3))
     return red, green, blue

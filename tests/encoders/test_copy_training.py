@@ -1,0 +1,114 @@
+"""Training of the copy descriptor: views, what counts as a copy, a short run that learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.full
+
+from videos import picture  # noqa: E402
+
+from vidseek.encoders.copy_descriptor import CopyDescriptor  # noqa: E402
+from vidseek.encoders.model.copy_network import PICTURE_SIZE  # noqa: E402
+from vidseek.encoders.training.copies.export import SLIDES, export_copies  # noqa: E402
+from vidseek.encoders.training.copies.pictures import SIDE, TrainingPictures  # noqa: E402
+from vidseek.encoders.training.copies.settings import (  # noqa: E402
+    CopySettings,
+    read_copy_settings,
+)
+from vidseek.encoders.training.copies.trainer import CopyTrainer, train_copies  # noqa: E402
+from vidseek.encoders.training.copies.views import (  # noqa: E402
+    draw_overlays,
+    edited_views,
+    library_views,
+)
+from vidseek.encoders.training.settings import BudgetSettings  # noqa: E402
+
+SETTINGS = CopySettings(BudgetSettings(steps=3), batch=8, queue=16, queue_from_step=1)
+
+
+def some_pictures(count: int = 24) -> TrainingPictures:
+    """Pairs of pictures of one family; the last quarter is background."""
+    pixels = np.stack([picture(number, width=SIDE, height=SIDE) for number in range(count)])
+    return TrainingPictures(
+        pixels,
+        np.arange(count) // 2,
+        np.arange(count) * 1e6,
+        np.arange(count) >= 3 * count // 4,
+    )
+
+
+def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
+    sources = torch.from_numpy(some_pictures().pixels).permute(0, 3, 1, 2).float()
+    overlays = draw_overlays(0, 20)
+    views = edited_views(sources, overlays, np.random.default_rng(4))
+    again = edited_views(sources, overlays, np.random.default_rng(4))
+    assert torch.equal(views.pictures, again.pictures)
+    assert views.pictures.shape == (24, 3, PICTURE_SIZE, PICTURE_SIZE)
+    assert 0 <= float(views.pictures.min()) < float(views.pictures.max()) <= 255
+    shown = views.partners >= 0
+    assert shown.any()
+    assert (views.partners[shown] != np.flatnonzero(shown)).all()
+    assert not views.is_partner_copied[~shown].any()
+    plain = library_views(sources, np.random.default_rng(4))
+    size = (PICTURE_SIZE, PICTURE_SIZE)
+    resized = torch.nn.functional.interpolate(sources, size, mode="area")
+    assert float((plain - resized).abs().mean()) < 25
+
+
+def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
+    pictures = some_pictures()
+    pictures.pixels[1] = pictures.pixels[0]  # looks the same: neither copy nor other
+    trainer = CopyTrainer(SETTINGS, pictures)
+    rows = np.array([0, 1, 2, 3])
+    sources = torch.from_numpy(pictures.pixels[rows]).permute(0, 3, 1, 2).float()
+    judged = trainer._judge(rows, np.array([-1, 2, -1, -1]), np.array([False, True] * 2), sources)
+    assert judged.positive.int().tolist() == [
+        [1, 0, 0, 0],
+        [0, 1, 1, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+    ]
+    assert bool(judged.ignored[0, 1])
+    assert not bool(judged.ignored[2, 3]), "two views of one family are told apart"
+
+
+def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
+    pictures = some_pictures()
+    trainer = train_copies(SETTINGS, pictures, tmp_path / "run")
+    assert trainer.step == 3
+    assert len(trainer.queue) == 16
+    longer = CopySettings(BudgetSettings(steps=5), batch=8, queue=16, queue_from_step=1)
+    going_on = train_copies(longer, pictures, tmp_path / "run")
+    assert going_on.step == 5
+    assert not torch.equal(going_on.network.project.weight, trainer.network.project.weight)
+    descriptor = export_copies(tmp_path / "run", pictures, tmp_path / "weights")
+    frames = pictures.pixels[:3]
+    shipped = descriptor.describe(frames)
+    with torch.no_grad():
+        tensors = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+        size = (PICTURE_SIZE, PICTURE_SIZE)
+        resized = torch.nn.functional.interpolate(tensors, size, mode="bicubic", antialias=True)
+        from vidseek.encoders.model.stem import normalise
+
+        ours = going_on.average.module.eval()(normalise(resized.clamp(0, 255))).numpy()
+    assert (shipped * ours).sum(1).min() > 0.98
+    assert CopyDescriptor(tmp_path / "weights").background.shape == (
+        6 + SLIDES,
+        descriptor.dimension,
+    )
+
+
+def test_the_shipped_configuration_reads_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+    from vidseek.encoders.training import copies
+
+    file = Path(copies.__file__).with_name("copies.toml")
+    assert read_copy_settings(file).batch > 1
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(f"colour = 3\n{file.read_text()}")
+    with pytest.raises(ValueError, match="colour"):
+        read_copy_settings(wrong)
