@@ -16,6 +16,7 @@ subarray; Bentley, CACM 1984) is a match. What it explains is taken out, and the
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -357,7 +358,7 @@ def _at_plain_speed(hits: _Hits, line: _Line, width: float) -> _Line:
 
 def _gain(match: Alignment, least: float) -> float:
     """What a match explains: similarity above the least, over the seconds of both videos."""
-    seconds = (match.query.duration_seconds * match.library.duration_seconds) ** 0.5
+    seconds = math.sqrt(match.query.duration_seconds * match.library.duration_seconds)
     return (match.similarity - least) * seconds
 
 

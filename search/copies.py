@@ -38,7 +38,7 @@ from vidseek.storage.types import (
 )
 
 Threshold = Literal["strict", "normal", "loose"]
-THRESHOLDS: dict[Threshold, float] = {"strict": 0.38, "normal": 0.35, "loose": 0.31}
+THRESHOLDS: dict[Threshold, float] = {"strict": 0.42, "normal": 0.36, "loose": 0.32}
 """Least score of a match. Calibrated by `python -m benchmarks.copies calibrate`: of videos that are
 no copies, none, 1 % and 5 % are accused."""
 LEAST_SIMILARITY = 0.25
@@ -56,7 +56,7 @@ MOST_CANDIDATES = 25
 DISTINCT_WEIGHT = 0.07
 PART_PENALTY = 0.06
 EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
-EDGE_WEIGHT = 0.4
+EDGE_WEIGHT = 0.75
 """What is like a common intro or outro scores so much of what it would score elsewhere."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
@@ -386,12 +386,9 @@ def _without_repetitions(found: Sequence[_Found]) -> list[_Found]:
     kept: list[_Found] = []
     for one in sorted(found, key=lambda each: -each.score):
         span = one.alignment.query
-        shared = sum(
-            span.overlap(other.alignment.query) for other in kept if other.video_id == one.video_id
-        )
-        if shared <= REPEATED_SHARE * span.duration_seconds and span.duration_seconds > 0:
-            kept.append(one)
-        elif span.duration_seconds == 0 and all(other.video_id != one.video_id for other in kept):
+        others = [other.alignment.query for other in kept if other.video_id == one.video_id]
+        shared = sum(span.overlap(other) for other in others)
+        if not others or shared < REPEATED_SHARE * span.duration_seconds:
             kept.append(one)
     return kept
 

@@ -143,7 +143,7 @@ def check_uploads(library: Library, folder: Path) -> bool:
     reupload, excerpt, new = make_uploads(folder)
     rightly = True
     for what, path, name, kinds in (
-        ("the cat: cropped, barred, faster", reupload, "whiskers.mp4", ("duplicate",)),
+        ("a clip again: cropped, darker, barred", reupload, "odds-and-ends.mp4", ("duplicate",)),
         ("4 s of the rocket, in another film", excerpt, "launch-pad.mp4", ("partial", "contains")),
         ("a film of something else", new, None, ("new",)),
     ):
@@ -152,7 +152,7 @@ def check_uploads(library: Library, folder: Path) -> bool:
         found = None if best is None else best.video.path.name
         right = found == name and verdict.kind in kinds
         rightly &= right
-        line = f"   {what:<36}  {verdict.kind}"
+        line = f"   {what:<37} {verdict.kind}"
         if best is not None:
             here, there = (
                 output.span_clock(span.start_seconds, span.end_seconds)
@@ -169,7 +169,7 @@ def make_uploads(folder: Path) -> tuple[Path, Path, Path]:
     queries.mkdir(parents=True, exist_ok=True)
     reupload, excerpt, new = (queries / name for name in ("reupload.mp4", "excerpt.mp4", "new.mp4"))
     if not reupload.exists():
-        demo_clips.make_reupload(reupload, folder / "whiskers.mp4")
+        demo_clips.make_reupload(reupload, folder / "odds-and-ends.mp4")
     if not excerpt.exists():
         demo_clips.make_excerpt(excerpt, folder / "launch-pad.mp4", 1.5, 5.5)
     if not new.exists():

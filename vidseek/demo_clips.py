@@ -126,8 +126,8 @@ def make_clip(path: Path, scenes: Sequence[Scene]) -> None:
 
 
 def make_reupload(path: Path, clip: Path) -> None:
-    """A clip as somebody uploads it again: cropped, darker, a quarter faster, bars, writing."""
-    _write(path, (_edited(frame) for index, frame in enumerate(_frames(clip)) if index % 5))
+    """A clip as somebody uploads it again: cropped, darker, with bars and writing."""
+    _write(path, (_edited(frame) for frame in _frames(clip)))
 
 
 def make_excerpt(path: Path, clip: Path, start_seconds: float, end_seconds: float) -> None:

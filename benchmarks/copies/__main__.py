@@ -5,6 +5,7 @@ python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.par
     [--distractors 0]
 python -m benchmarks.copies run --data FOLDER --system ours|vpdq|semantic [--plan fast|dense]
     [--calibration FOLDER2]
+python -m benchmarks.copies groups --out FOLDER --sources VIDEOS [--split test] [--plan fast]
 python -m benchmarks.copies calibrate --calibration FOLDER2 [--plan fast]
 python -m benchmarks.copies report --data FOLDER --calibration FOLDER2 [--plan fast]
     [--out TABLES.md] [--plot BARS.png]
@@ -22,11 +23,14 @@ from pathlib import Path
 
 from benchmarks.copies.footage import Format
 from benchmarks.copies.generate import generate
+from benchmarks.copies.groups import make_families, score_groups
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.measuring import add_measuring
 from benchmarks.copies.planning import Settings, Work
-from benchmarks.copies.sources import find_sources
+from benchmarks.copies.sources import choose_sources, find_sources
+from benchmarks.copies.systems.system import PLANS
 from vidseek.encoders.training.copies.splits import SPLITS
+from vidseek.encoders.video import SamplingPlan
 from vidseek.storage.errors import VidseekError
 
 
@@ -55,6 +59,13 @@ def main() -> None:
         help="further sources, each edited once into a query that is no copy",
     )
     make.add_argument("--short-side", type=int, default=Format.short_side, help="pixels")
+    group = commands.add_parser("groups", help="plant families and intros, score the groups")
+    group.set_defaults(act=_group)
+    group.add_argument("--out", type=Path, required=True, help="folder to make or to go on with")
+    group.add_argument("--sources", type=Path, nargs="+", required=True, metavar="PATH")
+    group.add_argument("--split", choices=SPLITS, default=Settings.split)
+    group.add_argument("--seed", type=int, default=Settings.seed)
+    group.add_argument("--plan", choices=PLANS, default="fast")
     add_measuring(commands)
     arguments = parser.parse_args()
     try:
@@ -75,6 +86,23 @@ def _generate(arguments: argparse.Namespace) -> None:
     )
     sources = find_sources(arguments.sources)
     _summarise(generate(arguments.out, sources, settings, on_work=_show))
+
+
+def _group(arguments: argparse.Namespace) -> None:
+    sources = choose_sources(
+        find_sources(arguments.sources), split=arguments.split, seed=arguments.seed
+    )
+    families = make_families(arguments.out / "videos", sources, seed=arguments.seed)
+    library = arguments.out / f"library-{arguments.plan}"
+    plan = SamplingPlan(arguments.plan)
+    score = score_groups(arguments.out / "videos", library, families, plan=plan)
+    print("| videos | true pairs | found pairs | right | precision | recall | F1 |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    videos = sum(len(names) for names in families.values())
+    print(
+        f"| {videos} | {score.true} | {score.predicted} | {score.together} | "
+        f"{score.precision:.3f} | {score.recall:.3f} | {score.f1:.3f} |"
+    )
 
 
 def _show(done: int, all_works: int, work: Work) -> None:

@@ -19,6 +19,7 @@ from benchmarks.copies.results import (
     write_answers,
 )
 from benchmarks.copies.systems.system import Plan, System
+from vidseek.encoders.training.copies.splits import share_of
 from vidseek.storage.errors import VideoError
 
 MOST_MATCHES = 100
@@ -45,7 +46,10 @@ def run(
         ValueError: a file of answers is of another benchmark, or of another version of the system.
     """
     entries = read_manifest(folder).entries
-    queries = [one for one in entries if one.role == "query"]
+    # In an order of chance: a run that was stopped has asked a fair sample.
+    queries = sorted(
+        (one for one in entries if one.role == "query"), key=lambda one: share_of("ask", one.work)
+    )
     library = [one for one in entries if one.role == "library"]
     todo = []
     for system in systems:

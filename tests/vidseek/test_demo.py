@@ -48,9 +48,21 @@ def test_picture_and_video_queries_find_their_photograph_first(
     first_run: tuple[Path, str],
 ) -> None:
     _, output = first_run
-    by_example = output.partition("4. Asking by a picture")[2]
+    by_example = output.partition("4. Asking by a picture")[2].partition("5. Checking")[0]
     verdicts = re.findall(r"(right|wrong)$", by_example, re.MULTILINE)
     assert verdicts == ["right", "right"]
+
+
+def test_a_planted_copy_and_a_part_are_found_and_a_new_film_is_new(
+    first_run: tuple[Path, str],
+) -> None:
+    _, output = first_run
+    checked = output.partition("5. Checking uploads")[2]
+    assert re.findall(r"(duplicate|partial|new).* (right|wrong)$", checked, re.MULTILINE) == [
+        ("duplicate", "right"),
+        ("partial", "right"),
+        ("new", "right"),
+    ]
 
 
 def test_the_contact_sheet_has_the_hits_with_their_pictures(first_run: tuple[Path, str]) -> None:
