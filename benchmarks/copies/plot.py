@@ -18,7 +18,7 @@ COLOURS = ("#1b6ca8", "#d1495b", "#b0b0b0")
 
 
 def draw(systems: Sequence[Measured], path: Path) -> None:
-    """Draw a bar an edit and system, with its interval; ours worst first.
+    """Draw a bar an edit and system, with its interval; what ours catches most of first.
 
     Args:
         systems: each at its threshold for 1 % false positives.

@@ -30,4 +30,4 @@ def share(one: Proportion) -> str:
 
 def spread(value: float, interval: tuple[float, float]) -> str:
     """A figure with its interval, in percent."""
-    return f"{percent(value)} ({percent(interval[0])}–{percent(interval[1])})"
+    return f"{percent(value)} ({percent(interval[0])} to {percent(interval[1])})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, Plan, found
 from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.encoders.video import SamplingPlan
+from vidseek.indexer import IndexProgress
 from vidseek.library import Library
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class OurSystem:
         """See ``System``."""
         self._names = {one.file(self._folder).absolute(): one.sources[0] for one in entries}
         self._library = vidseek.open(self._folder / f"library-{self._plan}")
-        self._library.index(sorted(self._names), plan=SamplingPlan(self._plan))
+        self._library.index(sorted(self._names), plan=SamplingPlan(self._plan), on_progress=_show)
         held = self._library.statistics().copy_videos
         if held < len(self._names):
             logger.warning("only %d of %d library videos can be read", held, len(self._names))
@@ -55,3 +57,9 @@ class OurSystem:
             )
             for match in self._library.check(path, min_score=0.0).matches
         ]
+
+
+def _show(progress: IndexProgress) -> None:
+    if progress.current is not None:
+        done = f"{progress.files_done}/{progress.files_total}"
+        print(f"library {done}: {progress.current.name}", file=sys.stderr, flush=True)
