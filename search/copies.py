@@ -123,7 +123,9 @@ class CopyFinder:
         """Compare what was read of a video with all of the library's."""
         with self._store.database.snapshot():
             found = self._matches(upload, least_score)
-            if _covered(upload, found) < WHOLE:
+            # What is listed on demand must not end the search for what is sure.
+            sure = [one for one in found if one.score >= THRESHOLDS["normal"]]
+            if _covered(upload, sure) < WHOLE:
                 found += self._matches_of_parts(upload, least_score)
             found = _without_repetitions(self._without_boilerplate(found, least_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})

@@ -55,10 +55,14 @@ if TYPE_CHECKING:
     from vidseek.storage.errors import WeightsError as WeightsError
     from vidseek.storage.types import Calibration as Calibration
     from vidseek.storage.types import Clip as Clip
+    from vidseek.storage.types import CopyVerdict as CopyVerdict
+    from vidseek.storage.types import DuplicateGroup as DuplicateGroup
+    from vidseek.storage.types import DuplicateMember as DuplicateMember
     from vidseek.storage.types import EncoderSpec as EncoderSpec
     from vidseek.storage.types import FrameMatch as FrameMatch
     from vidseek.storage.types import LibraryModel as LibraryModel
     from vidseek.storage.types import LibraryStatistics as LibraryStatistics
+    from vidseek.storage.types import Match as Match
     from vidseek.storage.types import SearchHit as SearchHit
     from vidseek.storage.types import TimeSpan as TimeSpan
     from vidseek.storage.types import Video as Video
@@ -109,10 +113,14 @@ _HOMES = {
     "vidseek.storage.types": (
         "Calibration",
         "Clip",
+        "CopyVerdict",
+        "DuplicateGroup",
+        "DuplicateMember",
         "EncoderSpec",
         "FrameMatch",
         "LibraryModel",
         "LibraryStatistics",
+        "Match",
         "SearchHit",
         "TimeSpan",
         "Video",
