@@ -108,6 +108,11 @@ class Alignment:
     distinct_frames: float
     """How many different pictures agree; 1 for a scene that stands still, however long."""
 
+    def library_seconds(self, query_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) what of the library is shown at (N,) times of the query."""
+        start = self.library.start_seconds if self.speed > 0 else self.library.end_seconds
+        return start + self.speed * (query_seconds - self.query.start_seconds)
+
 
 def align(
     query: FrameSequence,

@@ -63,7 +63,8 @@ BOILERPLATE_WEIGHT = 0.4
 """...and so much where five videos of the library are known to share it."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
-MIRROR_FRAMES = 12
+MIRROR_FRAMES = 60
+"""Of an upload, so many are looked at both ways round."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class CopyFinder:
                 found += self._matches_of_parts(upload, least_score)
             found = _without_repetitions(self._without_boilerplate(found, least_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})
-            mirrored = [self._is_mirrored(upload, one) for one in found]
+            mirrored = self._mirrored(upload, found)
         return _verdict(upload, found, mirrored, videos)
 
     # -- reading -----------------------------------------------------------------------------------
@@ -246,29 +247,36 @@ class CopyFinder:
                 kept.append(one)
         return kept
 
-    def _is_mirrored(self, upload: Upload, found: _Found) -> bool:
-        """Whether a match shows the library's picture the other way round."""
-        one = found.alignment
-        inside = np.flatnonzero(
-            (upload.picture_seconds >= one.query.start_seconds)
-            & (upload.picture_seconds <= one.query.end_seconds)
-        )
-        if len(inside) == 0:
-            return False
-        inside = inside[_spread(len(inside), MIRROR_FRAMES)]
-        pictures, seconds = upload.pictures[inside], upload.picture_seconds[inside]
-        expected = one.speed * (seconds - one.query.start_seconds)
-        start = one.library.start_seconds if one.speed > 0 else one.library.end_seconds
-        (held,) = self._store.database.copy_frames(
-            self._descriptor.fingerprint, video_ids=[found.video_id]
-        )
-        at = np.abs(held.seconds[None] - (start + expected)[:, None]).argmin(1)
-        there = unpacked(held.vectors[at])
+    def _mirrored(self, upload: Upload, found: Sequence[_Found]) -> list[bool]:
+        """Whether each match shows the library's picture the other way round."""
+        if not found or len(upload.pictures) == 0:
+            return [False] * len(found)
+        chosen = _spread(len(upload.pictures), MIRROR_FRAMES)
+        pictures, seconds = upload.pictures[chosen], upload.picture_seconds[chosen]
         upright, mirrored = (
-            float((self._descriptor.describe(np.ascontiguousarray(frames)) * there).sum())
+            self._descriptor.describe(np.ascontiguousarray(frames))
             for frames in (pictures, pictures[:, :, ::-1])
         )
-        return mirrored > upright
+        held = {
+            frames.video_id: frames
+            for frames in self._store.database.copy_frames(
+                self._descriptor.fingerprint, video_ids={one.video_id for one in found}
+            )
+        }
+        answers = []
+        for one in found:
+            span = one.alignment.query
+            inside = (seconds >= span.start_seconds) & (seconds <= span.end_seconds)
+            if not inside.any():
+                middle = (span.start_seconds + span.end_seconds) / 2
+                inside[np.abs(seconds - middle).argmin()] = True
+            expected = one.alignment.library_seconds(seconds[inside])
+            frames = held[one.video_id]
+            at = np.abs(frames.seconds[None] - expected[:, None]).argmin(1)
+            there = unpacked(frames.vectors[at])
+            plain = float((upright[inside] * there).sum())
+            answers.append(float((mirrored[inside] * there).sum()) > plain)
+        return answers
 
 
 @dataclass(frozen=True)
