@@ -46,10 +46,10 @@ def split_of(family: str, seed: int) -> Split:
 
 def picture_families(tables: Sequence[Path]) -> dict[str, list[tuple[Path, int]]]:
     """The rows of Parquet files of pictures (column ``group``), by family, in order."""
-    import pyarrow.parquet as parquet
-
     groups: dict[str, list[tuple[Path, int]]] = defaultdict(list)
     for table in tables:
+        import pyarrow.parquet as parquet  # of the extra `train`; videos alone need none
+
         # A set is cut into NAME-0, NAME-1, and so may a group be: it must not get into two splits.
         name = re.sub(r"-\d+$", "", table.stem)
         column = parquet.read_table(table, columns=["group"]).column("group").to_pylist()
