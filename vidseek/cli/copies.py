@@ -63,6 +63,9 @@ def check(
         output.print_json(
             {"verdict": verdict.kind, "matches": [_match_json(one) for one in verdict.matches]}
         )
+    elif not verdict.matches:
+        message = "new: nothing like it in the library"
+        typer.echo(message, err=not output.is_for_person())
     elif output.is_for_person():
         _print_verdict(verdict)
     else:
@@ -97,9 +100,6 @@ def _match_json(match: Match) -> dict[str, object]:
 
 
 def _print_verdict(verdict: CopyVerdict) -> None:
-    if not verdict.matches:
-        typer.echo("new: nothing like it in the library")
-        return
     by_video: dict[int, list[Match]] = {}
     for match in verdict.matches:
         by_video.setdefault(match.video.id, []).append(match)
