@@ -40,5 +40,9 @@ def later_migrations(folder: Path, *, last: str = "pass") -> Migrations:
         shutil.copytree(now.scripts, folder, ignore=shutil.ignore_patterns("__pycache__"))
     head = f"{int(now.head) + 1:04d}"
     revision = REVISION.format(head=head, previous=now.head, last=last)
-    (folder / "versions" / f"revision_{head}.py").write_text(revision)
+    script = folder / "versions" / f"revision_{head}.py"
+    # A process that is killed here must not leave half a script to the next.
+    partial = script.with_suffix(".partial")
+    partial.write_text(revision)
+    partial.replace(script)
     return Migrations(scripts=folder, head=head)
