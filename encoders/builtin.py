@@ -10,7 +10,6 @@ Each part is loaded when it is first needed: a text search never reads the visua
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,13 @@ from numpy.typing import NDArray
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import HUBNESS, MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
 from vidseek.encoders.preprocessing import squash
-from vidseek.encoders.runtime import Runtime, input_names, onnxruntime_session, visual_session
+from vidseek.encoders.runtime import (
+    Runtime,
+    input_names,
+    onnxruntime_session,
+    usable_cores,
+    visual_session,
+)
 from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
 
@@ -69,7 +74,7 @@ class BuiltinEncoder:
             WeightsError: the folder holds no model of this version.
         """
         self._manifest = read_manifest(folder)
-        self._threads = threads or _usable_cores()
+        self._threads = threads or usable_cores()
         self._runtime = runtime
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None
@@ -315,9 +320,3 @@ def _thin(clip: FrameFeatures, most: int) -> FrameFeatures:
 
 def _is_latin_letter(character: str) -> bool:
     return character.isascii() and character.isalpha()
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

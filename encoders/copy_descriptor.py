@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.preprocessing import squash
-from vidseek.encoders.runtime import Session, visual_session
+from vidseek.encoders.runtime import Session, usable_cores, visual_session
 from vidseek.storage.errors import WeightsError
 
 NETWORK_FILE, BACKGROUND_FILE, MANIFEST_FILE = "copies.onnx", "copies-background.npy", "copies.json"
@@ -38,7 +37,7 @@ STEPS = 127
 NOISE_WEIGHT, NOISE_NEIGHBOURS = 0.7, 3
 """Of score normalisation: how much of the mean similarity to the nearest background vectors is
 taken off. VSC 2022's baseline takes 1.2 of the nearest, its winner 1.5 of the ten nearest; chosen
-on training sources by `benchmarks/copies`."""
+on the calibration sources of `benchmarks/copies`."""
 
 
 class CopyDescriptor:
@@ -55,7 +54,7 @@ class CopyDescriptor:
             WeightsError: the folder holds no descriptor of this version.
         """
         self._folder = folder
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or usable_cores()
         self._lock = threading.Lock()
         self._session: Session | None = None
         path = folder / MANIFEST_FILE

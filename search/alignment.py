@@ -334,7 +334,8 @@ def _match_along(
     found: Sequence[Alignment],
 ) -> Alignment | None:
     """The best stretch of the line, once it is fitted; None if there is nothing on it."""
-    near = hits.where(np.abs(_fitted(hits, line, width).distances(hits)) <= width)
+    line = _fitted(hits, line, width)
+    near = hits.where(np.abs(line.distances(hits)) <= width)
     match = _fitted_match(query, library, hits, line, width, least, found)
     if match is None or len(near.weights) == 0 or match.distinct_frames < STATIC_DISTINCT:
         return match
@@ -376,7 +377,7 @@ def _fitted_match(
     least: float,
     found: Sequence[Alignment],
 ) -> Alignment | None:
-    line = _fitted(hits, line, width)
+    """The best stretch of a line that was fitted, and fitted once more to that stretch."""
     match = _match_on(query, library, line, least, found)
     if match is None:
         return None

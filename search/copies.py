@@ -27,6 +27,7 @@ from vidseek.search.alignment import Alignment, FrameSequence, align
 from vidseek.search.boilerplate import WHOLE, covered_share, find_boilerplate, shared_spans
 from vidseek.search.copy_candidates import Candidate, find_candidates
 from vidseek.search.copy_views import View, composition_views
+from vidseek.search.visual_query import spread
 from vidseek.storage.errors import PathNotFoundError, QueryError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
@@ -40,8 +41,8 @@ from vidseek.storage.types import (
 
 Threshold = Literal["strict", "normal", "loose"]
 THRESHOLDS: dict[Threshold, float] = {"strict": 0.42, "normal": 0.36, "loose": 0.32}
-"""Least score of a match. Calibrated by `python -m benchmarks.copies calibrate`: of videos that are
-no copies, none, 1 % and 5 % are accused."""
+"""Least score of a match. Of the calibration sources of `benchmarks/copies`, which are no copies,
+none, 1 % and 5 % are accused, or fewer; docs/copies.md has the figures."""
 LEAST_SIMILARITY = 0.25
 """Cosine less noise above which two frames speak for a match."""
 QUERY_INTERVAL_SECONDS = 0.5
@@ -71,7 +72,6 @@ MIRROR_FRAMES = 60
 class Upload:
     """What is known of a video that is asked about."""
 
-    content_hash: str
     duration_seconds: float
     frames: FrameSequence
     """Its frames but the flat ones."""
@@ -116,7 +116,7 @@ class CopyFinder:
         ]
         if same:
             return _exact(same)
-        upload = self._read(path, content_hash)
+        upload = self._read(path)
         least = THRESHOLDS[threshold] if min_score is None else min_score
         return self.compare(upload, least_score=least)
 
@@ -135,7 +135,7 @@ class CopyFinder:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def _read(self, path: Path, content_hash: str) -> Upload:
+    def _read(self, path: Path) -> Upload:
         # The readers are slow to import, and the same bytes need none.
         from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
 
@@ -153,7 +153,6 @@ class CopyFinder:
         described = np.concatenate(vectors)
         pictures, picture_seconds = kept.all()
         return Upload(
-            content_hash,
             duration,
             self._sequence(described, np.concatenate(times)),
             pictures,
@@ -179,10 +178,10 @@ class CopyFinder:
         views = list(composition_views(upload.pictures)) if len(upload.pictures) else []
         if not views:
             return []
-        few = _spread(len(upload.pictures), PROBED_FRAMES)
+        few = spread(len(upload.pictures), PROBED_FRAMES)
         probes = [self._look(view, upload, few) for view in views]
         candidates = self._candidates(probes)[:MOST_CANDIDATES]
-        more = _spread(len(upload.pictures), MOST_VIEW_FRAMES)
+        more = spread(len(upload.pictures), MOST_VIEW_FRAMES)
         looks = {at: self._look(views[at], upload, more) for at in {one.look for one in candidates}}
         pairs = [(looks[one.look], one.video_id) for one in candidates]
         return self._aligned(upload, pairs, least_score, is_of_part=True)
@@ -251,7 +250,7 @@ class CopyFinder:
         """Whether each match shows the library's picture the other way round."""
         if not found or len(upload.pictures) == 0:
             return [False] * len(found)
-        chosen = _spread(len(upload.pictures), MIRROR_FRAMES)
+        chosen = spread(len(upload.pictures), MIRROR_FRAMES)
         pictures, seconds = upload.pictures[chosen], upload.picture_seconds[chosen]
         upright, mirrored = (
             self._descriptor.describe(np.ascontiguousarray(frames))
@@ -329,8 +328,9 @@ def hash_file(path: Path) -> str:
 def match_score(alignment: Alignment, *, is_of_part: bool) -> float:
     """How sure a match is, 0 to 1: how alike its frames are, and how many different ones agree.
 
-    Found by logistic regression on training sources and rounded. A part of a picture is one of
-    twenty that were looked at, each of which had its chance to look like something.
+    Found by logistic regression on the benchmark's calibration sources and rounded. A part of a
+    picture is one of twenty that were looked at, each of which had its chance to look like
+    something.
     """
     score = alignment.similarity + DISTINCT_WEIGHT * math.log(max(alignment.distinct_frames, 1.0))
     return min(1.0, max(0.0, score - PART_PENALTY * is_of_part))
@@ -416,9 +416,3 @@ def _without_repetitions(found: Sequence[_Found]) -> list[_Found]:
         if not others or shared < REPEATED_SHARE * span.duration_seconds:
             kept.append(one)
     return kept
-
-
-def _spread(count: int, most: int) -> NDArray[np.intp]:
-    if count <= most:
-        return np.arange(count)
-    return np.linspace(0, count - 1, most).round().astype(np.intp)

@@ -1,6 +1,6 @@
 """Which of the library's videos may hold what an upload shows: frames vote, in time.
 
-candidates = find_candidates([frames], database.copy_frames(fingerprint), least_similarity=0.15)
+candidates = find_candidates([frames], database.copy_frames(fingerprint), least_similarity=0.25)
 
 The library's frames are gone through block by block, exactly (FAISS, on blocks: 500 hours are
 230 MB of int8 vectors, and no index has to be built, kept or trusted). A video is ranked by the
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.copy_descriptor import STEPS
 from vidseek.search.alignment import FrameSequence, strongest_votes
+from vidseek.search.visual_query import spread
 from vidseek.storage.faiss_module import load_faiss
 from vidseek.storage.types import CopyFrames
 
@@ -93,9 +94,7 @@ def find_candidates(
 
 
 def _thinned(look: FrameSequence, most: int) -> FrameSequence:
-    if len(look) <= most:
-        return look
-    voters = np.linspace(0, len(look) - 1, most).round().astype(np.intp)
+    voters = spread(len(look), most)
     noise = None if look.noise is None else look.noise[voters]
     return FrameSequence(look.vectors[voters], look.seconds[voters], noise)
 

@@ -48,7 +48,7 @@ from vidseek.storage.types import (
 VIDEOS_AT_ONCE = 32
 """New videos that are compared in one sweep through the library's frames."""
 VOTERS = 48
-"""Frames of each that look for candidates: a library of 500 hours is compared in half an hour."""
+"""Frames of each that look for candidates: fewer than for an upload, for every video does it."""
 MOST_CANDIDATES = 20
 """Of each video."""
 LEAST_REST_SECONDS = 1.0

@@ -67,7 +67,7 @@ def read_visual_query(
     own_clips = frozenset(clip.id for clip in own)
     stored = _stored(store, encoder, own, span) if own else None
     vectors, weights, is_one_picture = stored or _looked_at(encoder, path, span)
-    chosen = _spread(len(vectors), MOST_QUERY_CLIPS)
+    chosen = spread(len(vectors), MOST_QUERY_CLIPS)
     return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
 
 
@@ -149,7 +149,7 @@ def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(seconds, np.float32(1e-3))
 
 
-def _spread(count: int, most: int) -> NDArray[np.intp]:
+def spread(count: int, most: int) -> NDArray[np.intp]:
     """At most ``most`` of ``count`` positions, evenly spread."""
     if count <= most:
         return np.arange(count)
