@@ -32,6 +32,7 @@ FORMAT = 1
 FRAME_BATCH = 8
 FLAT_DEVIATION = 5.0
 """Grey levels, of 255."""
+NOISE_BATCH = 1024
 STEPS = 127
 """A stored number is this many times the true one, rounded: int8."""
 NOISE_WEIGHT, NOISE_NEIGHBOURS = 0.7, 3
@@ -80,6 +81,14 @@ class CopyDescriptor:
         """16 hexadecimal digits of the network's hash: vectors of others are not comparable."""
         return str(self._manifest["files"][NETWORK_FILE])[:16]
 
+    def load(self) -> None:
+        """Read the weights now, not at the first frame.
+
+        Raises:
+            WeightsError: they are missing or damaged.
+        """
+        self._network()
+
     def describe(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Describe frames one by one.
 
@@ -117,8 +126,12 @@ class CopyDescriptor:
         Returns:
             (N,) float32 to take off cosines.
         """
-        nearest = np.partition(vectors @ self.background.T, -NOISE_NEIGHBOURS, axis=1)
-        mean: NDArray[np.float32] = nearest[:, -NOISE_NEIGHBOURS:].mean(1)
+        mean = np.empty(len(vectors), np.float32)
+        # In blocks: of a long video, all similarities at once would take gigabytes.
+        for start in range(0, len(vectors), NOISE_BATCH):
+            some = slice(start, start + NOISE_BATCH)
+            nearest = np.partition(vectors[some] @ self.background.T, -NOISE_NEIGHBOURS, axis=1)
+            mean[some] = nearest[:, -NOISE_NEIGHBOURS:].mean(1)
         return np.float32(NOISE_WEIGHT) * mean
 
     @cached_property

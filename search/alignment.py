@@ -51,6 +51,8 @@ _SAMPLED_FRAMES = 256
 PLAIN_GAIN = 0.6
 """Speed 1 is taken where the frames are as alike at it as at the best speed, and it explains this
 much of what that does."""
+WHOLE_TOLERANCE = 0.01
+"""Cosine that a whole video as a whole other one may be less alike than the best line."""
 _LEAST_VOTES, _LEAST_VOTES_SHARE = 0.1, 0.05
 """Lines with fewer votes, or fewer than this part of the first line's, are noise."""
 _LARGEST_OVERLAP = 0.3
@@ -337,7 +339,12 @@ def _match_along(
     line = _fitted(hits, line, width)
     near = hits.where(np.abs(line.distances(hits)) <= width)
     match = _fitted_match(query, library, hits, line, width, least, found)
-    if match is None or len(near.weights) == 0 or match.distinct_frames < STATIC_DISTINCT:
+    if match is None or len(near.weights) == 0:
+        return match
+    whole = _whole_match(query, library, width, least, found)
+    if whole is not None and whole.similarity >= match.similarity - WHOLE_TOLERANCE:
+        return whole
+    if match.distinct_frames < STATIC_DISTINCT:
         return match
     # Where little moves, neighbours are alike and a line may turn about: what no speed but the
     # plain one is needed for is taken to be at that.
@@ -346,6 +353,38 @@ def _match_along(
     if unedited is None or unedited.similarity < match.similarity:
         return match
     return unedited if _gain(unedited, least) >= PLAIN_GAIN * _gain(match, least) else match
+
+
+def _whole_match(
+    query: FrameSequence,
+    library: FrameSequence,
+    width: float,
+    least: float,
+    found: Sequence[Alignment],
+) -> Alignment | None:
+    """All of the query as all of the library's video, at whatever speed; None if it is not.
+
+    The commonest copy, and of a scene where little moves it cannot be told from others by voting.
+    """
+    (first, last), (there, end) = _limits(query), _limits(library)
+    speed = (end - there) / max(last - first, 1e-6)
+    if len(query) == 1 or len(library) == 1 or not LEAST_SPEED <= speed <= MOST_SPEED:
+        return None
+    match = _match_on(query, library, _Line(speed, there - speed * first), least, found)
+    return match if match and _is_whole(match, query, library, width) else None
+
+
+def _is_whole(
+    match: Alignment, query: FrameSequence, library: FrameSequence, margin: float
+) -> bool:
+    """True if a match covers both videos from end to end."""
+    return all(
+        span.start_seconds <= first + margin and span.end_seconds >= last - margin
+        for span, (first, last) in (
+            (match.query, _limits(query)),
+            (match.library, _limits(library)),
+        )
+    )
 
 
 def _at_plain_speed(hits: _Hits, line: _Line, width: float) -> _Line:

@@ -14,6 +14,7 @@ from vidseek.storage.types import CopyMatch, TimeSpan, Video
 
 BOILERPLATE_VIDEOS = 5
 """A stretch that so many otherwise different videos share is boilerplate."""
+MOST_BRIDGED_SECONDS = 15.0
 WHOLE = 0.8
 """A share of a video that counts as all of it."""
 
@@ -24,12 +25,40 @@ Shared = dict[Pair, list[TimeSpan]]
 
 def shared_spans(matches: Iterable[CopyMatch], videos: dict[int, Video]) -> Shared:
     """What pairs of videos share, both ways round."""
-    shared: Shared = defaultdict(list)
+    by_pair: dict[Pair, list[tuple[TimeSpan, TimeSpan]]] = defaultdict(list)
     for one in matches:
         if one.video_id in videos and one.other_id in videos:
-            shared[one.video_id, one.other_id].append(one.span)
-            shared[one.other_id, one.video_id].append(one.other_span)
+            by_pair[one.video_id, one.other_id].append((one.span, one.other_span))
+    shared: Shared = defaultdict(list)
+    for (video_id, other_id), spans in by_pair.items():
+        for span, other in [*spans, *bridges(spans)]:
+            shared[video_id, other_id].append(span)
+            shared[other_id, video_id].append(other)
     return shared
+
+
+def bridges(spans: Iterable[tuple[TimeSpan, TimeSpan]]) -> list[tuple[TimeSpan, TimeSpan]]:
+    """Gaps between matches of two videos that must be the same too, though it was not seen.
+
+    What both show before and after, so long apart in both, and for longer than the gap, is a copy
+    with a part that is hard to see: dark, or covered. It counts for how much two videos share.
+
+    Args:
+        spans: of one video and of the other, a pair a match.
+    """
+    found = []
+    for (before, other_before), (after, other_after) in pairwise(sorted(spans)):
+        gap = after.start_seconds - before.end_seconds
+        other_gap = other_after.start_seconds - other_before.end_seconds
+        sure = before.duration_seconds + after.duration_seconds
+        if 0 < gap <= min(sure, MOST_BRIDGED_SECONDS) and abs(gap - other_gap) <= 1.0 < other_gap:
+            found.append(
+                (
+                    TimeSpan(before.end_seconds, after.start_seconds),
+                    TimeSpan(other_before.end_seconds, other_after.start_seconds),
+                )
+            )
+    return found
 
 
 def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:

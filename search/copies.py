@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import Literal, get_args
 
 import numpy as np
@@ -25,12 +28,14 @@ from numpy.typing import NDArray
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.search.alignment import Alignment, FrameSequence, align
 from vidseek.search.boilerplate import WHOLE, covered_share, find_boilerplate, shared_spans
-from vidseek.search.copy_candidates import Candidate, find_candidates
+from vidseek.search.copy_candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copy_views import View, composition_views
 from vidseek.search.visual_query import spread
-from vidseek.storage.errors import PathNotFoundError, QueryError
+from vidseek.storage.database import Database
+from vidseek.storage.errors import PathNotFoundError, QueryError, WeightsError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    CopyFrames,
     CopyVerdict,
     Match,
     MatchKind,
@@ -40,7 +45,7 @@ from vidseek.storage.types import (
 )
 
 Threshold = Literal["strict", "normal", "loose"]
-THRESHOLDS: dict[Threshold, float] = {"strict": 0.42, "normal": 0.36, "loose": 0.32}
+THRESHOLDS: dict[Threshold, float] = {"strict": 0.40, "normal": 0.35, "loose": 0.31}
 """Least score of a match. Of the calibration sources of `benchmarks/copies`, which are no copies,
 none, 1 % and 5 % are accused, or fewer; docs/copies.md has the figures."""
 LEAST_SIMILARITY = 0.25
@@ -50,13 +55,19 @@ SHORT_SIDE = 180
 """Pixels at which an upload is decoded: parts of a picture are looked at as well."""
 MOST_KEPT_PICTURES = 160
 """Of an upload, evenly spread: what parts of the picture are looked at in. 23 MB."""
-PROBED_FRAMES = 16
+PROBED_FRAMES = 10
 """Of each part, so many are looked at first..."""
-MOST_VIEW_FRAMES = 60
-"""...and so many where the library holds something like it."""
+MOST_VIEW_FRAMES, MOST_VIEWS = 60, 6
+"""...and so many of the parts that are most like something in the library."""
+LEAST_PART_VOTES = 0.05
+"""A part that speaks less for a video is not looked at again: of 2,259 parts that were found to be
+copies on the calibration sources, six had less."""
 MOST_CANDIDATES = 25
+"""Videos that are aligned with a stretch of the upload, or with parts of its picture."""
 DISTINCT_WEIGHT = 0.07
 PART_PENALTY = 0.06
+SURE_SECONDS, MOMENT_WEIGHT = 3.0, 0.7
+"""A match of less than these seconds scores less, one of a single frame so much of it."""
 EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
 EDGE_WEIGHT = 0.75
 """What is like a common intro or outro scores so much of what it would score elsewhere..."""
@@ -64,6 +75,8 @@ BOILERPLATE_WEIGHT = 0.4
 """...and so much where five videos of the library are known to share it."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
+MOST_HELD_FRAMES = 2_000_000
+"""Of the library, so many are held for a second pass: 260 MB. A larger one is read twice."""
 MIRROR_FRAMES = 60
 """Of an upload, so many are looked at both ways round."""
 
@@ -123,11 +136,12 @@ class CopyFinder:
     def compare(self, upload: Upload, *, least_score: float) -> CopyVerdict:
         """Compare what was read of a video with all of the library's."""
         with self._store.database.snapshot():
-            found = self._matches(upload, least_score)
+            library = _LibraryFrames(self._store.database, self._descriptor.fingerprint)
+            found = self._matches(upload, library, least_score)
             # What is listed on demand must not end the search for what is sure.
             sure = [one for one in found if one.score >= THRESHOLDS["normal"]]
             if _covered(upload, sure) < WHOLE:
-                found += self._matches_of_parts(upload, least_score)
+                found += self._matches_of_parts(upload, library, least_score)
             found = _without_repetitions(self._without_boilerplate(found, least_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})
             mirrored = self._mirrored(upload, found)
@@ -142,6 +156,7 @@ class CopyFinder:
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
         vectors, times = [], []
         kept = _Kept(MOST_KEPT_PICTURES)
+        Thread(target=self._load_descriptor, daemon=True).start()  # while the decoder starts
         with DecodePool(workers=1, short_side=SHORT_SIDE) as pool:
             for decoded in pool.read([DecodeJob(path, plan, None)]):
                 for batch in decoded.batches():
@@ -159,6 +174,11 @@ class CopyFinder:
             picture_seconds,
         )
 
+    def _load_descriptor(self) -> None:
+        # What fails here fails again at the first frame, where it is told.
+        with suppress(WeightsError):
+            self._descriptor.load()
+
     def _sequence(
         self, vectors: NDArray[np.float32], seconds: NDArray[np.float64]
     ) -> FrameSequence:
@@ -167,22 +187,35 @@ class CopyFinder:
 
     # -- comparing ---------------------------------------------------------------------------------
 
-    def _matches(self, upload: Upload, least_score: float) -> list[_Found]:
+    def _matches(
+        self, upload: Upload, library: Iterable[CopyFrames], least_score: float
+    ) -> list[_Found]:
         """What an upload has in common with the library's videos."""
-        candidates = self._candidates([upload.frames])[:MOST_CANDIDATES]
-        pairs = [(upload.frames, one.video_id) for one in candidates]
+        taken: Counter[int] = Counter()
+        likely = set()
+        for one in self._candidates(in_stretches(upload.frames), library):
+            taken[one.look] += 1
+            if taken[one.look] <= MOST_CANDIDATES:
+                likely.add(one.video_id)
+        pairs = [(upload.frames, video_id) for video_id in sorted(likely)]
         return self._aligned(upload, pairs, least_score, is_of_part=False)
 
-    def _matches_of_parts(self, upload: Upload, least_score: float) -> list[_Found]:
+    def _matches_of_parts(
+        self, upload: Upload, library: Iterable[CopyFrames], least_score: float
+    ) -> list[_Found]:
         """The same, of parts of the upload's picture: a few frames of each, then more of some."""
         views = list(composition_views(upload.pictures)) if len(upload.pictures) else []
         if not views:
             return []
         few = spread(len(upload.pictures), PROBED_FRAMES)
         probes = [self._look(view, upload, few) for view in views]
-        candidates = self._candidates(probes)[:MOST_CANDIDATES]
+        candidates = [
+            one for one in self._candidates(probes, library) if one.votes >= LEAST_PART_VOTES
+        ][:MOST_CANDIDATES]
+        best = list(dict.fromkeys(one.look for one in candidates))[:MOST_VIEWS]
+        candidates = [one for one in candidates if one.look in best]
         more = spread(len(upload.pictures), MOST_VIEW_FRAMES)
-        looks = {at: self._look(views[at], upload, more) for at in {one.look for one in candidates}}
+        looks = {at: self._look(views[at], upload, more) for at in best}
         pairs = [(looks[one.look], one.video_id) for one in candidates]
         return self._aligned(upload, pairs, least_score, is_of_part=True)
 
@@ -192,9 +225,10 @@ class CopyFinder:
         vectors = self._descriptor.describe(np.ascontiguousarray(pictures[useful]))
         return self._sequence(vectors, upload.picture_seconds[chosen][useful])
 
-    def _candidates(self, looks: Sequence[FrameSequence]) -> list[Candidate]:
-        held = self._store.database.copy_frames(self._descriptor.fingerprint)
-        return find_candidates(looks, held, least_similarity=LEAST_SIMILARITY)
+    def _candidates(
+        self, looks: Sequence[FrameSequence], library: Iterable[CopyFrames]
+    ) -> list[Candidate]:
+        return find_candidates(looks, library, least_similarity=LEAST_SIMILARITY)
 
     def _aligned(
         self,
@@ -285,6 +319,30 @@ class _Found:
     score: float
 
 
+class _LibraryFrames:
+    """What is kept of all videos' frames, read once if it is not too much to be held."""
+
+    def __init__(self, database: Database, fingerprint: str) -> None:
+        self._database = database
+        self._fingerprint = fingerprint
+        self._held: list[CopyFrames] | None = None
+
+    def __iter__(self) -> Iterator[CopyFrames]:
+        if self._held is not None:
+            yield from self._held
+            return
+        held: list[CopyFrames] | None = []
+        count = 0
+        for one in self._database.copy_frames(self._fingerprint):
+            count += len(one)
+            if count > MOST_HELD_FRAMES:
+                held = None
+            if held is not None:
+                held.append(one)
+            yield one
+        self._held = held
+
+
 class _Kept:
     """Pictures evenly spread over a video whose length is not known before."""
 
@@ -333,6 +391,9 @@ def match_score(alignment: Alignment, *, is_of_part: bool) -> float:
     something.
     """
     score = alignment.similarity + DISTINCT_WEIGHT * math.log(max(alignment.distinct_frames, 1.0))
+    # A moment is little to go by, however alike.
+    seconds = min(alignment.query.duration_seconds, SURE_SECONDS)
+    score *= MOMENT_WEIGHT + (1 - MOMENT_WEIGHT) * seconds / SURE_SECONDS
     return min(1.0, max(0.0, score - PART_PENALTY * is_of_part))
 
 

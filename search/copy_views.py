@@ -16,9 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.search.visual_query import spread
+
 BORDER_DEVIATION = 4.0
 """Rows and columns whose pixels differ less than this in every picture, and from picture to
 picture, are border: a bar of one colour."""
+SAMPLED_PICTURES = 40
+"""So many, evenly spread, are enough to find borders and boxes by."""
 LEAST_SHARE = 0.3
 """Of a side: a box smaller than this shows too little."""
 MOTION_SHARE = 0.25
@@ -78,7 +82,7 @@ _PARTS: tuple[tuple[str, tuple[float, float], tuple[float, float]], ...] = (
 
 def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """The pictures inside bars of one colour; None if there are no bars, or little else."""
-    grey = pictures.astype(np.float32).mean(-1)
+    grey = _sampled_grey(pictures)
     rows = _is_inside(grey)
     columns = _is_inside(grey.transpose(0, 2, 1))
     if rows is None or columns is None or (rows == slice(None) and columns == slice(None)):
@@ -86,6 +90,13 @@ def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     inner = pictures[:, rows, columns]
     sides = zip(inner.shape[1:3], pictures.shape[1:3], strict=True)
     return None if any(now < LEAST_SHARE * before for now, before in sides) else inner
+
+
+def _sampled_grey(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(K, H, W) mean of the channels of some pictures."""
+    some = pictures[spread(len(pictures), SAMPLED_PICTURES)]
+    grey: NDArray[np.float32] = some.mean(-1, dtype=np.float32)
+    return grey
 
 
 def _is_inside(grey: NDArray[np.float32]) -> slice | None:
@@ -106,7 +117,7 @@ def moving_box(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """The part of the pictures that changes, where the rest stands still; None if there is none."""
     if len(pictures) < 3:
         return None
-    grey = pictures.astype(np.float32).mean(-1)
+    grey = _sampled_grey(pictures)
     change = np.abs(np.diff(grey, axis=0)).mean(0)
     most = float(np.quantile(change, 0.98))
     if most < 2.0:

@@ -13,11 +13,9 @@ duplicates of at least half of the others: that A is like B and B like C makes n
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
-
-import numpy as np
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
 from vidseek.search.alignment import FrameSequence, align
@@ -34,7 +32,7 @@ from vidseek.search.copies import (
     THRESHOLDS,
     match_score,
 )
-from vidseek.search.copy_candidates import find_candidates
+from vidseek.search.copy_candidates import find_candidates, in_stretches
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
     CopyMatch,
@@ -47,10 +45,8 @@ from vidseek.storage.types import (
 
 VIDEOS_AT_ONCE = 32
 """New videos that are compared in one sweep through the library's frames."""
-VOTERS = 48
-"""Frames of each that look for candidates: fewer than for an upload, for every video does it."""
 MOST_CANDIDATES = 20
-"""Of each video."""
+"""Of each stretch of a video."""
 LEAST_REST_SECONDS = 1.0
 """With less than this besides boilerplate, a video is no duplicate."""
 _SAME_LENGTH = 1.02
@@ -92,32 +88,36 @@ def _compare(
     """What some videos share with those of a smaller id, or that were compared before them."""
     database, fingerprint = store.database, descriptor.fingerprint
     new = set(database.copies_to_compare(fingerprint))
+    sequences: dict[int, FrameSequence] = {}
     asked, looks = [], []
     for held in database.copy_frames(fingerprint, video_ids=video_ids):
         vectors = unpacked(held.vectors)
-        noise = descriptor.noise(vectors) if len(held) else np.zeros(0, np.float32)
-        asked.append(held.video_id)
-        looks.append(FrameSequence(vectors, held.seconds, noise))
-    pairs: dict[int, list[int]] = defaultdict(list)
+        noise = descriptor.noise(vectors)
+        sequences[held.video_id] = FrameSequence(vectors, held.seconds, noise)
+        stretches = in_stretches(sequences[held.video_id])
+        looks += stretches
+        asked += [held.video_id] * len(stretches)
+    pairs: dict[int, set[int]] = defaultdict(set)
+    taken: Counter[int] = Counter()
     held_frames = database.copy_frames(fingerprint)
-    for one in find_candidates(
-        looks, held_frames, least_similarity=LEAST_SIMILARITY, most_voters=VOTERS
-    ):
+    for one in find_candidates(looks, held_frames, least_similarity=LEAST_SIMILARITY):
         asker, other = asked[one.look], one.video_id
         # Of two new ones, the later compares itself with the earlier.
         counts = other != asker and (other not in new or other < asker)
-        if counts and len(pairs[one.look]) < MOST_CANDIDATES:
-            pairs[one.look].append(other)
+        if counts and taken[one.look] < MOST_CANDIDATES:
+            taken[one.look] += 1
+            pairs[asker].add(other)
     others = {other for some in pairs.values() for other in some}
     held_by_id = {
         held.video_id: FrameSequence(unpacked(held.vectors), held.seconds)
         for held in database.copy_frames(fingerprint, video_ids=others)
     }
     found: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
-    for look, some in pairs.items():
-        for other in some:
-            asker = asked[look]
-            for match in align(looks[look], held_by_id[other], least_similarity=LEAST_SIMILARITY):
+    for asker, some in pairs.items():
+        for other in sorted(some):
+            for match in align(
+                sequences[asker], held_by_id[other], least_similarity=LEAST_SIMILARITY
+            ):
                 score = match_score(match, is_of_part=False)
                 if score >= THRESHOLDS["normal"]:
                     # Whether it is mirrored is not looked for: pictures are not kept.
@@ -156,7 +156,13 @@ def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list
         frozenset(pair) for pair in coverage if min(coverage[pair], coverage[pair[::-1]]) >= WHOLE
     }
     groups = [_as_group(members, coverage, videos) for members in _without_chains(same)]
-    groups += _containers(coverage, same, videos)
+    together = {
+        frozenset((one.video.id, other.video.id))
+        for group in groups
+        for one in group.members
+        for other in group.members
+    }
+    groups += _containers(coverage, same | together, videos)
     return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
 
 

@@ -94,3 +94,23 @@ def test_a_part_is_listed_under_what_holds_it_and_joins_nothing() -> None:
 @pytest.mark.parametrize("shared_seconds", [5, 30, 45])
 def test_sharing_a_part_is_no_group(shared_seconds: float) -> None:
     assert groups_of([video(1), video(2)], [match(2, 1, 0, shared_seconds)]) == []
+
+
+def test_a_dark_part_between_two_that_are_the_same_counts_as_the_same() -> None:
+    around = [match(2, 1, 0, 22), match(2, 1, 34, 60)]
+    assert groups_of([video(1), video(2)], around) == [("duplicate", [1, 2])]
+    # Another part of other length between them: an advertisement in its place.
+    moved = [match(2, 1, 0, 22), match(2, 1, 34, 57, 37)]
+    assert groups_of([video(1), video(2)], moved) == []
+    # More that is not seen than is seen.
+    little = [match(2, 1, 0, 4), match(2, 1, 18, 22)]
+    assert groups_of([video(1, 24), video(2, 24)], little) == []
+
+
+def test_members_of_a_group_are_not_listed_again_as_parts_of_each_other() -> None:
+    # 3 covers most of 2 but not the other way round; both are like 1 and 4.
+    videos = [video(1), video(2), video(3), video(4)]
+    pairs = [(2, 1), (3, 1), (4, 1), (4, 2), (4, 3)]
+    matches = [match(a, b, 0, 60) for a, b in pairs]
+    squeezed = CopyMatch(3, 2, TimeSpan(0, 60), TimeSpan(0, 40), 0.67, 0.5, False)
+    assert groups_of(videos, [*matches, squeezed]) == [("duplicate", [1, 2, 3, 4])]
