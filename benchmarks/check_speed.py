@@ -1,11 +1,12 @@
 """Measure `vidseek check` of a 60-second 720p upload against a library of 500 hours.
 
-python -m benchmarks.check_speed [--videos 10000] [--hours 500] [--runs 5]
+python -m benchmarks.check_speed [--videos 10000] [--hours 500] [--runs 5] [--long-hours 3]
 
 The library's vectors are synthetic: walks around the descriptor's own background vectors, a frame a
 second, in a real library. Uploads are real videos: one that the library does not hold, so that
-every part of its picture is looked at, and one that it holds. Every run is a process of its own;
-files are in the page cache. Prints Markdown.
+every part of its picture is looked at, and one that it holds; and a small one of three hours that
+is new, for the memory it takes. Every run is a process of its own; files are in the page cache.
+Prints Markdown.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 
 import vidseek
 from benchmarks.looped_video import enlarge_video, loop_video
+from benchmarks.retrieval.tables import processor
 from vidseek.demo_clips import FRAMES_PER_SECOND, Scene, make_clip
 from vidseek.encoders.copy_descriptor import CopyDescriptor, packed
 from vidseek.storage.types import CopyFrames, Video
@@ -39,6 +43,7 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=10_000)
     parser.add_argument("--hours", type=float, default=500.0)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--long-hours", type=float, default=3.0, help="0 leaves it out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -53,23 +58,34 @@ def main() -> None:
         # Another file than the one that was indexed: the same bytes would need no look.
         again = folder / "again.mp4"
         enlarge_video(known, again, width=1280, height=718)
+        uploads = [("a minute, new to the library", new), ("a minute, a copy", again)]
         rows = []
-        for what, path in (("new to the library", new), ("a copy", again)):
+        for what, path in uploads:
             runs = [check(library, path) for _ in range(options.runs + 1)][1:]
-            walls, used, codes = zip(*runs, strict=True)
-            rows.append(
-                (what, statistics.median(walls), max(walls), statistics.median(used), codes[0])
-            )
+            rows.append(row(what, runs))
+        if options.long_hours:
+            long = folder / "long.mp4"
+            loop_video(folder / "new-small.mp4", long, seconds=options.long_hours * 3600)
+            rows.append(row(f"{options.long_hours:g} h of 320x180, new", [check(library, long)]))
     load = os.getloadavg()[0]
     print(
         f"`vidseek check` of {UPLOAD_SECONDS:.0f} s of 720p against {options.videos:,} videos, "
-        f"{options.hours:g} hours, {options.runs} runs, load {load:.1f} on {os.cpu_count()} cores; "
-        f"library.db {size:.0f} MB:\n"
+        f"{options.hours:g} hours, {options.runs} runs, load {load:.1f} on "
+        f"{processor()}; library.db {size:.0f} MB:\n"
     )
-    print("| upload | median s | slowest | processor s | exit code |")
-    print("| --- | --- | --- | --- | --- |")
-    for what, median, slowest, processor, code in rows:
-        print(f"| {what} | {median:.1f} | {slowest:.1f} | {processor:.1f} | {code} |")
+    print("| upload | median s | slowest | processor s | peak MiB | exit code |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    print("\n".join(rows))
+
+
+def row(what: str, runs: Sequence[Run]) -> str:
+    """Of the table."""
+    walls = [run.wall_seconds for run in runs]
+    used = statistics.median(run.processor_seconds for run in runs)
+    return (
+        f"| {what} | {statistics.median(walls):.1f} | {max(walls):.1f} | {used:.1f} "
+        f"| {max(run.peak_mib for run in runs):.0f} | {runs[0].exit_code} |"
+    )
 
 
 def make_upload(folder: Path, name: str, photographs: tuple[str, ...]) -> Path:
@@ -132,20 +148,29 @@ def walk(descriptor: CopyDescriptor, random: np.random.Generator, count: int) ->
     return packed(rows)
 
 
-def check(library: Path, upload: Path) -> tuple[float, float, int]:
-    """Wall and processor seconds, and the exit code, of the command."""
-    before = os.times()
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command took."""
+
+    wall_seconds: float
+    processor_seconds: float
+    peak_mib: float
+    """Of the larger of its processes."""
+    exit_code: int
+
+
+def check(library: Path, upload: Path) -> Run:
+    """Run the command in a process of its own."""
     started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "vidseek.cli", "--library", library, "check", upload, "--json"],
-        check=False,
-        capture_output=True,
+    command = [sys.executable, "-m", "vidseek.cli", "--library", library, "check", upload, "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    return Run(
+        time.perf_counter() - started,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+        os.waitstatus_to_exitcode(status),
     )
-    wall = time.perf_counter() - started
-    after = os.times()
-    used = after.children_user + after.children_system
-    used -= before.children_user + before.children_system
-    return wall, used, done.returncode
 
 
 if __name__ == "__main__":

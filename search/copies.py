@@ -27,7 +27,13 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.search.alignment import Alignment, FrameSequence, align
-from vidseek.search.boilerplate import WHOLE, covered_share, find_boilerplate, shared_spans
+from vidseek.search.boilerplate import (
+    WHOLE,
+    bridges,
+    covered_share,
+    find_boilerplate,
+    shared_spans,
+)
 from vidseek.search.copy_candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copy_views import View, composition_views
 from vidseek.search.visual_query import spread
@@ -262,11 +268,7 @@ class CopyFinder:
         if not found:
             return []
         ids = {one.video_id for one in found}
-        matches = [
-            match
-            for match in self._store.database.copy_matches()
-            if match.video_id in ids or match.other_id in ids
-        ]
+        matches = self._store.database.copy_matches(of_videos=ids)
         others = ids | {one for match in matches for one in (match.video_id, match.other_id)}
         videos = self._store.database.videos_by_id(others)
         boilerplate = find_boilerplate(shared_spans(matches, videos), videos)
@@ -441,8 +443,10 @@ def _verdict(
             for one, flag in zip(found, mirrored, strict=True)
             if one.video_id == video_id
         ]
-        query_share = covered_share([one.query for one, _, _ in own], upload.duration_seconds)
-        library_share = covered_share([one.library for one, _, _ in own], video.duration_seconds)
+        shown = [(one.query, one.library) for one, _, _ in own]
+        shown += bridges(shown)
+        query_share = covered_share([here for here, _ in shown], upload.duration_seconds)
+        library_share = covered_share([there for _, there in shown], video.duration_seconds)
         kind = kind_of(query_share, library_share)
         matches += [
             Match(video, kind, one.query, one.library, one.speed, flag, score)

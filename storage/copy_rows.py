@@ -174,9 +174,14 @@ def replace_copy_matches(
     return True
 
 
-def read_copy_matches(connection: Connection) -> list[CopyMatch]:
-    """Read the matches between INDEXED videos, by video and time."""
+def read_copy_matches(
+    connection: Connection, video_ids: Sequence[int] | None = None
+) -> list[CopyMatch]:
+    """Read the matches between INDEXED videos, by video and time; of some videos, or of all."""
     row = CopyMatchRow
+    wanted = (
+        [] if video_ids is None else [row.video_id.in_(video_ids) | row.other_id.in_(video_ids)]
+    )
     first, other = aliased(VideoRow), aliased(VideoRow)
     rows = connection.execute(
         select(
@@ -192,6 +197,7 @@ def read_copy_matches(connection: Connection) -> list[CopyMatch]:
         )
         .join(first, and_(first.id == row.video_id, first.state == VideoState.INDEXED))
         .join(other, and_(other.id == row.other_id, other.state == VideoState.INDEXED))
+        .where(*wanted)
         .order_by(row.video_id, row.other_id, row.start_seconds, row.id)
     )
     return [

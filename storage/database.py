@@ -736,10 +736,14 @@ class Database:
                     f"{self._name} holds no copy frames of video {video_id}: it was removed"
                 )
 
-    def copy_matches(self) -> list[CopyMatch]:
-        """Parts of INDEXED videos that are copies of parts of others, by video and time."""
+    def copy_matches(self, *, of_videos: Collection[int] | None = None) -> list[CopyMatch]:
+        """Parts of INDEXED videos that are copies of parts of others, by video and time.
+
+        Args:
+            of_videos: only those that one of these videos, at most 10,000, has a part in.
+        """
         with self._reading() as connection:
-            return read_copy_matches(connection)
+            return read_copy_matches(connection, None if of_videos is None else list(of_videos))
 
     # The vector index's source
 

@@ -218,6 +218,9 @@ def test_matches_come_back_and_mark_the_video_as_compared(database: Database) ->
     database.add_copy_matches(ids[0], [match(ids[0], ids[1]), *made])
     database.add_copy_matches(ids[2], [])
     assert database.copy_matches() == [match(ids[0], ids[1]), *made]
+    assert database.copy_matches(of_videos=[ids[1]]) == [match(ids[0], ids[1])]
+    assert database.copy_matches(of_videos=[ids[2]]) == made
+    assert database.copy_matches(of_videos=[]) == []
     assert database.copies_to_compare(DESCRIPTOR) == [ids[1]]
     database.set_state([ids[1]], VideoState.MISSING)
     assert database.copy_matches() == made

@@ -165,6 +165,20 @@ def test_next_to_nothing_is_new_and_matches_no_dark_video(
     assert check(path)["verdict"] == "new"
 
 
+def test_a_still_of_a_video_is_told_less_surely_than_an_excerpt(
+    check: Check, tmp_path: Path
+) -> None:
+    frames = film("rocket.jpg", 4.5)
+    scores = []
+    for name, shown in (("still.mp4", frames[30:31]), ("excerpt.mp4", frames[5:])):
+        found = check(save(tmp_path / name, shown), "--min-score", "0")
+        best = max(found["matches"], key=lambda one: one["score"])
+        assert Path(best["path"]).name == "rocket.mp4"
+        scores.append(best["score"])
+    still, excerpt = scores
+    assert 0 < still < 0.8 * excerpt
+
+
 def test_what_cannot_be_read_ends_with_1_and_a_reason(copies_master: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")
