@@ -41,8 +41,8 @@ def confidence_of(score: float, spec: EncoderSpec) -> float | None:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> EncoderSpec:
-    """The spec with a library's own calibration in place of the encoder's.
+def usable_calibration(spec: EncoderSpec, calibration: Calibration | None) -> Calibration | None:
+    """A library's own calibration, if it is of the scores that this encoder gives.
 
     One that was made with another revision of the text part is left out with a warning: its scores
     were others, and the fingerprint does not tell.
@@ -52,7 +52,7 @@ def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> Encod
         calibration: what the library has stored for its fingerprint.
     """
     if calibration is None:
-        return spec
+        return None
     # What is called the revision of a model of others is where it lies; its fingerprint tells all.
     revision_tells = name_of(spec) != spec.revision
     if revision_tells and calibration.encoder_revision != spec.revision:
@@ -63,6 +63,13 @@ def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> Encod
             spec.name,
             spec.revision,
         )
+        return None
+    return calibration
+
+
+def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> EncoderSpec:
+    """The spec with a library's own calibration, a usable one, in place of the encoder's."""
+    if calibration is None:
         return spec
     return replace(spec, confidence_scale=calibration.scale, confidence_bias=calibration.bias)
 

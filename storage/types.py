@@ -275,6 +275,10 @@ class Calibration:
     """Clips that could be searched when it was made: of more, the best one scores higher."""
     encoder_revision: str
     """``EncoderSpec.revision``: the fingerprint does not tell whether the text part is the same."""
+    hubness: bytes | None = field(default=None, repr=False)
+    """What is taken off the scores of hubs, as ``encoders.hubness.Hubness`` writes it; None where
+    nothing is. Scale and bias were fitted to scores with it, so they are stored and forgotten
+    together."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.bias)):
