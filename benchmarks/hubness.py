@@ -3,7 +3,8 @@
 python -m benchmarks.hubness [--data DIR] [--weights DIR] [--split test|dev]
 
 The towers of the built-in model stand for a model of others: its own bank, which it was trained
-with, is left out, and what `vidseek calibrate --hubness` uses takes its place, the bundled queries.
+with, is left out, and what `vidseek calibrate --hubness` uses takes its place, the bundled queries;
+or as many training captions of the set, as `--queries` with queries of the library's kind.
 Recall of Flickr8k's pictures and MSR-VTT's dev videos by their captions, with bootstrap intervals
 (95 %) of the paired differences. Prints Markdown; ``--split dev`` looks at Flickr8k's dev rows, by
 which weight and neighbours were chosen.
@@ -12,7 +13,6 @@ which weight and neighbours were chosen.
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from benchmarks.retrieval.tables import interval, processor
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.training.measures import group_means, ranks
+from vidseek.encoders.training.pictures import read_rows
 from vidseek.search.calibration import bundled_queries
 from vidseek.search.candidates import RERANK_DEPTH
 from vidseek.search.hubs import NEIGHBOURS, WEIGHT, bank_hubness
@@ -76,19 +77,28 @@ def videos(encoder: BuiltinEncoder, data: Path) -> Gallery:
     return Gallery(f"MSR-VTT dev, {len(names)} videos", clips, queries, np.arange(len(names)))
 
 
-def measure(gallery: Gallery, bank: NDArray[np.float32]) -> None:
-    """Print the recall without and with the correction, and the differences."""
+def training_captions(data: Path, name: str, most: int) -> list[str]:
+    """Captions of training rows, drawn by lot: sentences of the same kind as the queries."""
+    rows = [row for row in read_rows(data, name) if row.split == "train"]
+    said = sorted({caption for row in rows for caption in row.captions})
+    chosen = np.random.default_rng(0).permutation(len(said))[:most]
+    return [said[place] for place in chosen]
+
+
+def measure(gallery: Gallery, banks: dict[str, NDArray[np.float32]]) -> None:
+    """Print the recall without the correction, and what it adds with each bank."""
     before = gallery.ranks(np.zeros(len(gallery.clips), np.float32))
     print(f"\n| {gallery.title} | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- |")
     print(f"| as they are | {_cells([before < k for k in DEPTHS], gallery.truth)} |")
-    for weight in WEIGHTS:
-        for neighbours in NEIGHBOUR_COUNTS:
-            hubness = bank_hubness(bank, gallery.clips, neighbours=neighbours, weight=weight)
-            after = gallery.ranks(hubness.corrections(gallery.clips))
-            gains = [(after < k).astype(np.float64) - (before < k) for k in DEPTHS]
-            chosen = " (what `--hubness` does)" if (weight, neighbours) == CHOSEN else ""
-            title = f"weight {weight:g}, {neighbours} neighbours{chosen}: points more"
-            print(f"| {title} | {_cells(gains, gallery.truth)} |", flush=True)
+    for name, bank in banks.items():
+        for weight in WEIGHTS:
+            for neighbours in NEIGHBOUR_COUNTS:
+                hubness = bank_hubness(bank, gallery.clips, neighbours=neighbours, weight=weight)
+                after = gallery.ranks(hubness.corrections(gallery.clips))
+                gains = [(after < k).astype(np.float64) - (before < k) for k in DEPTHS]
+                chosen = ", as `--hubness`" if (weight, neighbours) == CHOSEN else ""
+                title = f"points more: {name}, weight {weight:g}, {neighbours} neighbours{chosen}"
+                print(f"| {title} | {_cells(gains, gallery.truth)} |", flush=True)
 
 
 def _cells(values: list[NDArray[np.float64]], groups: NDArray[np.intp]) -> str:
@@ -103,16 +113,17 @@ def main() -> None:
     parser.add_argument("--split", choices=["test", "dev"], default="test")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
-        sys.exit(f"{arguments.data} is missing: give the folder of pictures with --data")
+        parser.error(f"{arguments.data} is missing: give the folder of pictures with --data")
     encoder = BuiltinEncoder(arguments.weights)
-    bank = encoder.encode_text(bundled_queries())
-    print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}, {len(bank)} queries as the bank\n")
-    print(processor())
-    galleries = [pictures(encoder, arguments.data, arguments.split)]
+    asked = bundled_queries()
+    print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}\n\n{processor()}")
+    galleries = {"flickr8k": pictures(encoder, arguments.data, arguments.split)}
     if arguments.split == "test":
-        galleries.append(videos(encoder, arguments.data))
-    for gallery in galleries:
-        measure(gallery, bank)
+        galleries["msrvtt"] = videos(encoder, arguments.data)
+    for name, gallery in galleries.items():
+        captions = training_captions(arguments.data, name, len(asked))
+        banks = {"bundled queries": asked, "its training captions": captions}
+        measure(gallery, {title: encoder.encode_text(bank) for title, bank in banks.items()})
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from vidseek.encoders.calibration import (
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.training.captions import CaptionedClip, CaptionProblem, Captions
 from vidseek.search.candidates import Scope
-from vidseek.search.confidence import CONFIDENT
+from vidseek.search.confidence import CONFIDENT, scoring_revision
 from vidseek.search.engine import FIRST_FETCH, SearchEngine
 from vidseek.search.hubs import library_hubness
 from vidseek.search.query import clean_text
@@ -262,7 +262,7 @@ def _report(
             bias=bias,
             method=method,
             clips=scope.size,
-            encoder_revision=spec.revision,
+            encoder_revision=scoring_revision(spec),
             hubness=None if correction is None else correction.to_bytes(),
         ),
         queries=len(best),

@@ -74,6 +74,11 @@ class SearchEngine:
         self._store = store
         self._encoder = encoder
 
+    @property
+    def encoder(self) -> Encoder:
+        """What the queries are encoded with."""
+        return self._encoder
+
     def search(
         self,
         text: str,

@@ -173,11 +173,17 @@ class Library:
 
     def _stored_encoder(self, spec: EncoderSpec) -> Encoder:
         """The encoder that made some of the library's vectors."""
-        encoder = self._encoders.get(spec.fingerprint)
-        if encoder is None:
-            from vidseek.encoders.registry import name_of
+        from vidseek.encoders.registry import name_of
 
-            name = name_of(spec)
+        name = name_of(spec)
+        encoder = self._encoders.get(spec.fingerprint)
+        # With another head, or none, a model has the same vectors and other scores.
+        has_another_head = (
+            encoder is not None
+            and encoder.spec.head_hash != spec.head_hash
+            and name_of(encoder.spec) != name
+        )
+        if encoder is None or has_another_head:
             encoder = self._made(name)
             found = encoder.spec
             if found.fingerprint != spec.fingerprint:
@@ -245,7 +251,7 @@ class Library:
             encoder = self._chosen(model)
             fingerprint = encoder.spec.fingerprint
             engine = self._engines.get(fingerprint)
-            if engine is None:
+            if engine is None or engine.encoder is not encoder:
                 engine = self._engines[fingerprint] = SearchEngine(self._store, encoder)
                 self._warn_if_partial(fingerprint)
             return engine

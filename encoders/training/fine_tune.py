@@ -40,6 +40,7 @@ from vidseek.encoders.training.captions import (
     hold_out,
     read_captions,
 )
+from vidseek.encoders.training.clip_maps import FILES as MAP_FILES
 from vidseek.encoders.training.clip_maps import ClipMaps, collect_maps
 from vidseek.encoders.training.clip_trainer import (
     ClipMeasures,
@@ -336,7 +337,7 @@ class _Run:
         (self.work / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
         self.checkpoint.unlink(missing_ok=True)
         if report.improved:
-            for name in ("maps.bin", "maps.jsonl"):
+            for name in MAP_FILES:
                 (self.work / name).unlink(missing_ok=True)
 
 
