@@ -36,8 +36,9 @@ def calibrate(
         bool | None,
         typer.Option(
             "--hubness/--no-hubness",
-            help="Also take off the lead of clips that are near to whatever is asked.",
-            show_default="as it is",
+            help="Take off the lead of clips that are near to whatever is asked, or not. "
+            "Default: as it is.",
+            show_default=False,
         ),
     ] = None,
     override: Annotated[

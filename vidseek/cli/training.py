@@ -48,8 +48,8 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
-            help="How often every clip is seen.",
-            show_default="10; 50 for a model of others",
+            help="How often every clip is seen. Default: 10, of a head 50.",
+            show_default=False,
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of all that is random.")] = 1,
