@@ -137,7 +137,7 @@ def test_a_head_is_shown_beside_what_needs_no_training(tmp_path, answer_with) ->
     assert answer.returncode == 0
     rows = {line[:20].strip(): line[21:].split() for line in answer.stdout.splitlines()}
     assert rows[""] == ["mean", "by", "words", "head"]
-    assert rows["mean reciprocal rank"] == "75.0 % -> 80.0 % -> 100.0 %".split()
+    assert rows["mean reciprocal rank"] == ["75.0", "%", "->", "80.0", "%", "->", "100.0", "%"]
     assert "in a library of /models/clip, which is not encoded again" in answer.stdout
     assert "vidseek model add head" in answer.stdout
     told = json.loads(
