@@ -56,6 +56,7 @@ format: $(FULL)/.ready
 
 bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.confidence
+	$(FULL)/bin/python -m benchmarks.hubness
 	$(FULL)/bin/python -m benchmarks.indexing
 	$(FULL)/bin/python -m benchmarks.decoding
 	$(FULL)/bin/python -m benchmarks.shots

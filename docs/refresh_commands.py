@@ -36,7 +36,10 @@ def _block(commands: dict[str, Any], name: str) -> str:
             shown, text = param.metavar, param.help
         else:
             metavar = "" if param.is_flag else f" {param.metavar}"
-            shown, text = ", ".join(sorted(param.opts, key=len)) + metavar, param.help
+            shown, text = (
+                ", ".join(sorted([*param.opts, *param.secondary_opts], key=len)) + metavar,
+                param.help,
+            )
             if shown.endswith("-completion"):
                 continue  # typer's own; the page says what they do
             if param.default not in (None, ()) and not param.is_flag:

@@ -12,7 +12,7 @@ similarity to its nearest sentences of a bank off its score, whatever the query.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zipfile import BadZipFile
 
 import numpy as np
@@ -49,6 +49,10 @@ class Hubness:
     def corrections(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(K, D) clip vectors to (K,) float32, to be added to any query's cosines with them."""
         return np.float32(self.weight) * (np.float32(self.usual) - self.similarities(vectors))
+
+    def without(self, row: int) -> Hubness:
+        """The same but for one sentence of the bank: as if that had never been heard of."""
+        return replace(self, bank=np.delete(self.bank, row, axis=0))
 
     def to_bytes(self) -> bytes:
         """As ``from_bytes`` reads it; the bank is rounded to eight bits."""

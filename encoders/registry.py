@@ -61,6 +61,15 @@ def model_folder(name: str) -> Path | None:
     return None
 
 
+def is_hub_model(name: str) -> bool:
+    """True if a name means a model of others, whether or not it is there."""
+    from vidseek.encoders.hub.source import is_model_source
+
+    folder = Path(name).expanduser()
+    ours = folder.is_dir() and not (folder / "config.json").is_file()
+    return name not in _FACTORIES and is_model_source(name) and not ours
+
+
 def name_of(spec: EncoderSpec) -> str:
     """What ``create_encoder`` makes the encoder of a spec from.
 
@@ -109,8 +118,9 @@ def create_encoder(
     """Make an encoder.
 
     Args:
-        name: one of ``encoder_names()``; the folder of a fine-tuned model; or a model of others:
-            ``hf:ORG/NAME``, a folder, a short name of ``vidseek models``.
+        name: one of ``encoder_names()``; the folder of a fine-tuned model, or of a head for a model
+            of others; or such a model: ``hf:ORG/NAME``, a folder, a short name of
+            ``vidseek models``.
         threads: processor threads it may use; all cores if None.
         confirm_download: asked with a repository and a size in bytes before a model is downloaded;
             without it nothing is.
@@ -123,11 +133,15 @@ def create_encoder(
     factory = _FACTORIES.get(name)
     if factory is not None:
         return factory(threads)
-    from vidseek.encoders.hub.source import is_model_source
+    from vidseek.encoders.hub.xpool import create_attending_encoder, is_head
 
     folder = Path(name).expanduser()
-    ours = folder.is_dir() and not (folder / "config.json").is_file()
-    if is_model_source(name) and not ours:
+    if is_head(folder):
+        return create_attending_encoder(
+            folder,
+            lambda base: create_encoder(base, threads=threads, confirm_download=confirm_download),
+        )
+    if is_hub_model(name):
         from vidseek.encoders.hub.encoder import create_hub_encoder
 
         return create_hub_encoder(name, threads=threads, confirm_download=confirm_download)

@@ -110,8 +110,12 @@ def _register(store: LibraryStore, spec: EncoderSpec) -> None:
         )
     stored = known.get(spec.fingerprint)
     # New, or its folder was moved, or its text part revised; a calibration is left as it is.
-    if stored is None or (stored.name, stored.revision) != (spec.name, spec.revision):
+    if stored is None or _sources(stored) != _sources(spec):
         store.database.register_encoder(spec)
+
+
+def _sources(spec: EncoderSpec) -> tuple[str, str, str | None]:
+    return spec.name, spec.revision, spec.head_hash
 
 
 def _model(store: LibraryStore, fingerprint: str) -> LibraryModel:

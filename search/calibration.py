@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from statistics import NormalDist
@@ -30,10 +30,12 @@ from vidseek.encoders.calibration import (
     fit_confidence,
     sigmoid,
 )
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.training.captions import CaptionedClip, CaptionProblem, Captions
 from vidseek.search.candidates import Scope
-from vidseek.search.confidence import CONFIDENT
+from vidseek.search.confidence import CONFIDENT, scoring_revision
 from vidseek.search.engine import FIRST_FETCH, SearchEngine
+from vidseek.search.hubs import library_hubness
 from vidseek.search.query import clean_text
 from vidseek.storage.errors import CalibrationError
 from vidseek.storage.store import LibraryStore
@@ -107,6 +109,7 @@ def calibrate(
     encoder: Encoder,
     *,
     queries: Sequence[str] | None = None,
+    hubness: bool = False,
     on_progress: OnProgress | None = None,
 ) -> CalibrationReport:
     """Fit a confidence without labels, from what a library scores for queries of all kinds.
@@ -119,6 +122,8 @@ def calibrate(
         store: the library.
         encoder: that it was indexed with.
         queries: what to ask; None for the bundled queries.
+        hubness: also correct hubs, with what is asked as the bank. Each query is asked as one that
+            is not in the bank: those to come are not.
         on_progress: called after each query.
 
     Raises:
@@ -131,8 +136,11 @@ def calibrate(
     scope = _scope(engine, store)
     with store.database.snapshot():
         alike = _likeness(scope)
+        correction = library_hubness(scope, asked) if hubness else None
         best, runners_up = [], []
         for done, text in enumerate(asked, 1):
+            if correction is not None:
+                scope = replace(scope, hubness=correction.without(done - 1))
             first, second = _best_and_runner_up(engine, scope, clean_text(text), alike)
             best.append(first)
             if second is not None:
@@ -140,7 +148,7 @@ def calibrate(
             if on_progress is not None:
                 on_progress(done, len(asked))
     scale, bias = _fit_runners_up(np.array(runners_up, np.float64).reshape(-1, 2), store)
-    return _report(encoder, scope, scale, bias, "queries", np.array(best))
+    return _report(encoder, scope, scale, bias, "queries", np.array(best), correction=correction)
 
 
 def calibrate_on_captions(
@@ -149,6 +157,7 @@ def calibrate_on_captions(
     encoder: Encoder,
     captions: Captions,
     *,
+    hubness: bool = False,
     seed: int = 1,
     on_progress: OnProgress | None = None,
 ) -> CalibrationReport:
@@ -164,6 +173,7 @@ def calibrate_on_captions(
         store: the library.
         encoder: that it was indexed with.
         captions: of videos that are in the library, or of parts of them.
+        hubness: also correct hubs, with the bundled queries as the bank.
         seed: of the drawing of the fifths.
         on_progress: called after each caption.
 
@@ -176,6 +186,9 @@ def calibrate_on_captions(
     pairs: list[tuple[float, float]] = []
     videos: list[int] = []
     with store.database.snapshot():
+        correction = library_hubness(scope, bundled_queries()) if hubness else None
+        if correction is not None:
+            scope = replace(scope, hubness=correction)
         asked, unusable = _places(store, captions)
         for done, place in enumerate(asked, 1):
             pair = _pair(engine, scope, place)
@@ -209,6 +222,7 @@ def calibrate_on_captions(
         bias,
         "captions",
         np.maximum(best, wrong),
+        correction=correction,
         error=error,
         error_by_chance=by_chance,
         problems=problems,
@@ -234,6 +248,7 @@ def _report(
     method: CalibrationMethod,
     best: NDArray[np.float64],
     *,
+    correction: Hubness | None,
     error: float | None = None,
     error_by_chance: float | None = None,
     problems: tuple[CaptionProblem, ...] = (),
@@ -247,7 +262,8 @@ def _report(
             bias=bias,
             method=method,
             clips=scope.size,
-            encoder_revision=spec.revision,
+            encoder_revision=scoring_revision(spec),
+            hubness=None if correction is None else correction.to_bytes(),
         ),
         queries=len(best),
         answered=float((sigmoid(scale * best + bias) >= CONFIDENT).mean()),

@@ -57,6 +57,8 @@ class Scope:
     index: VectorIndex
     allowed: NDArray[np.int64] | None
     """Ids of the clips that may answer; None for all."""
+    hubness: Hubness | None = None
+    """What is taken off the scores of hubs: the encoder's own, or the library's."""
     _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
     """Clips that were read for this query: larger and larger fetches read only what is new."""
 
@@ -161,7 +163,7 @@ class TextCandidates:
             wanted = scores + penalties
             if head_is_used(encoder):
                 wanted = encoder.rerank(self._text, self._scope.features(ids), wanted)
-            if (hubness := hubness_of(encoder)) is not None:
+            if (hubness := self._scope.hubness) is not None:
                 wanted = wanted + hubness.corrections(vectors)
             self._reranked = dict(zip(ids, (wanted - penalties).tolist(), strict=True))
         return np.array([self._reranked[clip_id] for clip_id in ids], np.float32)

@@ -41,8 +41,20 @@ def confidence_of(score: float, spec: EncoderSpec) -> float | None:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> EncoderSpec:
-    """The spec with a library's own calibration in place of the encoder's.
+_HEAD = "head "
+
+
+def scoring_revision(spec: EncoderSpec) -> str:
+    """What a calibration notes of its encoder: which text part, or which head, gave the scores."""
+    return spec.revision if spec.head_hash is None else f"{_HEAD}{spec.head_hash}"
+
+
+def _head(noted: str) -> str | None:
+    return noted.removeprefix(_HEAD) if noted.startswith(_HEAD) else None
+
+
+def usable_calibration(spec: EncoderSpec, calibration: Calibration | None) -> Calibration | None:
+    """A library's own calibration, if it is of the scores that this encoder gives.
 
     One that was made with another revision of the text part is left out with a warning: its scores
     were others, and the fingerprint does not tell.
@@ -52,17 +64,27 @@ def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> Encod
         calibration: what the library has stored for its fingerprint.
     """
     if calibration is None:
-        return spec
-    # What is called the revision of a model of others is where it lies; its fingerprint tells all.
-    revision_tells = name_of(spec) != spec.revision
-    if revision_tells and calibration.encoder_revision != spec.revision:
+        return None
+    # What is called the revision of a model of others is where it lies; its fingerprint tells all
+    # but its head.
+    of_others = name_of(spec) == spec.revision
+    fitted_to = calibration.encoder_revision
+    is_same = _head(fitted_to) == spec.head_hash if of_others else fitted_to == spec.revision
+    if not is_same:
         logger.warning(
             "this library was calibrated with revision %s of the encoder %s, which is now at %s: "
             "run `vidseek calibrate` again, or `vidseek calibrate --forget`",
-            calibration.encoder_revision,
+            fitted_to,
             spec.name,
-            spec.revision,
+            scoring_revision(spec),
         )
+        return None
+    return calibration
+
+
+def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> EncoderSpec:
+    """The spec with a library's own calibration, a usable one, in place of the encoder's."""
+    if calibration is None:
         return spec
     return replace(spec, confidence_scale=calibration.scale, confidence_bias=calibration.bias)
 

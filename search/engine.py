@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.registry import name_of
 from vidseek.search.candidates import (
     RERANK_DEPTH,
@@ -27,7 +28,8 @@ from vidseek.search.candidates import (
     head_is_used,
     hubness_of,
 )
-from vidseek.search.confidence import calibrated_spec, confidence_of
+from vidseek.search.confidence import calibrated_spec, confidence_of, usable_calibration
+from vidseek.search.hubs import stored_hubness
 from vidseek.search.localization import localize_moments
 from vidseek.search.moments import (
     DEFAULT_MARGIN,
@@ -42,6 +44,7 @@ from vidseek.search.visual_query import read_visual_query
 from vidseek.storage.errors import EncoderError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
+    Calibration,
     EncoderSpec,
     FrameMatch,
     SearchHit,
@@ -70,6 +73,11 @@ class SearchEngine:
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         self._store = store
         self._encoder = encoder
+
+    @property
+    def encoder(self) -> Encoder:
+        """What the queries are encoded with."""
+        return self._encoder
 
     def search(
         self,
@@ -108,11 +116,13 @@ class SearchEngine:
             return []
         # One state of the database from here on: no clip goes between two looks at it.
         with self._store.database.snapshot():
-            scope = Scope(self._store, self._encoder, index, self._allowed(where))
+            stored = self._stored_calibration()
+            hubness = self._hubness(stored)
+            scope = Scope(self._store, self._encoder, index, self._allowed(where), hubness)
             if scope.size == 0:
                 return []
             candidates = TextCandidates(
-                scope, text, not_text=not_text, rerank_depth=self._depth(rerank)
+                scope, text, not_text=not_text, rerank_depth=self._depth(scope, rerank)
             )
 
             if tight_spans:
@@ -126,9 +136,9 @@ class SearchEngine:
             else:
                 margin = merge_margin(self._encoder.spec.confidence_scale)
                 best = self._best_merged(scope, candidates, k=k, per_video=per_video, margin=margin)
-            spec = self._encoder.spec
-            stored = self._store.database.calibration(spec.fingerprint)
-            calibrated = calibrated_spec(spec, stored)
+            if not rerank and stored is not None and stored.hubness is not None:
+                stored = None  # fitted to corrected scores, which these are not
+            calibrated = calibrated_spec(self._encoder.spec, stored)
             return self._hits(scope, best, candidates.vector[None], calibrated=calibrated)
 
     def similar(
@@ -188,18 +198,23 @@ class SearchEngine:
             return self._hits(scope, best, query.vectors, calibrated=None)
 
     def everything(self) -> Scope | None:
-        """All that can be searched, as of now; None if there is nothing.
+        """All that can be searched, as of now, as if the library had no calibration.
+
+        Returns:
+            None if there is nothing to search.
 
         Raises:
             EncoderError: the library holds no vectors of this encoder.
         """
         index = self._index()
-        return None if index is None else Scope(self._store, self._encoder, index, None)
+        if index is None:
+            return None
+        return Scope(self._store, self._encoder, index, None, hubness_of(self._encoder))
 
     def best_clips(self, scope: Scope, text: str, n: int) -> list[ScoredClip]:
         """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
         candidates = TextCandidates(
-            scope, text, not_text=None, rerank_depth=self._depth(rerank=True)
+            scope, text, not_text=None, rerank_depth=self._depth(scope, rerank=True)
         )
         return sorted(candidates.fetch(n).clips, key=lambda scored: (-scored.score, scored.clip.id))
 
@@ -231,10 +246,21 @@ class SearchEngine:
         )
         return None
 
-    def _depth(self, rerank: bool) -> int:
+    def _depth(self, scope: Scope, rerank: bool) -> int:
         """How many candidates are scored again."""
-        used = head_is_used(self._encoder) or hubness_of(self._encoder) is not None
+        used = head_is_used(self._encoder) or scope.hubness is not None
         return RERANK_DEPTH if rerank and used else 0
+
+    def _stored_calibration(self) -> Calibration | None:
+        """The library's own for this encoder, if it is of the same scores."""
+        spec = self._encoder.spec
+        return usable_calibration(spec, self._store.database.calibration(spec.fingerprint))
+
+    def _hubness(self, stored: Calibration | None) -> Hubness | None:
+        """What is taken off the scores of hubs: the library's, or else the encoder's own."""
+        if stored is not None and stored.hubness is not None:
+            return stored_hubness(stored.hubness, self._store.folder)
+        return hubness_of(self._encoder)
 
     def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
         if where.is_empty:

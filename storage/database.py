@@ -218,6 +218,7 @@ class Database:
                     CalibrationRow.method,
                     CalibrationRow.clips,
                     CalibrationRow.encoder_revision,
+                    CalibrationRow.hubness,
                 )
                 .join(EncoderRow, EncoderRow.id == CalibrationRow.encoder_id)
                 .where(EncoderRow.fingerprint == fingerprint)

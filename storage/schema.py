@@ -25,7 +25,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """Newest revision in migrations/versions. Revisions count up, so that a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; SQLite's own row id must be called INTEGER.
@@ -115,6 +115,7 @@ class CalibrationRow(Base):
     method: Mapped[str] = mapped_column(String(16))
     clips: Mapped[int]
     encoder_revision: Mapped[str] = mapped_column(Text)
+    hubness: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class VideoRow(Base):

@@ -243,12 +243,14 @@ class EncoderSpec:
     confidence_scale: float | None = None
     confidence_bias: float | None = None
     """confidence = sigmoid(scale * score + bias), Platt-fitted; None where not calibrated."""
+    head_hash: str | None = None
+    """SHA-256 of a head that was trained on a model of others, and changes scores but no vector."""
     fingerprint: str = field(init=False)
     """16 hexadecimal digits over all that determines stored vectors. The text and cross-modal parts
     are not among it: they may be revised without re-encoding a library."""
 
     def __post_init__(self) -> None:
-        others = ("fingerprint", "revision", "confidence_scale", "confidence_bias")
+        others = ("fingerprint", "revision", "confidence_scale", "confidence_bias", "head_hash")
         determining = {
             one.name: getattr(self, one.name) for one in fields(self) if one.name not in others
         }
@@ -274,7 +276,12 @@ class Calibration:
     clips: int
     """Clips that could be searched when it was made: of more, the best one scores higher."""
     encoder_revision: str
-    """``EncoderSpec.revision``: the fingerprint does not tell whether the text part is the same."""
+    """``EncoderSpec.revision``, or its head: the fingerprint tells neither whether the text part is
+    the same nor whether the head is."""
+    hubness: bytes | None = field(default=None, repr=False)
+    """What is taken off the scores of hubs, as ``encoders.hubness.Hubness`` writes it; None where
+    nothing is. Scale and bias were fitted to scores with it, so they are stored and forgotten
+    together."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.bias)):

@@ -173,11 +173,17 @@ class Library:
 
     def _stored_encoder(self, spec: EncoderSpec) -> Encoder:
         """The encoder that made some of the library's vectors."""
-        encoder = self._encoders.get(spec.fingerprint)
-        if encoder is None:
-            from vidseek.encoders.registry import name_of
+        from vidseek.encoders.registry import name_of
 
-            name = name_of(spec)
+        name = name_of(spec)
+        encoder = self._encoders.get(spec.fingerprint)
+        # With another head, or none, a model has the same vectors and other scores.
+        has_another_head = (
+            encoder is not None
+            and encoder.spec.head_hash != spec.head_hash
+            and name_of(encoder.spec) != name
+        )
+        if encoder is None or has_another_head:
             encoder = self._made(name)
             found = encoder.spec
             if found.fingerprint != spec.fingerprint:
@@ -245,7 +251,7 @@ class Library:
             encoder = self._chosen(model)
             fingerprint = encoder.spec.fingerprint
             engine = self._engines.get(fingerprint)
-            if engine is None:
+            if engine is None or engine.encoder is not encoder:
                 engine = self._engines[fingerprint] = SearchEngine(self._store, encoder)
                 self._warn_if_partial(fingerprint)
             return engine
@@ -466,12 +472,14 @@ class Library:
         *,
         queries: Sequence[str] | None = None,
         override: bool = False,
+        hubness: bool | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> CalibrationReport:
         """Fit how sure a hit is to this library and its encoder, and store it.
 
         Every later search of this library with this encoder uses it, in place of what the encoder
-        brings itself. The order of hits, their scores and spans stay as they are.
+        brings itself. Without ``hubness`` the order of hits, their scores and spans stay as they
+        are.
 
         Args:
             captions: JSON lines as for ``train_on_captions``, of videos in this library; None to
@@ -479,6 +487,9 @@ class Library:
             queries: what to ask without labels; None for a list that comes with vidseek.
             override: calibrate without labels although the encoder brings its own calibration,
                 which was fitted with labels.
+            hubness: also take off the lead of clips that are near to whatever is asked, which
+                changes scores and the order of hits, and fit the confidence to that; False for
+                nothing of the kind, None for what the library does now.
             on_progress: called with how many queries are done, and how many there are.
 
         Raises:
@@ -501,12 +512,27 @@ class Library:
                 "than one without. Give captions of videos in this library (--captions), or say "
                 "that you want it all the same (--override)"
             )
+        from vidseek.search.candidates import hubness_of
+
+        if hubness and hubness_of(encoder) is not None:
+            raise CalibrationError(
+                f"the encoder {spec.name} corrects hubs already, with a bank of its own: calibrate "
+                "without --hubness"
+            )
+        if hubness is None:
+            stored = self._store.database.calibration(spec.fingerprint)
+            hubness = stored is not None and stored.hubness is not None
         with self._store.writing():
             pass  # refused now rather than after the work
         engine = self._search_engine(encoder)
         if captions is None:
             report = calibrate(
-                engine, self._store, encoder, queries=queries, on_progress=on_progress
+                engine,
+                self._store,
+                encoder,
+                queries=queries,
+                hubness=hubness,
+                on_progress=on_progress,
             )
         else:
             from vidseek.encoders.training.captions import read_captions
@@ -516,6 +542,7 @@ class Library:
                 self._store,
                 encoder,
                 read_captions(absolute(captions)),
+                hubness=hubness,
                 on_progress=on_progress,
             )
         with self._store.writing():

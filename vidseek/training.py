@@ -4,6 +4,10 @@
     if report.improved:
         vidseek.open("library", encoder=str(report.folder)).index("footage")
 
+Of a model of others the towers stay as they are, and a head that re-ranks is trained:
+
+    report = vidseek.train_on_captions("captions.jsonl", "my-head", start="/models/clip-base")
+
 Needs the extra ``train``; nothing else of vidseek does.
 """
 
@@ -32,8 +36,9 @@ def train_on_captions(
     out: AnyPath,
     *,
     start: str = "builtin",
-    epochs: int = 10,
+    epochs: int | None = None,
     seed: int = 1,
+    confirm_download: Callable[[str, int], bool] | None = None,
     on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainingReport:
@@ -45,9 +50,12 @@ def train_on_captions(
     Args:
         captions: JSON lines of ``path``, ``caption`` and maybe ``start_seconds``, ``end_seconds``.
         out: folder for the model, to be given as ``encoder`` afterwards.
-        start: ``"builtin"``, or the folder of a model that was fine-tuned before.
-        epochs: how often every clip is seen.
+        start: ``"builtin"``, the folder of a model that was fine-tuned before, or a model of
+            others, for which a head is trained: ``hf:ORG/NAME``, a folder, a short name.
+        epochs: how often every clip is seen; None for 10, and for 50 of a head.
         seed: the same seed, captions and machine give the same model.
+        confirm_download: asked with a repository and a size in bytes before a model of others is
+            downloaded; without it nothing is.
         on_progress: called now and then, from this thread.
         should_stop: asked now and then; True ends the run, kept as far as it got.
 
@@ -56,26 +64,51 @@ def train_on_captions(
         TrainingError: packages are missing, too little is left of the captions, ``out`` is in use.
         EncoderError: there is no model to start from, or it is damaged.
     """
-    if epochs < 1:
+    if epochs is not None and epochs < 1:
         raise TrainingError(f"at least 1 epoch is needed, got {epochs}")
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise TrainingError(f"Training needs {', '.join(missing)}: {INSTALL}")
-    from vidseek.encoders.registry import model_folder
+    from vidseek.encoders.hub.xpool import is_head
+    from vidseek.encoders.registry import create_encoder, is_hub_model, model_folder
+
+    on_progress = on_progress or (lambda progress: None)
+    should_stop = should_stop or (lambda: False)
+    if is_head(Path(start).expanduser()):
+        raise TrainingError(
+            f"{start} is a head for a model of others: train another one from that model, which "
+            f"{Path(start) / 'xpool.json'} names"
+        )
+    if is_hub_model(start):
+        from vidseek.encoders.training.train_head import train_head
+        from vidseek.encoders.training.xpool import XPoolSettings
+
+        return train_head(
+            _absolute(captions),
+            _absolute(out),
+            create_encoder(start, confirm_download=confirm_download),
+            settings=XPoolSettings() if epochs is None else XPoolSettings(epochs=epochs),
+            seed=seed,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
     from vidseek.encoders.training.clip_trainer import ClipTrainerSettings
     from vidseek.encoders.training.fine_tune import fine_tune
 
     folder = model_folder(start)
     if folder is None:
-        raise TrainingError(f"no model is called {start!r}: give builtin, or a model's folder")
+        raise TrainingError(
+            f"no model is called {start!r}: give builtin, a model's folder, hf:ORG/NAME, or a name "
+            "of `vidseek models`"
+        )
     return fine_tune(
         _absolute(captions),
         _absolute(out),
         start=folder,
-        settings=ClipTrainerSettings(epochs=epochs),
+        settings=ClipTrainerSettings() if epochs is None else ClipTrainerSettings(epochs=epochs),
         seed=seed,
-        on_progress=on_progress or (lambda progress: None),
-        should_stop=should_stop or (lambda: False),
+        on_progress=on_progress,
+        should_stop=should_stop,
     )
 
 

@@ -181,7 +181,7 @@ class ClipTrainer:
         same = said @ said.T > SAME
         for row, one in enumerate(places):
             for column, other in enumerate(places):
-                same[row, column] |= _overlap(self.data.clips[one], self.data.clips[other])
+                same[row, column] |= overlap(self.data.clips[one], self.data.clips[other])
         same.fill_diagonal_(False)
         logits = (SCALE * clips @ said.T).masked_fill(same, -1e4)
         target = torch.arange(len(clips), device=self.device)
@@ -269,19 +269,37 @@ def measure_clips(vision: Vision, temporal: Temporal, data: TrainingClips) -> Cl
         vectors.append(clip[0].cpu().numpy())
         outputs.append(output)
     clips = np.stack(vectors)
-    said = [[caption.casefold() for caption in data.clips[p].captions] for p in data.held_out]
     queries = np.concatenate([data.sentences[place] for place in data.held_out])
+    truth, same = caption_truth([data.clips[place] for place in data.held_out])
+    scores = np.where(same, np.float32(-1.0), (queries @ clips.T).astype(np.float32))
+    figures = retrieval_figures(scores, truth)
+    return ClipMeasures(figures, scores, truth, outputs)
+
+
+def caption_truth(
+    clips: Sequence[CaptionedClip],
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """What every caption of some clips should find among them.
+
+    Returns:
+        (Q,) the clip of every caption, clip after clip, and (Q, N) True where another clip has the
+        very same caption, and is neither right nor wrong.
+    """
+    said = [[caption.casefold() for caption in clip.captions] for clip in clips]
     truth = np.repeat(np.arange(len(said)), [len(captions) for captions in said])
-    scores = (queries @ clips.T).astype(np.float32)
-    captions = [caption for some in said for caption in some]
-    for query, caption in enumerate(captions):
+    same = np.zeros((len(truth), len(said)), np.bool_)
+    for query, caption in enumerate(caption for some in said for caption in some):
         for clip, others in enumerate(said):
-            if clip != truth[query] and caption in others:
-                scores[query, clip] = -1.0
+            same[query, clip] = clip != truth[query] and caption in others
+    return truth, same
+
+
+def retrieval_figures(scores: NDArray[np.float32], truth: NDArray[np.intp]) -> dict[str, float]:
+    """Recall at 1, 5 and 10 and the mean reciprocal rank in per cent, of (Q, N) scores."""
     rank = ranks(scores, truth)
     figures = {f"recall_at_{k}": recall(rank, k) for k in (1, 5, 10)}
     figures["mean_reciprocal_rank"] = float((1.0 / (1 + rank)).mean() * 100)
-    return ClipMeasures(figures, scores, truth, outputs)
+    return figures
 
 
 def _distance(output: FrameOutput, before: FrameOutput) -> Tensor:
@@ -291,7 +309,7 @@ def _distance(output: FrameOutput, before: FrameOutput) -> Tensor:
     return vectors.mean() + 0.5 * tokens.mean()
 
 
-def _overlap(one: CaptionedClip, other: CaptionedClip) -> bool:
+def overlap(one: CaptionedClip, other: CaptionedClip) -> bool:
     """True if both show the same moment of one video."""
     if one.path != other.path:
         return False

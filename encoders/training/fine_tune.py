@@ -8,14 +8,12 @@ progress needs is kept in its folder `training`; the same call goes on from ther
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,12 +32,12 @@ from vidseek.encoders.manifest import (
 from vidseek.encoders.model.export import export_vision
 from vidseek.encoders.model.temporal import Temporal
 from vidseek.encoders.training.captions import (
-    CaptionProblem,
     Captions,
     check_enough,
     hold_out,
     read_captions,
 )
+from vidseek.encoders.training.clip_maps import FILES as MAP_FILES
 from vidseek.encoders.training.clip_maps import ClipMaps, collect_maps
 from vidseek.encoders.training.clip_trainer import (
     ClipMeasures,
@@ -49,19 +47,21 @@ from vidseek.encoders.training.clip_trainer import (
     choose_device,
     measure_clips,
 )
-from vidseek.encoders.training.curves import draw_curves
 from vidseek.encoders.training.measures import ranks
-from vidseek.encoders.training.optimisation import save_checkpoint
 from vidseek.encoders.training.report import OnProgress, TrainingProgress, TrainingReport
 from vidseek.encoders.training.restore import restore_temporal, restore_vision
-from vidseek.storage.errors import TrainingError
+from vidseek.encoders.training.running import (
+    WORK_FOLDER,
+    claim_folder,
+    count_videos,
+    readable_captions,
+    train_to_end,
+    write_report,
+)
 from vidseek.storage.types import FrameFeatures
 
 logger = logging.getLogger(__name__)
 
-WORK_FOLDER = "training"
-EVALUATIONS = 10
-CHECKPOINT_SECONDS = 120.0
 RERANK_DEPTH = 20
 RERANK_QUERIES = 100
 CONFIDENCE_DRIFT = 0.05
@@ -122,30 +122,9 @@ class _Run:
         self.work = folder / WORK_FOLDER
         self.checkpoint = self.work / "checkpoint.pt"
         self.identity = f"{captions.digest} {start.parts['vision'].sha256[:16]}"
-        self.problems = list(captions.problems)
-        self._claim_folder()
-
-    def _claim_folder(self) -> None:
-        """Make the folder, or make sure that what is in it is this run.
-
-        Raises:
-            TrainingError: it is something else.
-        """
-        if (self.folder / MANIFEST_NAME).exists():
-            raise TrainingError(f"{self.folder} already holds a model: give another --out folder")
-        if self.folder.exists() and not self.folder.is_dir():
-            raise TrainingError(f"{self.folder} is a file: give another --out folder")
-        if self.folder.exists() and not self.work.exists() and any(self.folder.iterdir()):
-            raise TrainingError(f"{self.folder} holds other files: give an empty --out folder")
-        self.work.mkdir(parents=True, exist_ok=True)
-        facts = {"identity": self.identity, "seed": self.seed, **asdict(self.settings)}
-        note = self.work / "run.json"
-        if self.checkpoint.exists() and json.loads(note.read_text()) != facts:
-            raise TrainingError(
-                f"{self.folder} holds an unfinished run of other captions, settings or starting "
-                f"model: start that one again, or delete {self.work}"
-            )
-        note.write_text(json.dumps(facts))
+        self.problems = captions.problems
+        facts = {"identity": self.identity, "seed": seed, **asdict(settings)}
+        claim_folder(folder, self.checkpoint, facts, made=MANIFEST_NAME)
 
     def execute(
         self, started: float, on_progress: OnProgress, should_stop: Callable[[], bool]
@@ -166,11 +145,13 @@ class _Run:
         trainer = ClipTrainer(
             self.settings, vision, temporal, data, seed=self.seed, device=self.device
         )
-        if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
-            trainer.restore(state)
-            logger.info("going on at step %d of %d", trainer.step, trainer.steps)
-        if not self._train(trainer, on_progress, should_stop):
+        if not train_to_end(
+            trainer,
+            self.checkpoint,
+            device=self.device,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        ):
             return self._report(started, trainer, None, interrupted=True)
         on_progress(TrainingProgress("exporting", 0, 1))
         manifest, after = self._export(trainer, temporal, data)
@@ -181,15 +162,9 @@ class _Run:
 
     def _split(self, maps: ClipMaps) -> TrainingClips:
         """Clips that could be read, their captions' vectors, and which are held out."""
-        clips = self.captions.clips
-        for place, reason in maps.failures.items():
-            said = f"{clips[place].path}: {reason}"
-            self.problems += [CaptionProblem(line, said) for line in clips[place].lines]
-        self.problems.sort(key=lambda problem: problem.line)
         readable = sorted(maps.frames)
-        left = Captions(
-            self.captions.file, tuple(clips[place] for place in readable), tuple(self.problems)
-        )
+        left = readable_captions(self.captions, readable, maps.failures)
+        self.problems = left.problems
         check_enough(left)
         train, held_out = hold_out(left.clips, seed=self.seed)
         encoder = BuiltinEncoder(self.start.folder)
@@ -197,46 +172,6 @@ class _Run:
         frames = {place: maps.frames[old] for place, old in enumerate(readable)}
         kept = ClipMaps(maps.fine, maps.seconds, frames, {})
         return TrainingClips(left.clips, kept, train, held_out, sentences)
-
-    def _train(
-        self, trainer: ClipTrainer, on_progress: OnProgress, should_stop: Callable[[], bool]
-    ) -> bool:
-        """Train to the end; False if it was stopped."""
-        every = max(1, trainer.steps // EVALUATIONS)
-        saved, begun, first = time.monotonic(), time.monotonic(), trainer.step
-        while True:
-            last = trainer.history[-1]["step"] if trainer.history else -1
-            is_due = trainer.step % every == 0 or trainer.step == trainer.steps
-            if is_due and last != trainer.step:
-                figures = trainer.measure()
-                draw_curves(trainer.losses, trainer.history, self.work / "curves.png")
-                on_progress(self._progress(trainer, begun, first, figures))
-            if trainer.step >= trainer.steps:
-                save_checkpoint(trainer.state(), self.checkpoint)
-                return True
-            stopped = should_stop()
-            if stopped or time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                saved = time.monotonic()
-                save_checkpoint(trainer.state(), self.checkpoint)
-            if stopped:
-                return False
-            trainer.train_step()
-            on_progress(self._progress(trainer, begun, first, None))
-
-    @staticmethod
-    def _progress(
-        trainer: ClipTrainer, begun: float, first: int, figures: dict[str, float] | None
-    ) -> TrainingProgress:
-        done = trainer.step - first
-        rate = (time.monotonic() - begun) / done if done else None
-        return TrainingProgress(
-            "training",
-            trainer.step,
-            trainer.steps,
-            None if rate is None else rate * (trainer.steps - trainer.step),
-            trainer.losses[-1]["contrast"] if trainer.losses else None,
-            figures,
-        )
 
     def _export(
         self, trainer: ClipTrainer, temporal: Temporal, data: TrainingClips
@@ -309,18 +244,15 @@ class _Run:
         history = [] if trainer is None else trainer.history
         figures = [{k: v for k, v in row.items() if k != "step"} for row in history]
 
-        def videos(places: list[int]) -> int:
-            return 0 if data is None else len({data.clips[place].path for place in places})
-
         best = max(figures, key=lambda row: row["mean_reciprocal_rank"], default={})
         return TrainingReport(
             folder=self.folder,
             improved=manifest is not None,
             interrupted=interrupted,
-            videos=0 if data is None else videos(data.train),
-            held_out_videos=0 if data is None else videos(data.held_out),
+            videos=0 if data is None else count_videos(data.clips, data.train),
+            held_out_videos=0 if data is None else count_videos(data.clips, data.held_out),
             clips=0 if data is None else len(data.train),
-            problems=tuple(self.problems),
+            problems=self.problems,
             before=figures[0] if figures else {},
             after=best if after is None else after.figures,
             steps=0 if trainer is None else trainer.step,
@@ -331,12 +263,10 @@ class _Run:
 
     def _tidy(self, report: TrainingReport) -> None:
         """Leave the curves and the report; maps stay where another attempt may want them."""
-        facts: dict[str, Any] = asdict(report)
-        facts["folder"] = str(report.folder)
-        (self.work / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+        write_report(report, self.work)
         self.checkpoint.unlink(missing_ok=True)
         if report.improved:
-            for name in ("maps.bin", "maps.jsonl"):
+            for name in MAP_FILES:
                 (self.work / name).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -56,3 +56,8 @@ class TrainingReport:
     seconds: float
     fingerprint: str | None = None
     """Of the new model's vectors; None where none was written."""
+    base: str | None = None
+    """The model of others that a head was trained for; None for a model of its own. ``before`` is
+    then what its frames' mean finds, and the fingerprint is its own: the head changes no vector."""
+    pooled: dict[str, float] = field(default_factory=dict)
+    """Of the base's frames weighted by the words, without training; empty without a base."""

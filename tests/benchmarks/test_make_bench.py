@@ -10,7 +10,7 @@ import pytest
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 
 
-@pytest.mark.parametrize("name", ["indexing", "moments", "shots"])
+@pytest.mark.parametrize("name", ["hubness", "indexing", "moments", "shots"])
 def test_a_benchmark_without_options_asks_for_nothing_but_its_data(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -249,7 +249,7 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
 
 def test_pairs_that_say_or_show_the_same_are_no_negatives():
     from vidseek.encoders.training.captions import CaptionedClip
-    from vidseek.encoders.training.clip_trainer import _overlap
+    from vidseek.encoders.training.clip_trainer import overlap
     from vidseek.storage.types import TimeSpan
 
     one, other = Path("/v/a.mp4"), Path("/v/b.mp4")
@@ -257,7 +257,7 @@ def test_pairs_that_say_or_show_the_same_are_no_negatives():
     def clip(path: Path, *span: float) -> CaptionedClip:
         return CaptionedClip(path, TimeSpan(*span) if span else None, ("x",), (1,))
 
-    assert _overlap(clip(one), clip(one, 2, 3))
-    assert _overlap(clip(one, 0, 3), clip(one, 2, 5))
-    assert not _overlap(clip(one, 0, 2), clip(one, 2, 5))
-    assert not _overlap(clip(one), clip(other))
+    assert overlap(clip(one), clip(one, 2, 3))
+    assert overlap(clip(one, 0, 3), clip(one, 2, 5))
+    assert not overlap(clip(one, 0, 2), clip(one, 2, 5))
+    assert not overlap(clip(one), clip(other))

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,27 @@ def test_library_of_the_first_version_takes_a_calibration(tmp_path: Path) -> Non
     assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
     with LibraryStore.open(folder) as store:
         assert store.database.calibration(FINGERPRINT) == calibration
+        assert store.database.check() == []
+
+
+def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "library"
+    calibration = Calibration(3.0, -1.0, "captions", 150, "1")
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+        store.database.set_calibration(FINGERPRINT, calibration)
+    with sqlite3.connect(folder / "library.db") as connection:
+        connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
+        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+    connection.close()
+    with LibraryStore.open(folder) as store:
+        assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
+        assert store.database.calibration(FINGERPRINT) == calibration
+        corrected = replace(calibration, hubness=b"bank")
+        store.database.set_calibration(FINGERPRINT, corrected)
+        assert store.database.calibration(FINGERPRINT) == corrected
         assert store.database.check() == []
 
 

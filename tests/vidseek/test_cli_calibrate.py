@@ -110,3 +110,11 @@ def test_a_missing_file_of_captions_is_named(vidseek: Run, tmp_path: Path) -> No
     answer = vidseek("calibrate", "--captions", tmp_path / "gone.jsonl")
     assert answer.returncode == 1
     assert "gone.jsonl does not exist" in answer.stderr
+
+
+def test_a_model_with_a_bank_of_its_own_takes_no_other(made: Path, queries: Path) -> None:
+    answer = run(made, "calibrate", "--queries", queries, "--override", "--hubness")
+    assert answer.returncode == 1
+    assert "corrects hubs already" in answer.stderr
+    answer = run(made, "calibrate", "--forget", "--hubness")
+    assert answer.returncode == 2

@@ -129,6 +129,27 @@ def test_no_gain_is_exit_code_1_and_says_so(tmp_path, answer_with) -> None:
     assert told["seconds"] == 61.234
 
 
+def test_a_head_is_shown_beside_what_needs_no_training(tmp_path, answer_with) -> None:
+    pooled = FIGURES | {"mean_reciprocal_rank": 80.0}
+    made = report(tmp_path / "head", base="/models/clip", pooled=pooled)
+    answer_with(made)
+    answer = invoke_vidseek(["train", "c.jsonl", "--out", tmp_path / "head"], cwd=tmp_path)
+    assert answer.returncode == 0
+    rows = {line[:20].strip(): line[21:].split() for line in answer.stdout.splitlines()}
+    assert rows[""] == ["mean", "by", "words", "head"]
+    assert rows["mean reciprocal rank"] == ["75.0", "%", "->", "80.0", "%", "->", "100.0", "%"]
+    assert "in a library of /models/clip, which is not encoded again" in answer.stdout
+    assert "vidseek model add head" in answer.stdout
+    told = json.loads(
+        invoke_vidseek(["train", "c.jsonl", "--out", tmp_path / "head", "--json"]).stdout
+    )
+    assert (told["base"], told["pooled"]) == ("/models/clip", pooled)
+    answer_with(report(tmp_path, improved=False, base="/models/clip", pooled=pooled))
+    answer = invoke_vidseek(["train", "c.jsonl", "--out", tmp_path])
+    assert answer.returncode == 1
+    assert "no head was written: none was better than what needs none" in answer.stderr
+
+
 def test_a_stopped_run_says_how_to_go_on(tmp_path, answer_with) -> None:
     answer_with(report(tmp_path, improved=False, interrupted=True, before={}, after={}))
     answer = invoke_vidseek(["train", "c.jsonl", "--out", tmp_path])

@@ -32,6 +32,15 @@ def calibrate(
             metavar="FILE", help="Queries to ask in place of the bundled ones, a line each."
         ),
     ] = None,
+    hubness: Annotated[
+        bool | None,
+        typer.Option(
+            "--hubness/--no-hubness",
+            help="Take off the lead of clips that are near to whatever is asked, or not. "
+            "Default: as it is.",
+            show_default=False,
+        ),
+    ] = None,
     override: Annotated[
         bool,
         typer.Option(
@@ -55,6 +64,8 @@ def calibrate(
     """
     if (captions is not None) + (queries is not None) + forget > 1:
         raise typer.BadParameter("--captions, --queries and --forget exclude each other")
+    if forget and hubness is not None:
+        raise typer.BadParameter("--forget also forgets what is taken off: give it alone")
     with open_library(ctx, library, yes=yes) as opened:
         if forget:
             forgotten = opened.forget_calibration()
@@ -69,6 +80,7 @@ def calibrate(
             captions,
             queries=None if queries is None else read_query_file(queries),
             override=override,
+            hubness=hubness,
             on_progress=_Lines(),
         )
     if json:
@@ -94,6 +106,7 @@ class _Lines:
 def _report_json(report: CalibrationReport) -> dict[str, Any]:
     facts = asdict(report)
     facts["half_sure_score"] = report.half_sure_score
+    facts["calibration"]["hubness"] = report.calibration.hubness is not None
     return facts
 
 
@@ -109,6 +122,8 @@ def _print_report(report: CalibrationReport) -> None:
         f"calibrated {output.printable(report.encoder)} on "
         f"{output.counted(report.calibration.clips, 'clip')} with {report.queries:,} {kind}"
     )
+    if report.calibration.hubness is not None:
+        typer.echo("the lead of clips that are near to whatever is asked is taken off")
     typer.echo(
         f"confidence is 50 % at a score of {report.half_sure_score:.3f}; {report.answered:.0%} of "
         f"them have a confident answer ({CONFIDENT:.0%} or more)"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption
+from vidseek.cli.options import JsonOption, YesOption, download_question
 from vidseek.cli.progress import LINE_EVERY_SECONDS, StopRequest
 
 if TYPE_CHECKING:
@@ -38,22 +38,35 @@ def train(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model: new or empty.")],
     start: Annotated[
         str,
-        typer.Option("--from", metavar="NAME", help="builtin, or the folder of a model."),
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="builtin, the folder of a model, hf:ORG/NAME, or a name of `vidseek models`.",
+        ),
     ] = "builtin",
-    epochs: Annotated[int, typer.Option(metavar="N", help="How often every clip is seen.")] = 10,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="How often every clip is seen. Default: 10, of a head 50.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of all that is random.")] = 1,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Fine-tune the model on captioned clips.
 
     About one video in seven is held out to measure with. A model is written only if it finds these
-    better than before; `index` takes it as its model, in a new library. Ctrl-C stops
-    cleanly; the same command goes on from there. Needs the extra `train`.
+    better than before; `index` takes it as its model, in a new library. Of a model of others the
+    towers stay as they are and a head that re-ranks is trained, for libraries that it indexed.
+    Ctrl-C stops cleanly; the same command goes on from there. Needs the extra `train`.
 
     \b
     Example: vidseek train captions.jsonl --out my-model
     """
-    if epochs < 1:
+    if epochs is not None and epochs < 1:
         raise typer.BadParameter("at least 1 is needed", param_hint="--epochs")
     if seed < 0:
         raise typer.BadParameter("0 is the least", param_hint="--seed")
@@ -66,6 +79,7 @@ def train(
             start=start,
             epochs=epochs,
             seed=seed,
+            confirm_download=download_question(yes=yes),
             on_progress=_Lines(),
             should_stop=stop.wanted,
         )
@@ -78,8 +92,9 @@ def train(
         raise typer.Exit(stop.exit_code)
     if not report.improved:
         output.say_aside(
-            "vidseek: no model was written: none was better than the starting one on the held-out "
-            "videos. More captions, or other --epochs, may help"
+            f"vidseek: no {'head' if report.base else 'model'} was written: none was better than "
+            f"{'what needs none' if report.base else 'the starting one'} on the held-out videos. "
+            "More captions, or other --epochs, may help"
         )
         raise typer.Exit(1)
 
@@ -118,7 +133,7 @@ def _report_json(report: TrainingReport) -> dict[str, Any]:
     facts = asdict(report)
     facts["folder"] = str(report.folder)
     facts["seconds"] = round(report.seconds, 3)
-    for name in ("before", "after"):
+    for name in ("before", "pooled", "after"):
         facts[name] = {key: round(value, 3) for key, value in facts[name].items()}
     return facts
 
@@ -133,9 +148,23 @@ def _print_report(report: TrainingReport) -> None:
             f"{output.counted(report.clips, 'clip')} of {output.counted(report.videos, 'video')}; "
             f"held out: {output.counted(report.held_out_videos, 'video')}"
         )
+    if report.base is not None and report.before:
+        typer.echo(f"{'':<21} {'mean':>7} {'by words':>10} {'head':>10}")
     for name, label in FIGURES.items():
         if name in report.before and name in report.after:
-            typer.echo(f"{label:<21} {report.before[name]:5.1f} % -> {report.after[name]:5.1f} %")
-    if report.improved:
-        folder = shlex.quote(output.short_path(report.folder))
+            typer.echo(f"{label:<21} {_changes(report, name)}")
+    folder = shlex.quote(output.short_path(report.folder))
+    if report.improved and report.base is None:
         typer.echo(f"use it: vidseek index --model {folder} --library NEW PATH")
+    elif report.improved:
+        base = output.printable(report.base or "")
+        typer.echo(f"use it in a library of {base}, which is not encoded again:")
+        typer.echo(f"  vidseek model add {folder}")
+
+
+def _changes(report: TrainingReport, name: str) -> str:
+    """What a figure was and is; of a head between them what its base does without training."""
+    figures = [report.before[name], report.after[name]]
+    if name in report.pooled:
+        figures.insert(1, report.pooled[name])
+    return " -> ".join(f"{figure:5.1f} %" for figure in figures)

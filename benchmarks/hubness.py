@@ -1,0 +1,130 @@
+"""Measure what taking off the lead of hubs does for a model that brings no bank of its own.
+
+python -m benchmarks.hubness [--data DIR] [--weights DIR] [--split test|dev]
+
+The towers of the built-in model stand for a model of others: its own bank, which it was trained
+with, is left out, and what `vidseek calibrate --hubness` uses takes its place, the bundled queries;
+or as many training captions of the set, as `--queries` with queries of the library's kind.
+Recall of Flickr8k's pictures and MSR-VTT's dev videos by their captions, with bootstrap intervals
+(95 %) of the paired differences. Prints Markdown; ``--split dev`` looks at Flickr8k's dev rows, by
+which weight and neighbours were chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.retrieval.pictures import encode
+from benchmarks.retrieval.tables import interval, processor
+from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.encoders.training.measures import group_means, ranks
+from vidseek.encoders.training.pictures import read_rows
+from vidseek.search.calibration import bundled_queries
+from vidseek.search.candidates import RERANK_DEPTH
+from vidseek.search.hubs import NEIGHBOURS, WEIGHT, bank_hubness
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+WEIGHTS = (0.25, 0.5)
+NEIGHBOUR_COUNTS = (8, 16)
+DEPTHS = (1, 5, 10)
+CHOSEN = (WEIGHT, NEIGHBOURS)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Captions, and the pictures or videos that they are of."""
+
+    title: str
+    clips: NDArray[np.float32]
+    """(N, D)."""
+    queries: NDArray[np.float32]
+    """(Q, D)."""
+    truth: NDArray[np.intp]
+    """(Q,) places in ``clips``."""
+
+    def ranks(self, corrections: NDArray[np.float32]) -> NDArray[np.intp]:
+        """As a search ranks: only the first stage's best are corrected."""
+        scores = self.queries @ self.clips.T
+        best = np.argsort(-scores, axis=1)[:, :RERANK_DEPTH]
+        again = np.take_along_axis(scores, best, 1) + corrections[best]
+        # What was scored again stays above what was not.
+        np.put_along_axis(scores, best, 10.0 + again, 1)
+        return ranks(scores, self.truth)
+
+
+def pictures(encoder: BuiltinEncoder, data: Path, split: str) -> Gallery:
+    """Flickr8k: five captions a picture."""
+    found = encode(encoder, data, "flickr8k", split)
+    pairs = [(place, text) for place, row in enumerate(found.rows) for text in row.captions]
+    queries = encoder.encode_text([text for _, text in pairs])
+    title = f"Flickr8k {split}, {len(found.rows)} pictures, {len(pairs)} captions"
+    truth = np.array([place for place, _ in pairs])
+    return Gallery(title, found.features.vectors, queries, truth)
+
+
+def videos(encoder: BuiltinEncoder, data: Path) -> Gallery:
+    """MSR-VTT's dev videos as the means of their frames, as a model of others has them."""
+    found = encode(encoder, data, "msrvtt", "dev")
+    clips, names = group_means(found.features.vectors, [str(row.group) for row in found.rows])
+    caption = {str(row.group): row.captions[0] for row in found.rows}
+    queries = encoder.encode_text([caption[name] for name in names])
+    return Gallery(f"MSR-VTT dev, {len(names)} videos", clips, queries, np.arange(len(names)))
+
+
+def training_captions(data: Path, name: str, most: int) -> list[str]:
+    """Captions of training rows, drawn by lot: sentences of the same kind as the queries."""
+    rows = [row for row in read_rows(data, name) if row.split == "train"]
+    said = sorted({caption for row in rows for caption in row.captions})
+    chosen = np.random.default_rng(0).permutation(len(said))[:most]
+    return [said[place] for place in chosen]
+
+
+def measure(gallery: Gallery, banks: dict[str, NDArray[np.float32]]) -> None:
+    """Print the recall without the correction, and what it adds with each bank."""
+    before = gallery.ranks(np.zeros(len(gallery.clips), np.float32))
+    print(f"\n| {gallery.title} | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- |")
+    print(f"| as they are | {_cells([before < k for k in DEPTHS], gallery.truth)} |")
+    for name, bank in banks.items():
+        for weight in WEIGHTS:
+            for neighbours in NEIGHBOUR_COUNTS:
+                hubness = bank_hubness(bank, gallery.clips, neighbours=neighbours, weight=weight)
+                after = gallery.ranks(hubness.corrections(gallery.clips))
+                gains = [(after < k).astype(np.float64) - (before < k) for k in DEPTHS]
+                chosen = ", as `--hubness`" if (weight, neighbours) == CHOSEN else ""
+                title = f"points more: {name}, weight {weight:g}, {neighbours} neighbours{chosen}"
+                print(f"| {title} | {_cells(gains, gallery.truth)} |", flush=True)
+
+
+def _cells(values: list[NDArray[np.float64]], groups: NDArray[np.intp]) -> str:
+    return " | ".join(interval(each.astype(np.float64), groups) for each in values)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hubness", description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
+    parser.add_argument("--split", choices=["test", "dev"], default="test")
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(f"{arguments.data} is missing: give the folder of pictures with --data")
+    encoder = BuiltinEncoder(arguments.weights)
+    asked = bundled_queries()
+    print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}\n\n{processor()}")
+    galleries = {"flickr8k": pictures(encoder, arguments.data, arguments.split)}
+    if arguments.split == "test":
+        galleries["msrvtt"] = videos(encoder, arguments.data)
+    for name, gallery in galleries.items():
+        captions = training_captions(arguments.data, name, len(asked))
+        banks = {"bundled queries": asked, "its training captions": captions}
+        measure(gallery, {title: encoder.encode_text(bank) for title, bank in banks.items()})
+
+
+if __name__ == "__main__":
+    main()

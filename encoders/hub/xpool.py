@@ -1,0 +1,292 @@
+"""A trained head for a model of others: the frames of a clip, weighted by the words (X-Pool).
+
+    encoder = create_attending_encoder("my-head", create_hub_encoder)
+
+X-Pool (Gorti et al., CVPR 2022) lets a sentence attend over the vectors of a clip's frames and
+compares it with what it found, instead of with their mean. `vidseek train --from hf:...` trains it
+on frozen towers and writes a folder of two files beside nothing of the model: what the head is of,
+and its weights. Vectors are the model's own, and so is their fingerprint: a library that was
+indexed with the model is searched with the head at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.storage.errors import EncoderError, WeightsError
+from vidseek.storage.types import EncoderSpec, FrameFeatures
+
+if TYPE_CHECKING:
+    from vidseek.encoders.base import Encoder
+
+FACTS = "xpool.json"
+WEIGHTS = "xpool.safetensors"
+FORMAT = 1
+NORM_EPSILON = 1e-6
+"""Frame vectors have length one, so their elements are small: torch's 1e-5 would be felt."""
+LINEAR = ("query", "key", "value", "out", "project")
+NORMS = ("input_norm", "attended_norm", "output_norm")
+SHARE = 0.5
+"""Of the head's score in the result; the rest is the first stage's."""
+
+
+@dataclass(frozen=True)
+class HeadFacts:
+    """What a head is of, and how its scores are used."""
+
+    base: str
+    """What ``create_encoder`` makes the model from; may be changed when it was moved."""
+    fingerprint: str
+    """Of the model's vectors."""
+    dimension: int
+    """D."""
+    scale: float
+    offset: float
+    """``scale * score + offset`` is on the level of the first stage's scores."""
+    sha256: str
+    """Of the file of weights."""
+
+
+class XPoolHead:
+    """The head, in numpy."""
+
+    def __init__(self, weights: Mapping[str, NDArray[np.float32]], *, dimension: int) -> None:
+        """Take ``LINEAR`` matrices (D, D) and ``NORMS``, each with ``.weight`` and ``.bias``.
+
+        Raises:
+            ValueError: something is missing or of another shape.
+        """
+        for name in (*LINEAR, *NORMS):
+            square = (dimension, dimension) if name in LINEAR else (dimension,)
+            for part, shape in (("weight", square), ("bias", (dimension,))):
+                found = weights.get(f"{name}.{part}")
+                if found is None or found.shape != shape:
+                    got = "nothing" if found is None else found.shape
+                    raise ValueError(f"{name}.{part} should be {shape}, got {got}")
+        self._weights = {name: np.asarray(each, np.float32) for name, each in weights.items()}
+        self._dimension = dimension
+
+    def scores(
+        self, text: NDArray[np.float32], clips: Sequence[NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Cosine of a sentence with what it finds in each clip.
+
+        All clips are one matrix: what the sentence looks for is multiplied with the keys' matrix
+        once, and the values' matrix sees each clip's weighted mean, not its frames.
+
+        Args:
+            text: (D,) L2-normalised.
+            clips: K arrays (F, D) of frame vectors, each of at least one frame.
+
+        Returns:
+            (K,) from -1 to 1.
+        """
+        frames = self._norm("input_norm", np.concatenate(clips))
+        lengths = [len(clip) for clip in clips]
+        starts = np.cumsum([0, *lengths[:-1]])
+        query = self._linear("query", self._norm("input_norm", text))
+        # The keys' bias adds the same to every frame, which a softmax does not see.
+        wanted = query @ self._weights["key.weight"] / np.float32(self._dimension**0.5)
+        logits = frames @ wanted
+        weights = np.exp(logits - np.repeat(np.maximum.reduceat(logits, starts), lengths))
+        weights /= np.repeat(np.add.reduceat(weights, starts), lengths)
+        means = np.add.reduceat(frames * weights[:, None], starts, axis=0)
+        found = self._norm("attended_norm", self._linear("out", self._linear("value", means)))
+        found = self._norm("output_norm", found + self._linear("project", found))
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        scores: NDArray[np.float32] = found @ text
+        return scores
+
+    def _linear(self, name: str, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        product: NDArray[np.float32] = vectors @ self._weights[f"{name}.weight"].T
+        return product + self._weights[f"{name}.bias"]
+
+    def _norm(self, name: str, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        centred = vectors - vectors.mean(axis=-1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(NORM_EPSILON))
+        normed: NDArray[np.float32] = centred / spread * self._weights[f"{name}.weight"]
+        return normed + self._weights[f"{name}.bias"]
+
+
+def blended(
+    head: NDArray[np.float32],
+    first_stage_scores: NDArray[np.float32],
+    *,
+    scale: float,
+    offset: float,
+) -> NDArray[np.float32]:
+    """(K,) scores of a search: half the head's, brought to their level, half the first stage's."""
+    level = np.float32(scale) * head + np.float32(offset)
+    result: NDArray[np.float32] = (1 - SHARE) * first_stage_scores + SHARE * level
+    return result.astype(np.float32)
+
+
+class AttendingEncoder:
+    """A model of others with a head: its vectors, another order of the best hits."""
+
+    reranks = True
+
+    def __init__(self, base: Encoder, head: XPoolHead, facts: HeadFacts, *, folder: Path) -> None:
+        """Use ``create_attending_encoder``."""
+        self._base, self._head, self._facts = base, head, facts
+        self.spec: EncoderSpec = replace(
+            base.spec,
+            revision=str(folder),
+            head_hash=facts.sha256,
+            confidence_scale=None,
+            confidence_bias=None,
+        )
+
+    def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
+        """See ``Encoder``; the model's own."""
+        return self._base.encode_frames(frames)
+
+    def encode_clips(
+        self,
+        frames: FrameFeatures,
+        pts_seconds: NDArray[np.float64],
+        clips: Sequence[slice],
+    ) -> NDArray[np.float32]:
+        """See ``Encoder``; the model's own."""
+        return self._base.encode_clips(frames, pts_seconds, clips)
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See ``Encoder``; the model's own."""
+        return self._base.encode_text(texts)
+
+    def rerank(
+        self,
+        text: str,
+        clips: Sequence[FrameFeatures],
+        first_stage_scores: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Score candidate clips by what the sentence finds in their frames.
+
+        Args:
+            text: the query.
+            clips: K candidates' stored frame features.
+            first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
+
+        Returns:
+            (K,) float32 scores on the scale of ``first_stage_scores``.
+        """
+        first = np.asarray(first_stage_scores, np.float32)
+        if len(clips) == 0:
+            return first.copy()
+        found = self._head.scores(self.encode_text([text])[0], [clip.vectors for clip in clips])
+        return blended(found, first, scale=self._facts.scale, offset=self._facts.offset)
+
+
+def is_head(folder: Path) -> bool:
+    """True if `vidseek train` wrote a head into this folder."""
+    return (folder / FACTS).is_file()
+
+
+def write_head(
+    folder: Path,
+    weights: Mapping[str, NDArray[np.float32]],
+    *,
+    base: EncoderSpec,
+    scale: float,
+    offset: float,
+) -> HeadFacts:
+    """Write a head; the folder holds one when the last file, the facts, is there.
+
+    Args:
+        folder: exists.
+        weights: see ``XPoolHead``.
+        base: of the model that it was trained on.
+        scale: see ``HeadFacts``.
+        offset: see ``HeadFacts``.
+    """
+    from safetensors.numpy import save
+
+    blob = save({name: np.ascontiguousarray(each, np.float32) for name, each in weights.items()})
+    facts = HeadFacts(
+        base=base.revision,
+        fingerprint=base.fingerprint,
+        dimension=base.dimension,
+        scale=scale,
+        offset=offset,
+        sha256=hashlib.sha256(blob).hexdigest(),
+    )
+    (folder / WEIGHTS).write_bytes(blob)
+    partial = folder / f"{FACTS}.partial"
+    partial.write_text(json.dumps({"format": FORMAT, **asdict(facts)}, indent=2) + "\n", "utf-8")
+    partial.replace(folder / FACTS)
+    return facts
+
+
+def read_head(folder: Path) -> tuple[XPoolHead, HeadFacts]:
+    """Read what ``write_head`` wrote.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or of another version.
+    """
+    facts = _read_facts(folder / FACTS)
+    path = folder / WEIGHTS
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        blob = path.read_bytes()
+        found = hashlib.sha256(blob).hexdigest()
+        if found != facts.sha256:
+            raise ValueError(f"its SHA-256 is {found[:16]}..., {FACTS} says {facts.sha256[:16]}...")
+        return XPoolHead(load(blob), dimension=facts.dimension), facts
+    except (OSError, ValueError, SafetensorError) as error:
+        raise WeightsError(
+            f"{path}: is not the head that was trained ({error}): copy the whole folder again, or "
+            "train it again"
+        ) from error
+
+
+def _read_facts(path: Path) -> HeadFacts:
+    try:
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if table.pop("format") != FORMAT:
+            raise ValueError(f"this vidseek reads format {FORMAT}: upgrade it")
+        return HeadFacts(**table)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{path}: cannot be read ({error}): copy the folder again, or train the head again"
+        ) from error
+
+
+def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> AttendingEncoder:
+    """Make an encoder of a head's folder and the model that it was trained on.
+
+    Args:
+        folder: that ``vidseek train`` wrote.
+        create: makes the model from its name.
+
+    Raises:
+        WeightsError: the head is damaged.
+        EncoderError: the model is not there, or is another one now.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay
+    head, facts = read_head(folder)
+    where = f'or write where it is now as "base" into {folder / FACTS}'
+    try:
+        base = create(facts.base)
+    except EncoderError as error:
+        raise type(error)(
+            f"{folder} holds a head for the model {facts.base}, which cannot be used: {error} "
+            f"(put the model back, {where})"
+        ) from error
+    if base.spec.fingerprint != facts.fingerprint:
+        raise EncoderError(
+            f"{folder} holds a head that was trained on {facts.base} when its weights were others "
+            f"({facts.fingerprint}, now {base.spec.fingerprint}): put those back, {where}, or "
+            f"train a head on these (`vidseek train CAPTIONS --from {facts.base}`)"
+        )
+    return AttendingEncoder(base, head, facts, folder=folder)

@@ -1,0 +1,88 @@
+"""A correction of hubs for a library whose model brings none: sentences that vidseek has as a bank.
+
+    hubness = library_hubness(scope, bundled_queries())
+    calibration = replace(calibration, hubness=hubness.to_bytes())
+
+A model of others has no bank that it was trained with; the queries that calibrate a library are
+sentences that nobody asked, too. On by `vidseek calibrate --hubness` only: how much it helps
+depends on model and library (`python -m benchmarks.hubness`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.encoders.hubness import Hubness
+from vidseek.storage.errors import LibraryDamagedError
+
+if TYPE_CHECKING:
+    from vidseek.search.candidates import Scope
+
+NEIGHBOURS = 8
+WEIGHT = 0.25
+"""The least that is recommended for a bank of other sentences than one's captions: more lost more
+on Flickr8k's dev rows."""
+USUAL_SAMPLE = 1_000
+"""Clips that say what is usual in a library."""
+
+
+def library_hubness(scope: Scope, sentences: Sequence[str]) -> Hubness:
+    """Make the correction for the clips of a library.
+
+    Args:
+        scope: all clips, and the encoder.
+        sentences: the bank.
+
+    Returns:
+        The correction as it is read back from the library, its bank rounded.
+    """
+    ids = scope.clip_ids()
+    if len(ids) > USUAL_SAMPLE:
+        ids = np.random.default_rng(0).choice(ids, USUAL_SAMPLE, replace=False)
+    return bank_hubness(scope.encoder.encode_text(sentences), scope.vectors(ids.tolist()))
+
+
+def bank_hubness(
+    bank: NDArray[np.float32],
+    clips: NDArray[np.float32],
+    *,
+    neighbours: int = NEIGHBOURS,
+    weight: float = WEIGHT,
+) -> Hubness:
+    """Make the correction of a bank.
+
+    Args:
+        bank: (B, D) L2-normalised vectors of sentences.
+        clips: (K, D) vectors of usual clips.
+        neighbours: see ``Hubness``.
+        weight: see ``Hubness``.
+    """
+    rounded = Hubness.from_bytes(Hubness(bank, neighbours, weight, usual=0.0).to_bytes())
+    usual = float(rounded.similarities(clips).mean())
+    return replace(rounded, usual=usual)
+
+
+def stored_hubness(blob: bytes, library: Path) -> Hubness:
+    """Read the correction that a library keeps with its calibration.
+
+    Raises:
+        LibraryDamagedError: it is something else.
+    """
+    try:
+        return _read(blob)
+    except ValueError as error:
+        raise LibraryDamagedError(
+            f"{library}: what it takes off the scores of hubs is damaged ({error}): run `vidseek "
+            "calibrate` again, or `vidseek calibrate --forget`"
+        ) from error
+
+
+# Every query asks for it; reading it anew would take longer than comparing the clips with it.
+_read = lru_cache(maxsize=8)(Hubness.from_bytes)
