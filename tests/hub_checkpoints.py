@@ -13,22 +13,29 @@ _VISION = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
 }
-_TEXT = {**_VISION, "vocab_size": 40}
 _PICTURES = {"image_size": SIDE, "patch_size": 8}
 
 
-def make_checkpoint(family: str, folder: Path, *, seed: int = 0) -> Path:
+def make_checkpoint(
+    family: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    tokenizer: Any | None = None,
+    vocabulary_size: int | None = None,
+) -> Path:
     """Write a whole model of a family: configuration, weights, vocabulary, preprocessing."""
     import torch
 
     torch.manual_seed(seed)
-    model = _MAKERS[family]()
+    tokenizer = tokenizer or word_tokenizer(family)
+    model = _MAKERS[family](_text_sizes(tokenizer, vocabulary_size))
     for name, parameter in model.named_parameters():
         # As they are initialised, every picture and text would come out nearly the same.
         if parameter.ndim >= 2 and "position" not in name:
             torch.nn.init.normal_(parameter, std=0.3)
     model.eval().save_pretrained(folder)
-    _tokenizer(family).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     picture_processor(family).save_pretrained(folder)
     return folder
 
@@ -54,7 +61,8 @@ def picture_processor(family: str) -> Any:
     return kind(size={"shortest_edge": SIDE}, crop_size=square)
 
 
-def _tokenizer(family: str) -> Any:
+def word_tokenizer(family: str) -> Any:
+    """A vocabulary of the few words above."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -75,62 +83,69 @@ def _tokenizer(family: str) -> Any:
     )
 
 
-def _ends() -> dict[str, int]:
-    return {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 3 + len(WORDS)}
+def _text_sizes(tokenizer: Any, vocabulary_size: int | None) -> dict[str, int]:
+    """What the text tower must know of its vocabulary."""
+    return {
+        **_VISION,
+        "vocab_size": vocabulary_size or len(tokenizer) + 8,
+        "bos_token_id": tokenizer.bos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
 
 
-def _clip() -> Any:
+def _clip(text: dict[str, int]) -> Any:
     from transformers import CLIPConfig, CLIPModel
 
-    text = {**_TEXT, **_ends(), "max_position_embeddings": 16, "projection_dim": 24}
+    text = {**text, "max_position_embeddings": 16, "projection_dim": 24}
     vision = {**_VISION, **_PICTURES, "projection_dim": 24}
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
 
 
-def _metaclip_2() -> Any:
+def _metaclip_2(text: dict[str, int]) -> Any:
     from transformers import MetaClip2Config, MetaClip2Model
 
-    text = {**_TEXT, **_ends(), "max_position_embeddings": 16, "projection_dim": 24}
+    text = {**text, "max_position_embeddings": 16, "projection_dim": 24}
     vision = {**_VISION, **_PICTURES, "projection_dim": 24}
     return MetaClip2Model(
         MetaClip2Config(text_config=text, vision_config=vision, projection_dim=24)
     )
 
 
-def _siglip() -> Any:
+def _siglip(text: dict[str, int]) -> Any:
     from transformers import SiglipConfig, SiglipModel
 
-    text = {**_TEXT, "max_position_embeddings": 64, "projection_size": 32}
+    text = {**text, "max_position_embeddings": 64, "projection_size": 32}
     return SiglipModel(SiglipConfig(text_config=text, vision_config={**_VISION, **_PICTURES}))
 
 
-def _siglip2() -> Any:
+def _siglip2(text: dict[str, int]) -> Any:
     from transformers import Siglip2Config, Siglip2Model
 
-    text = {**_TEXT, "max_position_embeddings": 64, "projection_size": 32}
+    text = {**text, "max_position_embeddings": 64, "projection_size": 32}
     vision = {**_VISION, "patch_size": 8, "num_patches": 16}
     return Siglip2Model(Siglip2Config(text_config=text, vision_config=vision))
 
 
-def _altclip() -> Any:
+def _altclip(text: dict[str, int]) -> Any:
     from transformers import AltCLIPConfig, AltCLIPModel
 
-    text = {**_TEXT, **_ends(), "max_position_embeddings": 20, "project_dim": 32}
+    text = {**text, "max_position_embeddings": 20, "project_dim": 32}
     vision = {**_VISION, **_PICTURES, "projection_dim": 24}
     return AltCLIPModel(AltCLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
 
 
-def _chinese_clip() -> Any:
+def _chinese_clip(text: dict[str, int]) -> Any:
     from transformers import ChineseCLIPConfig, ChineseCLIPModel
 
-    text = {**_TEXT, "pad_token_id": 1, "max_position_embeddings": 16}
+    text = {**text, "max_position_embeddings": 16}
     vision = {**_VISION, **_PICTURES, "projection_dim": 24}
     return ChineseCLIPModel(
         ChineseCLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
     )
 
 
-def _vision_text_dual_encoder() -> Any:
+def _vision_text_dual_encoder(text: dict[str, int]) -> Any:
     from transformers import (
         BertConfig,
         VisionTextDualEncoderConfig,
@@ -140,7 +155,7 @@ def _vision_text_dual_encoder() -> Any:
 
     config = VisionTextDualEncoderConfig.from_vision_text_configs(
         ViTConfig(**_VISION, **_PICTURES),
-        BertConfig(**_TEXT, max_position_embeddings=16, pad_token_id=1),
+        BertConfig(**text, max_position_embeddings=16),
         projection_dim=24,
     )
     return VisionTextDualEncoderModel(config)
