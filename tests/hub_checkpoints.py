@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 WORDS = ("a", "the", "of", "and", "dog", "cat", "runs", "red", "car", "on", "grass", "man", "eats")
 SIDE = 32
+CLIP_PICTURES = {"xclip": 8, "videoprism": 4}
+"""How many pictures the video models see together."""
 _VISION = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -36,7 +39,12 @@ def make_checkpoint(
             torch.nn.init.normal_(parameter, std=0.3)
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    picture_processor(family).save_pretrained(folder)
+    if family == "videoprism":
+        # Its processor wants torchvision; the file is what it would write.
+        rules = {"video_processor_type": "LlavaOnevisionVideoProcessor", "resample": 3}
+        (folder / "video_preprocessor_config.json").write_text(json.dumps(rules))
+    else:
+        picture_processor(family).save_pretrained(folder)
     return folder
 
 
@@ -48,6 +56,9 @@ def picture_processor(family: str) -> Any:
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
     from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
+    from transformers.models.videomae.image_processing_pil_videomae import (
+        VideoMAEImageProcessorPil,
+    )
     from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
     square = {"height": SIDE, "width": SIDE}
@@ -55,6 +66,8 @@ def picture_processor(family: str) -> Any:
         return SiglipImageProcessorPil(size=square)
     if family == "siglip2":
         return Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16)
+    if family == "xclip":
+        return VideoMAEImageProcessorPil(size={"shortest_edge": SIDE}, crop_size=square)
     if family == "vision_text_dual_encoder":
         return ViTImageProcessorPil(size=square)
     kind = ChineseCLIPImageProcessorPil if family == "chinese_clip" else CLIPImageProcessorPil
@@ -79,7 +92,7 @@ def word_tokenizer(family: str) -> Any:
         eos_token="</s>",
         unk_token="<unk>",
         pad_token="<pad>",
-        model_max_length=64 if family.startswith("siglip") else 16,
+        model_max_length=64 if family.startswith(("siglip", "videoprism")) else 16,
     )
 
 
@@ -161,6 +174,45 @@ def _vision_text_dual_encoder(text: dict[str, int]) -> Any:
     return VisionTextDualEncoderModel(config)
 
 
+def _xclip(text: dict[str, int]) -> Any:
+    from transformers import XCLIPConfig, XCLIPModel
+
+    text = {**text, "max_position_embeddings": 16}
+    vision = {
+        **_VISION,
+        **_PICTURES,
+        "num_frames": CLIP_PICTURES["xclip"],
+        "mit_hidden_size": 24,
+        "mit_intermediate_size": 48,
+        "mit_num_attention_heads": 4,
+    }
+    return XCLIPModel(
+        XCLIPConfig(
+            text_config=text,
+            vision_config=vision,
+            projection_dim=24,
+            prompt_num_attention_heads=4,
+        )
+    )
+
+
+def _videoprism(text: dict[str, int]) -> Any:
+    from transformers import VideoPrismClipModel, VideoPrismConfig
+
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_attention_heads": 4,
+        "image_size": SIDE,
+        "tubelet_size": (1, 8, 8),
+        "num_frames": CLIP_PICTURES["videoprism"],
+        "num_spatial_layers": 2,
+        "num_temporal_layers": 1,
+        "num_auxiliary_layers": 1,
+    }
+    return VideoPrismClipModel(VideoPrismConfig(text_config=text, vision_config=vision))
+
+
 _MAKERS = {
     "clip": _clip,
     "siglip": _siglip,
@@ -169,4 +221,6 @@ _MAKERS = {
     "altclip": _altclip,
     "chinese_clip": _chinese_clip,
     "vision_text_dual_encoder": _vision_text_dual_encoder,
+    "xclip": _xclip,
+    "videoprism": _videoprism,
 }

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, weights_hash
 from vidseek.encoders.hub.download import ConfirmDownload, fetch, require_hub
-from vidseek.encoders.hub.families import clean_for, dimension_of, text_token_limit
+from vidseek.encoders.hub.families import (
+    clean_for,
+    dimension_of,
+    fixed_rules,
+    text_token_limit,
+)
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.sentences import token_rows
@@ -52,15 +57,20 @@ def create_hub_encoder(
         UnsupportedModelError: it is no dual encoder that vidseek knows.
         WeightsError: files of it are missing or damaged.
     """
+    from vidseek.encoders.hub.video_encoder import HubVideoEncoder
+
     source = parse_source(name)
     require_hub()
     if source.folder is not None:
-        return HubEncoder(read_checkpoint(source.folder), place=str(source.folder), threads=threads)
-    assert source.repository is not None
-    folder, commit = fetch(source.repository, source.revision, confirm=confirm_download)
-    # With the commit: a library must find the very weights again when the repository moves on.
-    place = f"{PREFIX}{source.repository}@{commit}"
-    return HubEncoder(read_checkpoint(folder), place=place, threads=threads)
+        folder, place = source.folder, str(source.folder)
+    else:
+        assert source.repository is not None
+        folder, commit = fetch(source.repository, source.revision, confirm=confirm_download)
+        # With the commit: a library must find the very weights again when the repository moves on.
+        place = f"{PREFIX}{source.repository}@{commit}"
+    checkpoint = read_checkpoint(folder)
+    made = HubVideoEncoder if checkpoint.family.kind == "clips" else HubEncoder
+    return made(checkpoint, place=place, threads=threads)
 
 
 class HubEncoder:
@@ -93,7 +103,9 @@ class HubEncoder:
                 f"{folder / 'config.json'}: cannot be used: {error}; fetch the model again"
             ) from error
         self._checkpoint = checkpoint
-        self._rules = read_rules(folder, picture_side=picture_side)
+        self._rules = read_rules(
+            folder, picture_side=picture_side, fixed=fixed_rules(family, picture_side)
+        )
         self._tokenizer = _load_tokenizer(checkpoint)
         limit = text_token_limit(family, self._config)
         self._text_tokens = min(limit, int(self._tokenizer.model_max_length))
