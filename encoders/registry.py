@@ -126,7 +126,8 @@ def create_encoder(
     from vidseek.encoders.hub.source import is_model_source
 
     folder = Path(name).expanduser()
-    ours = folder.is_dir() and not (folder / "config.json").is_file()
+    theirs = any((folder / name).is_file() for name in ("config.json", "open_clip_config.json"))
+    ours = folder.is_dir() and not theirs
     if is_model_source(name) and not ours:
         from vidseek.encoders.hub.encoder import create_hub_encoder
 
