@@ -63,6 +63,7 @@ bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.moments
 	$(FULL)/bin/python -m benchmarks.vector_index
 	$(FULL)/bin/python -m benchmarks.cold_query
+	$(FULL)/bin/python -m benchmarks.hub_throughput
 
 bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval

@@ -9,7 +9,7 @@ scores = vectors @ query[0]
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -76,4 +76,29 @@ class Encoder(Protocol):
         Returns:
             (K,) float32 scores on the scale of ``first_stage_scores``; equal to them where the
             encoder has no head.
+        """
+
+
+@runtime_checkable
+class VideoEncoder(Encoder, Protocol):
+    """An encoder that must see the pictures of a clip together, not one after the other.
+
+    Until a video is cut into clips, the pictures are kept for it (``encoders.pipeline``).
+    """
+
+    @property
+    def pictures_per_clip(self) -> int:
+        """How many it sees together."""
+
+    def fit(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The pictures (N, h, w, 3) to keep of frames (N, H, W, 3) uint8.
+
+        ``h`` and ``w`` are always the same, and ``encode_frames`` takes the pictures as well.
+        """
+
+    def encode_pictures(self, clips: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Encode clips from (``pictures_per_clip``, h, w, 3) each, taken a few at a time.
+
+        Returns:
+            (number of clips, D) float32, L2-normalised, comparable with frames and texts.
         """

@@ -1,19 +1,22 @@
 """From the decoded frames of one video to its clips, ready to be stored.
 
 Frames are encoded and dropped as they stream in; what stays in memory is what will be stored of
-them (a few kilobytes a frame), so a long video needs little more than a short one.
+them (a few kilobytes a frame), so a long video needs little more than a short one. A video model's
+pictures wait in a temporary file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.base import Encoder
+from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, packed
+from vidseek.encoders.kept_pictures import KeptPictures, spread_evenly
 from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 from vidseek.storage.errors import UnreadableVideoError
 from vidseek.storage.types import (
@@ -93,8 +96,9 @@ def encode_video(
         if on_batch is not None:
             on_batch(info, batch)
 
-    frames, times = _encode_frames(decoded, encoder, look)
-    clips = _cut(encoder, frames, times, np.concatenate(signatures), decoded.span)
+    with KeptPictures() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
+        frames, times = _encode_frames(decoded, encoder, look, kept)
+        clips = _cut(encoder, frames, times, np.concatenate(signatures), decoded.span, kept)
     return EncodedVideo(
         info=decoded.info,
         duration_seconds=decoded.duration_seconds,
@@ -156,19 +160,20 @@ def encode_same_clips(
     Raises:
         VideoError: the file cannot be read, or one of the frames is not there any more.
     """
-    found, times = _encode_frames(decoded, encoder, on_batch)
-    wanted = np.concatenate([np.asarray(clip.frame_seconds) for clip in clips])
-    rows = nearest(times, wanted)
-    apart = np.abs(times[rows] - wanted)
-    if apart.max() > MOST_SECONDS_APART:
-        lost = float(wanted[apart.argmax()])
-        raise UnreadableVideoError(
-            f"its picture at {lost:.1f} s cannot be decoded any more", path=decoded.path
-        )
-    frames = found[rows]
-    ends = np.cumsum([len(clip.frame_seconds) for clip in clips]).tolist()
-    parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-    vectors = encoder.encode_clips(frames, wanted, parts)
+    with KeptPictures() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
+        found, times = _encode_frames(decoded, encoder, on_batch, kept)
+        wanted = np.concatenate([np.asarray(clip.frame_seconds) for clip in clips])
+        rows = nearest(times, wanted)
+        apart = np.abs(times[rows] - wanted)
+        if apart.max() > MOST_SECONDS_APART:
+            lost = float(wanted[apart.argmax()])
+            raise UnreadableVideoError(
+                f"its picture at {lost:.1f} s cannot be decoded any more", path=decoded.path
+            )
+        frames = found[rows]
+        ends = np.cumsum([len(clip.frame_seconds) for clip in clips]).tolist()
+        parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        vectors = _clip_vectors(encoder, frames, wanted, parts, rows, kept)
     return {
         clip.id: EncodedClip(clip.span, clip.frame_seconds, vector, frames[part])
         for clip, part, vector in zip(clips, parts, vectors, strict=True)
@@ -176,9 +181,12 @@ def encode_same_clips(
 
 
 def _encode_frames(
-    decoded: DecodedVideo, encoder: Encoder, on_batch: Callable[[VideoInfo, FrameBatch], None]
+    decoded: DecodedVideo,
+    encoder: Encoder,
+    on_batch: Callable[[VideoInfo, FrameBatch], None],
+    kept: KeptPictures | None,
 ) -> tuple[FrameFeatures, NDArray[np.float64]]:
-    """Features of the N frames that come, and their times (N,)."""
+    """Features of the N frames that come, and their times (N,); the pictures go where they wait."""
     info = decoded.info
     vectors: list[NDArray[np.float32]] = []
     tokens: list[NDArray[np.float16]] = []
@@ -186,7 +194,11 @@ def _encode_frames(
     for batch in decoded.batches():
         if len(batch) == 0:
             continue
-        features = encoder.encode_frames(batch.data)
+        pictures = batch.data
+        if kept is not None and isinstance(encoder, VideoEncoder):
+            pictures = encoder.fit(pictures)
+            kept.add(pictures)
+        features = encoder.encode_frames(pictures)
         vectors.append(features.vectors)
         # Half precision is what the library stores; a day of video has 86,400 frames.
         tokens.append(features.tokens.astype(np.float16))
@@ -205,6 +217,7 @@ def _cut(
     pts_seconds: NDArray[np.float64],
     signatures: NDArray[np.float32],
     span: TimeSpan,
+    kept: KeptPictures | None,
 ) -> tuple[EncodedClip, ...]:
     cuts = cut_clips(
         pts_seconds,
@@ -213,7 +226,8 @@ def _cut(
         start_seconds=span.start_seconds,
         duration_seconds=span.end_seconds,
     )
-    vectors = encoder.encode_clips(frames, pts_seconds, [cut.frames for cut in cuts])
+    rows = np.arange(len(pts_seconds))
+    vectors = _clip_vectors(encoder, frames, pts_seconds, [cut.frames for cut in cuts], rows, kept)
     return tuple(
         EncodedClip(
             span=cut.span,
@@ -223,3 +237,18 @@ def _cut(
         )
         for cut, vector in zip(cuts, vectors, strict=True)
     )
+
+
+def _clip_vectors(
+    encoder: Encoder,
+    frames: FrameFeatures,
+    pts_seconds: NDArray[np.float64],
+    clips: Sequence[slice],
+    rows: NDArray[np.intp],
+    kept: KeptPictures | None,
+) -> NDArray[np.float32]:
+    """(len(clips), D) of frames, or of their pictures: those of ``rows``, one a frame."""
+    if kept is None or not isinstance(encoder, VideoEncoder):
+        return encoder.encode_clips(frames, pts_seconds, clips)
+    wanted = encoder.pictures_per_clip
+    return encoder.encode_pictures(kept.take(spread_evenly(rows[clip], wanted)) for clip in clips)

@@ -66,7 +66,8 @@ def is_hub_model(name: str) -> bool:
     from vidseek.encoders.hub.source import is_model_source
 
     folder = Path(name).expanduser()
-    ours = folder.is_dir() and not (folder / "config.json").is_file()
+    theirs = any((folder / one).is_file() for one in ("config.json", "open_clip_config.json"))
+    ours = folder.is_dir() and not theirs
     return name not in _FACTORIES and is_model_source(name) and not ours
 
 

@@ -78,6 +78,15 @@ CATALOGUE = (
         "Apache-2.0",
         "many languages; keeps the shape of the picture, for wide and upright video",
     ),
+    CatalogueModel(
+        "videoprism-base",
+        "google/videoprism-lvt-base-f16r288",
+        "videoprism",
+        990_000_000,
+        768,
+        "see its page",
+        "English; sees the frames of a clip together; wants a GPU",
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from vidseek.storage.errors import UnsupportedModelError, WeightsError
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+OPEN_CLIP_CONFIG = "open_clip_config.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _BLOCK_BYTES = 1 << 22
 
@@ -34,8 +35,14 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
     Raises:
         WeightsError: files are missing or cut short.
-        UnsupportedModelError: it is no dual encoder, or its weights are pickles.
+        UnsupportedModelError: it is no dual encoder, its weights are pickles, or it is in the
+            format of open_clip.
     """
+    if (folder / OPEN_CLIP_CONFIG).is_file() and not (folder / "config.json").is_file():
+        raise UnsupportedModelError(
+            f"{folder}: is a model in the format of open_clip, which vidseek does not read; take "
+            "it in the format of transformers, with config.json"
+        )
     config = _read_json(folder / "config.json", folder)
     family = family_of(config, where=str(folder))
     weights = _weights(folder)

@@ -30,7 +30,11 @@ _FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
 """Configuration, vocabulary and weights; no pickle, no program, no weights for other software."""
 
 _WORDS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
-_RULES = ("preprocessor_config.json", "processor_config.json")
+_RULES = (
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+)
 """Small files come in any order: the weights may be there and these not."""
 
 

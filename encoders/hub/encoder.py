@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,15 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, weights_hash
 from vidseek.encoders.hub.download import ConfirmDownload, fetch, require_hub
-from vidseek.encoders.hub.families import clean_for, dimension_of, text_token_limit
+from vidseek.encoders.hub.families import (
+    clean_for,
+    dimension_of,
+    fixed_rules,
+    text_token_limit,
+)
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.preprocessing import read_rules
+from vidseek.encoders.hub.sentences import token_rows
 from vidseek.encoders.hub.source import PREFIX, parse_source
 from vidseek.encoders.hub.towers import Towers
 from vidseek.storage.errors import WeightsError
@@ -30,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 NAME_PREFIX = "hub:"
 """Names of specs begin so; what ``create_encoder`` takes to make it again is the revision."""
-FRAMES_AT_ONCE = 64
-"""Frames that are prepared together; how many the tower sees at once is its own affair."""
+MOST_FRAMES_AT_ONCE = 64
+"""Frames that are prepared together, at most."""
 
 
 def create_hub_encoder(
@@ -50,15 +57,20 @@ def create_hub_encoder(
         UnsupportedModelError: it is no dual encoder that vidseek knows.
         WeightsError: files of it are missing or damaged.
     """
+    from vidseek.encoders.hub.video_encoder import HubVideoEncoder
+
     source = parse_source(name)
     require_hub()
     if source.folder is not None:
-        return HubEncoder(read_checkpoint(source.folder), place=str(source.folder), threads=threads)
-    assert source.repository is not None
-    folder, commit = fetch(source.repository, source.revision, confirm=confirm_download)
-    # With the commit: a library must find the very weights again when the repository moves on.
-    place = f"{PREFIX}{source.repository}@{commit}"
-    return HubEncoder(read_checkpoint(folder), place=place, threads=threads)
+        folder, place = source.folder, str(source.folder)
+    else:
+        assert source.repository is not None
+        folder, commit = fetch(source.repository, source.revision, confirm=confirm_download)
+        # With the commit: a library must find the very weights again when the repository moves on.
+        place = f"{PREFIX}{source.repository}@{commit}"
+    checkpoint = read_checkpoint(folder)
+    made = HubVideoEncoder if checkpoint.family.kind == "clips" else HubEncoder
+    return made(checkpoint, place=place, threads=threads)
 
 
 class HubEncoder:
@@ -91,7 +103,9 @@ class HubEncoder:
                 f"{folder / 'config.json'}: cannot be used: {error}; fetch the model again"
             ) from error
         self._checkpoint = checkpoint
-        self._rules = read_rules(folder, picture_side=picture_side)
+        self._rules = read_rules(
+            folder, picture_side=picture_side, fixed=fixed_rules(family, picture_side)
+        )
         self._tokenizer = _load_tokenizer(checkpoint)
         limit = text_token_limit(family, self._config)
         self._text_tokens = min(limit, int(self._tokenizer.model_max_length))
@@ -123,10 +137,18 @@ class HubEncoder:
                 f"encode_frames needs (N, H, W, 3) uint8, got {frames.shape} {frames.dtype}"
             )
         vectors = np.empty((len(frames), self.spec.dimension), np.float32)
-        for start in range(0, len(frames), FRAMES_AT_ONCE):
-            end = start + FRAMES_AT_ONCE
-            fitted = self._rules.fit(frames[start:end])
-            vectors[start:end] = self._loaded().pictures(self._visual_inputs(fitted))
+        if len(frames):
+            towers = self._loaded()
+            size = min(2 * towers.batch, MOST_FRAMES_AT_ONCE)
+            parts = [slice(start, start + size) for start in range(0, len(frames), size)]
+            # The next frames are prepared while the tower sees these.
+            with ThreadPoolExecutor(1) as beside:
+                coming = beside.submit(self._prepared, frames[parts[0]])
+                for part, following in zip(parts, [*parts[1:], None], strict=True):
+                    inputs = coming.result()
+                    if following is not None:
+                        coming = beside.submit(self._prepared, frames[following])
+                    vectors[part] = towers.pictures(inputs)
         return FrameFeatures(vectors, np.empty((len(frames), 0, 0), np.float32))
 
     def encode_clips(
@@ -164,27 +186,23 @@ class HubEncoder:
             return np.empty((0, self.spec.dimension), np.float32)
         family = self._checkpoint.family
         cleaned = [clean_for(family, self._config, text) for text in texts]
-        whole = self._tokenizer(cleaned, truncation=False, verbose=False)["input_ids"]
-        long = [
-            text for text, ids in zip(texts, whole, strict=True) if len(ids) > self._text_tokens
-        ]
-        if long:
+        rows = token_rows(
+            self._tokenizer,
+            cleaned,
+            limit=self._text_tokens,
+            to_full_length=family.pads_to_full_length,
+        )
+        if rows.cut:
             logger.warning(
                 "%d of %d texts are longer than %d tokens and were cut; the first begins %r",
-                len(long),
+                len(rows.cut),
                 len(texts),
                 self._text_tokens,
-                long[0][:60],
+                texts[rows.cut[0]][:60],
             )
-        tokens = self._tokenizer(
-            cleaned,
-            padding="max_length" if family.pads_to_full_length else True,
-            truncation=True,
-            max_length=self._text_tokens,
-            return_tensors="np",
-        )
-        names = ["input_ids", *(["attention_mask"] if family.masks_padding else [])]
-        inputs = {name: np.asarray(tokens[name], np.int64) for name in names}
+        inputs = {"input_ids": rows.ids}
+        if family.masks_padding:
+            inputs["attention_mask"] = rows.mask
         return self._loaded().texts(inputs)
 
     def rerank(
@@ -207,6 +225,9 @@ class HubEncoder:
         if not self.reranks or len(clips) == 0:
             return scores
         return pooled_scores(self.encode_text([text])[0], clips, scores)
+
+    def _prepared(self, frames: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        return self._visual_inputs(self._rules.fit(frames))
 
     def _visual_inputs(self, fitted: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         if self._rules.resize == "patches":

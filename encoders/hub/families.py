@@ -13,6 +13,7 @@ from typing import Any, Literal
 from vidseek.storage.errors import UnsupportedModelError
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_SPACED_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " "))
 SIGLIP_VOCABULARY = 32_000
 """SigLIP 1 has so many words and was taught without punctuation; SigLIP 2 has eight times as
 many."""
@@ -28,8 +29,9 @@ class Family:
     title: str
     model_class: str
     """Class of transformers."""
-    kind: Literal["pictures", "patches"] = "pictures"
-    """What the visual tower takes: pictures of one size, or patches of pictures of any shape."""
+    kind: Literal["pictures", "patches", "clips"] = "pictures"
+    """What the visual tower takes: pictures of one size, patches of pictures of any shape, or the
+    pictures of a clip together."""
     pads_to_full_length: bool = False
     """True where the text tower was taught with padding that it looks at."""
     masks_padding: bool = True
@@ -60,6 +62,14 @@ _ALL = (
         "vision_text_dual_encoder",
         "VisionTextDualEncoder",
         "VisionTextDualEncoderModel",
+    ),
+    Family("xclip", "X-CLIP", "XCLIPModel", kind="clips"),
+    Family(
+        "videoprism",
+        "VideoPrism LvT",
+        "VideoPrismClipModel",
+        kind="clips",
+        pads_to_full_length=True,
     ),
 )
 FAMILIES = {family.name: family for family in _ALL}
@@ -119,6 +129,8 @@ def dimension_of(family: Family, config: Any) -> int:
     if family.name in ("siglip", "siglip2"):
         size = getattr(config.text_config, "projection_size", None)
         return int(size or config.text_config.hidden_size)
+    if family.name == "videoprism":
+        return int(config.vision_config.hidden_size)
     return int(config.projection_dim)
 
 
@@ -135,8 +147,19 @@ def text_token_limit(family: Family, config: Any) -> int:
     return positions
 
 
+def fixed_rules(family: Family, picture_side: int) -> dict[str, Any]:
+    """What a family's own processor sets about pictures, whatever the checkpoint's file says."""
+    if family.name != "videoprism":
+        return {}
+    size = {"height": picture_side, "width": picture_side}
+    return {"size": size, "do_normalize": False, "do_center_crop": False}
+
+
 def clean_for(family: Family, config: Any, text: str) -> str:
     """A sentence as the text tower was taught to read it."""
+    if family.name == "videoprism":
+        # So its makers' own code writes every sentence, with the full stop.
+        return " ".join(text.translate(_SPACED_PUNCTUATION).lower().split()) + "."
     if not family.name.startswith("siglip"):
         return text
     text = text.lower()

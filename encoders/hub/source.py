@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidseek.encoders.hub.catalogue import find_model
-from vidseek.storage.errors import ModelNotFoundError
+from vidseek.storage.errors import ModelNotFoundError, UnsupportedModelError
 
 PREFIX = "hf:"
+OPEN_CLIP_PREFIX = "open_clip:"
 _REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 
 
@@ -28,7 +29,7 @@ class ModelSource:
 def is_model_source(name: str) -> bool:
     """True if a name of an encoder is meant for this package, whether or not the model is there."""
     return (
-        name.startswith(PREFIX)
+        name.startswith((PREFIX, OPEN_CLIP_PREFIX))
         or find_model(name) is not None
         or "/" in name
         or "\\" in name
@@ -42,6 +43,7 @@ def parse_source(name: str) -> ModelSource:
 
     Raises:
         ModelNotFoundError: there is no such folder, or it is no name of a repository.
+        UnsupportedModelError: it is a model in the format of open_clip.
     """
     known = find_model(name)
     if known is not None:
@@ -54,6 +56,11 @@ def parse_source(name: str) -> ModelSource:
                 "hf:openai/clip-vit-base-patch16; `vidseek models` lists some"
             )
         return ModelSource(repository=found["repository"], revision=found["revision"])
+    if name.startswith(OPEN_CLIP_PREFIX):
+        raise UnsupportedModelError(
+            f"{name}: vidseek does not read the format of open_clip; many of its models are on the "
+            "hub in the format of transformers as well: give that repository as hf:ORG/NAME"
+        )
     folder = Path(name).expanduser().absolute()
     if not folder.is_dir():
         hint = f"; for a model of the hub write hf:{name}" if _REPOSITORY.fullmatch(name) else ""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.hub.checkpoint import Checkpoint
+from vidseek.encoders.hub.video_towers import video_tower
 from vidseek.storage.errors import EncoderError, UnsupportedModelError, WeightsError
 
 logger = logging.getLogger(__name__)
@@ -37,19 +38,32 @@ class Towers:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = _best_dtype(self.device)
         self._model = _load(checkpoint, self.dtype).to(self.device).eval()
+        self._video = video_tower(checkpoint.family, self._model)
         self._lock = threading.Lock()
         self.batch = _first_batch(self.device, image_size)
 
     def pictures(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """(N, D) float32, L2-normalised, from arrays of N rows that the visual tower takes."""
-        return self._in_batches(self._model.get_image_features, inputs)
+        tower = self._model.get_image_features if self._video is None else self._video.frames
+        return self._in_batches(tower, inputs)
+
+    def clips(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, D) float32, L2-normalised, from (N, T, 3, h, w): each row a clip of T pictures."""
+        assert self._video is not None
+        return self._in_batches(
+            self._video.clips, {"pixel_values": pixels}, pictures_each=pixels.shape[1]
+        )
 
     def texts(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """(N, D) float32, L2-normalised, from arrays of N rows that the text tower takes."""
         return self._in_batches(self._model.get_text_features, inputs)
 
     def _in_batches(
-        self, tower: Callable[..., Any], inputs: Mapping[str, NDArray[Any]]
+        self,
+        tower: Callable[..., Any],
+        inputs: Mapping[str, NDArray[Any]],
+        *,
+        pictures_each: int = 1,
     ) -> NDArray[np.float32]:
         import torch
 
@@ -58,7 +72,7 @@ class Towers:
         start = 0
         with self._lock, torch.inference_mode():
             while start < count:
-                end = start + self.batch
+                end = start + max(1, self.batch // pictures_each)
                 part = {name: self._tensor(values[start:end]) for name, values in inputs.items()}
                 try:
                     results.append(_normalised(tower(**part)))
@@ -79,8 +93,8 @@ class Towers:
 
         if self.batch == 1:
             raise EncoderError(
-                "a single picture does not fit into the memory of the device: close other programs "
-                "that use it, or take a smaller model (`vidseek models`)"
+                "a single picture (or clip) does not fit into the memory of the device: close "
+                "other programs that use it, or take a smaller model (`vidseek models`)"
             ) from error
         self.batch //= 2
         if torch.cuda.is_available():

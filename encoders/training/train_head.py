@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.base import Encoder
+from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.hub.xpool import FACTS, write_head
 from vidseek.encoders.training.captions import (
     CaptionProblem,
@@ -46,6 +46,7 @@ from vidseek.encoders.training.xpool import (
     measure_pooling,
     trained_weights,
 )
+from vidseek.storage.errors import TrainingError
 from vidseek.storage.types import FrameFeatures
 
 FRAMES_PER_CLIP = 12
@@ -80,9 +81,16 @@ def train_head(
 
     Raises:
         PathNotFoundError: there is no such file.
-        TrainingError: too little is left of the captions, or the folder is in use.
+        TrainingError: the model sees clips as a whole, too little is left of the captions, or the
+            folder is in use.
         EncoderError: the model cannot be used.
     """
+    if isinstance(encoder, VideoEncoder):
+        raise TrainingError(
+            f"{encoder.spec.revision} is a video model: it sees the frames of a clip together "
+            "already, and a head that weighs them would take that away. Train a head on a model of "
+            "pictures, such as clip-base (`vidseek models`)"
+        )
     started = time.monotonic()
     captions = read_captions(captions_file)
     check_enough(captions)

@@ -105,6 +105,16 @@ def test_models_of_other_kinds_are_refused(tmp_path, config, message):
         read_checkpoint(write_model(tmp_path / "model", config))
 
 
+def test_models_of_open_clip_are_refused_with_the_way_out(tmp_path):
+    folder = write_model(tmp_path / "model")
+    assert read_checkpoint(folder).family.name == "clip"
+    (folder / "config.json").rename(folder / "open_clip_config.json")
+    with pytest.raises(UnsupportedModelError, match=r"open_clip.*config\.json"):
+        read_checkpoint(folder)
+    with pytest.raises(UnsupportedModelError, match="hf:ORG/NAME"):
+        create_encoder("open_clip:ViT-B-32/laion2b_s34b_b79k")
+
+
 def test_pickles_are_refused(tmp_path):
     folder = write_model(tmp_path / "model")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

@@ -312,6 +312,15 @@ def test_nothing_better_writes_no_head(base, footage, settings, seed, tmp_path):
     assert not list((tmp_path / "head").glob("*.safetensors"))
 
 
+def test_a_video_model_needs_no_head(footage, tmp_path):
+    from vidseek.encoders.training.train_head import train_head
+
+    encoder = create_encoder(str(make_checkpoint("xclip", tmp_path / "xclip")))
+    with pytest.raises(TrainingError, match="video model"):
+        train_head(footage / "captions.jsonl", tmp_path / "head", encoder)
+    assert not (tmp_path / "head").exists()
+
+
 def test_a_folder_that_holds_a_head_is_not_written_over(footage, base, trained):
     before = (trained.folder / "xpool.json").read_bytes()
     with pytest.raises(TrainingError, match="already holds a model"):

@@ -1,0 +1,213 @@
+"""Frames a second through models of others, against a bare forward pass of the same model.
+
+python -m benchmarks.hub_throughput [--models clip-base-32 ...] [--frames 32] [--rounds 7]
+
+The models have the full size and random weights, which take as long as trained ones; of their text
+towers, which no frame passes through, only a layer is made. vidseek gets decoded uint8 frames, wide
+ones whose short side is the model's, as its decoder hands them over. The bare pass is transformers'
+own code on tensors that are prepared and converted beforehand, in the same precision, in the batch
+that is fastest for it. Both take turns, so that whatever else the machine does falls on both, and
+figures are medians: the ratio's is of the rounds' ratios. Decoding is not in them:
+``benchmarks.decoding`` measures that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.retrieval.tables import processor
+
+BAR = 0.9
+BARE_BATCHES = (8, 16, 32)
+SHAPE = 16 / 9
+_LITTLE_TEXT = {"vocab_size": 8, "num_hidden_layers": 1}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model whose sizes are public."""
+
+    title: str
+    kind: str
+    side: int
+    vision: dict[str, Any]
+    """What its visual configuration has besides the defaults of transformers."""
+
+
+ARCHITECTURES = {
+    "clip-base-32": Architecture("CLIP B/32", "clip", 224, {"patch_size": 32}),
+    "clip-base": Architecture("CLIP B/16", "clip", 224, {"patch_size": 16}),
+    "clip-large": Architecture(
+        "CLIP L/14",
+        "clip",
+        224,
+        {
+            "patch_size": 14,
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+        },
+    ),
+    "siglip2-base": Architecture("SigLIP 2 B/16", "siglip", 224, {"patch_size": 16}),
+    "siglip2-large": Architecture(
+        "SigLIP 2 so400m/14, 384 px",
+        "siglip",
+        384,
+        {
+            "patch_size": 14,
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_hidden_layers": 27,
+            "num_attention_heads": 16,
+        },
+    ),
+}
+DEFAULT = ("clip-base-32", "clip-base", "siglip2-base")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Frames a second of one model, both ways."""
+
+    title: str
+    precision: str
+    bare: float
+    ours: float
+    ratio: float
+
+
+def main() -> None:
+    """Print the table."""
+    import transformers
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=list(ARCHITECTURES), default=DEFAULT)
+    parser.add_argument("--frames", type=int, default=32, help="a round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=None, help="of torch; all cores by default")
+    options = parser.parse_args()
+    transformers.utils.logging.disable_progress_bar()
+    print(f"\nProcessor: {processor()}\n")
+    print("| model | precision | bare forward, frames/s | vidseek, frames/s | ratio |")
+    print("| --- | --- | --- | --- | --- |")
+    short = []
+    for name in options.models:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(
+                ARCHITECTURES[name],
+                Path(folder),
+                frames=options.frames,
+                rounds=options.rounds,
+                threads=options.threads,
+            )
+        if found.ratio < BAR:
+            short.append(found.title)
+        print(
+            f"| {found.title} | {found.precision} | {found.bare:.2f} | {found.ours:.2f} "
+            f"| {found.ratio:.2f} |",
+            flush=True,
+        )
+    print(
+        f"\nThe bar is a ratio of {BAR}: " + (f"missed by {', '.join(short)}" if short else "met")
+    )
+
+
+def measure(
+    architecture: Architecture, folder: Path, *, frames: int, rounds: int, threads: int | None
+) -> Speed:
+    """Make a model, and run it both ways in turns."""
+    import torch
+
+    from vidseek.encoders.hub.encoder import HubEncoder, create_hub_encoder
+
+    make_model(architecture, folder)
+    encoder = create_hub_encoder(str(folder), threads=threads)
+    assert isinstance(encoder, HubEncoder)
+    side = architecture.side
+    pictures = np.random.default_rng(0).integers(
+        0, 256, (frames, side, round(side * SHAPE), 3), np.uint8
+    )
+    encoder.encode_frames(pictures[:1])  # loads the weights
+    towers = encoder._loaded()
+    prepared = torch.from_numpy(encoder._prepared(pictures)["pixel_values"])
+    prepared = prepared.to(towers.device, towers.dtype)
+
+    def bare(batch: int) -> None:
+        with torch.inference_mode():
+            for part in prepared.split(batch):
+                # To the processor's memory, or a GPU would not be waited for.
+                towers._model.get_image_features(pixel_values=part).pooler_output.float().cpu()
+
+    bare(BARE_BATCHES[0])
+    theirs: dict[int, list[float]] = {batch: [] for batch in BARE_BATCHES}
+    ours = []
+    for _ in range(rounds):
+        ours.append(_seconds(lambda: encoder.encode_frames(pictures)))
+        for batch, times in theirs.items():
+            times.append(_seconds(lambda batch=batch: bare(batch)))  # type: ignore[misc]
+    fastest = min(theirs.values(), key=lambda times: float(np.median(times)))
+    return Speed(
+        architecture.title,
+        str(towers.dtype).removeprefix("torch."),
+        frames / float(np.median(fastest)),
+        frames / float(np.median(ours)),
+        float(np.median(np.array(fastest) / np.array(ours))),
+    )
+
+
+def make_model(architecture: Architecture, folder: Path) -> None:
+    """Write a checkpoint with random weights and a vocabulary of a few words."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models
+
+    torch.manual_seed(0)
+    vision = {**architecture.vision, "image_size": architecture.side}
+    if architecture.kind == "clip":
+        ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+        rules: dict[str, Any] = {
+            "image_processor_type": "CLIPImageProcessor",
+            "size": {"shortest_edge": architecture.side},
+            "crop_size": {"height": architecture.side, "width": architecture.side},
+        }
+        model: Any = transformers.CLIPModel(
+            transformers.CLIPConfig(text_config={**_LITTLE_TEXT, **ends}, vision_config=vision)
+        )
+    else:
+        rules = {
+            "image_processor_type": "SiglipImageProcessor",
+            "resample": 2,
+            "size": {"height": architecture.side, "width": architecture.side},
+        }
+        ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+        size = vision.get("hidden_size", 768)
+        text = {**_LITTLE_TEXT, **ends, "projection_size": size}
+        model = transformers.SiglipModel(
+            transformers.SiglipConfig(text_config=text, vision_config=vision)
+        )
+    model.eval().save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({"<s>": 0, "</s>": 1, "<unk>": 2}, unk_token="<unk>"))
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="<unk>", pad_token="</s>", model_max_length=64
+    ).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(rules))
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
