@@ -64,6 +64,8 @@ bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.vector_index
 	$(FULL)/bin/python -m benchmarks.cold_query
 	$(FULL)/bin/python -m benchmarks.hub_throughput
+	$(FULL)/bin/python -m benchmarks.model_add
+	$(FULL)/bin/python -m benchmarks.check_speed
 
 bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval
