@@ -111,7 +111,8 @@ def main() -> None:
         )
     print(
         f"\np99 {p99[1] / p99[0]:.2f} times as long (at most {BAR:g}). Killed when it knew "
-        f"{known_then} videos of {options.videos}; the second run ended with {complete}, which is searched now."
+        f"{known_then} videos of {options.videos}; the second run ended with {complete}, which are "
+        "searched with it now."
     )
 
 
