@@ -112,13 +112,22 @@ def _compare(
         held.video_id: FrameSequence(unpacked(held.vectors), held.seconds)
         for held in database.copy_frames(fingerprint, video_ids=others)
     }
+    lengths = {
+        video.id: video.duration_seconds
+        for video in database.videos_by_id({*sequences, *others}).values()
+    }
     found: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
     for asker, some in pairs.items():
         for other in sorted(some):
             for match in align(
                 sequences[asker], held_by_id[other], least_similarity=LEAST_SIMILARITY
             ):
-                score = match_score(match, is_of_part=False)
+                score = match_score(
+                    match,
+                    query_seconds=lengths[asker],
+                    library_seconds=lengths[other],
+                    is_of_part=False,
+                )
                 if score >= THRESHOLDS["normal"]:
                     # Whether it is mirrored is not looked for: pictures are not kept.
                     spans = (match.query, match.library)
