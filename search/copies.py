@@ -68,7 +68,7 @@ MOST_VIEW_FRAMES, MOST_VIEWS = 60, 6
 """...and so many of the parts that are most like something in the library."""
 LEAST_PART_VOTES = 0.05
 """A part that speaks less for a video is not looked at again: of 2,259 parts that were found to be
-copies on the calibration sources, six had less."""
+copies on the calibration sources, one had less."""
 MOST_CANDIDATES = 25
 """Videos that are aligned with a stretch of the upload, or with parts of its picture."""
 DISTINCT_WEIGHT, WHOLE_WEIGHT = 0.07, 0.1
