@@ -63,10 +63,11 @@ def model_folder(name: str) -> Path | None:
 
 def is_hub_model(name: str) -> bool:
     """True if a name means a model of others, whether or not it is there."""
+    from vidseek.encoders.hub.open_clip_config import CONFIG
     from vidseek.encoders.hub.source import is_model_source
 
     folder = Path(name).expanduser()
-    theirs = any((folder / one).is_file() for one in ("config.json", "open_clip_config.json"))
+    theirs = any((folder / one).is_file() for one in ("config.json", CONFIG))
     ours = folder.is_dir() and not theirs
     return name not in _FACTORIES and is_model_source(name) and not ours
 
@@ -94,11 +95,11 @@ def find_specs(name: str, specs: Sequence[EncoderSpec]) -> list[EncoderSpec]:
     if exact:
         return exact
     from vidseek.encoders.hub.catalogue import find_model
-    from vidseek.encoders.hub.source import PREFIX
+    from vidseek.encoders.hub.source import OPEN_CLIP_PREFIX, PREFIX
 
     known = find_model(name)
     wanted = name if known is None else f"{PREFIX}{known.repository}"
-    if wanted.startswith(PREFIX):
+    if wanted.startswith((PREFIX, OPEN_CLIP_PREFIX)):
         repository, _, revision = wanted.partition("@")
         return [
             spec
@@ -120,8 +121,8 @@ def create_encoder(
 
     Args:
         name: one of ``encoder_names()``; the folder of a fine-tuned model, or of a head for a model
-            of others; or such a model: ``hf:ORG/NAME``, a folder, a short name of
-            ``vidseek models``.
+            of others; or such a model: ``hf:ORG/NAME``, ``open_clip:ARCHITECTURE/PRETRAINED``, a
+            folder, a short name of ``vidseek models``.
         threads: processor threads it may use; all cores if None.
         confirm_download: asked with a repository and a size in bytes before a model is downloaded;
             without it nothing is.
@@ -151,7 +152,7 @@ def create_encoder(
         known = ", ".join(encoder_names())
         raise UnknownEncoderError(
             f"no encoder is called {name!r}; there is: {known}. `vidseek models` lists models to "
-            "download; hf:ORG/NAME or a folder names any other"
+            "download; hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a folder names any other"
         )
     from vidseek.encoders.builtin import BuiltinEncoder
 

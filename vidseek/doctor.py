@@ -40,8 +40,9 @@ PACKAGES = (
     "faiss-gpu",
     "torch",
     "transformers",
+    "open_clip_torch",
 )
-"""What is reported by version; the last five are optional."""
+"""What is reported by version; the last six are optional."""
 CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Instructions that make encoding several times faster where they are, as Linux names them."""
 
@@ -129,7 +130,7 @@ def examine(library: LibraryHealth | None = None) -> DoctorReport:
                 f"pip install {package}  (or reinstall vidseek, which needs it)",
             )
             for package, version in packages.items()
-            if version is None and package not in PACKAGES[-4:]
+            if version is None and package not in PACKAGES[-5:]
         ),
         *(
             Finding(

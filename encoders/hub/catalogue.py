@@ -21,7 +21,7 @@ class CatalogueModel:
     repository: str
     """``ORG/NAME`` on the hub."""
     family: str
-    """One of ``families.FAMILIES``."""
+    """One of ``families.FAMILIES``, or open_clip."""
     download_bytes: int
     """About how much is downloaded."""
     dimension: int
@@ -40,7 +40,7 @@ CATALOGUE = (
         600_000_000,
         512,
         "MIT",
-        "English, on a processor; the smallest here",
+        "English, on a processor",
     ),
     CatalogueModel(
         "clip-large",
@@ -86,6 +86,25 @@ CATALOGUE = (
         768,
         "see its page",
         "English; sees the frames of a clip together; wants a GPU",
+    ),
+    # The sizes of these two follow from their 54 and 400 million numbers, at four bytes each.
+    CatalogueModel(
+        "mobileclip2-small",
+        "timm/MobileCLIP2-S0-OpenCLIP",
+        "open_clip",
+        220_000_000,
+        512,
+        "Apple's, for research only: see its page",
+        "English, on a processor; the smallest here; wants open_clip",
+    ),
+    CatalogueModel(
+        "pe-core-base",
+        "timm/PE-Core-B-16",
+        "open_clip",
+        1_600_000_000,
+        1024,
+        "Apache-2.0",
+        "English; a small visual tower with a large text tower; wants open_clip",
     ),
 )
 

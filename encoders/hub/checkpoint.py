@@ -6,16 +6,22 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidseek.encoders.hub.families import Family, family_of
+from vidseek.encoders.hub.families import OPEN_CLIP, Family, family_of
+from vidseek.encoders.hub.open_clip_config import (
+    CONFIG,
+    checked_config,
+    is_open_clip,
+    weights_name,
+)
 from vidseek.storage.errors import UnsupportedModelError, WeightsError
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-OPEN_CLIP_CONFIG = "open_clip_config.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _BLOCK_BYTES = 1 << 22
 
@@ -28,27 +34,48 @@ class Checkpoint:
     family: Family
     weights: tuple[Path, ...]
     """Its safetensors files, sorted by name."""
+    open_clip: Mapping[str, Any] | None = None
+    """Its configuration, where it is in the format of open_clip."""
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
+def read_checkpoint(folder: Path, *, open_clip: bool = False) -> Checkpoint:
     """Look at a checkpoint.
+
+    Args:
+        folder: where its files lie.
+        open_clip: read it in the format of open_clip also where it is there in both.
 
     Raises:
         WeightsError: files are missing or cut short.
-        UnsupportedModelError: it is no dual encoder, its weights are pickles, or it is in the
-            format of open_clip.
+        UnsupportedModelError: it is no dual encoder, or its weights are pickles.
     """
-    if (folder / OPEN_CLIP_CONFIG).is_file() and not (folder / "config.json").is_file():
-        raise UnsupportedModelError(
-            f"{folder}: is a model in the format of open_clip, which vidseek does not read; take "
-            "it in the format of transformers, with config.json"
-        )
+    names = [path.name for path in folder.iterdir()]
+    if open_clip or is_open_clip(names):
+        return _read_open_clip(folder, names)
     config = _read_json(folder / "config.json", folder)
     family = family_of(config, where=str(folder))
     weights = _weights(folder)
     for path in weights:
         _check_length(path)
     return Checkpoint(folder, family, weights)
+
+
+def _read_open_clip(folder: Path, names: list[str]) -> Checkpoint:
+    path = folder / CONFIG
+    config = checked_config(_read_json(path, folder), path)
+    name = weights_name(names)
+    if name is None:
+        _refuse_pickles(
+            folder,
+            "Take a revision with open_clip_model.safetensors, or write its tensors there once "
+            "with safetensors.torch.save_file",
+        )
+        raise WeightsError(
+            f"{folder}: has no open_clip_model.safetensors: the download is not complete, or this "
+            "is another folder; fetch the model again"
+        )
+    _check_length(folder / name)
+    return Checkpoint(folder, OPEN_CLIP, (folder / name,), config)
 
 
 def _read_json(path: Path, folder: Path) -> dict[str, Any]:
@@ -79,17 +106,24 @@ def _weights(folder: Path) -> tuple[Path, ...]:
                 f"({', '.join(missing[:3])}): the download is not complete; fetch the model again"
             )
         return tuple(folder / name for name in names)
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
-    if pickles:
-        raise UnsupportedModelError(
-            f"{folder}: its weights are only in {pickles[0]}, a format that can run any program "
-            "when it is read, and vidseek does not read it. Take a revision with model.safetensors "
-            "(often hf:ORG/NAME@refs/pr/N), or convert it once with transformers' save_pretrained"
-        )
+    _refuse_pickles(
+        folder,
+        "Take a revision with model.safetensors (often hf:ORG/NAME@refs/pr/N), or convert it once "
+        "with transformers' save_pretrained",
+    )
     raise WeightsError(
         f"{folder}: has no {WEIGHTS}: the download is not complete, or this is another folder; "
         "fetch the model again"
     )
+
+
+def _refuse_pickles(folder: Path, step: str) -> None:
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise UnsupportedModelError(
+            f"{folder}: its weights are only in {pickles[0]}, a format that can run any program "
+            f"when it is read, and vidseek does not read it. {step}"
+        )
 
 
 def _check_length(path: Path) -> None:

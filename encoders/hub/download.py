@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, read_checkpoint
+from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, read_checkpoint
+from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
+from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 from vidseek.storage.errors import (
     DownloadRefusedError,
     GatedModelError,
@@ -26,8 +28,10 @@ ConfirmDownload: TypeAlias = Callable[[str, int], bool]
 """Asked with the repository and the bytes to come; nothing is downloaded unless it says True."""
 
 INSTALL_HUB = 'pip install "vidseek[hub]"'
-_FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
-"""Configuration, vocabulary and weights; no pickle, no program, no weights for other software."""
+INSTALL_OPEN_CLIP = 'pip install "vidseek[open-clip]"'
+_FILES = ("*.json", "*.txt", "*.model")
+"""Configuration and vocabulary. With the weights that is all: no pickle, no program, no weights for
+other software."""
 
 _WORDS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 _RULES = (
@@ -54,8 +58,30 @@ def require_hub() -> None:
         )
 
 
+def require_open_clip(model: str) -> None:
+    """Check that the extra is there that computes models in the format of open_clip.
+
+    Args:
+        model: for the message.
+
+    Raises:
+        MissingExtraError: open_clip is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("open_clip") is None:
+        raise MissingExtraError(
+            f"{model} is in the format of open_clip, and that package is not installed: run "
+            f"{INSTALL_OPEN_CLIP}"
+        )
+
+
 def fetch(
-    repository: str, revision: str | None, *, confirm: ConfirmDownload | None
+    repository: str,
+    revision: str | None,
+    *,
+    confirm: ConfirmDownload | None,
+    open_clip: bool = False,
 ) -> tuple[Path, str]:
     """The folder of a model, downloaded if it is not in the cache.
 
@@ -63,27 +89,32 @@ def fetch(
         repository: ``ORG/NAME``.
         revision: branch, tag or commit; None for the default.
         confirm: asked before anything is downloaded; None refuses.
+        open_clip: take it in the format of open_clip also where it is there in both.
 
     Returns:
         Folder and commit.
 
     Raises:
         ModelDownloadError: it is not here and cannot be fetched; the subclass says why.
+        MissingExtraError: it is in the format of open_clip, which is not installed.
         UnsupportedModelError: its weights are pickles.
     """
     from huggingface_hub import snapshot_download
 
-    cached = _cached(repository, revision)
+    cached = _cached(repository, revision, open_clip)
     if cached is not None:
         return cached, cached.name
     siblings, commit = _listing(repository, revision)
-    wanted = _wanted(repository, [name for name, _ in siblings])
+    names = [name for name, _ in siblings]
+    wanted = _wanted(repository, names, open_clip)
+    if open_clip or is_open_clip(names):
+        require_open_clip(repository)
     size_bytes = sum(size for name, size in siblings if name in wanted)
     if confirm is None or not confirm(repository, size_bytes):
         raise DownloadRefusedError(
             f"{repository} is not on this machine and was not downloaded "
-            f"({size_bytes / 1e6:,.0f} MB): allow it (`vidseek index --model hf:{repository} "
-            "--yes`, `confirm_download` in Python), or give a folder that has it"
+            f"({size_bytes / 1e6:,.0f} MB): allow it (the same command with `--yes`, "
+            "`confirm_download` in Python), or give a folder that has it"
         )
     try:
         folder = Path(snapshot_download(repository, revision=commit, allow_patterns=wanted))
@@ -94,7 +125,7 @@ def fetch(
     return folder, commit
 
 
-def _cached(repository: str, revision: str | None) -> Path | None:
+def _cached(repository: str, revision: str | None, open_clip: bool) -> Path | None:
     """The folder of a model that is in the cache and whole."""
     from huggingface_hub import snapshot_download
 
@@ -106,14 +137,24 @@ def _cached(repository: str, revision: str | None) -> Path | None:
                 repository, revision=revision, local_files_only=True, allow_patterns=["config.json"]
             )
         )
-        read_checkpoint(folder)
+        checkpoint = read_checkpoint(folder, open_clip=open_clip)
     except UnsupportedModelError:
         raise
     except (WeightsError, OSError, ValueError):
         # Not there, or the download was cut off: it goes on from where it was.
         return None
-    whole = all(any((folder / name).is_file() for name in names) for names in (_WORDS, _RULES))
+    small = _small_files(checkpoint)
+    whole = all(any((folder / name).is_file() for name in names) for names in small)
     return folder if whole else None
+
+
+def _small_files(checkpoint: Checkpoint) -> tuple[tuple[str, ...], ...]:
+    """Of each of these, a model needs one."""
+    if checkpoint.open_clip is None:
+        return _WORDS, _RULES
+    # Most models of open_clip share a vocabulary that is part of the package.
+    own_words = checkpoint.open_clip["model_cfg"]["text_cfg"].get("hf_tokenizer_name")
+    return (_WORDS,) if own_words else ()
 
 
 def _note_revision(folder: Path, revision: str, commit: str) -> None:
@@ -135,11 +176,11 @@ def _listing(repository: str, revision: str | None) -> tuple[list[tuple[str, int
     return files, str(info.sha)
 
 
-def _wanted(repository: str, names: Sequence[str]) -> list[str]:
+def _wanted(repository: str, names: Sequence[str], open_clip: bool = False) -> list[str]:
     """The files that are needed, among all of a repository."""
-    from fnmatch import fnmatch
-
     top = [name for name in names if "/" not in name]
+    if open_clip or is_open_clip(top):
+        return _wanted_of_open_clip(repository, top)
     if "config.json" not in top:
         raise UnsupportedModelError(
             f"{repository} has no config.json, so it is not in the format of transformers; "
@@ -152,9 +193,26 @@ def _wanted(repository: str, names: Sequence[str]) -> list[str]:
             f"(often hf:{repository}@refs/pr/N), or another model: `vidseek models`"
         )
     # Some repositories have the weights a second time, in parts or in another precision.
-    weights = WEIGHTS if WEIGHTS in top else "model-*.safetensors"
-    patterns = [*(pattern for pattern in _FILES if "safetensors" not in pattern), weights]
-    return [name for name in top if any(fnmatch(name, pattern) for pattern in patterns)]
+    return _fitting(top, WEIGHTS if WEIGHTS in top else "model-*.safetensors")
+
+
+def _wanted_of_open_clip(repository: str, top: Sequence[str]) -> list[str]:
+    weights = weights_name(top)
+    missing = OPEN_CLIP_CONFIG if OPEN_CLIP_CONFIG not in top else "open_clip_model.safetensors"
+    if missing == OPEN_CLIP_CONFIG or weights is None:
+        raise UnsupportedModelError(
+            f"{repository} has no {missing}: vidseek reads models of open_clip from these two "
+            "files, and no weights in a format that can run any program when it is read. Take a "
+            f"revision that has both, another model, or hf:{repository} if it is in the format of "
+            "transformers as well"
+        )
+    return _fitting(top, weights)
+
+
+def _fitting(names: Sequence[str], weights: str) -> list[str]:
+    from fnmatch import fnmatch
+
+    return [name for name in names if any(fnmatch(name, each) for each in (*_FILES, weights))]
 
 
 def _translated(

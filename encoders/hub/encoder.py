@@ -1,4 +1,4 @@
-"""An encoder made of a dual encoder in the format of Hugging Face.
+"""An encoder made of a dual encoder in the format of Hugging Face or of open_clip.
 
     encoder = create_hub_encoder("hf:openai/clip-vit-base-patch16", confirm_download=ask)
     encoder = create_hub_encoder("/models/clip-vit-base-patch16")     # needs no network
@@ -12,13 +12,19 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, weights_hash
-from vidseek.encoders.hub.download import ConfirmDownload, fetch, require_hub
+from vidseek.encoders.hub.download import (
+    ConfirmDownload,
+    fetch,
+    require_hub,
+    require_open_clip,
+)
 from vidseek.encoders.hub.families import (
     clean_for,
     dimension_of,
@@ -27,8 +33,8 @@ from vidseek.encoders.hub.families import (
 )
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.preprocessing import read_rules
-from vidseek.encoders.hub.sentences import token_rows
-from vidseek.encoders.hub.source import PREFIX, parse_source
+from vidseek.encoders.hub.sentences import TokenRows, token_rows
+from vidseek.encoders.hub.source import OPEN_CLIP_PREFIX, PREFIX, ModelSource, parse_source
 from vidseek.encoders.hub.towers import Towers
 from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
@@ -44,7 +50,8 @@ MOST_FRAMES_AT_ONCE = 64
 def create_hub_encoder(
     name: str, *, threads: int | None = None, confirm_download: ConfirmDownload | None = None
 ) -> HubEncoder:
-    """Make an encoder of a folder, ``hf:ORG/NAME[@REVISION]`` or a short name of the catalogue.
+    """Make an encoder of a folder, ``hf:ORG/NAME[@REVISION]``, a short name of the catalogue, or
+    ``open_clip:ARCHITECTURE/PRETRAINED``.
 
     Args:
         name: which model.
@@ -52,25 +59,47 @@ def create_hub_encoder(
         confirm_download: asked with repository and size before a download; None refuses it.
 
     Raises:
-        MissingExtraError: torch or transformers is not installed.
+        MissingExtraError: torch, transformers or open_clip is needed and not installed.
         ModelDownloadError: the model is not here and cannot be fetched.
         UnsupportedModelError: it is no dual encoder that vidseek knows.
         WeightsError: files of it are missing or damaged.
     """
+    source = parse_source(name)
+    if source.open_clip is not None:
+        require_open_clip(name)
+    require_hub()
+    checkpoint, place = _found(source, confirm_download)
+    if checkpoint.open_clip is not None:
+        require_open_clip(place)
+        from vidseek.encoders.hub.open_clip_encoder import OpenClipEncoder
+
+        return OpenClipEncoder(checkpoint, place=place, threads=threads)
     from vidseek.encoders.hub.video_encoder import HubVideoEncoder
 
-    source = parse_source(name)
-    require_hub()
-    if source.folder is not None:
-        folder, place = source.folder, str(source.folder)
-    else:
-        assert source.repository is not None
-        folder, commit = fetch(source.repository, source.revision, confirm=confirm_download)
-        # With the commit: a library must find the very weights again when the repository moves on.
-        place = f"{PREFIX}{source.repository}@{commit}"
-    checkpoint = read_checkpoint(folder)
     made = HubVideoEncoder if checkpoint.family.kind == "clips" else HubEncoder
     return made(checkpoint, place=place, threads=threads)
+
+
+def _found(source: ModelSource, confirm: ConfirmDownload | None) -> tuple[Checkpoint, str]:
+    """The files of a model, fetched if they are not here, and what finds the very same again."""
+    if source.folder is not None:
+        return read_checkpoint(source.folder), str(source.folder)
+    if source.open_clip is not None:
+        from vidseek.encoders.hub.open_clip_model import find_pretrained
+
+        known = find_pretrained(source.open_clip)
+        folder, commit = fetch(known.repository, source.revision, confirm=confirm, open_clip=True)
+        checkpoint = read_checkpoint(folder, open_clip=True)
+        # Older repositories leave out how pictures are resized, which open_clip knows.
+        config = {**(checkpoint.open_clip or {})}
+        config["preprocess_cfg"] = {**(config.get("preprocess_cfg") or {}), **known.preprocess}
+        return replace(checkpoint, open_clip=config), (
+            f"{OPEN_CLIP_PREFIX}{source.open_clip}@{commit}"
+        )
+    assert source.repository is not None
+    folder, commit = fetch(source.repository, source.revision, confirm=confirm)
+    # With the commit: a library must find the very weights again when the repository moves on.
+    return read_checkpoint(folder), f"{PREFIX}{source.repository}@{commit}"
 
 
 class HubEncoder:
@@ -88,32 +117,13 @@ class HubEncoder:
             place: what ``create_encoder`` makes the same encoder from.
             threads: processor threads for torch.
         """
-        from transformers import AutoConfig
-
-        folder = checkpoint.folder
-        try:
-            self._config: Any = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-            family = checkpoint.family
-            dimension = dimension_of(family, self._config)
-            picture_side = _side(self._config.vision_config)
-        except Exception as error:  # whatever transformers makes of a damaged configuration
-            raise WeightsError(
-                f"{folder / 'config.json'}: cannot be used: {error}; fetch the model again"
-            ) from error
         self._checkpoint = checkpoint
-        self._rules = read_rules(
-            folder, picture_side=picture_side, fixed=fixed_rules(family, picture_side)
-        )
-        self._tokenizer = _load_tokenizer(checkpoint)
-        limit = text_token_limit(family, self._config)
-        self._text_tokens = min(limit, int(self._tokenizer.model_max_length))
         self._threads = threads
         self._towers: Towers | None = None
         self._lock = threading.Lock()
+        dimension = self._read()
         self.spec = EncoderSpec(
-            name=f"{NAME_PREFIX}{family.name}",
+            name=f"{NAME_PREFIX}{checkpoint.family.name}",
             revision=place,
             dimension=dimension,
             image_size=self._rules.image_size,
@@ -122,6 +132,29 @@ class HubEncoder:
             vision_hash=weights_hash(checkpoint),
             preprocessing=self._rules.description,
         )
+
+    def _read(self) -> int:
+        """Read configuration, rules and vocabulary; gives the length of the vectors."""
+        from transformers import AutoConfig
+
+        folder, family = self._checkpoint.folder, self._checkpoint.family
+        try:
+            self._config: Any = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            dimension = dimension_of(family, self._config)
+            picture_side = _side(self._config.vision_config)
+        except Exception as error:  # whatever transformers makes of a damaged configuration
+            raise WeightsError(
+                f"{folder / 'config.json'}: cannot be used: {error}; fetch the model again"
+            ) from error
+        self._rules = read_rules(
+            folder, picture_side=picture_side, fixed=fixed_rules(family, picture_side)
+        )
+        self._tokenizer = _load_tokenizer(self._checkpoint)
+        limit = text_token_limit(family, self._config)
+        self._text_tokens = min(limit, int(self._tokenizer.model_max_length))
+        return dimension
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames one by one.
@@ -184,14 +217,7 @@ class HubEncoder:
         """
         if len(texts) == 0:
             return np.empty((0, self.spec.dimension), np.float32)
-        family = self._checkpoint.family
-        cleaned = [clean_for(family, self._config, text) for text in texts]
-        rows = token_rows(
-            self._tokenizer,
-            cleaned,
-            limit=self._text_tokens,
-            to_full_length=family.pads_to_full_length,
-        )
+        rows = self._token_rows(texts)
         if rows.cut:
             logger.warning(
                 "%d of %d texts are longer than %d tokens and were cut; the first begins %r",
@@ -201,7 +227,7 @@ class HubEncoder:
                 texts[rows.cut[0]][:60],
             )
         inputs = {"input_ids": rows.ids}
-        if family.masks_padding:
+        if self._checkpoint.family.masks_padding:
             inputs["attention_mask"] = rows.mask
         return self._loaded().texts(inputs)
 
@@ -225,6 +251,15 @@ class HubEncoder:
         if not self.reranks or len(clips) == 0:
             return scores
         return pooled_scores(self.encode_text([text])[0], clips, scores)
+
+    def _token_rows(self, texts: Sequence[str]) -> TokenRows:
+        family = self._checkpoint.family
+        return token_rows(
+            self._tokenizer,
+            [clean_for(family, self._config, text) for text in texts],
+            limit=self._text_tokens,
+            to_full_length=family.pads_to_full_length,
+        )
 
     def _prepared(self, frames: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         return self._visual_inputs(self._rules.fit(frames))

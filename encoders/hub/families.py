@@ -1,6 +1,7 @@
 """The kinds of dual encoder that are supported, and what is particular to each.
 
-All are plain classes of transformers; none runs code that comes with a checkpoint.
+All are plain classes of transformers, or models of open_clip; none runs code that comes with a
+checkpoint.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Family:
     """``model_type`` in config.json, with ``-`` as ``_``."""
     title: str
     model_class: str
-    """Class of transformers."""
+    """Class of transformers; none of open_clip."""
     kind: Literal["pictures", "patches", "clips"] = "pictures"
     """What the visual tower takes: pictures of one size, patches of pictures of any shape, or the
     pictures of a clip together."""
@@ -73,6 +74,8 @@ _ALL = (
     ),
 )
 FAMILIES = {family.name: family for family in _ALL}
+OPEN_CLIP = Family("open_clip", "open_clip", "", masks_padding=False)
+"""Whatever the package open_clip computes: told by its configuration, not by a ``model_type``."""
 
 
 def family_of(config: Mapping[str, Any], *, where: str) -> Family:

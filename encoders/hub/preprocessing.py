@@ -27,8 +27,8 @@ _FILES = (
     ("video_preprocessor_config.json", None),
     ("processor_config.json", "video_processor"),
 )
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _HALF = (0.5, 0.5, 0.5)
 
 
@@ -47,9 +47,10 @@ class Patches(NamedTuple):
 class PictureRules:
     """What is done to a frame before the visual tower sees it."""
 
-    resize: Literal["short side", "exactly", "patches", "never"]
+    resize: Literal["short side", "long side", "exactly", "patches", "never"]
     height: int
-    """Of the resized picture; the short side where only that is given."""
+    """Of the resized picture; the short side where only that is given; a box where the long side
+    is to fit."""
     width: int
     crop: tuple[int, int] | None
     """Height and width of the part in the middle that is kept."""
@@ -60,6 +61,9 @@ class PictureRules:
     std: tuple[float, float, float]
     patch_size: int = 0
     most_patches: int = 0
+    middle: Literal["down", "rounded"] = "down"
+    """What is done where it lies between two pixels: transformers takes the one before, torchvision
+    rounds."""
 
     @property
     def image_size(self) -> int:
@@ -71,7 +75,7 @@ class PictureRules:
     @property
     def description(self) -> str:
         """All of it in words: part of the fingerprint of stored vectors."""
-        return ", ".join(
+        words = ", ".join(
             [
                 f"resize {self.resize} {self.height}x{self.width} filter {self.resample}",
                 f"crop {self.crop}",
@@ -79,6 +83,7 @@ class PictureRules:
                 f"patches {self.patch_size} of {self.most_patches}",
             ]
         )
+        return words if self.middle == "down" else f"{words}, middle {self.middle}"
 
     def fit(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize and crop.
@@ -99,7 +104,7 @@ class PictureRules:
                     Image.fromarray(frame).resize((width, height), self.resample)
                 )
             frames = resized
-        return frames if self.crop is None else _crop(frames, *self.crop)
+        return frames if self.crop is None else _crop(frames, *self.crop, self.middle)
 
     def pixels(self, fitted: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 3, h, w) float32 from what ``fit`` returns."""
@@ -130,6 +135,9 @@ class PictureRules:
             return self.height, self.width
         if self.resize == "patches":
             return _size_in_patches(height, width, self.patch_size, self.most_patches)
+        if self.resize == "long side":
+            ratio = max(height / self.height, width / self.width)
+            return round(height / ratio), round(width / ratio)
         short, long = self.height, int(self.height * max(height, width) / min(height, width))
         return (long, short) if width <= height else (short, long)
 
@@ -181,7 +189,7 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
     # The processor that VideoPrism's pictures go through is another model's.
     is_bicubic = is_clip or kind.startswith(("SiglipImage", "LlavaOnevision"))
     normal = bool(document.get("do_normalize", True))
-    default_mean, default_std = (_CLIP_MEAN, _CLIP_STD) if is_clip else (_HALF, _HALF)
+    default_mean, default_std = (CLIP_MEAN, CLIP_STD) if is_clip else (_HALF, _HALF)
     scale = float(document.get("rescale_factor") or 1 / 255)
     common: dict[str, Any] = {
         "resample": int(document.get("resample", 3 if is_bicubic else 2)),
@@ -235,14 +243,17 @@ def _three(values: Any) -> tuple[float, float, float]:
     return first, second, third
 
 
-def _crop(frames: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def _crop(
+    frames: NDArray[np.uint8], height: int, width: int, middle: Literal["down", "rounded"]
+) -> NDArray[np.uint8]:
     """The middle of frames; what is smaller is set on black."""
     missing = [max(0, height - frames.shape[1]), max(0, width - frames.shape[2])]
     if any(missing):
-        before = [(each + 1) // 2 for each in missing]
+        before = [(each + (middle == "down")) // 2 for each in missing]
         sides = [(first, each - first) for first, each in zip(before, missing, strict=True)]
         frames = np.pad(frames, [(0, 0), *sides, (0, 0)])
-    top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2
+    spare = frames.shape[1] - height, frames.shape[2] - width
+    top, left = (each // 2 if middle == "down" else round(each / 2) for each in spare)
     return frames[:, top : top + height, left : left + width]
 
 

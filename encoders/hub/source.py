@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidseek.encoders.hub.catalogue import find_model
-from vidseek.storage.errors import ModelNotFoundError, UnsupportedModelError
+from vidseek.encoders.hub.open_clip_config import CONFIG
+from vidseek.storage.errors import ModelNotFoundError
 
 PREFIX = "hf:"
 OPEN_CLIP_PREFIX = "open_clip:"
@@ -16,12 +17,14 @@ _REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model comes from: exactly one of ``folder`` and ``repository`` is given."""
+    """Where a model comes from: one of ``folder``, ``repository`` and ``open_clip`` is given."""
 
     folder: Path | None = None
     """Absolute."""
     repository: str | None = None
     """``ORG/NAME``."""
+    open_clip: str | None = None
+    """``ARCHITECTURE/PRETRAINED``, which open_clip knows the repository of."""
     revision: str | None = None
     """Branch, tag or commit; None for the newest."""
 
@@ -34,16 +37,16 @@ def is_model_source(name: str) -> bool:
         or "/" in name
         or "\\" in name
         or name.startswith((".", "~"))
-        or (Path(name) / "config.json").is_file()
+        or any((Path(name) / one).is_file() for one in ("config.json", CONFIG))
     )
 
 
 def parse_source(name: str) -> ModelSource:
-    """The model that is meant by ``hf:ORG/NAME``, ``hf:ORG/NAME@REVISION``, a folder or a name.
+    """The model that is meant by ``hf:ORG/NAME[@REVISION]``, a folder, a short name, or
+    ``open_clip:ARCHITECTURE/PRETRAINED[@REVISION]``.
 
     Raises:
         ModelNotFoundError: there is no such folder, or it is no name of a repository.
-        UnsupportedModelError: it is a model in the format of open_clip.
     """
     known = find_model(name)
     if known is not None:
@@ -57,10 +60,13 @@ def parse_source(name: str) -> ModelSource:
             )
         return ModelSource(repository=found["repository"], revision=found["revision"])
     if name.startswith(OPEN_CLIP_PREFIX):
-        raise UnsupportedModelError(
-            f"{name}: vidseek does not read the format of open_clip; many of its models are on the "
-            "hub in the format of transformers as well: give that repository as hf:ORG/NAME"
-        )
+        found = _REPOSITORY.fullmatch(name.removeprefix(OPEN_CLIP_PREFIX))
+        if found is None:
+            raise ModelNotFoundError(
+                f"{name!r} is no name of a model: write open_clip:ARCHITECTURE/PRETRAINED, like "
+                "open_clip:ViT-B-32/laion2b_s34b_b79k; open_clip.list_pretrained() has all"
+            )
+        return ModelSource(open_clip=found["repository"], revision=found["revision"])
     folder = Path(name).expanduser().absolute()
     if not folder.is_dir():
         hint = f"; for a model of the hub write hf:{name}" if _REPOSITORY.fullmatch(name) else ""

@@ -37,7 +37,7 @@ class Towers:
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = _best_dtype(self.device)
-        self._model = _load(checkpoint, self.dtype).to(self.device).eval()
+        self._model = _load_any(checkpoint, self.dtype).to(self.device).eval()
         self._video = video_tower(checkpoint.family, self._model)
         self._lock = threading.Lock()
         self.batch = _first_batch(self.device, image_size)
@@ -100,6 +100,14 @@ class Towers:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         logger.warning("out of memory: going on with %d at once", self.batch)
+
+
+def _load_any(checkpoint: Checkpoint, dtype: Any) -> Any:
+    if checkpoint.open_clip is None:
+        return _load(checkpoint, dtype)
+    from vidseek.encoders.hub.open_clip_model import load_model
+
+    return load_model(checkpoint, dtype)
 
 
 def _load(checkpoint: Checkpoint, dtype: Any) -> Any:

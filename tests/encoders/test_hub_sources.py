@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import sys
 import types
@@ -14,7 +15,7 @@ import pytest
 from vidseek.encoders.hub import download
 from vidseek.encoders.hub.catalogue import CATALOGUE, find_model
 from vidseek.encoders.hub.checkpoint import read_checkpoint, weights_hash
-from vidseek.encoders.hub.families import FAMILIES
+from vidseek.encoders.hub.families import FAMILIES, OPEN_CLIP
 from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.source import is_model_source, parse_source
 from vidseek.encoders.registry import create_encoder
@@ -46,7 +47,7 @@ def write_model(folder: Path, config: dict[str, object] | None = None) -> Path:
 def test_names_of_the_catalogue_are_unique_and_of_known_families():
     assert len({model.name for model in CATALOGUE}) == len(CATALOGUE)
     for model in CATALOGUE:
-        assert model.family in FAMILIES
+        assert model.family in {*FAMILIES, OPEN_CLIP.name}
         assert parse_source(model.name).repository == model.repository
     assert find_model("no such") is None
 
@@ -105,14 +106,31 @@ def test_models_of_other_kinds_are_refused(tmp_path, config, message):
         read_checkpoint(write_model(tmp_path / "model", config))
 
 
-def test_models_of_open_clip_are_refused_with_the_way_out(tmp_path):
+def test_models_of_open_clip_are_told_from_those_of_transformers(tmp_path):
     folder = write_model(tmp_path / "model")
+    described = {"model_cfg": {"embed_dim": 4, "vision_cfg": {}, "text_cfg": {}}}
+    (folder / "open_clip_config.json").write_text(json.dumps(described))
+    (folder / "preprocessor_config.json").write_text("{}")
     assert read_checkpoint(folder).family.name == "clip"
-    (folder / "config.json").rename(folder / "open_clip_config.json")
-    with pytest.raises(UnsupportedModelError, match=r"open_clip.*config\.json"):
-        read_checkpoint(folder)
-    with pytest.raises(UnsupportedModelError, match="hf:ORG/NAME"):
-        create_encoder("open_clip:ViT-B-32/laion2b_s34b_b79k")
+    with pytest.raises(WeightsError, match=r"no open_clip_model\.safetensors"):
+        read_checkpoint(folder, open_clip=True)
+    (folder / "preprocessor_config.json").unlink()  # config.json alone may be that of timm
+    assert read_checkpoint(folder).family.name == "open_clip"
+    (folder / "config.json").unlink()
+    checkpoint = read_checkpoint(folder)
+    assert [path.name for path in checkpoint.weights] == ["model.safetensors"]
+    shutil.copy(checkpoint.weights[0], folder / "open_clip_model.safetensors")
+    assert read_checkpoint(folder).weights == (folder / "open_clip_model.safetensors",)
+
+
+def test_names_of_open_clip_are_read_without_the_package():
+    name = "open_clip:ViT-B-32/laion2b_s34b_b79k@c0ffee"
+    assert is_model_source(name)
+    source = parse_source(name)
+    assert (source.open_clip, source.revision) == ("ViT-B-32/laion2b_s34b_b79k", "c0ffee")
+    assert (source.repository, source.folder) == (None, None)
+    with pytest.raises(ModelNotFoundError, match="write open_clip:ARCHITECTURE/PRETRAINED"):
+        parse_source("open_clip:ViT-B-32")
 
 
 def test_pickles_are_refused(tmp_path):

@@ -52,8 +52,9 @@ def index(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Encoder: builtin, a name of `vidseek models`, hf:ORG/NAME, or a folder with a "
-            "model. A library keeps the one it began with until `vidseek model` adds another.",
+            help="Encoder: builtin, a name of `vidseek models`, hf:ORG/NAME, "
+            "open_clip:ARCHITECTURE/PRETRAINED, or a folder with a model. A library keeps the one "
+            "it began with until `vidseek model` adds another.",
         ),
     ] = None,
     yes: YesOption = False,

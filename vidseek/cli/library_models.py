@@ -28,7 +28,8 @@ def add(
         str,
         typer.Argument(
             metavar="NAME",
-            help="builtin, a name of `vidseek models`, hf:ORG/NAME, or a folder with a model.",
+            help="builtin, a name of `vidseek models`, hf:ORG/NAME, "
+            "open_clip:ARCHITECTURE/PRETRAINED, or a folder with a model.",
         ),
     ],
     no_switch: Annotated[

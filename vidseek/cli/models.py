@@ -13,8 +13,8 @@ from vidseek.cli.options import JsonOption
 def models(json: JsonOption = False) -> None:
     """List models that can be used instead of the built-in one.
 
-    Take one with `index --model NAME` for a new library, or `model add NAME`; hf:ORG/NAME or a
-    folder names any other dual encoder.
+    Take one with `index --model NAME` for a new library, or `model add NAME`; hf:ORG/NAME,
+    open_clip:ARCHITECTURE/PRETRAINED or a folder names any other dual encoder.
 
     \b
     Example: vidseek models

@@ -1,0 +1,141 @@
+"""The format of open_clip: what its configuration says, checked before the package is imported.
+
+    config = checked_config(json.loads(path.read_text()), path)
+    rules = picture_rules(config, path)
+
+open_clip fetches parts of some models on its own, and hands settings of the vocabulary on to code
+that may run what lies beside it; models that ask for either are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from vidseek.encoders.hub.preprocessing import CLIP_MEAN, CLIP_STD, PictureRules
+from vidseek.storage.errors import UnsupportedModelError, WeightsError
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "model.safetensors",
+)
+"""The first that is there."""
+_TOKENIZER_SETTINGS = {"clean", "strip_sep_token"}
+_FILTERS = {"bicubic": 3, "random": 3, "bilinear": 2}
+"""Numbers of Pillow's. Random is for training, and bicubic else."""
+
+
+def is_open_clip(names: Collection[str]) -> bool:
+    """True if a folder of these files is to be read in this format.
+
+    Many models are there in both; then they are read in that of transformers. A config.json alone
+    says little: that of timm describes the visual tower.
+    """
+    return CONFIG in names and not {"config.json", "preprocessor_config.json"} <= set(names)
+
+
+def weights_name(names: Collection[str]) -> str | None:
+    """The file of weights among these names; None if there is none in safetensors."""
+    # In a folder that is also of transformers, model.safetensors is in the other format.
+    mine = WEIGHTS if is_open_clip(names) else WEIGHTS[:-1]
+    return next((name for name in mine if name in names), None)
+
+
+def checked_config(document: Mapping[str, Any], path: Path | str) -> Mapping[str, Any]:
+    """A configuration, if a model can be made of it without anything from elsewhere.
+
+    Args:
+        document: of open_clip_config.json.
+        path: of that file, or what else it is of, for messages.
+
+    Raises:
+        WeightsError: it is none.
+        UnsupportedModelError: it asks for what vidseek does not do.
+    """
+    model = document.get("model_cfg")
+    model = model if isinstance(model, Mapping) else {}
+    vision, text = model.get("vision_cfg"), model.get("text_cfg")
+    both = isinstance(vision, Mapping) and isinstance(text, Mapping)
+    if not (both and isinstance(model.get("embed_dim"), int)):
+        raise WeightsError(
+            f"{path}: has no model_cfg with embed_dim, vision_cfg and text_cfg; fetch the model "
+            "again"
+        )
+    assert vision is not None
+    assert text is not None
+    elsewhere = text.get("hf_model_name") or ""
+    if ":" in str(vision.get("timm_model_name") or ""):
+        elsewhere = vision["timm_model_name"]
+    if elsewhere:
+        raise UnsupportedModelError(
+            f"{path}: builds on {elsewhere}, which open_clip would fetch on its own, without a "
+            "question; `vidseek models` lists models that work"
+        )
+    settings = set(text.get("tokenizer_kwargs") or {}) - _TOKENIZER_SETTINGS
+    if text.get("tokenizer_mode"):
+        settings.add("tokenizer_mode")
+    if settings:
+        raise UnsupportedModelError(
+            f"{path}: sets {', '.join(sorted(settings))} of the vocabulary, which vidseek does not "
+            "do; `vidseek models` lists models that work"
+        )
+    return document
+
+
+def picture_rules(config: Mapping[str, Any], path: Path) -> PictureRules:
+    """How pictures are prepared, as ``open_clip.image_transform`` does it.
+
+    Args:
+        config: as ``checked_config`` gives it.
+        path: of the file, for messages.
+
+    Raises:
+        WeightsError: it cannot be understood.
+        UnsupportedModelError: it asks for a step that vidseek does not know.
+    """
+    rules = config.get("preprocess_cfg") or {}
+    side = config["model_cfg"]["vision_cfg"].get("image_size") or 224
+    try:
+        height, width = (side, side) if isinstance(side, int) else map(int, side)
+        mean = _three(rules.get("mean"), CLIP_MEAN)
+        std = _three(rules.get("std"), CLIP_STD)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be used ({error}); fetch the model again") from error
+    resize = rules.get("resize_mode") or "shortest"
+    interpolation = rules.get("interpolation") or "bicubic"
+    how = {"shortest": "short side", "longest": "long side", "squash": "exactly"}.get(resize)
+    wrong = [
+        f"resize_mode {resize}"
+        if how is None or (resize == "shortest" and height != width)
+        else "",
+        f"interpolation {interpolation}" if interpolation not in _FILTERS else "",
+        f"fill_color {rules.get('fill_color')}" if rules.get("fill_color") else "",
+    ]
+    if any(wrong):
+        raise UnsupportedModelError(
+            f"{path}: asks for {', '.join(filter(None, wrong))} with pictures of {height} x "
+            f"{width}, which vidseek does not do; `vidseek models` lists models that work"
+        )
+    return PictureRules(
+        how,  # type: ignore[arg-type]
+        height,
+        width,
+        None if resize == "squash" else (height, width),
+        resample=_FILTERS[interpolation],
+        scale=1 / 255,
+        mean=mean,
+        std=std,
+        middle="rounded",
+    )
+
+
+def _three(values: Any, default: tuple[float, float, float]) -> tuple[float, float, float]:
+    if values is None:
+        return default
+    if isinstance(values, int | float):
+        return (float(values),) * 3
+    first, second, third = (float(value) for value in values)
+    return first, second, third
