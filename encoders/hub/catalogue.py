@@ -87,12 +87,12 @@ CATALOGUE = (
         "see its page",
         "English; sees the frames of a clip together; wants a GPU",
     ),
-    # The sizes of these two follow from their 54 and 400 million numbers, at four bytes each.
+    # The sizes of these two are those of open_clip's architectures, at four bytes a number.
     CatalogueModel(
         "mobileclip2-small",
         "timm/MobileCLIP2-S0-OpenCLIP",
         "open_clip",
-        220_000_000,
+        300_000_000,
         512,
         "Apple's, for research only: see its page",
         "English, on a processor; the smallest here; wants open_clip",
@@ -101,7 +101,7 @@ CATALOGUE = (
         "pe-core-base",
         "timm/PE-Core-B-16",
         "open_clip",
-        1_600_000_000,
+        1_790_000_000,
         1024,
         "Apache-2.0",
         "English; a small visual tower with a large text tower; wants open_clip",
