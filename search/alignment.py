@@ -51,8 +51,17 @@ _SAMPLED_FRAMES = 256
 PLAIN_GAIN = 0.6
 """Speed 1 is taken where the frames are as alike at it as at the best speed, and it explains this
 much of what that does."""
-WHOLE_TOLERANCE = 0.01
-"""Cosine that a whole video as a whole other one may be less alike than the best line."""
+WHOLE_TOLERANCE, LITTLE_MOTION = 0.01, 3.0
+"""Cosine that a whole video as a whole other one, at another speed, may be less alike than the best
+line if it has fewer distinct frames than this; and must be more alike if it has more."""
+NEARLY_PLAIN = 0.14
+"""Logarithm of a speed that videos of one length may seem to have, sampled as they are."""
+PLAIN_TOLERANCE = 0.02
+"""Cosine that frames may be less alike at speed 1 than at the best speed."""
+MOVE_GAIN = 0.003
+"""Cosine that frames must be more alike for a line of speed 1 to be moved."""
+PLAIN_REACH_SECONDS, PLAIN_STEP_SECONDS = 10.0, 0.25
+"""How far around a match speed 1 is tried, and how finely."""
 _LEAST_VOTES, _LEAST_VOTES_SHARE = 0.1, 0.05
 """Lines with fewer votes, or fewer than this part of the first line's, are noise."""
 _LARGEST_OVERLAP = 0.3
@@ -342,15 +351,16 @@ def _match_along(
     if match is None or len(near.weights) == 0:
         return match
     whole = _whole_match(query, library, width, least, found)
-    if whole is not None and whole.similarity >= match.similarity - WHOLE_TOLERANCE:
-        return whole
-    if match.distinct_frames < STATIC_DISTINCT:
-        return match
-    # Where little moves, neighbours are alike and a line may turn about: what no speed but the
-    # plain one is needed for is taken to be at that.
-    plain = _at_plain_speed(near, line, width)
-    unedited = _match_on(query, library, plain, least, found)
-    if unedited is None or unedited.similarity < match.similarity:
+    if whole is not None:
+        # Of what hardly moves, any speed is as good as another. Else the right one must be better.
+        tolerance = WHOLE_TOLERANCE if match.distinct_frames < LITTLE_MOTION else -WHOLE_TOLERANCE
+        if whole.similarity >= match.similarity - tolerance:
+            return whole
+    # Where little moves, neighbours are alike and a line may turn about, or lie beside the right
+    # one: what no other speed is needed for is taken to be at the plain one, where that fits best.
+    plain, is_as_alike = _at_plain_speed(query, library, match)
+    unedited = _match_on(query, library, plain, least, found) if is_as_alike else None
+    if unedited is None:
         return match
     return unedited if _gain(unedited, least) >= PLAIN_GAIN * _gain(match, least) else match
 
@@ -366,9 +376,12 @@ def _whole_match(
 
     The commonest copy, and of a scene where little moves it cannot be told from others by voting.
     """
+    if len(query) == 1 or len(library) == 1:
+        return None
     (first, last), (there, end) = _limits(query), _limits(library)
     speed = (end - there) / max(last - first, 1e-6)
-    if len(query) == 1 or len(library) == 1 or not LEAST_SPEED <= speed <= MOST_SPEED:
+    # Nearly 1 is 1: where videos end is known to half a frame's distance only.
+    if not LEAST_SPEED <= speed <= MOST_SPEED or abs(math.log(speed)) <= NEARLY_PLAIN:
         return None
     match = _match_on(query, library, _Line(speed, there - speed * first), least, found)
     return match if match and _is_whole(match, query, library, width) else None
@@ -387,18 +400,62 @@ def _is_whole(
     )
 
 
-def _at_plain_speed(hits: _Hits, line: _Line, width: float) -> _Line:
-    """The line of speed 1 (or -1) that most of some hits are near to."""
-    speed = float(np.copysign(1.0, line.speed))
-    offsets = hits.library - speed * hits.query
-    order = np.argsort(offsets)
-    offsets, sums = offsets[order], np.append(0.0, np.cumsum(hits.weights[order]))
-    ends = np.searchsorted(offsets, offsets + width, side="right")
-    inside = sums[ends] - sums[:-1]
-    best = int(inside.argmax())
-    window = slice(best, int(ends[best]))
-    weights = hits.weights[order][window]
-    return _Line(speed, float(weights @ offsets[window] / max(float(weights.sum()), 1e-12)))
+def _at_plain_speed(
+    query: FrameSequence, library: FrameSequence, match: Alignment
+) -> tuple[_Line, bool]:
+    """The line of speed 1 (or -1) that a match's frames are most alike along, and whether they are
+    as alike along it as along the match's own.
+
+    Every frame counts with what lies at its very time, between two frames as much of each as it is
+    near: a matched filter, which tells neighbours apart where votes and best partners do not.
+    """
+    sign = float(np.copysign(1.0, match.speed))
+    inside = np.flatnonzero(
+        (query.seconds >= match.query.start_seconds) & (query.seconds <= match.query.end_seconds)
+    )
+    rows = inside
+    if len(rows) > _SAMPLED_FRAMES:
+        rows = inside[np.linspace(0, len(inside) - 1, _SAMPLED_FRAMES).astype(np.intp)]
+    near = (library.seconds >= match.library.start_seconds - PLAIN_REACH_SECONDS) & (
+        library.seconds <= match.library.end_seconds + PLAIN_REACH_SECONDS
+    )
+    columns = np.flatnonzero(near)
+    own = _Line(
+        match.speed,
+        float(match.library_seconds(np.array([match.query.start_seconds]))[0])
+        - match.speed * match.query.start_seconds,
+    )
+    if len(rows) < 2 or len(columns) < 2:
+        return own, False
+    seconds, times = query.seconds[rows], library.seconds[columns]
+    cosines = query.vectors[rows] @ library.vectors[columns].T
+
+    def alike(line: _Line) -> float:
+        at = np.asarray(line.at(seconds))
+        after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
+        share = np.clip((at - times[after - 1]) / np.maximum(np.diff(times)[after - 1], 1e-6), 0, 1)
+        found = np.arange(len(rows))
+        values = (1 - share) * cosines[found, after - 1] + share * cosines[found, after]
+        # Beyond the ends there is nothing to be like.
+        outside = (at < times[0] - library.spacing_seconds) | (
+            at > times[-1] + library.spacing_seconds
+        )
+        return float(np.where(outside, 0.0, values).mean())
+
+    middle = float(seconds.mean())
+    low, high = times[0] - sign * middle, times[-1] - sign * middle
+    best, most = own, -1.0
+    for step in (PLAIN_STEP_SECONDS * 4, PLAIN_STEP_SECONDS):
+        for offset in np.arange(low, high + step, step).tolist():
+            line = _Line(sign, offset)
+            value = alike(line)
+            if value > most:
+                best, most = line, value
+        low, high = best.offset - step, best.offset + step
+    before = alike(own)
+    if own.speed == sign and most < before + MOVE_GAIN:
+        return own, True
+    return best, most >= before - PLAIN_TOLERANCE
 
 
 def _gain(match: Alignment, least: float) -> float:

@@ -73,8 +73,9 @@ MOST_CANDIDATES = 25
 """Videos that are aligned with a stretch of the upload, or with parts of its picture."""
 DISTINCT_WEIGHT, WHOLE_WEIGHT = 0.07, 0.1
 PART_PENALTY = 0.06
-SURE_SECONDS, MOMENT_WEIGHT = 3.0, 0.7
-"""A match of less than these seconds scores less, one of a single frame so much of it."""
+SURE_SECONDS, STILL_DISTINCT, MOMENT_WEIGHT = 3.0, 0.2, 0.7
+"""A match of less than these seconds, or of less than this more than one distinct frame, scores
+less; one of a single frame so much of it."""
 EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
 EDGE_WEIGHT = 0.75
 """What is like a common intro or outro scores so much of what it would score elsewhere..."""
@@ -116,7 +117,8 @@ class CopyFinder:
         Args:
             path: of the upload; nothing of it is kept.
             threshold: how sure a match must be.
-            min_score: in place of the threshold's; 0 lists every candidate.
+            min_score: list what scores this, too; 0 lists every candidate. The verdict is of what
+                scores the threshold, and this.
 
         Raises:
             PathNotFoundError: there is no such file.
@@ -137,11 +139,18 @@ class CopyFinder:
         if same:
             return _exact(same)
         upload = self._read(path)
-        least = THRESHOLDS[threshold] if min_score is None else min_score
-        return self.compare(upload, least_score=least)
+        sure = THRESHOLDS[threshold]
+        least = sure if min_score is None else min_score
+        return self.compare(upload, least_score=least, sure_score=max(sure, least))
 
-    def compare(self, upload: Upload, *, least_score: float) -> CopyVerdict:
-        """Compare what was read of a video with all of the library's."""
+    def compare(self, upload: Upload, *, least_score: float, sure_score: float) -> CopyVerdict:
+        """Compare what was read of a video with all of the library's.
+
+        Args:
+            upload: what was read.
+            least_score: of what is listed.
+            sure_score: of what the verdict is of.
+        """
         with self._store.database.snapshot():
             library = _LibraryFrames(self._store.database, self._descriptor.fingerprint)
             found = self._matches(upload, library, least_score)
@@ -152,7 +161,7 @@ class CopyFinder:
             found = _without_repetitions(self._without_boilerplate(found, least_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})
             mirrored = self._mirrored(upload, found)
-        return _verdict(upload, found, mirrored, videos)
+        return _verdict(upload, found, mirrored, videos, sure_score)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -266,7 +275,8 @@ class CopyFinder:
                 if is_edge(one, upload.duration_seconds, lengths[video_id]):
                     score *= EDGE_WEIGHT
                 if score >= least_score:
-                    found.append(_Found(video_id, one, score))
+                    inside = _inside(one, upload.duration_seconds, lengths[video_id])
+                    found.append(_Found(video_id, inside, score))
         return found
 
     def _without_boilerplate(self, found: Sequence[_Found], least_score: float) -> list[_Found]:
@@ -325,6 +335,19 @@ class _Found:
     video_id: int
     alignment: Alignment
     score: float
+
+
+def _inside(alignment: Alignment, query_seconds: float, library_seconds: float) -> Alignment:
+    """The same, ending where the videos do: a last frame stands for a while after it."""
+
+    def clipped(span: TimeSpan, end: float) -> TimeSpan:
+        return TimeSpan(min(span.start_seconds, end), min(span.end_seconds, end))
+
+    return replace(
+        alignment,
+        query=clipped(alignment.query, query_seconds),
+        library=clipped(alignment.library, library_seconds),
+    )
 
 
 class _LibraryFrames:
@@ -414,9 +437,13 @@ def match_score(
         alignment.library.duration_seconds / max(library_seconds, 1e-6),
     )
     score += WHOLE_WEIGHT * min(1.0, *shares)
-    # A moment is little to go by, however alike.
-    seconds = min(alignment.query.duration_seconds, SURE_SECONDS)
-    score *= MOMENT_WEIGHT + (1 - MOMENT_WEIGHT) * seconds / SURE_SECONDS
+    # A moment is little to go by, however alike, and so is a still, however long.
+    evidence = min(
+        1.0,
+        alignment.query.duration_seconds / SURE_SECONDS,
+        (alignment.distinct_frames - 1) / STILL_DISTINCT,
+    )
+    score *= MOMENT_WEIGHT + (1 - MOMENT_WEIGHT) * max(0.0, evidence)
     return min(1.0, max(0.0, score - PART_PENALTY * is_of_part))
 
 
@@ -455,7 +482,11 @@ _ORDER: tuple[MatchKind, ...] = ("exact", "duplicate", "contains", "contained", 
 
 
 def _verdict(
-    upload: Upload, found: Sequence[_Found], mirrored: Sequence[bool], videos: dict[int, Video]
+    upload: Upload,
+    found: Sequence[_Found],
+    mirrored: Sequence[bool],
+    videos: dict[int, Video],
+    sure_score: float,
 ) -> CopyVerdict:
     matches = []
     for video_id, video in videos.items():
@@ -464,7 +495,10 @@ def _verdict(
             for one, flag in zip(found, mirrored, strict=True)
             if one.video_id == video_id
         ]
-        shown = [(one.query, one.library) for one, _, _ in own]
+        # What is not sure must not make more of what is.
+        best = max(score for _, _, score in own)
+        counted = [one for one in own if one[2] >= min(sure_score, best)]
+        shown = [(one.query, one.library) for one, _, _ in counted]
         shown += bridges(shown)
         query_share = covered_share([here for here, _ in shown], upload.duration_seconds)
         library_share = covered_share([there for _, there in shown], video.duration_seconds)
@@ -473,8 +507,11 @@ def _verdict(
             Match(video, kind, one.query, one.library, one.speed, flag, score)
             for one, flag, score in own
         ]
-    matches.sort(key=lambda one: (_ORDER.index(one.kind), -one.score))
-    return CopyVerdict(matches[0].kind if matches else "new", tuple(matches))
+    matches.sort(key=lambda one: (one.score < sure_score, _ORDER.index(one.kind), -one.score))
+    is_copy = bool(matches) and matches[0].score >= sure_score
+    return CopyVerdict(
+        matches[0].kind if is_copy else "new", tuple(matches), upload.duration_seconds
+    )
 
 
 def _exact(videos: Iterable[Video]) -> CopyVerdict:
@@ -482,7 +519,7 @@ def _exact(videos: Iterable[Video]) -> CopyVerdict:
     for video in videos:
         whole = TimeSpan(0.0, video.duration_seconds)
         matches.append(Match(video, "exact", whole, whole, 1.0, False, 1.0))
-    return CopyVerdict("exact", tuple(matches))
+    return CopyVerdict("exact", tuple(matches), matches[0].query_span.end_seconds)
 
 
 def _covered(upload: Upload, found: Sequence[_Found]) -> float:

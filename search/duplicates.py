@@ -6,7 +6,7 @@
 
 What two videos share is stored once, when the second of them comes. Two are duplicates if most of
 each is shared; an intro that five videos have in common is no reason. A group holds videos that are
-duplicates of at least half of the others: that A is like B and B like C makes no group of A and C
+duplicates of more than half of the others: that A is like B and B like C makes no group of A and C
 (what users of czkawka and VideoDuplicateFinder ask for).
 """
 
@@ -200,7 +200,7 @@ def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video:
 
 
 def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
-    """Components, less those members that are like fewer than half of the others, again and again.
+    """Components, less members that are like no more than half of the others, again and again.
 
     VideoDuplicateFinder's rule; what is taken out may be a group of its own.
     """
@@ -217,7 +217,7 @@ def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
         while len(members) > 1:
             ties = {one: len(neighbours[one] & members) for one in members}
             weakest = min(members, key=lambda one: (ties[one], -one))
-            if 2 * ties[weakest] >= len(members) - 1:
+            if 2 * ties[weakest] > len(members) - 1:
                 break
             members.remove(weakest)
         left -= members

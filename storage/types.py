@@ -413,9 +413,11 @@ class CopyVerdict:
     """Whether an upload is a copy of something."""
 
     kind: MatchKind
-    """Of the pair that is most of a copy; ``new`` where there is no match."""
+    """Of the pair that is most of a copy; ``new`` where no match is sure."""
     matches: tuple[Match, ...]
-    """Most of a copy first, best score first."""
+    """Most of a copy first, best score first; behind them what was listed and is not sure."""
+    query_seconds: float
+    """Length of the upload."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_a_chain_is_not_one_group() -> None:
     # 1 = 2 = 3 = 4 = 5 in a row: each is like its neighbours only.
     videos = [video(number) for number in range(1, 6)]
     matches = [match(number + 1, number, 0, 55) for number in range(1, 5)]
-    assert groups_of(videos, matches) == [("duplicate", [1, 2, 3]), ("duplicate", [4, 5])]
+    assert groups_of(videos, matches) == [("duplicate", [1, 2]), ("duplicate", [3, 4])]
 
 
 def test_a_member_that_is_like_one_of_many_is_left_out() -> None:

@@ -103,7 +103,8 @@ def _print_verdict(verdict: CopyVerdict) -> None:
     by_video: dict[int, list[Match]] = {}
     for match in verdict.matches:
         by_video.setdefault(match.video.id, []).append(match)
-    end = max(match.query_span.end_seconds for match in verdict.matches)
+    if verdict.kind == "new":
+        typer.echo("new: nothing sure; listed because of --min-score:")
     for matches in by_video.values():
         first = matches[0]
         what = output.styled(_SAYINGS[first.kind], bold=True)
@@ -114,7 +115,7 @@ def _print_verdict(verdict: CopyVerdict) -> None:
             notes += ["reversed"] if match.speed < 0 else []
             notes += ["mirrored"] if match.mirrored else []
             typer.echo(
-                f"  {_timeline(here.start_seconds, here.end_seconds, end)} "
+                f"  {_timeline(here.start_seconds, here.end_seconds, verdict.query_seconds)} "
                 f"{output.span_clock(here.start_seconds, here.end_seconds)} shows "
                 f"{output.span_clock(there.start_seconds, there.end_seconds)}"
                 f"{', ' if notes else ''}{', '.join(notes)}  ({match.score:.2f})"
