@@ -155,7 +155,7 @@ class CopyFinder:
             library = _LibraryFrames(self._store.database, self._descriptor.fingerprint)
             found = self._matches(upload, library, least_score)
             # What is listed on demand must not end the search for what is sure.
-            sure = [one for one in found if one.score >= THRESHOLDS["normal"]]
+            sure = [one for one in found if one.score >= sure_score]
             if _covered(upload, sure) < WHOLE:
                 found += self._matches_of_parts(upload, library, least_score)
             found = _without_repetitions(self._without_boilerplate(found, least_score))
@@ -420,10 +420,9 @@ def match_score(
     """How sure a match is, 0 to 1: how alike its frames are, how many different ones agree, and how
     much it is of both videos.
 
-    Found by logistic regression on the benchmark's calibration sources and rounded; of what a match
-    of the whole adds, every weight up to 0.3 was better than none there, and a small one was taken,
-    for what copies there are in the world is not known. A part of a picture is one of twenty that
-    were looked at, each of which had its chance to look like something.
+    Chosen on the benchmark's calibration sources and rounded; the weight of the whole is a small
+    one, for how many copies of the world are whole is not known. A part of a picture is one of
+    twenty that were looked at, each of which had its chance to look like something.
 
     Args:
         alignment: of two videos.

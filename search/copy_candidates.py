@@ -4,8 +4,8 @@ candidates = find_candidates([frames], database.copy_frames(fingerprint), least_
 
 The library's frames are gone through block by block, exactly: 500 hours are 230 MB of int8 vectors,
 and no index has to be built, kept or trusted. What counts is above a threshold, which differs from
-frame to frame, and very little is; so a plain matrix product and a comparison take a third of the
-time of FAISS, whose search keeps the best of each frame in order, and half of its range search. A
+frame to frame, and very little is: a matrix product and a comparison find it, and nothing has to be
+put in order, as FAISS would do. A
 video is ranked by the votes for its best line in time and not by its most similar frame, which for
 a dark library is any.
 """

@@ -425,7 +425,7 @@ class Library:
         Args:
             file: of the upload.
             threshold: how sure a match must be: ``strict``, ``normal`` or ``loose``.
-            min_score: in place of the threshold's; 0 lists every candidate.
+            min_score: list what scores this, too; the verdict stays the threshold's.
 
         Raises:
             PathNotFoundError: there is no such file.

@@ -204,6 +204,19 @@ def test_a_whole_video_of_little_motion_at_another_speed_is_all_of_it(speed: flo
     assert_spans(match, (0, 12 / speed), (0, 12), within=1.1)
 
 
+def test_an_excerpt_of_a_slow_pan_is_placed_where_it_is_most_alike() -> None:
+    start, end = np.random.default_rng(40).standard_normal((2, DIMENSION))
+
+    def pan(times: np.ndarray, seed: int) -> FrameSequence:
+        return shown(start + 0.12 * times[:, None] * end, times, noise=0.02, seed=seed)
+
+    shot = pan(np.arange(8, 13, 0.5), 41)
+    excerpt = FrameSequence(shot.vectors, shot.seconds - 8)
+    (match,) = align(excerpt, pan(np.arange(0, 20, 1.0), 42))
+    assert match.speed == 1.0
+    assert match.library.start_seconds == pytest.approx(8, abs=0.6)
+
+
 def test_slides_are_evidence_each() -> None:
     slides = joined(*[still(seed, 6) for seed in range(20, 30)])
     (match,) = align(slides, slides)

@@ -43,7 +43,7 @@ def check(
             metavar="SCORE",
             min=0.0,
             max=1.0,
-            help="In place of the threshold; 0 lists all candidates.",
+            help="List what scores this, too; 0 lists all candidates.",
         ),
     ] = None,
     library: LibraryOption = None,
