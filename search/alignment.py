@@ -60,8 +60,12 @@ PLAIN_TOLERANCE = 0.02
 """Cosine that frames may be less alike at speed 1 than at the best speed."""
 MOVE_GAIN = 0.003
 """Cosine that frames must be more alike for a line of speed 1 to be moved."""
-PLAIN_REACH_SECONDS, PLAIN_STEP_SECONDS = 10.0, 0.25
-"""How far around a match speed 1 is tried, and how finely."""
+PLAIN_REACH_SECONDS, _COARSE_SECONDS, PLAIN_STEP_SECONDS = 10.0, 1.0, 0.25
+"""How far around a match speed 1 is tried, and how finely: everywhere, and around the best."""
+PIECE_GAIN, LEAST_PIECE_SECONDS = 0.02, 2.0
+"""Cosine that frames must be more alike along two lines of speed 1, one behind the other, than
+along one of any speed, to be two pieces; and how long each is, and how far from the other, at
+least."""
 _LEAST_VOTES, _LEAST_VOTES_SHARE = 0.1, 0.05
 """Lines with fewer votes, or fewer than this part of the first line's, are noise."""
 _LARGEST_OVERLAP = 0.3
@@ -356,12 +360,15 @@ def _match_along(
         tolerance = WHOLE_TOLERANCE if match.distinct_frames < LITTLE_MOTION else -WHOLE_TOLERANCE
         if whole.similarity >= match.similarity - tolerance:
             return whole
-    # Where little moves, neighbours are alike and a line may turn about, or lie beside the right
-    # one: what no other speed is needed for is taken to be at the plain one, where that fits best.
-    plain, is_as_alike = _at_plain_speed(query, library, match)
-    unedited = _match_on(query, library, plain, least, found) if is_as_alike else None
-    if unedited is None:
+    # Where little moves, neighbours are alike and a line may turn about, lie beside the right one,
+    # or lead from one piece of a film to another: what no other speed is needed for is taken to be
+    # at the plain one, where that fits best, and so is what two lines of it fit better.
+    plain = _at_plain_speed(query, library, match)
+    if plain is None:
         return match
+    unedited = _match_on(query, library, plain.line, least, found, plain.within)
+    if unedited is None or plain.is_piece:
+        return unedited or match
     return unedited if _gain(unedited, least) >= PLAIN_GAIN * _gain(match, least) else match
 
 
@@ -400,62 +407,115 @@ def _is_whole(
     )
 
 
+@dataclass(frozen=True)
+class _Plain:
+    """A line of speed 1 or -1 that says as much as a match does, or more."""
+
+    line: _Line
+    within: TimeSpan | None = None
+    """Of the query, where it is the better of two; None if there is no other."""
+
+    @property
+    def is_piece(self) -> bool:
+        return self.within is not None
+
+
 def _at_plain_speed(
     query: FrameSequence, library: FrameSequence, match: Alignment
-) -> tuple[_Line, bool]:
-    """The line of speed 1 (or -1) that a match's frames are most alike along, and whether they are
-    as alike along it as along the match's own.
+) -> _Plain | None:
+    """The line of speed 1 (or -1) that a match's frames are most alike along; the longer of two if
+    they are more alike along two, one behind the other; None if they are less alike than along the
+    match's own.
 
     Every frame counts with what lies at its very time, between two frames as much of each as it is
     near: a matched filter, which tells neighbours apart where votes and best partners do not.
     """
     sign = float(np.copysign(1.0, match.speed))
-    inside = np.flatnonzero(
+    rows = np.flatnonzero(
         (query.seconds >= match.query.start_seconds) & (query.seconds <= match.query.end_seconds)
     )
-    rows = inside
     if len(rows) > _SAMPLED_FRAMES:
-        rows = inside[np.linspace(0, len(inside) - 1, _SAMPLED_FRAMES).astype(np.intp)]
+        rows = rows[np.linspace(0, len(rows) - 1, _SAMPLED_FRAMES).astype(np.intp)]
     near = (library.seconds >= match.library.start_seconds - PLAIN_REACH_SECONDS) & (
         library.seconds <= match.library.end_seconds + PLAIN_REACH_SECONDS
     )
     columns = np.flatnonzero(near)
+    if len(rows) < 2 or len(columns) < 2:
+        return None
     own = _Line(
         match.speed,
         float(match.library_seconds(np.array([match.query.start_seconds]))[0])
         - match.speed * match.query.start_seconds,
     )
-    if len(rows) < 2 or len(columns) < 2:
-        return own, False
     seconds, times = query.seconds[rows], library.seconds[columns]
     cosines = query.vectors[rows] @ library.vectors[columns].T
+    before = _alike(cosines, seconds, times, own.speed, np.array([own.offset]))[0].mean()
 
-    def alike(line: _Line) -> float:
-        at = np.asarray(line.at(seconds))
-        after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
-        share = np.clip((at - times[after - 1]) / np.maximum(np.diff(times)[after - 1], 1e-6), 0, 1)
-        found = np.arange(len(rows))
-        values = (1 - share) * cosines[found, after - 1] + share * cosines[found, after]
-        # Beyond the ends there is nothing to be like.
-        outside = (at < times[0] - library.spacing_seconds) | (
-            at > times[-1] + library.spacing_seconds
-        )
-        return float(np.where(outside, 0.0, values).mean())
+    def refined(some: slice, offset: float) -> tuple[_Line, float]:
+        offsets = offset + np.arange(-_COARSE_SECONDS, _COARSE_SECONDS + 1e-6, PLAIN_STEP_SECONDS)
+        values = _alike(cosines[some], seconds[some], times, sign, offsets).sum(1)
+        best = int(values.argmax())
+        return _Line(sign, float(offsets[best])), float(values[best])
 
     middle = float(seconds.mean())
     low, high = times[0] - sign * middle, times[-1] - sign * middle
-    best, most = own, -1.0
-    for step in (PLAIN_STEP_SECONDS * 4, PLAIN_STEP_SECONDS):
-        for offset in np.arange(low, high + step, step).tolist():
-            line = _Line(sign, offset)
-            value = alike(line)
-            if value > most:
-                best, most = line, value
-        low, high = best.offset - step, best.offset + step
-    before = alike(own)
-    if own.speed == sign and most < before + MOVE_GAIN:
-        return own, True
-    return best, most >= before - PLAIN_TOLERANCE
+    offsets = np.arange(low, high + _COARSE_SECONDS, _COARSE_SECONDS)
+    # (O, 1 + R): how alike the first frames are, along every line.
+    sums = np.cumsum(_alike(cosines, seconds, times, sign, offsets), axis=1)
+    sums = np.concatenate([np.zeros((len(offsets), 1)), sums], axis=1)
+    everything = slice(0, len(rows))
+    line, total = refined(everything, float(offsets[sums[:, -1].argmax()]))
+    after = sums[:, -1:] - sums
+    cut = int((sums.max(0) + after.max(0)).argmax())
+    pieces = [slice(0, cut), slice(cut, len(rows))]
+    if (
+        min(
+            seconds[piece][-1] - seconds[piece][0] if piece.start < piece.stop else 0.0
+            for piece in pieces
+        )
+        >= LEAST_PIECE_SECONDS
+    ):
+        starts = (offsets[sums[:, cut].argmax()], offsets[after[:, cut].argmax()])
+        lines = [refined(*each) for each in zip(pieces, starts, strict=True)]
+        alone = max(float(before), total / len(rows))
+        is_jump = abs(lines[0][0].offset - lines[1][0].offset) >= LEAST_PIECE_SECONDS
+        if is_jump and sum(value for _, value in lines) >= (alone + PIECE_GAIN) * len(rows):
+            longer = int(pieces[1].stop - pieces[1].start > cut)
+            piece = seconds[pieces[longer]]
+            half = query.spacing_seconds / 2
+            return _Plain(
+                lines[longer][0], TimeSpan(float(piece[0]) - half, float(piece[-1]) + half)
+            )
+    if own.speed == sign and total < (before + MOVE_GAIN) * len(rows):
+        return _Plain(own)
+    return _Plain(line) if total >= (before - PLAIN_TOLERANCE) * len(rows) else None
+
+
+def _alike(
+    cosines: NDArray[np.float32],
+    seconds: NDArray[np.float64],
+    times: NDArray[np.float64],
+    speed: float,
+    offsets: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(O, R) how alike R frames are to what O lines of one speed say that they show.
+
+    Args:
+        cosines: (R, C) of the frames and C frames of the library.
+        seconds: (R,) of the frames.
+        times: (C,) of the library's.
+        speed: of the lines.
+        offsets: (O,) of the lines.
+    """
+    at = speed * seconds[None] + offsets[:, None]
+    after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
+    steps = np.diff(times)
+    share = np.clip((at - times[after - 1]) / np.maximum(steps[after - 1], 1e-6), 0, 1)
+    rows = np.arange(len(seconds))[None]
+    values = (1 - share) * cosines[rows, after - 1] + share * cosines[rows, after]
+    # Beyond the ends there is nothing to be like.
+    reach = float(np.median(steps))
+    return np.where((at < times[0] - reach) | (at > times[-1] + reach), 0.0, values)
 
 
 def _gain(match: Alignment, least: float) -> float:
@@ -498,6 +558,7 @@ def _match_on(
     line: _Line,
     least: float,
     found: Sequence[Alignment],
+    within: TimeSpan | None = None,
 ) -> Alignment | None:
     # Of a library that keeps one frame in ten seconds, most query frames have no partner: the
     # sparser video's frames are gone through.
@@ -507,6 +568,9 @@ def _match_on(
     for match in found:
         # Another match on the same line, before or behind this one, is not found again.
         walk.similarities[_shown_by(match, base, walk, base is query)] = -1.0
+    if within is not None:
+        at = base.seconds[walk.rows] if base is query else walk.partner_seconds
+        walk.similarities[(at < within.start_seconds) | (at > within.end_seconds)] = -1.0
     stretch = _best_stretch(walk, base, least)
     if stretch is None:
         return None

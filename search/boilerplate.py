@@ -70,16 +70,22 @@ def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
 def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list[TimeSpan]]:
     """Of each video, the stretches that several videos share that are otherwise different."""
     partners: dict[int, list[int]] = defaultdict(list)
+    alike: dict[int, list[int]] = defaultdict(list)
     for (video_id, other), spans in shared.items():
         here = covered_share(spans, videos[video_id].duration_seconds)
         there = covered_share(shared[other, video_id], videos[other].duration_seconds)
-        if max(here, there) < WHOLE:
-            partners[video_id].append(other)
+        some = alike if max(here, there) >= WHOLE else partners
+        some[video_id].append(other)
+    originals = _originals(alike, videos)
     found: dict[int, list[TimeSpan]] = {video_id: [] for video_id in videos}
     for video_id, others in partners.items():
-        steps: list[tuple[float, int]] = []
+        by_original: dict[int, list[TimeSpan]] = defaultdict(list)
         for other in others:
-            for span in merged(shared[video_id, other]):
+            by_original[originals.get(other, other)] += shared[video_id, other]
+        by_original.pop(originals.get(video_id, video_id), None)
+        steps: list[tuple[float, int]] = []
+        for spans in by_original.values():
+            for span in merged(spans):
                 steps += [(span.start_seconds, 1), (span.end_seconds, -1)]
         steps.sort()
         level = 0
@@ -89,6 +95,19 @@ def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list
             if level + 1 >= BOILERPLATE_VIDEOS and following > at:
                 found[video_id].append(TimeSpan(at, following))
     return {video_id: merged(spans) for video_id, spans in found.items()}
+
+
+def _originals(alike: dict[int, list[int]], videos: dict[int, Video]) -> dict[int, int]:
+    """The video that each is counted as: five copies of one film are one film.
+
+    The longest first, so that a short one that lies in several does not make one of them.
+    """
+    originals: dict[int, int] = {}
+    for video_id in sorted(alike, key=lambda one: (-videos[one].duration_seconds, one)):
+        if video_id not in originals:
+            for one in (video_id, *alike[video_id]):
+                originals.setdefault(one, video_id)
+    return originals
 
 
 def merged(spans: Sequence[TimeSpan]) -> list[TimeSpan]:

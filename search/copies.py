@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.search.alignment import Alignment, FrameSequence, align
 from vidseek.search.boilerplate import (
+    BOILERPLATE_VIDEOS,
     WHOLE,
     bridges,
     covered_share,
@@ -35,7 +36,7 @@ from vidseek.search.boilerplate import (
     shared_spans,
 )
 from vidseek.search.copy_candidates import Candidate, find_candidates, in_stretches
-from vidseek.search.copy_views import View, composition_views
+from vidseek.search.copy_views import UPSIDE_DOWN, View, composition_views
 from vidseek.search.visual_query import spread
 from vidseek.storage.database import Database
 from vidseek.storage.errors import PathNotFoundError, QueryError, WeightsError
@@ -85,8 +86,9 @@ REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
 MOST_HELD_FRAMES = 2_000_000
 """Of the library, so many are held for a second pass: 260 MB. A larger one is read twice."""
-MIRROR_FRAMES = 60
-"""Of an upload, so many are looked at both ways round."""
+MIRROR_FRAMES, MIRROR_GAIN = 60, 0.005
+"""Of an upload, so many are looked at both ways round; the other way must be more alike by this
+cosine, for the descriptor sees through mirrors, and few copies are."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,8 @@ class CopyFinder:
             taken[one.look] += 1
             if taken[one.look] <= MOST_CANDIDATES:
                 likely.add(one.video_id)
-        pairs = [(upload.frames, video_id) for video_id in sorted(likely)]
-        return self._aligned(upload, pairs, least_score, is_of_part=False)
+        pairs = [(upload.frames, video_id, None) for video_id in sorted(likely)]
+        return self._aligned(upload, pairs, least_score)
 
     def _matches_of_parts(
         self, upload: Upload, library: Iterable[CopyFrames], least_score: float
@@ -232,8 +234,8 @@ class CopyFinder:
         candidates = [one for one in candidates if one.look in best]
         more = spread(len(upload.pictures), MOST_VIEW_FRAMES)
         looks = {at: self._look(views[at], upload, more) for at in best}
-        pairs = [(looks[one.look], one.video_id) for one in candidates]
-        return self._aligned(upload, pairs, least_score, is_of_part=True)
+        pairs = [(looks[one.look], one.video_id, views[one.look]) for one in candidates]
+        return self._aligned(upload, pairs, least_score)
 
     def _look(self, view: View, upload: Upload, chosen: NDArray[np.intp]) -> FrameSequence:
         pictures = view.pictures[chosen]
@@ -249,12 +251,10 @@ class CopyFinder:
     def _aligned(
         self,
         upload: Upload,
-        pairs: Sequence[tuple[FrameSequence, int]],
+        pairs: Sequence[tuple[FrameSequence, int, View | None]],
         least_score: float,
-        *,
-        is_of_part: bool,
     ) -> list[_Found]:
-        ids = {video_id for _, video_id in pairs}
+        ids = {video_id for _, video_id, _ in pairs}
         videos = self._store.database.videos_by_id(ids)
         lengths = {video.id: video.duration_seconds for video in videos.values()}
         held = {
@@ -264,19 +264,19 @@ class CopyFinder:
             )
         }
         found = []
-        for look, video_id in pairs:
+        for look, video_id, view in pairs:
             for one in align(look, held[video_id], least_similarity=LEAST_SIMILARITY):
                 score = match_score(
                     one,
                     query_seconds=upload.duration_seconds,
                     library_seconds=lengths[video_id],
-                    is_of_part=is_of_part,
+                    is_of_part=view is not None,
                 )
                 if is_edge(one, upload.duration_seconds, lengths[video_id]):
                     score *= EDGE_WEIGHT
                 if score >= least_score:
                     inside = _inside(one, upload.duration_seconds, lengths[video_id])
-                    found.append(_Found(video_id, inside, score))
+                    found.append(_Found(video_id, inside, score, view))
         return found
 
     def _without_boilerplate(self, found: Sequence[_Found], least_score: float) -> list[_Found]:
@@ -286,6 +286,9 @@ class CopyFinder:
         ids = {one.video_id for one in found}
         matches = self._store.database.copy_matches(of_videos=ids)
         others = ids | {one for match in matches for one in (match.video_id, match.other_id)}
+        if len(others) >= BOILERPLATE_VIDEOS:
+            # Whether those that share something are different is in what they share of each other.
+            matches = self._store.database.copy_matches(of_videos=others)
         videos = self._store.database.videos_by_id(others)
         boilerplate = find_boilerplate(shared_spans(matches, videos), videos)
         kept = []
@@ -303,19 +306,24 @@ class CopyFinder:
         if not found or len(upload.pictures) == 0:
             return [False] * len(found)
         chosen = spread(len(upload.pictures), MIRROR_FRAMES)
-        pictures, seconds = upload.pictures[chosen], upload.picture_seconds[chosen]
-        upright, mirrored = (
-            self._descriptor.describe(np.ascontiguousarray(frames))
-            for frames in (pictures, pictures[:, :, ::-1])
-        )
+        seconds = upload.picture_seconds[chosen]
         held = {
             frames.video_id: frames
             for frames in self._store.database.copy_frames(
                 self._descriptor.fingerprint, video_ids={one.video_id for one in found}
             )
         }
+        described: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         answers = []
         for one in found:
+            name = "" if one.view is None else one.view.name
+            if name not in described:
+                pictures = (upload.pictures if one.view is None else one.view.pictures)[chosen]
+                described[name] = (
+                    self._descriptor.describe(np.ascontiguousarray(pictures)),
+                    self._descriptor.describe(np.ascontiguousarray(pictures[:, :, ::-1])),
+                )
+            upright, mirrored = described[name]
             span = one.alignment.query
             inside = (seconds >= span.start_seconds) & (seconds <= span.end_seconds)
             if not inside.any():
@@ -324,9 +332,10 @@ class CopyFinder:
             expected = one.alignment.library_seconds(seconds[inside])
             frames = held[one.video_id]
             at = np.abs(frames.seconds[None] - expected[:, None]).argmin(1)
-            there = unpacked(frames.vectors[at])
-            plain = float((upright[inside] * there).sum())
-            answers.append(float((mirrored[inside] * there).sum()) > plain)
+            gain = (mirrored[inside] - upright[inside]) * unpacked(frames.vectors[at])
+            is_other_way = float(gain.sum(1).mean()) > MIRROR_GAIN
+            # Upside down is mirrored, and turned.
+            answers.append(is_other_way != (name == UPSIDE_DOWN))
         return answers
 
 
@@ -335,6 +344,8 @@ class _Found:
     video_id: int
     alignment: Alignment
     score: float
+    view: View | None = None
+    """The part of the picture that it was found in; None for all of it."""
 
 
 def _inside(alignment: Alignment, query_seconds: float, library_seconds: float) -> Alignment:

@@ -27,6 +27,7 @@ LEAST_SHARE = 0.3
 """Of a side: a box smaller than this shows too little."""
 MOTION_SHARE = 0.25
 """Of the mean change at the place that changes most: what changes more is in the moving box."""
+UPSIDE_DOWN = "upside down"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def composition_views(pictures: NDArray[np.uint8]) -> Iterator[View]:
         if min(bottom - top, right - left) >= 16:
             yield View(name, pictures[:, top:bottom, left:right])
     # Turned last: rarest, and the dearest to look for.
-    yield View("upside down", pictures[:, ::-1])
+    yield View(UPSIDE_DOWN, pictures[:, ::-1])
     yield View("turned left", np.rot90(pictures, 1, (1, 2)))
     yield View("turned right", np.rot90(pictures, 3, (1, 2)))
 

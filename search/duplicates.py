@@ -165,13 +165,7 @@ def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list
         frozenset(pair) for pair in coverage if min(coverage[pair], coverage[pair[::-1]]) >= WHOLE
     }
     groups = [_as_group(members, coverage, videos) for members in _without_chains(same)]
-    together = {
-        frozenset((one.video.id, other.video.id))
-        for group in groups
-        for one in group.members
-        for other in group.members
-    }
-    groups += _containers(coverage, same | together, videos)
+    groups = _under_containers(groups, coverage, same, videos)
     return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
 
 
@@ -272,25 +266,64 @@ def _reason(best: Video, some: Sequence[Video]) -> str:
     return names[-1]
 
 
-def _containers(
-    coverage: dict[Pair, float], same: Collection[frozenset[int]], videos: dict[int, Video]
+def _under_containers(
+    groups: Sequence[DuplicateGroup],
+    coverage: dict[Pair, float],
+    same: Collection[frozenset[int]],
+    videos: dict[int, Video],
 ) -> list[DuplicateGroup]:
-    """Videos with those that are wholly within them. A video is listed in one of these only."""
-    held: dict[int, list[int]] = defaultdict(list)
-    within: dict[int, tuple[tuple[int, int, float, int], int]] = {}
+    """The groups, and videos with those that are wholly within them.
+
+    A video is listed once, and what one group keeps no other gives up: a group whose kept video is
+    within another video is listed under that one, and what is within that within a third as well.
+    """
+    copies = {
+        one.video.id: group.members[0].video.id for group in groups for one in group.members[1:]
+    }
+    together = set(same) | {
+        frozenset((one.video.id, other.video.id))
+        for group in groups
+        for one in group.members
+        for other in group.members
+    }
+    holders: dict[int, tuple[tuple[int, int, float, int], int]] = {}
     for (inner, outer), share in coverage.items():
         is_within = share >= WHOLE and coverage[outer, inner] < WHOLE
-        if is_within and frozenset((inner, outer)) not in same:
+        if is_within and frozenset((inner, outer)) not in together:
             candidate = (worth(videos[outer]), outer)
-            within[inner] = max(within.get(inner, candidate), candidate)
-    for inner, (_, outer) in within.items():
-        held[outer].append(inner)
-    groups = []
-    for outer, inners in held.items():
-        members = [DuplicateMember(videos[outer], True, 1.0)]
-        members += [
-            DuplicateMember(videos[one], False, coverage[one, outer])
-            for one in sorted(inners, key=lambda one: videos[one].path)
-        ]
-        groups.append(DuplicateGroup("contains", tuple(members), "holds the others"))
-    return groups
+            holders[inner] = max(holders.get(inner, candidate), candidate)
+    # A copy goes where the one that is kept of its group goes.
+    above = {inner: outer for inner, (_, outer) in holders.items()} | copies
+    held: dict[int, list[int]] = defaultdict(list)
+    for inner in above:
+        kept = _top(inner, above, videos)
+        if kept != inner:
+            held[kept].append(inner)
+    found = [group for group in groups if group.members[0].video.id in held]
+    listed = {one.video.id for group in found for one in group.members[1:]}
+    for kept, inners in held.items():
+        inners = [one for one in inners if one not in listed]
+        if not inners:
+            continue
+        members = [DuplicateMember(videos[kept], True, 1.0)]
+        for one in sorted(inners, key=lambda one: videos[one].path):
+            # What is not compared with the one to keep is a copy of something that it holds.
+            share = coverage.get((one, kept), 0.0)
+            if share < WHOLE and one in copies:
+                share = max(share, coverage.get((one, copies[one]), 0.0))
+            if share < WHOLE and one in holders:
+                share = max(share, coverage[one, holders[one][1]])
+            members.append(DuplicateMember(videos[one], False, share))
+        found.append(DuplicateGroup("contains", tuple(members), "holds the others"))
+    return found
+
+
+def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
+    """Where the way up from a video ends."""
+    way = [start]
+    while way[-1] in above:
+        following = above[way[-1]]
+        if following in way:  # a circle: by what the measuring is off
+            return max(way[way.index(following) :], key=lambda one: worth(videos[one]))
+        way.append(following)
+    return way[-1]

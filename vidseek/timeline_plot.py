@@ -32,7 +32,8 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
 
     rows: list[tuple[str, DuplicateGroup | None, int]] = []
     for number, found in enumerate(groups, 1):
-        rows.append((f"{number}. {found.kind}: keep the {found.why}", None, 0))
+        kept = "one that holds the others" if found.kind == "contains" else found.why
+        rows.append((f"{number}. {found.kind}: keep the {kept}", None, 0))
         rows += [(one.video.path.name, found, place) for place, one in enumerate(found.members)]
     if not rows:
         rows = [("no duplicates", None, 0)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vidseek.search.boilerplate import find_boilerplate, shared_spans
 from vidseek.search.duplicates import group_videos
 from vidseek.storage.types import CopyMatch, TimeSpan, Video
 
@@ -85,10 +86,47 @@ def test_a_copy_among_videos_of_one_intro_is_found() -> None:
     assert groups_of(videos, matches) == [("duplicate", [1, 2])]
 
 
+def test_what_one_video_shares_with_four_copies_of_another_is_no_boilerplate() -> None:
+    # 1 holds half a minute of the film that 2 to 5 are copies of, and 6 is that half minute.
+    videos = [video(1, 100), *(video(number, 60) for number in range(2, 6)), video(6, 30)]
+    family = [match(a, b, 0, 60) for a in range(3, 6) for b in range(2, a)]
+    part = [match(number, 1, 0, 30) for number in range(2, 7)]
+    inside = [match(6, number, 0, 30) for number in range(2, 6)]
+    by_id = {one.id: one for one in videos}
+    found = find_boilerplate(shared_spans([*family, *part, *inside], by_id), by_id)
+    assert found[1] == []
+    # Four films that differ from each other are another matter.
+    found = find_boilerplate(shared_spans([*part, *inside], by_id), by_id)
+    assert found[1] == [TimeSpan(0, 30)]
+
+
 def test_a_part_is_listed_under_what_holds_it_and_joins_nothing() -> None:
     videos = [video(1, 300), video(2, 30), video(3, 30), video(4, 300)]
     matches = [match(2, 1, 0, 30, 100), match(3, 1, 0, 30, 200), match(4, 1, 0, 20, 280)]
     assert groups_of(videos, matches) == [("contains", [1, 2, 3])]
+
+
+def test_copies_within_a_third_are_listed_once_and_under_it() -> None:
+    # 2 and 3 are copies of each other; 1 holds both, 4 holds 1, and only 2 was seen in 1.
+    videos = [video(1, 300), video(2, 30), video(3, 30), video(4, 900)]
+    pair = match(3, 2, 0, 30)
+    inside = match(2, 1, 0, 30, 100)
+    assert groups_of(videos[:3], [pair]) == [("duplicate", [2, 3])]
+    (group,) = group_videos({one.id: one for one in videos[:3]}, [pair, inside])
+    assert group.kind == "contains"
+    assert [(one.video.id, one.keep, one.coverage) for one in group.members] == [
+        (1, True, 1.0),
+        (2, False, 1.0),
+        (3, False, 1.0),
+    ]
+    assert groups_of(videos, [pair, inside, match(4, 1, 0, 300)]) == [("contains", [4, 1, 2, 3])]
+
+
+def test_what_is_kept_of_copies_holds_the_parts_of_any_of_them() -> None:
+    # 3 was seen in 2 only, which is a copy of 1.
+    videos = [video(1, 300, height=720), video(2, 300), video(3, 30)]
+    matches = [match(2, 1, 0, 300), match(3, 2, 0, 30, 100)]
+    assert groups_of(videos, matches) == [("duplicate", [1, 2]), ("contains", [1, 3])]
 
 
 @pytest.mark.parametrize("shared_seconds", [5, 30, 45])

@@ -187,7 +187,8 @@ def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
         name = output.short_path(kept.video.path)
         typer.echo(f"{output.styled('keep', bold=True)}  {name}  ({group.why})")
         for one in others:
-            what = "same bytes" if group.kind == "exact" else f"{one.coverage:.0%} of it"
+            same = one.video.content_hash == kept.video.content_hash
+            what = "same bytes" if same else f"{one.coverage:.0%} of it"
             typer.echo(f"      {output.short_path(one.video.path)}  ({what})")
     spare = sum(one.video.size_bytes for group in groups for one in group.members if not one.keep)
     typer.echo(

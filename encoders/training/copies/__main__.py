@@ -26,6 +26,11 @@ def main() -> None:
     export = commands.add_parser("export", help="write the file that ships")
     export.add_argument("--out", type=Path, help="in place of where it ships")
     export.set_defaults(run=_export)
+    background = commands.add_parser(
+        "background", help="write the vectors for score normalisation alone"
+    )
+    background.add_argument("--out", type=Path, help="where the network is, if not where it ships")
+    background.set_defaults(run=_background)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     arguments.run(arguments)
@@ -53,6 +58,13 @@ def _export(arguments: argparse.Namespace) -> None:
     from vidseek.encoders.training.copies.pictures import open_pictures
 
     export_copies(arguments.folder, open_pictures(arguments.cache), arguments.out)
+
+
+def _background(arguments: argparse.Namespace) -> None:
+    from vidseek.encoders.training.copies.export import export_background
+    from vidseek.encoders.training.copies.pictures import open_pictures
+
+    export_background(open_pictures(arguments.cache), arguments.out)
 
 
 if __name__ == "__main__":

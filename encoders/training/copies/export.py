@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from vidseek.encoders.copy_descriptor import (
     BACKGROUND_FILE,
+    FLAT_DEVIATION,
     NETWORK_FILE,
     CopyDescriptor,
     write_copy_manifest,
@@ -37,6 +40,10 @@ BACKGROUND_VECTORS = 4096
 """Pictures at most; with them half a megabyte."""
 SLIDES = 500
 """Titles and slides that are drawn besides."""
+PLAIN_CUTOUTS = 750
+"""Parts of pictures with little in them, at most: skies, water, walls, which look alike."""
+CUTOUTS_PER_PICTURE, MOST_PLAIN_DETAIL = 4, 3.0
+"""Grey levels between neighbours, along rows and along columns together."""
 
 
 class _Described(nn.Module):
@@ -82,9 +89,56 @@ def export_copies(run: Path, pictures: TrainingPictures, folder: Path | None) ->
         outputs={"vectors": {0: "n"}},
     )
     finish(path, int8=True)
-    _write_background(path, pictures, folder / BACKGROUND_FILE)
+    return export_background(pictures, folder)
+
+
+def export_background(pictures: TrainingPictures, folder: Path | None) -> CopyDescriptor:
+    """Write the vectors for score normalisation anew, of the network that is there.
+
+    Args:
+        pictures: those of the split ``background``, and plain parts of all.
+        folder: where the network is; the package's weights if None.
+    """
+    folder = folder or WEIGHTS_FOLDER
+    _write_background(folder / NETWORK_FILE, pictures, folder / BACKGROUND_FILE)
     write_copy_manifest(folder, dimension=DIMENSION, picture_size=PICTURE_SIZE)
     return CopyDescriptor(folder)
+
+
+def plain_cutouts(
+    pixels: NDArray[np.uint8], most: int = PLAIN_CUTOUTS, *, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Parts of pictures that have next to nothing in them, and are not of one colour.
+
+    Args:
+        pixels: (N, S, S, 3) uint8 RGB, may be memory-mapped.
+        most: cut-outs at most, evenly spread.
+        seed: of where they are cut out.
+
+    Returns:
+        (K, S, S, 3) uint8 RGB.
+    """
+    random = np.random.default_rng([seed, 79])
+    side = pixels.shape[1]
+    found: list[NDArray[np.uint8]] = []
+    for picture in pixels:
+        for _ in range(CUTOUTS_PER_PICTURE):
+            share = random.uniform(0.35, 0.7)
+            height = int(side * share)
+            width = int(side * min(1.0, share * random.uniform(0.8, 1.5)))
+            # The top as often as anywhere: skies are there.
+            top = int(random.integers(0, side + 1 - height)) * int(random.integers(0, 2))
+            left = int(random.integers(0, side + 1 - width))
+            part = picture[top : top + height, left : left + width]
+            grey = part.mean(-1)
+            detail = sum(float(np.abs(np.diff(grey, axis=axis)).mean()) for axis in (0, 1))
+            if detail < MOST_PLAIN_DETAIL and grey.std() >= FLAT_DEVIATION:
+                found.append(np.array(part))
+    chosen = np.linspace(0, len(found) - 1, min(most, len(found))).astype(int)
+    cutouts = np.empty((len(chosen), side, side, 3), np.uint8)
+    for row, place in enumerate(chosen):
+        cutouts[row] = np.asarray(Image.fromarray(found[place]).resize((side, side)))
+    return cutouts
 
 
 def _write_background(network: Path, pictures: TrainingPictures, path: Path) -> None:
@@ -95,7 +149,7 @@ def _write_background(network: Path, pictures: TrainingPictures, path: Path) -> 
     rows = rows[np.linspace(0, len(rows) - 1, min(BACKGROUND_VECTORS, len(rows))).astype(int)]
     slides = draw_slides(0, SLIDES)
     vectors = []
-    for source in (pictures.pixels[rows], slides):
+    for source in (pictures.pixels[rows], slides, plain_cutouts(pictures.pixels)):
         for start in range(0, len(source), 64):
             squares = squash(source[start : start + 64], PICTURE_SIZE)
             vectors.append(session.run(None, {"pictures": squares})[0])
