@@ -79,7 +79,7 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
 
     from vidseek.encoders.model.copy_network import PICTURE_SIZE
     from vidseek.encoders.model.stem import normalise
-    from vidseek.encoders.training.copies.export import SLIDES, export_copies
+    from vidseek.encoders.training.copies.export import SLIDES, export_copies, plain_cutouts
     from vidseek.encoders.training.copies.trainer import train_copies
 
     pictures = some_pictures()
@@ -100,9 +100,27 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
         ours = going_on.average.module.eval()(normalise(resized.clamp(0, 255))).numpy()
     assert (shipped * ours).sum(1).min() > 0.98
     assert CopyDescriptor(tmp_path / "weights").background.shape == (
-        6 + SLIDES,
+        6 + SLIDES + len(plain_cutouts(pictures.pixels)),
         descriptor.dimension,
     )
+
+
+def test_plain_parts_of_pictures_are_cut_out() -> None:
+    from vidseek.encoders.training.copies.export import plain_cutouts
+
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (4, 176, 176, 3), np.uint8)
+    pictures[1, :90] = np.linspace(40, 160, 90)[:, None, None]  # a sky above a thicket
+    pictures[2] = 128  # of one colour: nothing of it is compared
+    pictures[3] = np.linspace(0, 255, 176)[None, :, None]
+    parts = plain_cutouts(pictures)
+    assert parts.shape[1:] == (176, 176, 3)
+    assert 1 < len(parts) <= 8
+    grey = parts.mean(-1)
+    assert np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=2)).mean() < 3
+    assert (parts.std((1, 2)) > 3).all()
+    assert np.array_equal(plain_cutouts(pictures), parts), "the same again"
+    assert len(plain_cutouts(pictures, 1)) == 1
 
 
 def test_the_shipped_configuration_reads_and_a_wrong_one_is_told(tmp_path: Path) -> None:
