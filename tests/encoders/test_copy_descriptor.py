@@ -22,6 +22,7 @@ from vidseek.encoders.copy_descriptor import (
     unpacked,
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.search.copies import LEAST_SIMILARITY
 from vidseek.storage.errors import WeightsError
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png", "moon.png")
@@ -50,8 +51,9 @@ def test_an_edited_picture_is_nearer_to_its_own_than_to_all_others(
     queries = descriptor.describe(np.stack(edited))
     surplus = queries @ held.T - descriptor.noise(queries)[:, None]
     assert (surplus.argmax(1) == np.arange(len(pictures))).all()
-    assert np.diag(surplus).min() > 0.2
-    assert surplus[~np.eye(len(pictures), dtype=bool)].max() < 0.2
+    # What the search decides by; int8 kernels of processors differ by a few hundredths.
+    assert np.diag(surplus).min() > LEAST_SIMILARITY
+    assert surplus[~np.eye(len(pictures), dtype=bool)].max() < LEAST_SIMILARITY
 
 
 def test_vectors_are_of_unit_length_and_survive_storing(descriptor: CopyDescriptor) -> None:
