@@ -367,7 +367,7 @@ def _match_along(
     if plain is None:
         return match
     unedited = _match_on(query, library, plain.line, least, found, plain.within)
-    if unedited is None or plain.is_piece:
+    if unedited is None or plain.within is not None:
         return unedited or match
     return unedited if _gain(unedited, least) >= PLAIN_GAIN * _gain(match, least) else match
 
@@ -413,11 +413,7 @@ class _Plain:
 
     line: _Line
     within: TimeSpan | None = None
-    """Of the query, where it is the better of two; None if there is no other."""
-
-    @property
-    def is_piece(self) -> bool:
-        return self.within is not None
+    """Of the query, the part that it is the line of, where it is one of two."""
 
 
 def _at_plain_speed(

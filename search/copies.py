@@ -81,6 +81,8 @@ EDGE_WEIGHT = 0.75
 """What is like a common intro or outro scores so much of what it would score elsewhere..."""
 BOILERPLATE_WEIGHT = 0.4
 """...and so much where five videos of the library are known to share it."""
+MOST_SHARING = 10_000
+"""Where more videos than this share something, they are taken to be different films."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
 MOST_HELD_FRAMES = 2_000_000
@@ -285,7 +287,7 @@ class CopyFinder:
         ids = {one.video_id for one in found}
         matches = self._store.database.copy_matches(of_videos=ids)
         others = ids | {one for match in matches for one in (match.video_id, match.other_id)}
-        if len(others) >= BOILERPLATE_VIDEOS:
+        if BOILERPLATE_VIDEOS <= len(others) <= MOST_SHARING:
             # Whether those that share something are different is in what they share of each other.
             matches = self._store.database.copy_matches(of_videos=others)
         videos = self._store.database.videos_by_id(others)

@@ -274,8 +274,8 @@ def _under_containers(
 ) -> list[DuplicateGroup]:
     """The groups, and videos with those that are wholly within them.
 
-    A video is listed once, and what one group keeps no other gives up: a group whose kept video is
-    within another video is listed under that one, and what is within that within a third as well.
+    Nothing is given up twice, and what one group keeps no other gives up: a group whose kept video
+    is within another one is listed under that, and under a third that holds that.
     """
     copies = {
         one.video.id: group.members[0].video.id for group in groups for one in group.members[1:]

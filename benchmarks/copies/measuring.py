@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.copies.judging import judge
 from benchmarks.copies.manifest import read_manifest
 from benchmarks.copies.measured import SEMANTIC, Folder, best_similarity, read_systems
+from benchmarks.copies.metrics import accused
 from benchmarks.copies.negatives import NEGATIVE_KINDS
 from benchmarks.copies.results import Answer, read_answers, results_file
 from benchmarks.copies.run import run
@@ -22,7 +23,8 @@ from benchmarks.copies.systems.semantic import (
 from benchmarks.copies.systems.system import PLANS, Plan
 from benchmarks.copies.systems.vpdq import VpdqSystem
 from benchmarks.copies.tables import percent, table
-from benchmarks.copies.thresholds import calibrate
+from benchmarks.copies.thresholds import calibrate, negatives_of
+from vidseek.search.copies import THRESHOLDS
 
 
 def add_measuring(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -119,7 +121,15 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         counts = (str(one.accused.successes), str(one.accused.trials), str(one.sources))
         rows.append([name, f"{one.score:.4f}", f"{written:.3f}", *counts, upper])
     head = ["threshold", "score above", "to ship", "accused", "of negatives", "of sources"]
-    print(table([*head, "at most, %"], rows), end="")
+    print(table([*head, "at most, %"], rows))
+    scores = [one.score for one in negatives_of(judged, without=arguments.without)]
+    rows = []
+    for shipped, least in THRESHOLDS.items():
+        found = accused(scores, math.nextafter(least, 0))
+        counts = (str(found.successes), str(found.trials))
+        rows.append([f"{shipped}, ships", str(least), *counts, percent(found.interval()[1])])
+    head = ["threshold", "score at least", "accused", "of negatives", "at most, %"]
+    print(table(head, rows), end="")
 
 
 def _report(arguments: argparse.Namespace) -> None:

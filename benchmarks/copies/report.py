@@ -5,6 +5,7 @@ print(markdown(read_systems(Path("copies-test"), Path("copies-calibration"), pla
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -235,6 +236,25 @@ def segment_table(systems: Sequence[Measured]) -> str:
     return table([*head, "ends off by, s", "90 of 100", "stretches found, %"], rows)
 
 
+def mirror_table(systems: Sequence[Measured]) -> str:
+    """Which way round copies were said to be: of those that show one stretch, the best match."""
+    rows = []
+    for system in systems:
+        if system.name != OURS or system.default is None:
+            continue
+        said: Counter[tuple[bool, bool]] = Counter()
+        for one in system.test:
+            if len(one.entry.segments) == 1:
+                (segment,) = one.entry.segments
+                right = [found for found in one.answer.matches if found.source == segment.source]
+                best = max(right, key=lambda found: found.score, default=None)
+                if best is not None and best.score > system.default:
+                    said[segment.mirrored, best.mirrored] += 1
+        for is_mirrored, name in ((False, "as in the library"), (True, "mirrored")):
+            rows.append([name, *(str(said[is_mirrored, answer]) for answer in (False, True))])
+    return table(["copies", "said to be as in the library", "said to be mirrored"], rows)
+
+
 def negative_table(systems: Sequence[Measured]) -> str:
     """False accusations by kind of negative, at each threshold."""
     columns = [
@@ -273,6 +293,7 @@ def markdown(systems: Sequence[Measured]) -> str:
         "Caught at the gate": gate_table,
         "Ranking": ranking_table,
         "Seconds that are found": segment_table,
+        "Which way round": mirror_table,
         "False accusations": negative_table,
         "Time": time_table,
         "Every edit": edit_table,
@@ -283,6 +304,7 @@ def markdown(systems: Sequence[Measured]) -> str:
         "it shows and its score is above the threshold.\n",
         "Seconds that are found": "Of what scores above the normal threshold; vPDQ's stretches "
         "are from the first matched frame to the last.\n",
+        "Which way round": "By ours, as it comes; of copies that show one stretch of one video.\n",
     }
     return "\n".join(
         f"## {title}\n\n{notes.get(title, '')}{chr(10) if title in notes else ''}{make(systems)}"

@@ -27,6 +27,15 @@ class Calibrated:
     """The negatives are of so many sources; those of one source are not independent."""
 
 
+def negatives_of(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> list[Judged]:
+    """What is no copy, but of some kinds."""
+    return [
+        one
+        for one in judged
+        if one.entry.negative is not None and one.entry.negative not in without
+    ]
+
+
 def calibrate(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> dict[str, Calibrated]:
     """The three thresholds.
 
@@ -37,11 +46,7 @@ def calibrate(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> dict[
     Raises:
         ValueError: there are no negatives.
     """
-    negatives = [
-        one
-        for one in judged
-        if one.entry.negative is not None and one.entry.negative not in without
-    ]
+    negatives = negatives_of(judged, without=without)
     scores = [one.score for one in negatives]
     sources = {one.entry.sources[0] for one in negatives}
     thresholds = {}

@@ -51,7 +51,7 @@ def test_an_edited_picture_is_nearer_to_its_own_than_to_all_others(
     queries = descriptor.describe(np.stack(edited))
     surplus = queries @ held.T - descriptor.noise(queries)[:, None]
     assert (surplus.argmax(1) == np.arange(len(pictures))).all()
-    # What the search decides by; int8 kernels of processors differ by a few hundredths.
+    # What the search decides by. Processors compute int8 a little differently.
     assert np.diag(surplus).min() > LEAST_SIMILARITY
     assert surplus[~np.eye(len(pictures), dtype=bool)].max() < LEAST_SIMILARITY
 

@@ -83,6 +83,8 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
     from vidseek.encoders.training.copies.trainer import train_copies
 
     pictures = some_pictures()
+    pictures.pixels[5, :] = np.linspace(0, 255, SIDE)[None, :, None]  # plain: parts are noise
+    assert len(plain_cutouts(pictures.pixels)) > 0
     trainer = train_copies(SETTINGS, pictures, tmp_path / "run")
     assert trainer.step == 3
     assert len(trainer.queue) == 16

@@ -217,6 +217,24 @@ def test_an_excerpt_of_a_slow_pan_is_placed_where_it_is_most_alike() -> None:
     assert match.library.start_seconds == pytest.approx(8, abs=0.6)
 
 
+def test_two_pieces_of_a_slow_film_are_two_matches() -> None:
+    # A picture that wanders slowly: one line at twice the speed leads through both pieces.
+    random = np.random.default_rng(50)
+    picture, knots = random.standard_normal(DIMENSION), random.standard_normal((9, DIMENSION))
+
+    def film(times: NDArray[np.float64], seed: int) -> FrameSequence:
+        before, share = (times / 6).astype(int), (times / 6 % 1)[:, None]
+        change = (1 - share) * knots[before] + share * knots[before + 1]
+        return shown(picture + 0.5 * change, times, noise=0.05, seed=seed)
+
+    pieces = [film(np.arange(start, start + 8, 0.5), 51 + start) for start in (4, 26)]
+    matches = align(joined(*pieces), film(np.arange(0, 40, 1.0), 52))
+    first, second = sorted(matches, key=lambda match: match.query)
+    assert (first.speed, second.speed) == (1.0, 1.0)
+    assert_spans(first, (0, 8), (4, 12), within=1.0)
+    assert_spans(second, (8, 16), (26, 34), within=1.0)
+
+
 def test_slides_are_evidence_each() -> None:
     slides = joined(*[still(seed, 6) for seed in range(20, 30)])
     (match,) = align(slides, slides)

@@ -99,6 +99,17 @@ def test_a_cropped_darkened_mirrored_copy_is_a_duplicate(check: Check, tmp_path:
     assert first["speed"] == pytest.approx(1, abs=0.25)  # slow pans are alike from second to second
 
 
+def test_a_copy_on_its_head_is_told_to_be_mirrored(check: Check, tmp_path: Path) -> None:
+    frames = [
+        np.ascontiguousarray(frame[::-1])
+        for part in ("rocket.jpg", "brick.png")
+        for frame in film(part, 4.5)
+    ]
+    first = check(save(tmp_path / "head.mp4", frames))["matches"][0]
+    assert Path(first["path"]).name == "rocket.mp4"
+    assert first["mirrored"], "turned by half, it is left for right"
+
+
 def test_an_excerpt_in_another_film_is_partial_and_its_seconds_are_told(
     check: Check, gallery: Path, tmp_path: Path
 ) -> None:
@@ -248,3 +259,18 @@ def test_an_intro_that_five_videos_share_accuses_nobody(tmp_path: Path) -> None:
     answer = invoke_vidseek(["check", upload, "--json"], library=library)
     assert json.loads(answer.stdout) == {"verdict": "new", "matches": []}
     assert json.loads(invoke_vidseek(["duplicates", "--json"], library=library).stdout) == []
+
+
+def test_what_four_copies_of_one_film_share_with_another_still_accuses(tmp_path: Path) -> None:
+    shared = film("chelsea.png", 4)
+    folder = tmp_path / "channel"
+    folder.mkdir()
+    save(folder / "other.mp4", [*shared, *film("rocket.jpg", 5)])
+    for number in range(4):
+        tinted = [frame // 8 * (8 - number) for frame in (*shared, *film("coffee.png", 5))]
+        save(folder / f"copy-{number}.mp4", tinted)
+    library = tmp_path / "library"
+    assert invoke_vidseek(["index", folder], library=library).returncode == 0
+    upload = save(tmp_path / "upload.mp4", [*shared, *film("astronaut.png", 6)])
+    found = json.loads(invoke_vidseek(["check", upload, "--json"], library=library).stdout)
+    assert "other.mp4" in {Path(one["path"]).name for one in found["matches"]}

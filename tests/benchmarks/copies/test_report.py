@@ -12,9 +12,9 @@ import pytest
 from made_up import copy, held, judged, match, negative, write_benchmark, write_results
 
 from benchmarks.copies.bootstrap import Ranking, interval, mean_share, samples
-from benchmarks.copies.judging import judge
+from benchmarks.copies.judging import Judged, judge
 from benchmarks.copies.manifest import Manifest, read_manifest
-from benchmarks.copies.measured import read_systems
+from benchmarks.copies.measured import Measured, read_systems
 from benchmarks.copies.metrics import micro_average_precision
 from benchmarks.copies.report import (
     Gate,
@@ -22,6 +22,7 @@ from benchmarks.copies.report import (
     gate_table,
     is_copy,
     markdown,
+    mirror_table,
     negative_table,
     ranking_table,
     segment_table,
@@ -31,6 +32,7 @@ from benchmarks.copies.report import (
 from benchmarks.copies.results import read_answers, results_file
 from benchmarks.copies.tables import percent
 from benchmarks.copies.thresholds import calibrate
+from vidseek.search.copies import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -258,6 +260,27 @@ def test_the_tables_tell_what_was_found(folders: tuple[Path, Path]) -> None:
     assert times["ours"] == ["7", "1.00", "1.00", "0"]
 
 
+def test_which_way_round_is_told_of_the_best_match_of_what_is_caught() -> None:
+    def asked(is_mirrored: bool, *answers: tuple[float, bool]) -> Judged:
+        query = copy("q", "a", "crop")
+        segments = (replace(query.segments[0], mirrored=is_mirrored),)
+        found = [replace(match("a", score), mirrored=said) for score, said in answers]
+        return judged(replace(query, segments=segments), *found)
+
+    queries = [
+        asked(True, (0.9, True)),
+        asked(True, (0.5, True), (0.9, False)),
+        asked(False, (0.9, True)),
+        asked(False, (0.9, False)),
+        asked(False, (0.9, False), (0.5, True)),
+        asked(False, (0.1, True)),
+        judged(negative("n", "b"), match("a", 0.9)),
+    ]
+    table = rows(mirror_table([Measured("ours", queries, {}, 0.4)]))
+    assert table["as in the library"] == ["2", "1"]
+    assert table["mirrored"] == ["1", "1"]
+
+
 def test_seconds_are_those_of_what_exceeds_the_threshold(folders: tuple[Path, Path]) -> None:
     (ours, *_) = read_systems(*folders, plan="fast")
     (line,) = [one for one in segment_table([ours]).splitlines() if one.startswith("| insert_into")]
@@ -322,6 +345,8 @@ def test_the_commands_print_and_write(folders: tuple[Path, Path], tmp_path: Path
     assert found["strict"][:4] == ["0.5000", "0.501", "0", "100"]
     assert found["normal"][:5] == ["0.3000", "0.301", "1", "100", "100"]
     assert found["normal"][5] == "5.4"  # Wilson's upper end of 1 of 100
+    assert found["normal, ships"][:3] == [str(THRESHOLDS["normal"]), "1", "100"]
+    assert found["strict, ships"][1:3] == ["1", "100"], "at the threshold itself it is accused"
     out = tmp_path / "tables.md"
     subprocess.run(
         [*command, "report", "--data", test, "--calibration", other, "--out", out],
@@ -334,6 +359,7 @@ def test_the_commands_print_and_write(folders: tuple[Path, Path], tmp_path: Path
         "## Caught at the gate",
         "## Ranking",
         "## Seconds that are found",
+        "## Which way round",
         "## False accusations",
         "## Time",
         "## Every edit",
