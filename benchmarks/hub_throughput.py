@@ -1,14 +1,16 @@
 """Frames a second through models of others, against a bare forward pass of the same model.
 
 python -m benchmarks.hub_throughput [--models clip-base-32 ...] [--frames 32] [--rounds 7]
+python -m benchmarks.hub_throughput --catalogue        # those of `vidseek models`
 
 The models have the full size and random weights, which take as long as trained ones; of their text
 towers, which no frame passes through, only a layer is made. vidseek gets decoded uint8 frames, wide
 ones whose short side is the model's, as its decoder hands them over. The bare pass is transformers'
-own code on tensors that are prepared and converted beforehand, in the same precision, in the batch
-that is fastest for it. Both take turns, so that whatever else the machine does falls on both, and
-figures are medians: the ratio's is of the rounds' ratios. Decoding is not in them:
-``benchmarks.decoding`` measures that.
+(or open_clip's) own code on tensors that are prepared and converted beforehand, in the same
+precision, in the batch that is fastest for it; of a video model, vidseek's of single frames, each
+of which it sees once more in its clip. Both take turns, so that whatever else the machine does
+falls on both, and figures are medians: the ratio's is of the rounds' ratios. Decoding is not in
+them: ``benchmarks.decoding`` measures that. Models of open_clip need that package and torchvision.
 """
 
 from __future__ import annotations
@@ -25,11 +27,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.retrieval.tables import processor
+from vidseek.encoders.hub.catalogue import CATALOGUE
 
 BAR = 0.9
 BARE_BATCHES = (8, 16, 32)
 SHAPE = 16 / 9
-_LITTLE_TEXT = {"vocab_size": 8, "num_hidden_layers": 1}
+_LITTLE_TEXT = {
+    "vocab_size": 8,
+    "num_hidden_layers": 1,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class Architecture:
     side: int
     vision: dict[str, Any]
     """What its visual configuration has besides the defaults of transformers."""
+    open_clip: str = ""
+    """Name of the architecture there."""
 
 
 ARCHITECTURES = {
@@ -71,6 +82,10 @@ ARCHITECTURES = {
             "num_attention_heads": 16,
         },
     ),
+    "siglip2-naflex": Architecture("SigLIP 2 NaFlex B/16", "siglip2", 224, {}),
+    "videoprism-base": Architecture("VideoPrism B, 288 px", "videoprism", 288, {}),
+    "mobileclip2-small": Architecture("MobileCLIP2-S0", "open_clip", 256, {}, "MobileCLIP2-S0"),
+    "pe-core-base": Architecture("PE-Core B/16", "open_clip", 224, {}, "PE-Core-B-16"),
 }
 DEFAULT = ("clip-base-32", "clip-base", "siglip2-base")
 
@@ -92,6 +107,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=list(ARCHITECTURES), default=DEFAULT)
+    parser.add_argument("--catalogue", action="store_true", help="all of `vidseek models`")
     parser.add_argument("--frames", type=int, default=32, help="a round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=None, help="of torch; all cores by default")
@@ -101,7 +117,8 @@ def main() -> None:
     print("| model | precision | bare forward, frames/s | vidseek, frames/s | ratio |")
     print("| --- | --- | --- | --- | --- |")
     short = []
-    for name in options.models:
+    names = [model.name for model in CATALOGUE] if options.catalogue else options.models
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
             found = measure(
                 ARCHITECTURES[name],
@@ -139,17 +156,21 @@ def measure(
     )
     encoder.encode_frames(pictures[:1])  # loads the weights
     towers = encoder._loaded()
-    prepared = torch.from_numpy(encoder._prepared(pictures)["pixel_values"])
-    prepared = prepared.to(towers.device, towers.dtype)
+    tower = towers._model.get_image_features if towers._video is None else towers._video.frames
+    prepared = {
+        name: towers._tensor(values) for name, values in encoder._prepared(pictures).items()
+    }
 
     def bare(batch: int) -> None:
         with torch.inference_mode():
-            for part in prepared.split(batch):
+            for start in range(0, frames, batch):
+                seen = tower(**{key: all_[start : start + batch] for key, all_ in prepared.items()})
                 # To the processor's memory, or a GPU would not be waited for.
-                towers._model.get_image_features(pixel_values=part).pooler_output.float().cpu()
+                getattr(seen, "pooler_output", seen).float().cpu()
 
     bare(BARE_BATCHES[0])
-    theirs: dict[int, list[float]] = {batch: [] for batch in BARE_BATCHES}
+    # A batch that is larger than a round is the round.
+    theirs: dict[int, list[float]] = {min(batch, frames): [] for batch in BARE_BATCHES}
     ours = []
     for _ in range(rounds):
         ours.append(_seconds(lambda: encoder.encode_frames(pictures)))
@@ -168,39 +189,96 @@ def measure(
 def make_model(architecture: Architecture, folder: Path) -> None:
     """Write a checkpoint with random weights and a vocabulary of a few words."""
     import torch
-    import transformers
-    from tokenizers import Tokenizer, models
 
     torch.manual_seed(0)
-    vision = {**architecture.vision, "image_size": architecture.side}
-    if architecture.kind == "clip":
-        ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-        rules: dict[str, Any] = {
-            "image_processor_type": "CLIPImageProcessor",
-            "size": {"shortest_edge": architecture.side},
-            "crop_size": {"height": architecture.side, "width": architecture.side},
-        }
-        model: Any = transformers.CLIPModel(
-            transformers.CLIPConfig(text_config={**_LITTLE_TEXT, **ends}, vision_config=vision)
-        )
-    else:
-        rules = {
-            "image_processor_type": "SiglipImageProcessor",
-            "resample": 2,
-            "size": {"height": architecture.side, "width": architecture.side},
-        }
-        ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-        size = vision.get("hidden_size", 768)
-        text = {**_LITTLE_TEXT, **ends, "projection_size": size}
-        model = transformers.SiglipModel(
-            transformers.SiglipConfig(text_config=text, vision_config=vision)
-        )
+    if architecture.open_clip:
+        _make_open_clip(architecture.open_clip, folder)
+        return
+    model, rules = _MAKERS[architecture.kind](architecture)
     model.eval().save_pretrained(folder)
+    _write_vocabulary(folder)
+    name = (
+        "video_preprocessor_config" if architecture.kind == "videoprism" else "preprocessor_config"
+    )
+    (folder / f"{name}.json").write_text(json.dumps(rules))
+
+
+def _clip(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
+    from transformers import CLIPConfig, CLIPModel
+
+    side = architecture.side
+    rules = {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": side},
+        "crop_size": {"height": side, "width": side},
+    }
+    vision = {**architecture.vision, "image_size": side}
+    return CLIPModel(CLIPConfig(text_config=_LITTLE_TEXT, vision_config=vision)), rules
+
+
+def _siglip(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
+    from transformers import SiglipConfig, SiglipModel
+
+    side = architecture.side
+    rules = {
+        "image_processor_type": "SiglipImageProcessor",
+        "resample": 2,
+        "size": {"height": side, "width": side},
+    }
+    vision = {**architecture.vision, "image_size": side}
+    text = {**_LITTLE_TEXT, "projection_size": vision.get("hidden_size", 768)}
+    return SiglipModel(SiglipConfig(text_config=text, vision_config=vision)), rules
+
+
+def _siglip2(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
+    from transformers import Siglip2Config, Siglip2Model
+
+    rules = {"image_processor_type": "Siglip2ImageProcessor"}
+    text = {**_LITTLE_TEXT, "projection_size": architecture.vision.get("hidden_size", 768)}
+    config = Siglip2Config(text_config=text, vision_config=architecture.vision)
+    return Siglip2Model(config), rules
+
+
+def _videoprism(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
+    from transformers import VideoPrismClipModel, VideoPrismConfig
+
+    rules = {"video_processor_type": "LlavaOnevisionVideoProcessor", "resample": 3}
+    vision = {**architecture.vision, "image_size": architecture.side}
+    return VideoPrismClipModel(
+        VideoPrismConfig(text_config=_LITTLE_TEXT, vision_config=vision)
+    ), rules
+
+
+_MAKERS: dict[str, Callable[[Architecture], tuple[Any, dict[str, Any]]]] = {
+    "clip": _clip,
+    "siglip": _siglip,
+    "siglip2": _siglip2,
+    "videoprism": _videoprism,
+}
+
+
+def _write_vocabulary(folder: Path) -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
     words = Tokenizer(models.WordLevel({"<s>": 0, "</s>": 1, "<unk>": 2}, unk_token="<unk>"))
-    transformers.PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(
         tokenizer_object=words, unk_token="<unk>", pad_token="</s>", model_max_length=64
     ).save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(rules))
+
+
+def _make_open_clip(name: str, folder: Path) -> None:
+    import open_clip
+    from safetensors.torch import save_file
+
+    config = open_clip.get_model_config(name)
+    config["text_cfg"]["layers"] = 1
+    document = {"model_cfg": config, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    model = open_clip.create_model(
+        f"local-dir:{folder}", load_weights=False, pretrained_image=False, pretrained_text=False
+    )
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -30,6 +30,9 @@ class CatalogueModel:
     """Of the weights, as their makers state it."""
     good_for: str
     """One line: when to choose it."""
+    frames_per_second: float
+    """Encoded by two cores of an EPYC with AVX2, by `python -m benchmarks.hub_throughput
+    --catalogue`: random weights of the same shape, decoding excluded."""
 
 
 CATALOGUE = (
@@ -41,6 +44,7 @@ CATALOGUE = (
         512,
         "MIT",
         "English, on a processor",
+        2.0,
     ),
     CatalogueModel(
         "clip-large",
@@ -50,6 +54,7 @@ CATALOGUE = (
         768,
         "MIT",
         "English, more exact and much slower than clip-base; wants a GPU",
+        0.58,
     ),
     CatalogueModel(
         "siglip2-base",
@@ -59,6 +64,7 @@ CATALOGUE = (
         768,
         "Apache-2.0",
         "many languages, on a processor",
+        2.3,
     ),
     CatalogueModel(
         "siglip2-large",
@@ -68,6 +74,7 @@ CATALOGUE = (
         1152,
         "Apache-2.0",
         "many languages, fine detail; wants a GPU",
+        0.11,
     ),
     CatalogueModel(
         "siglip2-naflex",
@@ -77,6 +84,7 @@ CATALOGUE = (
         768,
         "Apache-2.0",
         "many languages; keeps the shape of the picture, for wide and upright video",
+        2.0,
     ),
     CatalogueModel(
         "videoprism-base",
@@ -86,6 +94,7 @@ CATALOGUE = (
         768,
         "see its page",
         "English; sees the frames of a clip together; wants a GPU",
+        1.0,
     ),
     # The sizes of these two are those of open_clip's architectures, at four bytes a number.
     CatalogueModel(
@@ -96,6 +105,7 @@ CATALOGUE = (
         512,
         "Apple's, for research only: see its page",
         "English, on a processor; the smallest here; wants open_clip",
+        8.6,
     ),
     CatalogueModel(
         "pe-core-base",
@@ -105,6 +115,7 @@ CATALOGUE = (
         1024,
         "Apache-2.0",
         "English; a small visual tower with a large text tower; wants open_clip",
+        2.4,
     ),
 )
 

@@ -27,6 +27,7 @@ def test_models_are_listed_for_programs():
     listed = json.loads(answer.stdout)
     assert [one["name"] for one in listed] == [model.name for model in CATALOGUE]
     assert {"repository", "download_bytes", "dimension", "licence", "good_for"} <= set(listed[0])
+    assert all(one["frames_per_second"] > 0 for one in listed)
     columns = CliRunner().invoke(app, ["models"]).stdout.splitlines()
     assert [line.split("\t")[0] for line in columns] == [model.name for model in CATALOGUE]
 
@@ -37,6 +38,7 @@ def test_models_are_laid_out_for_a_person(monkeypatch):
     assert "builtin" in text
     for model in CATALOGUE:
         assert f"hf:{model.repository}" in text
+        assert f"{model.frames_per_second:g} frames/s on two cores" in " ".join(text.split())
     assert "--model NAME" in text
 
 

@@ -34,7 +34,7 @@ def models(json: JsonOption = False) -> None:
         typer.echo(
             output.wrapped(
                 f"hf:{model.repository}, about {size}, vectors of {model.dimension}, "
-                f"{model.licence}",
+                f"{model.frames_per_second:g} frames/s on two cores, {model.licence}",
                 indent=5,
             )
         )
