@@ -37,6 +37,7 @@ from vidseek.search.boilerplate import (
 )
 from vidseek.search.copy_candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copy_views import UPSIDE_DOWN, View, composition_views
+from vidseek.search.mirroring import LEAST_LEAD, mirror_lead
 from vidseek.search.visual_query import spread
 from vidseek.storage.database import Database
 from vidseek.storage.errors import PathNotFoundError, QueryError, WeightsError
@@ -87,9 +88,8 @@ REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
 MOST_HELD_FRAMES = 2_000_000
 """Of the library, so many are held for a second pass: 260 MB. A larger one is read twice."""
-MIRROR_FRAMES, MIRROR_GAIN = 60, 0.005
-"""Of an upload, so many are looked at both ways round; the other way must be more alike by this
-cosine, for the descriptor sees through mirrors, and few copies are."""
+MIRROR_PAIRS = 4
+"""Of a match, so many pictures at most are looked at both ways round."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class CopyFinder:
                 found += self._matches_of_parts(upload, library, least_score)
             found = _without_repetitions(self._without_boilerplate(found, least_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})
-            mirrored = self._mirrored(upload, found)
+            mirrored = self._mirrored(upload, found, videos)
         return _verdict(upload, found, mirrored, videos, sure_score)
 
     # -- reading -----------------------------------------------------------------------------------
@@ -302,42 +302,42 @@ class CopyFinder:
                 kept.append(one)
         return kept
 
-    def _mirrored(self, upload: Upload, found: Sequence[_Found]) -> list[bool]:
+    def _mirrored(
+        self, upload: Upload, found: Sequence[_Found], videos: dict[int, Video]
+    ) -> list[bool]:
         """Whether each match shows the library's picture the other way round."""
-        if not found or len(upload.pictures) == 0:
-            return [False] * len(found)
-        chosen = spread(len(upload.pictures), MIRROR_FRAMES)
-        seconds = upload.picture_seconds[chosen]
-        held = {
-            frames.video_id: frames
-            for frames in self._store.database.copy_frames(
-                self._descriptor.fingerprint, video_ids={one.video_id for one in found}
-            )
-        }
-        described: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-        answers = []
-        for one in found:
-            name = "" if one.view is None else one.view.name
-            if name not in described:
-                pictures = (upload.pictures if one.view is None else one.view.pictures)[chosen]
-                described[name] = (
-                    self._descriptor.describe(np.ascontiguousarray(pictures)),
-                    self._descriptor.describe(np.ascontiguousarray(pictures[:, :, ::-1])),
-                )
-            upright, mirrored = described[name]
-            span = one.alignment.query
-            inside = (seconds >= span.start_seconds) & (seconds <= span.end_seconds)
-            if not inside.any():
-                middle = (span.start_seconds + span.end_seconds) / 2
-                inside[np.abs(seconds - middle).argmin()] = True
-            expected = one.alignment.library_seconds(seconds[inside])
-            frames = held[one.video_id]
-            at = np.abs(frames.seconds[None] - expected[:, None]).argmin(1)
-            gain = (mirrored[inside] - upright[inside]) * unpacked(frames.vectors[at])
-            is_other_way = float(gain.sum(1).mean()) > MIRROR_GAIN
-            # Upside down is mirrored, and turned.
-            answers.append(is_other_way != (name == UPSIDE_DOWN))
-        return answers
+        return [self._is_mirrored(upload, one, videos[one.video_id]) for one in found]
+
+    def _is_mirrored(self, upload: Upload, one: _Found, video: Video) -> bool:
+        span = one.alignment.query
+        shown = np.flatnonzero(
+            (upload.picture_seconds >= span.start_seconds)
+            & (upload.picture_seconds <= span.end_seconds)
+        )
+        if len(upload.pictures) == 0:
+            return False
+        if len(shown) == 0:
+            middle = (span.start_seconds + span.end_seconds) / 2
+            shown = np.abs(upload.picture_seconds - middle).argsort()[:1]
+        pictures = upload.pictures if one.view is None else one.view.pictures
+        expected = one.alignment.library_seconds(upload.picture_seconds[shown])
+        # Of the library's, a picture of each clip's middle frame is kept.
+        kept = [
+            clip.frame_seconds[len(clip.frame_seconds) // 2]
+            for clip in self._store.database.clips_within(video.id, one.alignment.library)
+        ]
+        apart = np.abs(expected[:, None] - np.array(kept)[None])
+        pairs = []
+        for at in np.argsort(apart.min(0, initial=math.inf))[:MIRROR_PAIRS]:
+            thumbnail = self._store.read_thumbnail(video.content_hash, kept[at])
+            if thumbnail is not None:
+                pairs.append((pictures[shown[apart[:, at].argmin()]], thumbnail))
+        if not pairs:
+            return False
+        ours, theirs = zip(*pairs, strict=True)
+        is_other_way = mirror_lead(ours, theirs) > LEAST_LEAD
+        # Upside down is mirrored, and turned.
+        return is_other_way != (one.view is not None and one.view.name == UPSIDE_DOWN)
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,10 @@ class LibraryStore:
         with library_errors(str(self.folder)):
             thumbnails.write_thumbnail(self.thumbnail_path(content_hash, seconds), frame)
 
+    def read_thumbnail(self, content_hash: str, seconds: float) -> NDArray[np.uint8] | None:
+        """The (H, W, 3) uint8 RGB thumbnail of a frame; None if it is not there or damaged."""
+        return thumbnails.read_thumbnail(self.thumbnail_path(content_hash, seconds))
+
     def drop_model(self, fingerprint: str) -> int:
         """Forget a model's vectors and remove its index. For the writer.
 

@@ -46,6 +46,17 @@ def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
         raise
 
 
+def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:
+    """(H, W, 3) uint8 RGB; None if there is none that can be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError):
+        return None
+
+
 def remove_orphans(folder: Path, known_hashes: Collection[str]) -> int:
     """Remove thumbnails of contents that the library no longer holds; gives how many files."""
     removed = 0

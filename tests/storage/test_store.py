@@ -418,6 +418,18 @@ def test_thumbnail_is_a_small_picture(store: LibraryStore) -> None:
         assert picture.size == (3, 2)
 
 
+def test_thumbnail_is_read_again_and_a_damaged_one_is_none(store: LibraryStore) -> None:
+    frame = np.full((90, 160, 3), 200, np.uint8)
+    store.write_thumbnail("abcdef", 1.0, frame)
+    read = store.read_thumbnail("abcdef", 1.0)
+    assert read is not None
+    assert read.shape == frame.shape
+    assert np.abs(read.astype(int) - 200).max() <= 2
+    assert store.read_thumbnail("abcdef", 2.0) is None
+    store.thumbnail_path("abcdef", 1.0).write_bytes(b"no picture")
+    assert store.read_thumbnail("abcdef", 1.0) is None
+
+
 def test_thumbnails_of_removed_videos_are_orphans(store: LibraryStore) -> None:
     kept = store.database.add_video(
         video("/v/a.mp4", content_hash="aa" * 32), clips(1, 1), fingerprint=FINGERPRINT
