@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,10 @@ from vidseek.encoders.model.copy_network import (
     load_imagenet_copy_network,
 )
 from vidseek.encoders.model.stem import normalise
+from vidseek.encoders.training.copies.batches import CopyBatch, CopyBatches, Judged
 from vidseek.encoders.training.copies.pictures import TrainingPictures
 from vidseek.encoders.training.copies.settings import CopySettings
-from vidseek.encoders.training.copies.views import draw_overlays, edited_views, library_views
+from vidseek.encoders.training.copies.views import edited_views
 from vidseek.encoders.training.optimisation import (
     parameter_groups,
     rate_factor,
@@ -44,27 +44,9 @@ from vidseek.encoders.training.optimisation import (
 
 logger = logging.getLogger(__name__)
 
-NEIGHBOUR_SECONDS = 0.55
-"""Frames this near are positives of each other: a copy's frames fall between the library's."""
-SAME_SECONDS = 10.0
-"""Frames of one video that are nearer than this are neither positives nor negatives."""
-ALIKE = 0.6
-"""Two pictures of one family whose thumbnails correlate more are neither as well."""
-PAIRED_SHARE = 0.5
-"""Of a batch, so many pictures come two of a family."""
 CHECKPOINT_STEPS, EVALUATION_STEPS = 50, 150
 HELD_OUT = 800
 """Background pictures that are looked at during training, each of another family."""
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Which pairs of views (rows) and library pictures (columns) speak for what."""
-
-    positive: Tensor
-    """(B, B) bool."""
-    ignored: Tensor
-    """(B, B) bool: neither positive nor negative."""
 
 
 class CopyTrainer:
@@ -79,17 +61,11 @@ class CopyTrainer:
         self.optimizer = self._make_optimizer()
         moving = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=moving)
-        self.overlays = draw_overlays(settings.seed)
+        self.batches = CopyBatches(settings, pictures)
         self.queue = torch.zeros(0, DIMENSION, device=self.device)
         self.queue_families = np.zeros(0, np.int64)
         self.step, self.minutes = 0, 0.0
         self.history: list[dict[str, float]] = []
-        trained = np.flatnonzero(~pictures.is_background)
-        order = np.argsort(pictures.families[trained], kind="stable")
-        grouped = trained[order]
-        ends = np.flatnonzero(np.diff(pictures.families[grouped])) + 1
-        self.members = np.split(grouped, ends)
-        self.several = [rows for rows in self.members if len(rows) > 1]
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         options = self.settings
@@ -107,71 +83,12 @@ class CopyTrainer:
             )
         return torch.optim.AdamW(groups)
 
-    # -- batches -----------------------------------------------------------------------------------
-
-    def draw(self, random: np.random.Generator) -> NDArray[np.intp]:
-        """(B,) rows: some in twos of a family, the others of families of their own."""
-        pairs = int(self.settings.batch * PAIRED_SHARE / 2)
-        chosen: list[int] = []
-        for place in random.choice(len(self.several), pairs, replace=False):
-            chosen += random.choice(self.several[place], 2, replace=False).tolist()
-        # By pictures, not by families: a large family has more to tell.
-        sizes = np.array([len(rows) ** 0.5 for rows in self.members])
-        singles = random.choice(
-            len(self.members), self.settings.batch - len(chosen), False, sizes / sizes.sum()
-        )
-        chosen += [int(random.choice(self.members[place])) for place in singles]
-        return np.array(chosen, np.intp)
-
-    def neighbours(self, rows: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.intp]:
-        """(B,) rows of the same video half a second away where there are any, else the same."""
-        beside = rows + random.choice([-1, 0, 1], len(rows))
-        beside = np.clip(beside, 0, len(self.pictures.families) - 1)
-        near = self.pictures.families[beside] == self.pictures.families[rows]
-        apart = np.abs(self.pictures.seconds[beside] - self.pictures.seconds[rows])
-        return np.where(near & (apart <= NEIGHBOUR_SECONDS), beside, rows)
-
-    def _load(self, rows: NDArray[np.intp]) -> Tensor:
-        pixels = self.pictures.pixels[rows]
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-
-    def _judge(
-        self,
-        rows: NDArray[np.intp],
-        partners: NDArray[np.int64],
-        copied: NDArray[np.bool_],
-        sources: Tensor,
-    ) -> _Judged:
-        count = len(rows)
-        families, seconds = self.pictures.families[rows], self.pictures.seconds[rows]
-        thumbnails = functional.interpolate(sources.mean(1, keepdim=True), (12, 12), mode="area")
-        flat = thumbnails.flatten(1)
-        flat = functional.normalize(flat - flat.mean(1, keepdim=True), dim=-1)
-        alike = (flat @ flat.T).numpy() >= ALIKE
-        near = np.abs(seconds[:, None] - seconds[None]) < SAME_SECONDS
-        kin = (families[:, None] == families[None]) & (alike | near)
-        positive = np.eye(count, dtype=np.bool_)
-        ignored = kin.copy()
-        for row, partner in enumerate(partners):
-            if partner < 0:
-                continue
-            # What is kin of the picture beside is not to be told from it either.
-            ignored[row] |= kin[partner]
-            positive[row, partner] |= copied[row]
-        ignored &= ~positive
-        return _Judged(torch.from_numpy(positive), torch.from_numpy(ignored))
-
     # -- a step ------------------------------------------------------------------------------------
 
-    def run_step(self) -> dict[str, float]:
+    def run_step(self, batch: CopyBatch) -> dict[str, float]:
         """One step of training."""
-        random = np.random.default_rng([self.settings.seed, self.step])
-        rows = self.draw(random)
-        sources = self._load(rows)
-        plain = library_views(self._load(self.neighbours(rows, random)), random)
-        edited = edited_views(sources, self.overlays, random)
-        judged = self._judge(rows, edited.partners, edited.is_partner_copied, sources)
-        both = torch.cat([edited.pictures, plain]).to(self.device)
+        rows, judged = batch.rows, batch.judged
+        both = batch.views.to(self.device)
         both = normalise(both).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             with torch.no_grad():
@@ -196,7 +113,7 @@ class CopyTrainer:
         }
 
     def _losses(
-        self, queries: Tensor, held: Tensor, judged: _Judged, rows: NDArray[np.intp]
+        self, queries: Tensor, held: Tensor, judged: Judged, rows: NDArray[np.intp]
     ) -> tuple[Tensor, Tensor]:
         families = self.pictures.families[rows]
         positive = judged.positive.to(self.device)
@@ -247,8 +164,8 @@ class CopyTrainer:
         held: list[Tensor] = []
         partners = []
         for start in range(0, len(rows) - 1, self.settings.batch):
-            sources = self._load(rows[start : start + self.settings.batch])
-            edited = edited_views(sources, self.overlays, random)
+            sources = self.batches.load(rows[start : start + self.settings.batch])
+            edited = edited_views(sources, self.batches.overlays, random)
             partners.append(np.where(edited.partners < 0, -1, edited.partners + start))
             for pictures, kept in ((edited.pictures, queries), (sources, held)):
                 kept.append(self._describe(network, pictures))
@@ -323,12 +240,12 @@ def train_copies(settings: CopySettings, pictures: TrainingPictures, run: Path) 
     else:
         _record(trainer, run, {})
     before, started = trainer.minutes, time.monotonic()
-    while True:
+    for batch in trainer.batches.from_step(trainer.step):
         used = settings.budget.used(minutes=trainer.minutes, steps=trainer.step)
         if used >= 1:
             break
         set_rate(trainer.optimizer, rate_factor(used, warm_up=settings.warm_up))
-        losses = trainer.run_step()
+        losses = trainer.run_step(batch)
         trainer.minutes = before + (time.monotonic() - started) / 60
         if trainer.step % 10 == 0:
             pace = trainer.minutes * 60 / trainer.step
