@@ -32,7 +32,8 @@ class CatalogueModel:
     """One line: when to choose it."""
     frames_per_second: float
     """Encoded by two cores of an EPYC with AVX2, by `python -m benchmarks.hub_throughput
-    --catalogue`: random weights of the same shape, decoding excluded."""
+    --catalogue`: random weights of the same shape, decoding excluded. A video model sees each frame
+    once more, in its clip."""
 
 
 CATALOGUE = (

@@ -60,3 +60,19 @@ def test_the_table_names_what_is_below_the_bar(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert printed.count("| B/32 | float32 | 10.00 | 5.00 | 0.50 |") == len(CATALOGUE)
     assert "missed by B/32" in printed
+
+
+def test_what_is_not_installed_is_named_and_the_others_are_timed(monkeypatch, capsys):
+    from benchmarks import hub_throughput
+
+    def measure(architecture, *_, **__):
+        if architecture.open_clip:
+            raise ModuleNotFoundError("No module named 'torchvision'")
+        return hub_throughput.Speed(architecture.title, "float32", 10.0, 9.5, 0.95)
+
+    monkeypatch.setattr(hub_throughput, "measure", measure)
+    monkeypatch.setattr(sys, "argv", ["hub_throughput", "--models", "pe-core-base", "clip-base"])
+    hub_throughput.main()
+    printed = capsys.readouterr().out
+    assert "| PE-Core B/16 | not measured: No module named 'torchvision' | | | |" in printed
+    assert "| CLIP B/16 | float32 | 10.00 | 9.50 | 0.95 |" in printed

@@ -38,8 +38,8 @@ class CopySettings:
     """Before this the network changes too fast for older vectors to be of use."""
     gradient_norm: float = 1.0
     workers: int = 0
-    """Processes that make batches ahead. A GPU waits for views: 15 of them gave an H200 four steps
-    of 256 a second, half of the time waiting."""
+    """Processes that make batches ahead, for a GPU that would wait for them; 0: this one makes each
+    when it is needed."""
 
 
 def read_copy_settings(path: Path) -> CopySettings:
