@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_process import invoke_vidseek, run_vidseek
+from cli_terminal import ESCAPE, on_terminal
 from PIL import Image, ImageOps
 from videos import make_video, write_video
 
@@ -125,6 +127,24 @@ def test_an_excerpt_in_another_film_is_partial_and_its_seconds_are_told(
     assert match["library_start_seconds"] == pytest.approx(2, abs=1)
     assert match["library_end_seconds"] == pytest.approx(7, abs=1)
     assert not match["mirrored"]
+
+
+def test_a_person_sees_where_in_the_upload_the_match_lies(
+    copies_master: Path, tmp_path: Path
+) -> None:
+    rate = FRAMES_PER_SECOND
+    piece = film("chelsea.png", 4.5)[: 4 * rate]
+    path = save(tmp_path / "mixed.mp4", [*film("clock_motion.png", 4), *piece])
+    code, screen = on_terminal(["check", path], copies_master)
+    assert code == EXIT_COPY
+    heading, line = ESCAPE.sub("", screen).splitlines()
+    assert heading.startswith("shares a part with ")
+    assert heading.endswith("cat.mp4")
+    seen = re.fullmatch(r"  (·+)(█+)(·*) 0:0\d-0:0\d shows 0:0\d-0:0\d.*  \(0\.\d\d\)", line)
+    assert seen, line
+    before, matched, after = (len(part) for part in seen.groups())
+    assert before / (before + matched + after) == pytest.approx(0.5, abs=0.15)
+    assert matched > after
 
 
 def test_pieces_of_three_videos_are_three_matches(check: Check, tmp_path: Path) -> None:

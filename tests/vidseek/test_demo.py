@@ -98,8 +98,23 @@ def test_on_a_folder_of_ones_own(first_run: tuple[Path, str], tmp_path: Path) ->
     before = sorted(own.rglob("*"))
     output = run_demo(tmp_path, "--videos", own)
     assert "2 videos" in output
+    assert "none: no two videos show the same" in output
     assert (tmp_path / "demo-library-own" / "contact-sheet.html").is_file()
     assert sorted(own.rglob("*")) == before  # nothing was written there
+
+
+def test_copies_in_a_folder_of_ones_own_are_shown(
+    first_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = first_run
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(folder / "demo-videos" / "odds-and-ends.mp4", own / "film.mp4")
+    shutil.copy(folder / "demo-videos" / "queries" / "reupload.mp4", own / "again.mp4")
+    output = run_demo(tmp_path, "--videos", own)
+    copies = output.partition("5. Looking for copies")[2].splitlines()
+    assert re.fullmatch(r" +keep +film\.mp4 +\(.+\)", copies[1])
+    assert re.fullmatch(r" +again\.mp4 +\(\d+% of it\)", copies[2])
 
 
 def test_a_folder_without_videos_is_an_error(tmp_path: Path) -> None:
