@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +77,7 @@ def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
     assert not bool(judged.ignored[2, 3]), "two views of one family are told apart"
 
 
-def test_processes_make_the_same_batches_ahead() -> None:
+def compare_batches_of_processes() -> None:
     import torch
 
     from vidseek.encoders.training.copies.batches import CopyBatches
@@ -91,6 +93,20 @@ def test_processes_make_the_same_batches_ahead() -> None:
         assert torch.equal(batch.judged.positive, again.judged.positive)
         assert torch.equal(batch.judged.ignored, again.judged.ignored)
     assert float((here[3].views - here[4].views).abs().mean()) > 5
+
+
+def test_processes_make_the_same_batches_ahead() -> None:
+    # In a process of its own: torch's workers leave a handler of SIGCHLD behind, and with it the
+    # next child that ended killed pytest.
+    script = f"import {__name__} as here; here.compare_batches_of_processes()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
