@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -98,10 +99,10 @@ def compare_batches_of_processes() -> None:
 def test_processes_make_the_same_batches_ahead() -> None:
     # In a process of its own: torch's workers leave a handler of SIGCHLD behind, and with it the
     # next child that ended killed pytest.
-    script = f"import {__name__} as here; here.compare_batches_of_processes()"
+    script = f"import runpy; runpy.run_path({__file__!r})['compare_batches_of_processes']()"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         timeout=240,
