@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import vidseek
 from vidseek import demo_clips
 from vidseek.cli import output
+from vidseek.cli.copies import print_groups
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.confidence import confident_hits
@@ -25,7 +26,7 @@ from vidseek.storage.errors import VidseekError
 
 if TYPE_CHECKING:
     from vidseek.library import Library
-    from vidseek.storage.types import DuplicateGroup, SearchHit
+    from vidseek.storage.types import SearchHit
 
 QUESTIONS = {
     "a cat": "chelsea.png",
@@ -200,7 +201,7 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
         describe(f"like {output.shorten(output.printable(longest.path.name), 30)}", others)
         rows.append(SheetRow(f"like {longest.path.name}", others))
         title("5. Looking for copies among them")
-        describe_duplicates(library.duplicates())
+        print_groups(library.duplicates())
     sheet = library_folder / "contact-sheet.html"
     total = output.amount_of_time(sum(video.duration_seconds for video in known))
     subtitle = f"{output.counted(len(known), 'video')}, {total}"
@@ -287,19 +288,6 @@ def describe(query: str, hits: Sequence[SearchHit], verdict: str = "") -> None:
     say(f"   {query:<36}  {name:<18} {span:<10} {sure:>4}  {short}".rstrip())
     if explanation:
         say(f"   {'':<36}  {explanation}")
-
-
-def describe_duplicates(groups: Sequence[DuplicateGroup], *, at_most: int = 5) -> None:
-    """A line for each file to keep and each copy of it."""
-    if not groups:
-        say("   none: no two videos show the same")
-    for group in groups[:at_most]:
-        for one in sorted(group.members, key=lambda one: not one.keep):
-            name = output.shorten(output.printable(one.video.path.name), 40)
-            note = group.why if one.keep else f"{one.coverage:.0%} of it"
-            say(f"   {'keep' if one.keep else '':<4}  {name}  ({note})")
-    if len(groups) > at_most:
-        say(f"   and {output.counted(len(groups) - at_most, 'group')} more: vidseek duplicates")
 
 
 def close(sheet: Path, library_folder: Path, started: float) -> None:

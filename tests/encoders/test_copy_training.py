@@ -97,8 +97,8 @@ def compare_batches_of_processes() -> None:
 
 
 def test_processes_make_the_same_batches_ahead() -> None:
-    # In a process of its own: torch's workers leave a handler of SIGCHLD behind, and with it the
-    # next child that ended killed pytest.
+    # In a process of its own: torch's workers leave a handler of SIGCHLD behind. With this test in
+    # theirs, later tests that start processes (PostgreSQL) ended pytest by a segmentation fault.
     script = f"import runpy; runpy.run_path({__file__!r})['compare_batches_of_processes']()"
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -154,7 +154,7 @@ def duplicates(
     if json:
         output.print_json([_group_json(group) for group in groups])
     elif output.is_for_person():
-        _print_groups(groups)
+        print_groups(groups)
     else:
         output.print_columns(
             (number, group.kind, "keep" if one.keep else "", f"{one.coverage:.3f}", one.video.path)
@@ -178,7 +178,8 @@ def _group_json(group: DuplicateGroup) -> dict[str, object]:
     }
 
 
-def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
+def print_groups(groups: Sequence[DuplicateGroup]) -> None:
+    """For a person: which file of each group to keep, the others, and what they take."""
     if not groups:
         typer.echo("no duplicates")
         return
