@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from captioned_films import write_captioned_films
 from hub_checkpoints import word_tokenizer
 from torchvision_stand_in import import_open_clip
 
@@ -400,6 +401,24 @@ def test_a_name_of_open_clip_is_fetched_after_a_yes_and_found_again(hub):
     assert find_specs(name, [encoder.spec]) == [encoder.spec]
     assert find_specs(name_of(encoder.spec), [encoder.spec]) == [encoder.spec]
     assert find_specs("open_clip:ViT-B-32/openai", [encoder.spec]) == []
+
+
+def test_a_head_is_trained_for_a_model_that_has_a_name_of_open_clip(hub, tmp_path):
+    from vidseek.encoders.training.train_head import train_head
+    from vidseek.encoders.training.xpool import XPoolSettings
+
+    base = create_encoder("open_clip:ViT-B-32/laion2b_s34b_b79k", confirm_download=hub.confirm)
+    settings = XPoolSettings(epochs=30, batch=10, learning_rate=3e-3)
+    write_captioned_films(tmp_path, base)
+    captions, folder = tmp_path / "captions.jsonl", tmp_path / "head"
+    report = train_head(captions, folder, base, settings=settings, seed=0)
+    assert report.improved
+    assert report.base == name_of(base.spec)
+    head = create_encoder(str(folder))  # the model is found by its name
+    assert head.spec.fingerprint == base.spec.fingerprint
+    clips = [base.encode_frames(blocks(seed)[None]) for seed in range(2)]
+    first = np.zeros(2, np.float32)
+    assert not np.allclose(head.rerank("a red car", clips, first), first)
 
 
 def test_what_the_package_knows_of_pictures_wins(hub):

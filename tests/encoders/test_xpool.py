@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_checkpoints import WORDS, make_checkpoint
-from videos import write_video
+from captioned_films import COLOURS, VIDEOS, write_captioned_films
+from hub_checkpoints import make_checkpoint
 
 import vidseek
 from vidseek.encoders.registry import create_encoder, find_specs, name_of
@@ -24,8 +24,6 @@ pytestmark = pytest.mark.full
 
 DIMENSION = 24
 FRAMES = 5
-COLOURS = ((210, 30, 30), (30, 180, 40), (30, 40, 210), (220, 210, 40))
-VIDEOS = 40
 
 
 @pytest.fixture(autouse=True)
@@ -167,41 +165,23 @@ def test_scores_stay_on_the_level_of_cosines(trainer, toy):
     assert other.std() == pytest.approx(one.std(), rel=0.35)
 
 
-def write_film(path: Path, colour: tuple[int, int, int], seed: int) -> None:
-    """A second; three tenths of it show the colour, the rest is grey."""
-    random = np.random.default_rng(seed)
-    colours = np.full((10, 1, 1, 3), 128.0)
-    colours[random.permutation(10)[:3]] = colour
-    noisy = colours + random.normal(0, 12, (10, 96, 160, 3))
-    pictures = list(np.clip(noisy, 0, 255).astype(np.uint8))
-    write_video(path, pictures, frame_rate=10)
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
     return make_checkpoint("clip", tmp_path_factory.mktemp("base") / "clip")
 
 
 @pytest.fixture(scope="module")
-def said(base) -> list[str]:
-    """A caption a colour: of what a random tower has words for, what it tells apart best."""
-    texts = [f"{one} {other}" for one in WORDS for other in WORDS]
-    vectors = create_encoder(str(base)).encode_text(texts)
-    chosen = [0]
-    while len(chosen) < len(COLOURS):
-        chosen.append(int((vectors @ vectors[chosen].T).max(axis=1).argmin()))
-    return [texts[place] for place in chosen]
+def footage(base, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("footage")
+    write_captioned_films(folder, create_encoder(str(base)))
+    return folder
 
 
 @pytest.fixture(scope="module")
-def footage(said, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("footage")
-    rows = []
-    for number in range(VIDEOS):
-        write_film(folder / f"{number}.mp4", COLOURS[number % len(COLOURS)], number)
-        rows.append({"path": f"{number}.mp4", "caption": said[number % len(COLOURS)]})
-    (folder / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+def said(footage) -> list[str]:
+    """The captions."""
+    rows = (footage / "captions.jsonl").read_text().splitlines()
+    return list(dict.fromkeys(json.loads(row)["caption"] for row in rows))
 
 
 @pytest.fixture(scope="module")
