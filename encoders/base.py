@@ -80,6 +80,18 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class LoadableEncoder(Encoder, Protocol):
+    """An encoder whose weights may be refused, and are loaded when they are needed first."""
+
+    def load(self) -> None:
+        """Load them now.
+
+        Raises:
+            EncoderError: they cannot be used.
+        """
+
+
+@runtime_checkable
 class VideoEncoder(Encoder, Protocol):
     """An encoder that must see the pictures of a clip together, not one after the other.
 

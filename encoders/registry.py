@@ -48,8 +48,8 @@ def model_folder(name: str) -> Path | None:
         return folder
     if folder.is_dir():
         raise UnknownEncoderError(
-            f"{folder} holds no model: neither {MANIFEST_NAME} of one that `vidseek train` wrote "
-            "nor config.json of one in the format of Hugging Face"
+            f"{folder} holds no model: neither {MANIFEST_NAME} or xpool.json of one that `vidseek "
+            "train` wrote nor config.json or open_clip_config.json of one of others"
         )
     if len(Path(name).parts) > 1:
         raise UnknownEncoderError(
@@ -132,6 +132,8 @@ def create_encoder(
         WeightsError: its weights are missing or damaged.
         EncoderError: it cannot be fetched or used; the subclass says why.
     """
+    if not name.strip():
+        raise UnknownEncoderError("a model with no name was asked for: `vidseek models` lists some")
     factory = _FACTORIES.get(name)
     if factory is not None:
         return factory(threads)

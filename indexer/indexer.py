@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from vidseek.encoders.base import Encoder
+from vidseek.encoders.base import Encoder, LoadableEncoder
 from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.encoders.registry import name_of
@@ -111,10 +111,11 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
     """Make sure that the library's vectors come from one encoder.
 
     Raises:
-        EncoderError: they come from another one.
+        EncoderError: they come from another one, or this one cannot be loaded.
     """
     active = store.database.active_encoder()
     if active is None:
+        check_loads(encoder)
         store.database.register_encoder(encoder.spec)
         store.database.activate_encoder(encoder.spec.fingerprint)
     elif active.fingerprint != encoder.spec.fingerprint:
@@ -134,6 +135,16 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
     elif active != encoder.spec:
         # The same vectors under another name (its folder was moved), or revised words.
         store.database.register_encoder(encoder.spec)
+
+
+def check_loads(encoder: Encoder) -> None:
+    """Load an encoder that a library does not know yet: one that cannot be leaves no trace in it.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    if isinstance(encoder, LoadableEncoder):
+        encoder.load()
 
 
 class _Run:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from vidseek.encoders.base import Encoder
-from vidseek.indexer.indexer import default_workers
+from vidseek.indexer.indexer import check_loads, default_workers
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.reencoding import Reencoder, Stopped
 from vidseek.indexer.report import IndexProgress, ModelReport
@@ -58,7 +58,7 @@ def add_model(
             raise Stopped
 
     with store.writing():
-        _register(store, encoder.spec)
+        _register(store, encoder)
         behind = store.database.unencoded(fingerprint)
         videos = _model(store, fingerprint).videos
         meter = ProgressMeter(
@@ -101,7 +101,8 @@ def add_model(
     )
 
 
-def _register(store: LibraryStore, spec: EncoderSpec) -> None:
+def _register(store: LibraryStore, encoder: Encoder) -> None:
+    spec = encoder.spec
     known = {one.fingerprint: one for one in store.database.encoders()}
     if not known:
         raise LibraryError(
@@ -109,6 +110,8 @@ def _register(store: LibraryStore, spec: EncoderSpec) -> None:
             "a model"
         )
     stored = known.get(spec.fingerprint)
+    if stored is None:
+        check_loads(encoder)
     # New, or its folder was moved, or its text part revised; a calibration is left as it is.
     if stored is None or _sources(stored) != _sources(spec):
         store.database.register_encoder(spec)

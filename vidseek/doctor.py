@@ -130,7 +130,7 @@ def examine(library: LibraryHealth | None = None) -> DoctorReport:
                 f"pip install {package}  (or reinstall vidseek, which needs it)",
             )
             for package, version in packages.items()
-            if version is None and package not in PACKAGES[-5:]
+            if version is None and package not in PACKAGES[-6:]
         ),
         *(
             Finding(
@@ -187,6 +187,7 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
             repair = False
     if not repair:
         findings += _examine_indexes(store, repair=False)
+    findings += _examine_models(store)
     statistics = database.statistics()
     if statistics.failed:
         findings.append(
@@ -220,6 +221,22 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
         findings=tuple(findings),
         orphans_removed=orphans,
     )
+
+
+def _examine_models(store: LibraryStore) -> list[Finding]:
+    """Models of folders that are gone; weights that were changed are told where they are used."""
+    findings = []
+    for spec in store.database.encoders():
+        folder = Path(name_of(spec))
+        if folder.is_absolute() and not folder.is_dir():
+            findings.append(
+                Finding(
+                    f"the model {folder} is not there any more, and nothing that needs it works",
+                    "put its folder back, name its new place with `vidseek model add FOLDER`, or "
+                    "take another model of `vidseek model list` with `vidseek model switch`",
+                )
+            )
+    return findings
 
 
 def _examine_indexes(store: LibraryStore, *, repair: bool) -> list[Finding]:

@@ -24,6 +24,8 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _BLOCK_BYTES = 1 << 22
+_LONGEST_REASON = 300
+"""Characters: torch names every tensor that is missing."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,12 @@ def weights_hash(checkpoint: Checkpoint, *, cache: Path | None = None) -> str:
                 digest.update(block)
     _remember(remembered, digest.hexdigest())
     return digest.hexdigest()
+
+
+def reason_of(error: Exception) -> str:
+    """What another package says of an error, in one line and not all of it."""
+    reason = " ".join(str(error).split())
+    return f"{reason[:_LONGEST_REASON]}..." if len(reason) > _LONGEST_REASON else reason
 
 
 def _remember(path: Path, text: str) -> None:

@@ -52,8 +52,9 @@ def require_hub() -> None:
 
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing:
+        found = "that is" if len(missing) == 1 else "they are"
         raise MissingExtraError(
-            f"models of others need {' and '.join(missing)}, which is not installed: run "
+            f"models of others need {' and '.join(missing)}, and {found} not installed: run "
             f"{INSTALL_HUB}"
         )
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, weights_hash
+from vidseek.encoders.hub.catalogue import find_model
+from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, reason_of, weights_hash
 from vidseek.encoders.hub.download import (
     ConfirmDownload,
     fetch,
@@ -26,6 +27,7 @@ from vidseek.encoders.hub.download import (
     require_open_clip,
 )
 from vidseek.encoders.hub.families import (
+    OPEN_CLIP,
     clean_for,
     dimension_of,
     fixed_rules,
@@ -33,9 +35,9 @@ from vidseek.encoders.hub.families import (
 )
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.preprocessing import read_rules
-from vidseek.encoders.hub.sentences import TokenRows, token_rows
+from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 from vidseek.encoders.hub.source import OPEN_CLIP_PREFIX, PREFIX, ModelSource, parse_source
-from vidseek.encoders.hub.towers import Towers
+from vidseek.encoders.hub.towers import Towers, quiet_transformers
 from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
 
@@ -65,7 +67,8 @@ def create_hub_encoder(
         WeightsError: files of it are missing or damaged.
     """
     source = parse_source(name)
-    if source.open_clip is not None:
+    listed = find_model(name)
+    if source.open_clip is not None or (listed is not None and listed.family == OPEN_CLIP.name):
         require_open_clip(name)
     require_hub()
     checkpoint, place = _found(source, confirm_download)
@@ -139,14 +142,16 @@ class HubEncoder:
 
         folder, family = self._checkpoint.folder, self._checkpoint.family
         try:
-            self._config: Any = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
+            with quiet_transformers():
+                self._config: Any = AutoConfig.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
             dimension = dimension_of(family, self._config)
             picture_side = _side(self._config.vision_config)
         except Exception as error:  # whatever transformers makes of a damaged configuration
             raise WeightsError(
-                f"{folder / 'config.json'}: cannot be used: {error}; fetch the model again"
+                f"{folder / 'config.json'}: cannot be used: {reason_of(error)}; "
+                "fetch the model again"
             ) from error
         self._rules = read_rules(
             folder, picture_side=picture_side, fixed=fixed_rules(family, picture_side)
@@ -274,6 +279,15 @@ class HubEncoder:
             }
         return {"pixel_values": self._rules.pixels(fitted)}
 
+    def load(self) -> None:
+        """Load the weights now.
+
+        Raises:
+            WeightsError: they do not fit the configuration.
+            UnsupportedModelError: they are not the whole of a dual encoder.
+        """
+        self._loaded()
+
     def _loaded(self) -> Towers:
         with self._lock:
             if self._towers is None:
@@ -294,17 +308,21 @@ def _load_tokenizer(checkpoint: Checkpoint) -> Any:
     import transformers
 
     folder = checkpoint.folder
+    step = "fetch the model again, with tokenizer.json and tokenizer_config.json"
     try:
-        return transformers.AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        with quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:
         # Some classes want packages of their own (sentencepiece); the file alone says enough.
-        if (folder / "tokenizer.json").is_file():
-            return transformers.PreTrainedTokenizerFast.from_pretrained(
-                folder, local_files_only=True
-            )
-        raise WeightsError(
-            f"{folder}: its vocabulary cannot be read ({error}); fetch the model again, with "
-            "tokenizer.json and tokenizer_config.json"
-        ) from error
+        if not (folder / "tokenizer.json").is_file():
+            raise WeightsError(
+                f"{folder}: its vocabulary cannot be read ({reason_of(error)}); {step}"
+            ) from error
+        tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(
+            folder, local_files_only=True
+        )
+    if not has_words(tokenizer):
+        raise WeightsError(f"{folder}: its vocabulary is missing or has no words; {step}")
+    return tokenizer

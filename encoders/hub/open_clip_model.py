@@ -16,13 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vidseek.encoders.hub.checkpoint import Checkpoint
+from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.open_clip_config import CONFIG, checked_config
-from vidseek.encoders.hub.sentences import TokenRows, token_rows
+from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 from vidseek.storage.errors import ModelNotFoundError, UnsupportedModelError, WeightsError
-
-_LONGEST_REASON = 300
-"""Characters: torch names every tensor that is missing."""
 
 
 class Pretrained(NamedTuple):
@@ -126,12 +123,9 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
             )
             open_clip.load_checkpoint(model, str(weights), strict=True)
     except Exception as error:  # open_clip, timm, torch and safetensors have no common base
-        reason = " ".join(str(error).split())
-        if len(reason) > _LONGEST_REASON:
-            reason = f"{reason[:_LONGEST_REASON]}..."
         raise WeightsError(
-            f"{weights}: cannot be loaded as {CONFIG} says: {reason}; fetch the model again, or "
-            "upgrade open_clip: pip install --upgrade open_clip_torch"
+            f"{weights}: cannot be loaded as {CONFIG} says: {reason_of(error)}; fetch the model "
+            "again, or upgrade open_clip: pip install --upgrade open_clip_torch"
         ) from error
     return OpenClipTowers(model)
 
@@ -147,14 +141,19 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     options: dict[str, bool] = {}
     if checkpoint.open_clip["model_cfg"]["text_cfg"].get("hf_tokenizer_name"):
         options = {"local_files_only": True, "trust_remote_code": False}
+    step = "fetch the model again, with tokenizer.json and tokenizer_config.json"
     try:
         with _quiet():
-            return open_clip.get_tokenizer(f"local-dir:{checkpoint.folder}", **options)
+            tokenizer = open_clip.get_tokenizer(f"local-dir:{checkpoint.folder}", **options)
     except Exception as error:  # whatever transformers makes of damaged files
         raise WeightsError(
-            f"{checkpoint.folder}: its vocabulary cannot be read ({error}); fetch the model again, "
-            "with tokenizer.json and tokenizer_config.json"
+            f"{checkpoint.folder}: its vocabulary cannot be read ({reason_of(error)}); {step}"
         ) from error
+    if options and not has_words(tokenizer.tokenizer):
+        raise WeightsError(
+            f"{checkpoint.folder}: its vocabulary is missing or has no words; {step}"
+        )
+    return tokenizer
 
 
 def token_rows_of(tokenizer: Any, texts: Sequence[str]) -> TokenRows:

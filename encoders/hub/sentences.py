@@ -23,6 +23,13 @@ class TokenRows(NamedTuple):
     """Which of the sentences were too long."""
 
 
+def has_words(tokenizer: Any) -> bool:
+    """False for a vocabulary of nothing but marks: what transformers makes, without a word of
+    warning, where the file of the vocabulary is missing. All sentences are the same to it."""
+    # Some bring a token for the space between words along.
+    return len(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)) > 1
+
+
 def token_rows(
     tokenizer: Any, texts: Sequence[str], *, limit: int, to_full_length: bool
 ) -> TokenRows:

@@ -69,7 +69,8 @@ def parse_source(name: str) -> ModelSource:
         return ModelSource(open_clip=found["repository"], revision=found["revision"])
     folder = Path(name).expanduser().absolute()
     if not folder.is_dir():
-        hint = f"; for a model of the hub write hf:{name}" if _REPOSITORY.fullmatch(name) else ""
+        may_be_hub = _REPOSITORY.fullmatch(name) and not name.startswith(".")
+        hint = f"; for a model of the hub write hf:{name}" if may_be_hub else ""
         raise ModelNotFoundError(
             f"{folder}: there is no such folder with a model{hint}. If it has moved, "
             "give its new place with `vidseek index --model` or `vidseek model add`; if it was "

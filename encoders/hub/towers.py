@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.hub.checkpoint import Checkpoint
+from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.video_towers import video_tower
 from vidseek.storage.errors import EncoderError, UnsupportedModelError, WeightsError
 
@@ -113,7 +114,6 @@ def _load_any(checkpoint: Checkpoint, dtype: Any) -> Any:
 def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()
     model_class = getattr(transformers, checkpoint.family.model_class, None)
     if model_class is None:
         raise UnsupportedModelError(
@@ -121,17 +121,22 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
             "upgrade it with pip install --upgrade transformers"
         )
     try:
-        model, report = model_class.from_pretrained(
-            checkpoint.folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            model, report = model_class.from_pretrained(
+                checkpoint.folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except Exception as error:  # torch, safetensors and transformers have no common base
+        unfit = "ignore_mismatched_sizes" in str(error)  # an option of transformers, not of vidseek
+        reason = (
+            "its weights are not of the sizes that config.json says" if unfit else reason_of(error)
+        )
         raise WeightsError(
-            f"{checkpoint.folder}: cannot be loaded: {error}; fetch the model again"
+            f"{checkpoint.folder}: cannot be loaded: {reason}; fetch the model again"
         ) from error
     # Transformers would fill what is missing with random numbers and only warn.
     missing = sorted(name for name in report["missing_keys"] if "position_ids" not in name)
@@ -141,6 +146,20 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
             "it is not the whole of a dual encoder; take one with both towers: `vidseek models`"
         )
     return model
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from printing: what matters of it is told in an error."""
+    from transformers.utils import logging as output
+
+    level = output.get_verbosity()
+    output.set_verbosity_error()
+    output.disable_progress_bar()
+    try:
+        yield
+    finally:
+        output.set_verbosity(level)
 
 
 def _best_dtype(device: str) -> Any:

@@ -17,16 +17,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.encoders.base import Encoder, LoadableEncoder
 from vidseek.storage.errors import EncoderError, WeightsError
 from vidseek.storage.types import EncoderSpec, FrameFeatures
-
-if TYPE_CHECKING:
-    from vidseek.encoders.base import Encoder
 
 FACTS = "xpool.json"
 WEIGHTS = "xpool.safetensors"
@@ -145,6 +143,11 @@ class AttendingEncoder:
             confidence_scale=None,
             confidence_bias=None,
         )
+
+    def load(self) -> None:
+        """See ``LoadableEncoder``."""
+        if isinstance(self._base, LoadableEncoder):
+            self._base.load()
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """See ``Encoder``; the model's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hub_checkpoints import make_checkpoint, picture_processor
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hub.families import FAMILIES
 from vidseek.encoders.registry import create_encoder, name_of
+from vidseek.storage.errors import WeightsError
 from vidseek.storage.types import FrameFeatures
 
 pytestmark = pytest.mark.full
@@ -143,6 +145,18 @@ def test_overlong_and_odd_texts_are_cut_with_a_warning(folders, caplog):
     caplog.clear()
     encoder.encode_text(["a dog"])
     assert "longer" not in caplog.text
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip2", "videoprism", "chinese_clip"])
+def test_a_vocabulary_that_is_missing_is_told(family, folders, tmp_path):
+    # Transformers makes one without words in its place: all sentences would be the same.
+    half = tmp_path / "half"
+    shutil.copytree(folders(family), half)
+    for words in ("tokenizer*", "vocab*", "merges*", "spiece*"):
+        for path in half.glob(words):
+            path.unlink()
+    with pytest.raises(WeightsError, match=r"vocabulary .*fetch the model again"):
+        create_encoder(str(half))
 
 
 def test_a_clip_is_the_mean_of_its_frames(folders):

@@ -89,6 +89,26 @@ def test_a_missing_extra_is_named_with_the_command(tmp_path, monkeypatch):
         create_encoder(str(tmp_path / "model"))
 
 
+def test_the_catalogue_knows_which_extra_a_model_needs(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
+    with pytest.raises(MissingExtraError, match=r'pip install "vidseek\[open-clip\]"'):
+        create_encoder("pe-core-base")
+    with pytest.raises(MissingExtraError, match=r'pip install "vidseek\[hub\]"'):
+        create_encoder("clip-base")
+
+
+@pytest.mark.parametrize("name", ["./nope", "../models/nope"])
+def test_a_folder_that_is_not_there_is_not_taken_for_a_repository(name):
+    with pytest.raises(ModelNotFoundError) as error:
+        create_encoder(name)
+    assert "hf:" not in str(error.value)
+
+
+def test_a_model_without_a_name_is_refused():
+    with pytest.raises(UnknownEncoderError, match="vidseek models"):
+        create_encoder(" ")
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import types
 from pathlib import Path
 
@@ -286,6 +287,13 @@ def test_overlong_texts_are_cut_between_characters_with_a_warning(kind, folders,
     assert "longer" not in caplog.text
 
 
+def test_a_vocabulary_that_is_missing_is_told(folders, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(folders("siglip"), half, ignore=shutil.ignore_patterns("tokenizer*", "vocab*"))
+    with pytest.raises(WeightsError, match=r"vocabulary .*fetch the model again"):
+        create_encoder(str(half))
+
+
 def test_of_a_character_of_several_tokens_none_stays_alone(folders, open_clip):
     encoder = create_encoder(str(folders("native")))
     tokenizer = encoder._tokenizer
@@ -312,8 +320,6 @@ def test_loading_says_nothing_and_leaves_the_root_logger_alone(folders, capfd):
 
 
 def test_the_spec_says_what_vectors_depend_on(folders, tmp_path):
-    import shutil
-
     spec = create_encoder(str(folders("native"))).spec
     assert (spec.name, name_of(spec)) == ("hub:open_clip", str(folders("native")))
     assert (spec.dimension, spec.image_size) == (24, 32)
@@ -349,8 +355,6 @@ def test_a_library_is_indexed_and_searched_with_a_model_of_open_clip(folders, tm
 @pytest.fixture
 def hub(monkeypatch, tmp_path, folders):
     """The hub's package with the folder of a model instead of a network behind it."""
-    import shutil
-
     import huggingface_hub
 
     state = types.SimpleNamespace(names=None, asked=[], listed=[], downloads=0)
@@ -450,8 +454,6 @@ def test_a_repository_in_both_formats_is_taken_in_the_one_that_was_asked_for():
 
 
 def test_pickles_are_refused_before_the_question(hub, folders, tmp_path):
-    import shutil
-
     hub.names = ["open_clip_config.json", "open_clip_pytorch_model.bin"]
     with pytest.raises(UnsupportedModelError, match=r"no open_clip_model\.safetensors"):
         create_encoder("open_clip:ViTamin-S/datacomp1b", confirm_download=hub.confirm)
@@ -467,8 +469,6 @@ def test_pickles_are_refused_before_the_question(hub, folders, tmp_path):
 
 
 def test_a_pickle_beside_the_weights_is_not_read(folders, tmp_path):
-    import shutil
-
     folder = shutil.copytree(folders("native"), tmp_path / "model")
     (folder / "open_clip_model.safetensors").rename(folder / "model.safetensors")
     (folder / "open_clip_pytorch_model.bin").write_bytes(b"no weights")  # open_clip would take it
@@ -524,8 +524,6 @@ def test_what_open_clip_would_fetch_on_its_own_is_refused_before_the_question(hu
 def test_configurations_that_nobody_can_follow_are_refused(
     folders, tmp_path, part, change, error, message
 ):
-    import shutil
-
     folder = shutil.copytree(folders("native"), tmp_path / "model")
     document = json.loads((folder / "open_clip_config.json").read_text())
     document["model_cfg"][part].update(change)
@@ -536,8 +534,6 @@ def test_configurations_that_nobody_can_follow_are_refused(
 
 @pytest.mark.parametrize("document", ["{}", '{"model_cfg": {"embed_dim": 3}}', "[]", "{"])
 def test_damaged_configurations_are_told(folders, tmp_path, document):
-    import shutil
-
     folder = shutil.copytree(folders("native"), tmp_path / "model")
     (folder / "open_clip_config.json").write_text(document)
     with pytest.raises(WeightsError, match="fetch the model again"):

@@ -224,3 +224,43 @@ def test_a_tiny_checkpoint_of_the_hubs_format_beside_the_built_in_model(
     builtin = json.loads(vidseek("search", "a cat", "--json", "--model", "builtin").stdout)
     assert builtin[0]["path"].endswith("cat.mp4")
     assert builtin[0]["confidence"] is not None  # its own model's calibration
+
+
+@pytest.mark.full
+def test_a_model_that_cannot_be_loaded_leaves_no_trace(vidseek, tmp_path: Path) -> None:
+    sys.path.append(str(Path(__file__).parents[1]))
+    from hub_checkpoints import make_checkpoint
+
+    broken = make_checkpoint("clip", tmp_path / "broken")
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps({**config, "projection_dim": 48}))
+    before = vidseek("model", "list", "--json").stdout
+    answer = vidseek("model", "add", broken)
+    assert answer.returncode == 1
+    (line,) = answer.stderr.strip().splitlines()
+    assert "its weights are not of the sizes that config.json says" in line
+    assert vidseek("model", "list", "--json").stdout == before
+    other = tmp_path / "other"
+    assert vidseek("index", tmp_path, "--model", broken, "--library", other).returncode == 1
+    assert json.loads(vidseek("model", "list", "--json", "--library", other).stdout) == []
+
+
+@pytest.mark.full
+def test_doctor_tells_of_a_model_whose_folder_is_gone(vidseek, tmp_path: Path) -> None:
+    sys.path.append(str(Path(__file__).parents[1]))
+    from hub_checkpoints import make_checkpoint
+
+    tiny = make_checkpoint("clip", tmp_path / "tiny")
+    assert vidseek("model", "add", tiny).returncode == 0
+
+    def findings() -> list[dict[str, str]]:
+        found = json.loads(vidseek("doctor", "--json").stdout)["findings"]
+        return [one for one in found if "model" in one["problem"]]
+
+    assert findings() == []
+    tiny.rename(tmp_path / "moved")
+    (finding,) = findings()
+    assert str(tiny) in finding["problem"]
+    assert "vidseek model add FOLDER" in finding["next_step"]
+    assert vidseek("model", "add", tmp_path / "moved").returncode == 0
+    assert findings() == []
