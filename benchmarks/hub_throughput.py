@@ -266,9 +266,11 @@ def _write_vocabulary(folder: Path) -> None:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-    words = Tokenizer(models.WordLevel({"<s>": 0, "</s>": 1, "<unk>": 2}, unk_token="<unk>"))
+    tokens = ("<s>", "</s>", "<unk>", "a", "cat", "dog")
+    numbers = {token: number for number, token in enumerate(tokens)}
+    words = models.WordLevel(numbers, unk_token="<unk>")
     PreTrainedTokenizerFast(
-        tokenizer_object=words, unk_token="<unk>", pad_token="</s>", model_max_length=64
+        tokenizer_object=Tokenizer(words), unk_token="<unk>", pad_token="</s>", model_max_length=64
     ).save_pretrained(folder)
 
 

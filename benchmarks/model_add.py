@@ -153,7 +153,9 @@ def kill_in_the_middle(library: Path, model: Path, videos: int) -> int:
 def known(library: Path, *, active: bool) -> int:
     """How many videos the library's active model, or another one, knows."""
     with vidseek.open(library, create=False) as opened:
-        return max((one.videos for one in opened.models() if one.is_active == active), default=0)
+        return max(
+            (one.encoded_videos for one in opened.models() if one.is_active == active), default=0
+        )
 
 
 if __name__ == "__main__":

@@ -181,6 +181,9 @@ def test_killed_in_the_middle_it_goes_on_while_searches_are_answered(
         expected = reader.search("a red square", 10)
         process = start_adding(library, second, until=1)
         assert reader.search("a red square", 10) == expected
+        # It gives way to whoever searches.
+        ours, its = (os.getpriority(os.PRIO_PROCESS, one) for one in (0, process.pid))
+        assert its > ours
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         before, after = reader.models()

@@ -28,6 +28,7 @@ from vidseek.cli import (
     training,
 )
 from vidseek.cli.output import say_aside
+from vidseek.cli.priority import process_is_a_command
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -219,6 +220,7 @@ def main() -> None:
     # Looking for garbage among what imports make takes a tenth of a cold query; there is none.
     # `open_library`, by which the imports are done, turns the collector on again.
     gc.disable()
+    process_is_a_command()
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal cannot show must not end a run.
         if hasattr(stream, "reconfigure"):

@@ -8,6 +8,7 @@ import typer
 
 from vidseek.cli import output
 from vidseek.cli.options import JsonOption, LibraryOption, YesOption, confirm, open_library
+from vidseek.cli.priority import give_way
 from vidseek.cli.progress import StopRequest, shown_progress
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def add(
     """
     if workers is not None and workers < 1:
         raise typer.BadParameter("at least 1 is needed", param_hint="--workers")
+    give_way()
     with open_library(ctx, library, yes=yes) as opened:
         # Before anything is drawn or caught: it may ask a question, or end the run with an error.
         encoder = opened.load_model(name)
