@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 NICENESS = 10
 """A tenth of the weight of other processes."""
@@ -20,5 +22,11 @@ def give_way() -> None:
 
     To be called before anything starts a thread: on Linux those that run already keep theirs.
     """
-    if _is_command and hasattr(os, "nice"):
-        os.nice(NICENESS)
+    if not (_is_command and hasattr(os, "nice")):
+        return
+    os.nice(NICENESS)
+    # Linux may weigh sessions before it weighs processes (sched(7), autogroup). That of a shell is
+    # not ours to lower, one that this process began is.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
