@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 HeldOption = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="One of `vidseek model list`: its name, or digits of its fingerprint."
+        metavar="NAME",
+        help="One of `vidseek model list`: its name, or the first digits of its fingerprint (4 or "
+        "more).",
     ),
 ]
 
