@@ -18,16 +18,15 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import json
+import itertools
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +38,7 @@ from vidseek.encoders.video import channel
 from vidseek.encoders.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
 from vidseek.encoders.video.reader import ReaderName
 from vidseek.encoders.video.sampling import SamplingPlan
+from vidseek.encoders.video.spare import DecodeProcess, keep_spare, start_process, take_spare
 from vidseek.encoders.video.worker import DecodeJob
 from vidseek.storage.errors import (
     DecodeLimitError,
@@ -56,10 +56,8 @@ JOBS_AHEAD_PER_WORKER = 2
 WATCH_SECONDS = 0.1
 START_SECONDS = 60.0
 
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from vidseek.encoders.video.worker import main; main(int(sys.argv[2]))"
-)
+_NUMBERS = itertools.count(1)
+"""Of jobs. A process that served another pool has seen smaller ones only."""
 
 
 def default_reader(plan: SamplingPlan) -> ReaderName:
@@ -205,7 +203,6 @@ class DecodePool:
         self._waiting: collections.deque[tuple[int, DecodedVideo]] = collections.deque()
         self._unfinished: set[DecodedVideo] = set()
         self._closed = False
-        self._numbers = 0
         self._slots = [_Slot(self, number) for number in range(workers)]
         self._watch = threading.Thread(target=self._watch_slots, daemon=True, name="vidseek-watch")
         self._watch.start()
@@ -277,8 +274,7 @@ class DecodePool:
         with self._lock:
             if self._closed:
                 raise VidseekError("the decoding pool is closed")
-            self._numbers += 1
-            self._waiting.append((self._numbers, video))
+            self._waiting.append((next(_NUMBERS), video))
             self._unfinished.add(video)
             self._lock.notify_all()
         return video
@@ -312,9 +308,9 @@ class _Slot:
 
     def __init__(self, pool: DecodePool, number: int) -> None:
         self._pool = pool
-        self.process: subprocess.Popen[bytes] | None = None
+        self._taken: DecodeProcess | None = None
         self._guard = threading.Lock()
-        self._is_waiting = False
+        self._is_waiting = self._is_busy = False
         self._silent_seconds = self._stall_seconds = 0.0
         self._spent_seconds = self._budget_seconds = 0.0
         self._killed_for: str | None = None
@@ -324,11 +320,17 @@ class _Slot:
         )
         self.thread.start()
 
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        taken = self._taken
+        return None if taken is None else taken.process
+
     def stop(self) -> None:
+        """Take no further job; the one that it has is lost."""
         with self._guard:
             self._stopped = True
-            if self.process is not None:
-                self.process.kill()
+            if self._taken is not None and (self._is_busy or not self._taken.is_ready):
+                self._taken.process.kill()
 
     def check(self, step_seconds: float) -> None:
         """Count the time that the process is waited for; kill it if that is too long."""
@@ -353,9 +355,15 @@ class _Slot:
         self._ensure_process()
         while (item := self._pool._next()) is not None:
             number, video = item
+            with self._guard:
+                self._is_busy = not self._stopped
+            if not self._is_busy:
+                stopped = UnreadableVideoError("decoding was stopped", path=video.path)
+                self._pool._finish(video, stopped)
+                continue
             if video._abandoned:
                 unwanted = UnreadableVideoError("not wanted any more", path=video.path)
-                self._pool._finish(video, unwanted)
+                self._finish(video, unwanted)
                 continue
             try:
                 error = self._decode(number, video)
@@ -367,8 +375,14 @@ class _Slot:
                 )
             if video._abandoned and error is None:
                 error = UnreadableVideoError("not wanted any more", path=video.path)
-            self._pool._finish(video, error)
-        self._discard()
+            self._finish(video, error)
+        self._hand_on()
+
+    def _finish(self, video: DecodedVideo, error: VideoError | None) -> None:
+        # First, for whoever waits for the end of the file may close the pool.
+        with self._guard:
+            self._is_busy = False
+        self._pool._finish(video, error)
 
     def _ensure_process(self) -> bool:
         if self.process is not None and self.process.poll() is None:
@@ -378,43 +392,37 @@ class _Slot:
             if self._stopped:
                 return False
             self._killed_for = None
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    # Not from the current folder: it may hold a json.py beside the videos.
-                    "-P",
-                    "-c",
-                    _START,
-                    json.dumps([str(Path(entry).absolute()) for entry in sys.path]),
-                    str(self._pool._limits.memory_bytes),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                # Its own process group: Ctrl-C in the terminal is for the run alone.
-                start_new_session=True,
-            )
+            memory_bytes = self._pool._limits.memory_bytes
+            self._taken = take_spare(memory_bytes) or start_process(memory_bytes)
+            if self._taken.is_ready:
+                return True
         self._allow(START_SECONDS, stall_seconds=START_SECONDS)
         message = self._receive()
         if message is None or message[0].get("kind") != "ready":
             self._discard()
             return False
+        with self._guard:
+            if self._taken is not None:
+                self._taken = replace(self._taken, is_ready=True)
         return True
 
-    def _discard(self) -> int | None:
-        """End the process and free its pipes. Returns its exit status."""
-        process = self.process
-        if process is None:
-            return None
+    def _discard(self) -> None:
+        """End the process, if there is one."""
         with self._guard:
-            self.process = None
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            try:
-                assert pipe is not None
-                pipe.close()
-            except OSError:
-                pass
-        return process.wait()
+            taken, self._taken = self._taken, None
+        if taken is not None:
+            taken.end()
+
+    def _hand_on(self) -> None:
+        """Let the process wait for another pool if it is in order and has nothing to do."""
+        with self._guard:
+            taken, self._taken = self._taken, None
+        if taken is None:
+            return
+        if taken.is_ready and taken.process.poll() is None:
+            keep_spare(taken)
+        else:
+            taken.end()
 
     def _decode(self, number: int, video: DecodedVideo) -> VideoError | None:
         job = video.job

@@ -19,6 +19,7 @@ from vidseek.encoders.video import (
     DecodePool,
     SamplingPlan,
 )
+from vidseek.encoders.video.spare import end_spare
 from vidseek.storage.errors import (
     DecodeLimitError,
     NotAVideoError,
@@ -93,6 +94,7 @@ def test_files_come_in_order_with_frames_facts_and_reasons(good: Path, tmp_path:
         ids = pool.process_ids
         assert len(ids) == 2
     assert seen == paths
+    end_spare()
     assert not any(exists(process_id) for process_id in ids)
 
 
@@ -256,6 +258,7 @@ def test_nothing_in_the_current_folder_is_run(
     for name in ("json.py", "sitecustomize.py", "av.py"):
         (tmp_path / name).write_text("import pathlib; pathlib.Path('ran').touch()")
     monkeypatch.chdir(tmp_path)
+    end_spare()
     with DecodePool(workers=1, short_side=48) as pool:
         for video in pool.read([DecodeJob(good)]):
             assert count(video) == 4
