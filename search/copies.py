@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
+from vidseek.encoders.preprocessing import squash
 from vidseek.search.alignment import Alignment, FrameSequence, align
 from vidseek.search.boilerplate import (
     BOILERPLATE_VIDEOS,
@@ -37,13 +38,12 @@ from vidseek.search.boilerplate import (
 )
 from vidseek.search.copy_candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copy_views import UPSIDE_DOWN, View, composition_views
+from vidseek.search.library_frames import LibraryFrames
 from vidseek.search.mirroring import LEAST_LEAD, mirror_lead
 from vidseek.search.visual_query import spread
-from vidseek.storage.database import Database
 from vidseek.storage.errors import PathNotFoundError, QueryError, WeightsError
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.types import (
-    CopyFrames,
     CopyVerdict,
     Match,
     MatchKind,
@@ -86,8 +86,6 @@ MOST_SHARING = 10_000
 """Where more videos than this share something, they are taken to be different films."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
-MOST_HELD_FRAMES = 2_000_000
-"""Of the library, so many are held for a second pass: 260 MB. A larger one is read twice."""
 MIRROR_PAIRS = 4
 """Of a match, so many pictures at most are looked at both ways round."""
 
@@ -141,21 +139,24 @@ class CopyFinder:
         ]
         if same:
             return _exact(same)
-        upload = self._read(path)
         sure = THRESHOLDS[threshold]
         least = sure if min_score is None else min_score
-        return self.compare(upload, least_score=least, sure_score=max(sure, least))
+        with LibraryFrames(self._store.database, self._descriptor.fingerprint) as library:
+            upload = self._read(path)
+            return self._compare(upload, library, least_score=least, sure_score=max(sure, least))
 
-    def compare(self, upload: Upload, *, least_score: float, sure_score: float) -> CopyVerdict:
+    def _compare(
+        self, upload: Upload, library: LibraryFrames, *, least_score: float, sure_score: float
+    ) -> CopyVerdict:
         """Compare what was read of a video with all of the library's.
 
         Args:
             upload: what was read.
+            library: its frames; of a moment ago.
             least_score: of what is listed.
             sure_score: of what the verdict is of.
         """
         with self._store.database.snapshot():
-            library = _LibraryFrames(self._store.database, self._descriptor.fingerprint)
             found = self._matches(upload, library, least_score)
             # What is listed on demand must not end the search for what is sure.
             sure = [one for one in found if one.score >= sure_score]
@@ -206,9 +207,7 @@ class CopyFinder:
 
     # -- comparing ---------------------------------------------------------------------------------
 
-    def _matches(
-        self, upload: Upload, library: Iterable[CopyFrames], least_score: float
-    ) -> list[_Found]:
+    def _matches(self, upload: Upload, library: LibraryFrames, least_score: float) -> list[_Found]:
         """What an upload has in common with the library's videos."""
         taken: Counter[int] = Counter()
         likely = set()
@@ -220,32 +219,45 @@ class CopyFinder:
         return self._aligned(upload, pairs, least_score)
 
     def _matches_of_parts(
-        self, upload: Upload, library: Iterable[CopyFrames], least_score: float
+        self, upload: Upload, library: LibraryFrames, least_score: float
     ) -> list[_Found]:
         """The same, of parts of the upload's picture: a few frames of each, then more of some."""
         views = list(composition_views(upload.pictures)) if len(upload.pictures) else []
         if not views:
             return []
         few = spread(len(upload.pictures), PROBED_FRAMES)
-        probes = [self._look(view, upload, few) for view in views]
+        probes = self._looks(views, upload, few)
         candidates = [
             one for one in self._candidates(probes, library) if one.votes >= LEAST_PART_VOTES
         ][:MOST_CANDIDATES]
         best = list(dict.fromkeys(one.look for one in candidates))[:MOST_VIEWS]
         candidates = [one for one in candidates if one.look in best]
         more = spread(len(upload.pictures), MOST_VIEW_FRAMES)
-        looks = {at: self._look(views[at], upload, more) for at in best}
+        looks = dict(zip(best, self._looks([views[at] for at in best], upload, more), strict=True))
         pairs = [(looks[one.look], one.video_id, views[one.look]) for one in candidates]
         return self._aligned(upload, pairs, least_score)
 
-    def _look(self, view: View, upload: Upload, chosen: NDArray[np.intp]) -> FrameSequence:
-        pictures = view.pictures[chosen]
-        useful = ~is_flat(pictures)
-        vectors = self._descriptor.describe(np.ascontiguousarray(pictures[useful]))
-        return self._sequence(vectors, upload.picture_seconds[chosen][useful])
+    def _looks(
+        self, views: Sequence[View], upload: Upload, chosen: NDArray[np.intp]
+    ) -> list[FrameSequence]:
+        """What the parts show in some of the pictures."""
+        if not views:
+            return []
+        squares, useful = [], []
+        for view in views:
+            pictures = view.pictures[chosen]
+            useful.append(~is_flat(pictures))
+            squares.append(squash(pictures[useful[-1]], self._descriptor.picture_size))
+        # All at once: batches that are full are quicker.
+        vectors = self._descriptor.describe(np.concatenate(squares))
+        ends = np.cumsum([len(some) for some in squares])
+        return [
+            self._sequence(vectors[end - len(some) : end], upload.picture_seconds[chosen][shown])
+            for end, some, shown in zip(ends, squares, useful, strict=True)
+        ]
 
     def _candidates(
-        self, looks: Sequence[FrameSequence], library: Iterable[CopyFrames]
+        self, looks: Sequence[FrameSequence], library: LibraryFrames
     ) -> list[Candidate]:
         return find_candidates(looks, library, least_similarity=LEAST_SIMILARITY)
 
@@ -266,6 +278,8 @@ class CopyFinder:
         }
         found = []
         for look, video_id, view in pairs:
+            if video_id not in held or video_id not in lengths:
+                continue  # removed since the library's frames were read
             for one in align(look, held[video_id], least_similarity=LEAST_SIMILARITY):
                 score = match_score(
                     one,
@@ -360,30 +374,6 @@ def _inside(alignment: Alignment, query_seconds: float, library_seconds: float) 
         query=clipped(alignment.query, query_seconds),
         library=clipped(alignment.library, library_seconds),
     )
-
-
-class _LibraryFrames:
-    """What is kept of all videos' frames, read once if it is not too much to be held."""
-
-    def __init__(self, database: Database, fingerprint: str) -> None:
-        self._database = database
-        self._fingerprint = fingerprint
-        self._held: list[CopyFrames] | None = None
-
-    def __iter__(self) -> Iterator[CopyFrames]:
-        if self._held is not None:
-            yield from self._held
-            return
-        held: list[CopyFrames] | None = []
-        count = 0
-        for one in self._database.copy_frames(self._fingerprint):
-            count += len(one)
-            if count > MOST_HELD_FRAMES:
-                held = None
-            if held is not None:
-                held.append(one)
-            yield one
-        self._held = held
 
 
 class _Kept:

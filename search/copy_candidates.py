@@ -1,6 +1,6 @@
 """Which of the library's videos may hold what an upload shows: frames vote, in time.
 
-candidates = find_candidates([frames], database.copy_frames(fingerprint), least_similarity=0.25)
+candidates = find_candidates([frames], database.copy_blocks(fingerprint), least_similarity=0.25)
 
 The library's frames are gone through block by block, exactly: 500 hours are 230 MB of int8 vectors,
 and no index has to be built, kept or trusted. What counts is above a threshold, which differs from
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.copy_descriptor import STEPS
 from vidseek.search.alignment import FrameSequence, strongest_votes
 from vidseek.search.visual_query import spread
-from vidseek.storage.types import CopyFrames
+from vidseek.storage.types import CopyBlock
 
 BLOCK_FRAMES = 4_096
 """Library frames at once: few enough that the products stay in the processor's cache."""
@@ -53,7 +53,7 @@ class Candidate:
 
 def find_candidates(
     looks: Sequence[FrameSequence],
-    library: Iterable[CopyFrames],
+    library: Iterable[CopyBlock],
     *,
     least_similarity: float,
 ) -> list[Candidate]:
@@ -62,7 +62,7 @@ def find_candidates(
     Args:
         looks: frames of the query with their noise; several where parts of its picture are looked
             at alone, or where several videos are asked about at once.
-        library: the library's videos.
+        library: the library's frames, those of a video in one piece.
         least_similarity: cosine less noise above which a frame votes.
 
     Returns:
@@ -132,7 +132,7 @@ class _Votes:
         return _Votes(*(getattr(self, one.name)[places] for one in fields(self)))
 
 
-def _votes(looks: Sequence[FrameSequence], library: Iterable[CopyFrames], least: float) -> _Votes:
+def _votes(looks: Sequence[FrameSequence], library: Iterable[CopyBlock], least: float) -> _Votes:
     queries = np.concatenate([look.vectors for look in looks])
     queries /= np.float32(STEPS)
     limits = np.concatenate(
@@ -147,7 +147,7 @@ def _votes(looks: Sequence[FrameSequence], library: Iterable[CopyFrames], least:
             rows, at, cosines = _above(queries[some] @ vectors.T, limits[some], videos)
             rows += start
             strengths = (cosines - limits[rows]).astype(np.float64)
-            found.append((rows, videos[at], seconds[at], strengths))
+            found.append((rows, videos[at], seconds[at].astype(np.float64), strengths))
     if not found:
         none = np.zeros(0, np.intp)
         return _Votes(none, none.astype(float), none, none.astype(float), none.astype(float))
@@ -180,22 +180,18 @@ def _above(
 
 
 def _blocks(
-    library: Iterable[CopyFrames],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]]:
+    library: Iterable[CopyBlock],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
     """(M,) video ids, (M,) seconds and (M, D) float32 vectors of some videos at a time.
 
     The vectors are ``STEPS`` long, about: to normalise them anew would be dearer than the search.
     """
-    some: list[CopyFrames] = []
-    count = 0
-    for held in chain(library, [None]):
-        if held is not None:
-            some.append(held)
-            count += len(held)
-        if count >= BLOCK_FRAMES or (held is None and count):
-            yield (
-                np.repeat([each.video_id for each in some], [len(each) for each in some]),
-                np.concatenate([each.seconds for each in some]),
-                np.concatenate([each.vectors for each in some]).astype(np.float32),
-            )
-            some, count = [], 0
+    for held in library:
+        ends = np.append(np.flatnonzero(np.diff(held.video_ids)) + 1, len(held))
+        start = 0
+        while start < len(held):
+            # To the end of a video: what is a crowd is counted by video.
+            enough = np.searchsorted(ends, min(start + BLOCK_FRAMES, len(held)))
+            some = slice(start, int(ends[enough]))
+            yield held.video_ids[some], held.seconds[some], held.vectors[some].astype(np.float32)
+            start = some.stop

@@ -99,7 +99,7 @@ def _compare(
         asked += [held.video_id] * len(stretches)
     pairs: dict[int, set[int]] = defaultdict(set)
     taken: Counter[int] = Counter()
-    held_frames = database.copy_frames(fingerprint)
+    held_frames = database.copy_blocks(fingerprint)
     for one in find_candidates(looks, held_frames, least_similarity=LEAST_SIMILARITY):
         asker, other = asked[one.look], one.video_id
         # Of two new ones, the later compares itself with the earlier.

@@ -32,8 +32,11 @@ from vidseek.storage.connection import library_errors, reader, writer
 from vidseek.storage.copy_rows import (
     PAGE,
     copy_copy_frames,
+    copy_frame_counts,
     described_ids,
     insert_copy_frames,
+    pages,
+    read_copy_block,
     read_copy_frames,
     read_copy_matches,
     recompare,
@@ -72,6 +75,7 @@ from vidseek.storage.schema import (
 from vidseek.storage.types import (
     Calibration,
     Clip,
+    CopyBlock,
     CopyFrames,
     CopyMatch,
     EncodedClip,
@@ -704,6 +708,21 @@ class Database:
             with self._reading() as connection:
                 found = read_copy_frames(connection, fingerprint, page)
             yield from found
+
+    def copy_blocks(self, fingerprint: str) -> Iterator[CopyBlock]:
+        """The same of all INDEXED videos, many of them in one piece."""
+        with self._reading() as connection:
+            counts = copy_frame_counts(connection, fingerprint)
+        for page in pages(counts):
+            with self._reading() as connection:
+                block = read_copy_block(connection, fingerprint, page)
+            if block is not None:
+                yield block
+
+    def copy_frame_count(self, fingerprint: str) -> int:
+        """How many frames of INDEXED videos a copy descriptor has described."""
+        with self._reading() as connection:
+            return sum(count for _, count in copy_frame_counts(connection, fingerprint))
 
     def videos_without_copy_frames(self, fingerprint: str) -> list[Video]:
         """Searchable videos that a copy descriptor has not described, by path."""

@@ -10,6 +10,7 @@ import enum
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -193,6 +194,30 @@ class CopyFrames:
 
     def __len__(self) -> int:
         return len(self.seconds)
+
+
+@dataclass(frozen=True)
+class CopyBlock:
+    """The copy frames of several videos, one video after the other."""
+
+    video_ids: NDArray[np.int64]
+    """(N,): which video each frame is of."""
+    seconds: NDArray[np.float32]
+    """(N,), ascending within a video."""
+    vectors: NDArray[np.int8]
+    """(N, D), as in ``CopyFrames``."""
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    @classmethod
+    def of(cls, frames: Sequence[CopyFrames]) -> CopyBlock:
+        """Of one video at least."""
+        return cls(
+            np.repeat([one.video_id for one in frames], [len(one) for one in frames]),
+            np.concatenate([one.seconds for one in frames]).astype(np.float32),
+            np.concatenate([one.vectors for one in frames]),
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vidseek.encoders.copy_descriptor import packed
 from vidseek.search import copy_candidates
 from vidseek.search.alignment import FrameSequence
 from vidseek.search.copy_candidates import STRETCH_SECONDS, find_candidates, in_stretches
-from vidseek.storage.types import CopyFrames
+from vidseek.storage.types import CopyBlock, CopyFrames
 
 DIMENSION = 128
 
@@ -28,7 +28,7 @@ def look(vectors: np.ndarray, *, interval: float = 1.0) -> FrameSequence:
 
 
 def found(looks: list[FrameSequence], library: list[CopyFrames]) -> list[tuple[int, int]]:
-    candidates = find_candidates(looks, library, least_similarity=0.5)
+    candidates = find_candidates(looks, [CopyBlock.of(library)], least_similarity=0.5)
     return [(one.look, one.video_id) for one in candidates]
 
 
@@ -52,10 +52,10 @@ def test_videos_that_stand_still_do_not_hide_each_other() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     library = [held(number, pictures(number, 50)) for number in range(1, 30)]
     looks = [look(pictures(number, 50)[5:25] + 0.02) for number in (3, 7, 20)]
-    whole = find_candidates(looks, library, least_similarity=0.3)
+    whole = find_candidates(looks, [CopyBlock.of(library)], least_similarity=0.3)
     assert {(one.look, one.video_id) for one in whole[:3]} == {(0, 3), (1, 7), (2, 20)}
     monkeypatch.setattr(copy_candidates, name, 13)
-    blocks = find_candidates(looks, library, least_similarity=0.3)
+    blocks = find_candidates(looks, [CopyBlock.of(library)], least_similarity=0.3)
     assert [(one.look, one.video_id) for one in blocks] == [
         (one.look, one.video_id) for one in whole
     ]

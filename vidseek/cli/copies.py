@@ -57,6 +57,9 @@ def check(
     \b
     Example: vidseek check upload.mp4 --threshold strict
     """
+    from vidseek.encoders.video.spare import prestart
+
+    prestart()  # the decoder, while the rest is imported
     with open_library(ctx, library) as opened:
         verdict = opened.check(file, threshold=threshold, min_score=min_score)
     if json:

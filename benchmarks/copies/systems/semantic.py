@@ -29,7 +29,7 @@ from vidseek.search.copies import (
     is_edge,
 )
 from vidseek.search.copy_candidates import find_candidates
-from vidseek.storage.types import CopyFrames
+from vidseek.storage.types import CopyBlock, CopyFrames
 
 SIMILARITIES = (0.5, 0.6, 0.7, 0.8)
 LIBRARY_INTERVAL_SECONDS = 1.0
@@ -96,7 +96,7 @@ class SemanticSystem:
         self._least = least_similarity
         self._sources: list[str] = []
         self._library: list[SeenVideo] = []
-        self._held: list[CopyFrames] = []
+        self._held: CopyBlock | None = None
 
     @property
     def name(self) -> str:
@@ -112,15 +112,18 @@ class SemanticSystem:
         """See ``System``."""
         self._sources = [entry.sources[0] for entry in entries]
         self._library = [self._frames.of_library(entry) for entry in entries]
-        self._held = [
-            CopyFrames(number, one.frames.seconds, packed(one.frames.vectors))
-            for number, one in enumerate(self._library)
-        ]
+        self._held = CopyBlock.of(
+            [
+                CopyFrames(number, one.frames.seconds, packed(one.frames.vectors))
+                for number, one in enumerate(self._library)
+            ]
+        )
 
     def ask(self, path: Path) -> list[Found]:
         """See ``System``."""
+        assert self._held is not None, "asked before it was given a library"
         query = self._frames.of_query(path)
-        candidates = find_candidates([query.frames], self._held, least_similarity=self._least)
+        candidates = find_candidates([query.frames], [self._held], least_similarity=self._least)
         return [
             one
             for candidate in candidates[:MOST_CANDIDATES]
