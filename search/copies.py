@@ -63,8 +63,8 @@ SHORT_SIDE = 180
 """Pixels at which an upload is decoded: parts of a picture are looked at as well."""
 MOST_KEPT_PICTURES = 160
 """Of an upload, evenly spread: what parts of the picture are looked at in. 23 MB."""
-PROBED_FRAMES = 10
-"""Of each part, so many are looked at first..."""
+LEAST_PROBES, MOST_PROBES, PROBE_SECONDS = 6, 10, 10.0
+"""Of each part, so many frames are looked at first, one in so many seconds..."""
 MOST_VIEW_FRAMES, MOST_VIEWS = 60, 6
 """...and so many of the parts that are most like something in the library."""
 LEAST_PART_VOTES = 0.05
@@ -225,10 +225,11 @@ class CopyFinder:
         views = list(composition_views(upload.pictures)) if len(upload.pictures) else []
         if not views:
             return []
-        few = spread(len(upload.pictures), PROBED_FRAMES)
-        probes = self._looks(views, upload, few)
+        probes = round(upload.duration_seconds / PROBE_SECONDS)
+        few = spread(len(upload.pictures), min(MOST_PROBES, max(LEAST_PROBES, probes)))
+        looks_first = self._looks(views, upload, few)
         candidates = [
-            one for one in self._candidates(probes, library) if one.votes >= LEAST_PART_VOTES
+            one for one in self._candidates(looks_first, library) if one.votes >= LEAST_PART_VOTES
         ][:MOST_CANDIDATES]
         best = list(dict.fromkeys(one.look for one in candidates))[:MOST_VIEWS]
         candidates = [one for one in candidates if one.look in best]

@@ -28,7 +28,8 @@ def look(vectors: np.ndarray, *, interval: float = 1.0) -> FrameSequence:
 
 
 def found(looks: list[FrameSequence], library: list[CopyFrames]) -> list[tuple[int, int]]:
-    candidates = find_candidates(looks, [CopyBlock.of(library)], least_similarity=0.5)
+    blocks = [CopyBlock.of(library)] if library else []
+    candidates = find_candidates(looks, blocks, least_similarity=0.5)
     return [(one.look, one.video_id) for one in candidates]
 
 
