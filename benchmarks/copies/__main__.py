@@ -1,8 +1,8 @@
 """Measure copy detection: make videos, ask systems, report.
 
 python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.parquet ...]
-    [--limit N] [--split test] [--seed 0] [--edits-per-source 8] [--chains-per-source 2]
-    [--distractors 0]
+    [--limit N] [--split test] [--seed 0] [--edits EDIT ...] [--edits-per-source 8]
+    [--chains-per-source 2] [--distractors 0]
 python -m benchmarks.copies run --data FOLDER --system ours|vpdq|semantic [--plan fast|dense]
     [--calibration FOLDER2]
 python -m benchmarks.copies groups --out FOLDER --sources VIDEOS [--split test] [--plan fast]
@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.copies.edits import EDITS
 from benchmarks.copies.footage import Format
 from benchmarks.copies.generate import generate
 from benchmarks.copies.groups import make_families, score_groups
@@ -50,6 +51,7 @@ def main() -> None:
     make.add_argument("--seed", type=int, default=Settings.seed)
     make.add_argument("--limit", type=int, default=None, metavar="N", help="sources at most")
     make.add_argument("--edits-per-source", type=int, default=Settings.edits_per_source)
+    make.add_argument("--edits", nargs="+", choices=EDITS, default=Settings.edits, metavar="EDIT")
     make.add_argument("--chains-per-source", type=int, default=Settings.chains_per_source)
     make.add_argument(
         "--distractors",
@@ -83,6 +85,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         chains_per_source=arguments.chains_per_source,
         form=Format(short_side=arguments.short_side),
         distractors=arguments.distractors,
+        edits=tuple(arguments.edits),
     )
     sources = find_sources(arguments.sources)
     _summarise(generate(arguments.out, sources, settings, on_work=_show))

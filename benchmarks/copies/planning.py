@@ -42,12 +42,18 @@ class Settings:
     distractors: int = 0
     """Sources after those of ``limit``, each edited once into a query that is no copy: negatives
     from many sources without a library as large."""
+    edits: tuple[str, ...] = tuple(EDITS)
+    """Single edits that take turns: a few, to have many copies of each."""
 
     def to_record(self) -> dict[str, Any]:
-        """What the manifest says of them; as before where there are no further distractors."""
+        """What the manifest says of them; nothing of what is as it was in older manifests."""
         record = asdict(self)
         if not self.distractors:
             del record["distractors"]
+        if self.edits == Settings.edits:
+            del record["edits"]
+        else:
+            record["edits"] = list(self.edits)
         return record
 
 
@@ -102,7 +108,7 @@ def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
         kind = NEGATIVE_KINDS[place % len(NEGATIVE_KINDS)]
         other = distractors[place % len(distractors)]
         works.append(Work(f"pair-{place:05d}-{kind}", "pair", source, (other,), (), kind))
-    names = list(EDITS)
+    names = settings.edits
     for place, source in enumerate(further):
         name = names[place % len(names)]
         works.append(_work("edited", len(distractors) + place, source, name, distractors, settings))
@@ -117,7 +123,7 @@ def _edited(
     settings: Settings,
 ) -> list[Work]:
     """Single edits, whose turn it is, and chains of one source."""
-    names = list(EDITS)
+    names = settings.edits
     chosen = [
         names[(place * settings.edits_per_source + turn) % len(names)]
         for turn in range(min(settings.edits_per_source, len(names)))
