@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, video
 
+from vidseek.storage import copy_rows
 from vidseek.storage.copy_rows import PAGE, insert_copy_frames
 from vidseek.storage.database import Database
 from vidseek.storage.errors import LibraryDamagedError, LibraryError
 from vidseek.storage.rows import insert_video
 from vidseek.storage.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import CopyFrames, CopyMatch, TimeSpan, VideoState
+from vidseek.storage.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 
 pytestmark = pytest.mark.parametrize(
     "backend",
@@ -132,9 +133,30 @@ def test_a_library_is_read_quickly_page_by_page(database: Database) -> None:
             insert_copy_frames(change.connection, video_id, frames(170, number), DESCRIPTOR)
     started = time.process_time()
     found = [one.video_id for one in database.copy_frames(DESCRIPTOR)]
+    assert sum(len(one) for one in database.copy_blocks(DESCRIPTOR)) == 170 * count
     assert time.process_time() - started < 1.0  # 0.02 s where nothing else runs
     assert found == sorted(found)
     assert len(found) == count
+
+
+@pytest.mark.parametrize(("most_videos", "most_frames"), [(500, 100_000), (2, 100_000), (500, 7)])
+def test_blocks_hold_the_same_page_by_page(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most_videos: int, most_frames: int
+) -> None:
+    for number, count in enumerate((5, 3, 0, 9, 1, 1)):
+        add(database, f"/v/{number}.mp4", count, seed=number)
+    gone = add(database, "/v/gone.mp4", 4, seed=9)
+    database.set_state([gone], VideoState.MISSING)
+    monkeypatch.setattr(copy_rows, "PAGE", most_videos)
+    monkeypatch.setattr(copy_rows, "PAGE_FRAMES", most_frames)
+    blocks = list(database.copy_blocks(DESCRIPTOR))
+    assert (len(blocks) == 1) == (most_videos == 500 and most_frames == 100_000)
+    whole = CopyBlock.of(list(database.copy_frames(DESCRIPTOR)))
+    assert np.array_equal(np.concatenate([one.video_ids for one in blocks]), whole.video_ids)
+    assert np.array_equal(np.concatenate([one.seconds for one in blocks]), whole.seconds)
+    assert np.array_equal(np.concatenate([one.vectors for one in blocks]), whole.vectors)
+    assert database.copy_frame_count(DESCRIPTOR) == len(whole) == 19
+    assert list(database.copy_blocks("another")) == []
 
 
 def test_removing_and_replacing_a_video_removes_its_frames(database: Database) -> None:
@@ -272,6 +294,8 @@ def test_frames_that_were_cut_short_are_told(any_store: LibraryStore, backend: s
     assert database.check() == ["the copy frames of 1 videos have the wrong length"]
     with pytest.raises(LibraryDamagedError, match="doctor"):
         list(database.copy_frames(DESCRIPTOR))
+    with pytest.raises(LibraryDamagedError, match="doctor"):
+        list(database.copy_blocks(DESCRIPTOR))
 
 
 def test_a_library_of_the_format_before_takes_copy_frames(tmp_path: Path, backend: str) -> None:

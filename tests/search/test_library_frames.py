@@ -1,0 +1,95 @@
+"""A library's copy frames, read beside other work."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from library_samples import SPEC, clips, video
+
+from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
+from vidseek.search import library_frames
+from vidseek.search.alignment import FrameSequence
+from vidseek.search.copies import CopyFinder, Upload
+from vidseek.search.library_frames import LibraryFrames
+from vidseek.storage.errors import LibraryDamagedError
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.types import CopyFrames
+
+FINGERPRINT = CopyDescriptor().fingerprint
+COUNTS = (12, 9)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LibraryStore]:
+    """Two videos whose frames are like nothing else."""
+    with LibraryStore.open(tmp_path / "library", create=True) as opened:
+        opened.database.register_encoder(SPEC)
+        add_videos(opened)
+        yield opened
+
+
+def add_videos(store: LibraryStore) -> None:
+    random = np.random.default_rng(0)
+    for number, count in enumerate(COUNTS):
+        vectors = random.integers(-20, 21, (count, 128)).astype(np.int8)
+        store.database.add_video(
+            video(f"/v/{number}.mp4"),
+            clips(2, number),
+            fingerprint=SPEC.fingerprint,
+            copies=CopyFrames(0, np.arange(count) * 1.0, vectors),
+            copies_fingerprint=FINGERPRINT,
+        )
+
+
+def lengths(library: LibraryFrames) -> list[int]:
+    return [len(block) for block in library]
+
+
+@pytest.mark.parametrize("most", [2_000_000, 5])
+def test_they_can_be_gone_through_twice(
+    store: LibraryStore, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(library_frames, "MOST_HELD_FRAMES", most)
+    with LibraryFrames(store.database, FINGERPRINT) as library:
+        assert lengths(library) == lengths(library) == [sum(COUNTS)]
+        held = library._held
+    assert (held is None) == (most == 5)
+
+
+def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> None:
+    with sqlite3.connect(store.folder / "library.db") as connection:
+        connection.execute("UPDATE copy_frames SET vectors = substr(vectors, 2)")
+    connection.close()
+    with (
+        LibraryFrames(store.database, FINGERPRINT) as library,
+        pytest.raises(LibraryDamagedError, match="doctor"),
+    ):
+        lengths(library)
+
+
+def test_they_can_be_given_up(store: LibraryStore) -> None:
+    for _ in range(20):
+        LibraryFrames(store.database, FINGERPRINT).close()
+
+
+def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> None:
+    first, second = store.database.copy_frames(FINGERPRINT)
+    finder = CopyFinder(store, CopyDescriptor())
+    nothing = np.zeros((0, 1, 1, 3), np.uint8)
+
+    def matches(library: LibraryFrames, frames: CopyFrames) -> list[int]:
+        sequence = FrameSequence(unpacked(frames.vectors), frames.seconds)
+        upload = Upload(float(len(frames)), sequence, nothing, np.zeros(0))
+        verdict = finder._compare(upload, library, least_score=0.3, sure_score=0.3)
+        return [one.video.id for one in verdict.matches]
+
+    with LibraryFrames(store.database, FINGERPRINT) as library:
+        assert matches(library, first) == [first.video_id]
+        assert matches(library, second) == [second.video_id]
+        store.database.remove([first.video_id])
+        assert matches(library, first) == []
+        assert matches(library, second) == [second.video_id]
