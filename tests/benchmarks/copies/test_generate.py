@@ -88,6 +88,23 @@ def test_further_distractors_are_one_query_each_and_change_nothing_else() -> Non
     assert Settings(limit=30, distractors=60).to_record()["distractors"] == 60
 
 
+def test_some_edits_can_be_all_that_take_turns() -> None:
+    sources = [VideoSource(f"{n}.mp4", Path(f"/{n}.mp4")) for n in range(30)]
+    settings = Settings(edits=("grey", "crop_65"), edits_per_source=1, chains_per_source=0)
+    made = [work for work in plan_works(sources, settings) if work.kind in ("copy", "edited")]
+    assert [work.steps[0].name for work in made if work.kind == "copy"][:3] == [
+        "grey",
+        "crop_65",
+        "grey",
+    ]
+    assert {work.steps[0].name for work in made} == {"grey", "crop_65"}
+    # The strengths are those that they have among all edits.
+    among_all = {work.name: work for work in plan_works(sources, Settings(edits_per_source=99))}
+    assert all(among_all[work.name].steps == work.steps for work in made)
+    assert "edits" not in Settings().to_record()
+    assert settings.to_record()["edits"] == ["grey", "crop_65"]
+
+
 def test_further_distractors_that_there_are_not_are_refused(
     sources: list[Source], settings: Settings, tmp_path: Path
 ) -> None:
