@@ -91,7 +91,8 @@ def row(what: str, runs: Sequence[Run]) -> str:
 def make_upload(folder: Path, name: str, photographs: tuple[str, ...]) -> Path:
     """A minute of 720p."""
     scenes = [
-        Scene(photograph, 6, (0.1 * turn, 0.3, 0.7), (1 - 0.1 * turn, 0.7, 0.5))
+        # Six of five seconds, twice: the loop is as long as it is to be, and no longer.
+        Scene(photograph, 5, (0.1 * turn, 0.3, 0.7), (1 - 0.1 * turn, 0.7, 0.5))
         for turn in range(2)
         for photograph in photographs
     ]

@@ -4,11 +4,11 @@ python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.par
     [--limit N] [--split test] [--seed 0] [--edits EDIT ...] [--edits-per-source 8]
     [--chains-per-source 2] [--distractors 0]
 python -m benchmarks.copies run --data FOLDER --system ours|vpdq|semantic [--plan fast|dense]
-    [--calibration FOLDER2]
+    [--calibration FOLDER2] [--partial]
 python -m benchmarks.copies groups --out FOLDER --sources VIDEOS [--split test] [--plan fast]
 python -m benchmarks.copies calibrate --calibration FOLDER2 [--plan fast]
 python -m benchmarks.copies report --data FOLDER --calibration FOLDER2 [--plan fast]
-    [--out TABLES.md] [--plot BARS.png]
+    [--partial] [--out TABLES.md] [--plot BARS.png]
 
 Each goes on where an earlier run stopped.
 """

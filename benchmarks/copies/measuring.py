@@ -46,9 +46,10 @@ def add_measuring(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     tell.add_argument("--data", type=Path, required=True, help="folder that is reported on")
     tell.add_argument("--out", type=Path, help="file to write instead of printing")
     tell.add_argument("--plot", type=Path, help="PNG to draw (needs matplotlib)")
-    tell.add_argument(
-        "--partial", action="store_true", help="take the queries that all systems have answered"
-    )
+    for command in (ask, tell):
+        command.add_argument(
+            "--partial", action="store_true", help="take the queries that all systems have answered"
+        )
     for command in (ask, freeze, tell):
         command.add_argument("--plan", choices=PLANS, help="of our library; fast if not given")
     for command in (freeze, tell):
@@ -80,14 +81,15 @@ def _run(arguments: argparse.Namespace) -> None:
     elif arguments.system == "vpdq":
         run(folder, [VpdqSystem(folder)], "dense", on_answer=_show)
     else:
-        run(folder, _semantic(folder, arguments.calibration), "dense", on_answer=_show)
+        systems = _semantic(folder, arguments.calibration, partial=arguments.partial)
+        run(folder, systems, "dense", on_answer=_show)
 
 
-def _semantic(folder: Path, calibration: Path | None) -> list[SemanticSystem]:
+def _semantic(folder: Path, calibration: Path | None, *, partial: bool) -> list[SemanticSystem]:
     """At all similarities where one is to be chosen, elsewhere at the one that was."""
     chosen = list(SIMILARITIES)
     if calibration is not None:
-        best = best_similarity(Folder.read(calibration, "fast"))
+        best = best_similarity(Folder.read(calibration, "fast"), partial=partial)
         if best is None:
             raise ValueError(f"{calibration}: `run --system semantic` without --calibration first")
         chosen = [one for one in SIMILARITIES if semantic_name(one) == best]
