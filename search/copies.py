@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
+from vidseek.encoders.copy_upload import CopyUpload
 from vidseek.encoders.preprocessing import squash
 from vidseek.search.alignment import Alignment, FrameSequence, align
 from vidseek.search.boilerplate import (
@@ -58,9 +59,6 @@ THRESHOLDS: dict[Threshold, float] = {"strict": 0.45, "normal": 0.385, "loose": 
 none, one and 11 are accused; of 1,136 test videos none, 9 and 77 (docs/copies.md)."""
 LEAST_SIMILARITY = 0.25
 """Cosine less noise above which two frames speak for a match."""
-QUERY_INTERVAL_SECONDS = 0.5
-SHORT_SIDE = 180
-"""Pixels at which an upload is decoded: parts of a picture are looked at as well."""
 MOST_KEPT_PICTURES = 160
 """Of an upload, evenly spread: what parts of the picture are looked at in. 23 MB."""
 LEAST_PROBES, MOST_PROBES, PROBE_SECONDS = 6, 10, 10.0
@@ -111,12 +109,17 @@ class CopyFinder:
         self._descriptor = descriptor
 
     def check(
-        self, path: Path, *, threshold: Threshold = "normal", min_score: float | None = None
+        self,
+        file: Path | CopyUpload,
+        *,
+        threshold: Threshold = "normal",
+        min_score: float | None = None,
     ) -> CopyVerdict:
         """Compare a video with all of the library's.
 
         Args:
-            path: of the upload; nothing of it is kept.
+            file: path of the upload, of which nothing is kept; or what decodes it already, which
+                can be checked once and is closed by whoever made it.
             threshold: how sure a match must be.
             min_score: list what scores this, too; 0 lists every candidate. The verdict is of what
                 scores the threshold, and this.
@@ -128,6 +131,7 @@ class CopyFinder:
         """
         if threshold not in get_args(Threshold):
             raise QueryError(f"threshold is {', '.join(THRESHOLDS)}, got {threshold!r}")
+        path = file.path if isinstance(file, CopyUpload) else file
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
             raise PathNotFoundError(f"{path} {what}: give the video to be checked.")
@@ -142,7 +146,11 @@ class CopyFinder:
         sure = THRESHOLDS[threshold]
         least = sure if min_score is None else min_score
         with LibraryFrames(self._store.database, self._descriptor.fingerprint) as library:
-            upload = self._read(path)
+            if isinstance(file, CopyUpload):
+                upload = self._read(file)
+            else:
+                with CopyUpload(file) as decoding:
+                    upload = self._read(decoding)
             return self._compare(upload, library, least_score=least, sure_score=max(sure, least))
 
     def _compare(
@@ -169,26 +177,24 @@ class CopyFinder:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def _read(self, path: Path) -> Upload:
-        # The readers are slow to import, and the same bytes need none.
-        from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
-
-        plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
+    def _read(self, decoding: CopyUpload) -> Upload:
         vectors, times = [], []
         kept = _Kept(MOST_KEPT_PICTURES)
-        Thread(target=self._load_descriptor, daemon=True).start()  # while the decoder starts
-        with DecodePool(workers=1, short_side=SHORT_SIDE) as pool:
-            for decoded in pool.read([DecodeJob(path, plan, None)]):
-                for batch in decoded.batches():
-                    useful = ~is_flat(batch.data)
-                    vectors.append(self._descriptor.describe(batch.data[useful]))
-                    times.append(batch.pts_seconds[useful].copy())
-                    kept.add(batch.data[useful], batch.pts_seconds[useful])
-                duration = decoded.duration_seconds
+        loading = Thread(target=self._load_descriptor)  # while the decoder starts
+        loading.start()
+        try:
+            for batch in decoding.batches():
+                useful = ~is_flat(batch.data)
+                vectors.append(self._descriptor.describe(batch.data[useful]))
+                times.append(batch.pts_seconds[useful].copy())
+                kept.add(batch.data[useful], batch.pts_seconds[useful])
+        finally:
+            # A program that ends while ONNX Runtime loads is aborted.
+            loading.join()
         described = np.concatenate(vectors)
         pictures, picture_seconds = kept.all()
         return Upload(
-            duration,
+            decoding.duration_seconds,
             self._sequence(described, np.concatenate(times)),
             pictures,
             picture_seconds,

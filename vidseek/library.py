@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copy_descriptor import CopyDescriptor
+    from vidseek.encoders.copy_upload import CopyUpload
     from vidseek.encoders.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport, ModelReport
     from vidseek.search import SearchEngine
@@ -415,7 +416,7 @@ class Library:
 
     def check(
         self,
-        file: AnyPath,
+        file: AnyPath | CopyUpload,
         *,
         threshold: Threshold = "normal",
         min_score: float | None = None,
@@ -423,7 +424,8 @@ class Library:
         """Tell whether a video is a copy of one in the library; nothing is added to it.
 
         Args:
-            file: of the upload.
+            file: of the upload; or the upload that is being decoded already
+                (`vidseek.encoders.copy_upload.CopyUpload`), which can be checked once.
             threshold: how sure a match must be: ``strict``, ``normal`` or ``loose``.
             min_score: list what scores this, too; the verdict stays the threshold's.
 
@@ -432,10 +434,12 @@ class Library:
             QueryError: the threshold is none of the three.
             VideoError: the file cannot be read.
         """
+        from vidseek.encoders.copy_upload import CopyUpload
         from vidseek.search.copies import CopyFinder
 
         finder = CopyFinder(self._store, self._copy_descriptor)
-        return finder.check(absolute(file), threshold=threshold, min_score=min_score)
+        upload = file if isinstance(file, CopyUpload) else absolute(file)
+        return finder.check(upload, threshold=threshold, min_score=min_score)
 
     def duplicates(self) -> _Groups:
         """Give the groups of videos that are copies of each other, largest first.

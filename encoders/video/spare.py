@@ -1,8 +1,4 @@
-"""Decoding processes that wait for a pool: starting one takes as long as decoding half a minute.
-
-prestart()                           # while other things are imported, or loaded
-with DecodePool(workers=1, short_side=180) as pool:
-    ...                              # has it; what is left in order when it ends waits for the next
+"""A decoding process that one pool leaves to the next: to start one takes half a second.
 
 One at most waits, for a minute; then it is ended.
 """
@@ -10,7 +6,6 @@ One at most waits, for a minute; then it is ended.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import os
 import subprocess
@@ -18,8 +13,6 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-
-from vidseek.encoders.video.info import DEFAULT_LIMITS
 
 SPARE_SECONDS = 60.0
 
@@ -128,12 +121,6 @@ class _Spare:
 
 
 _SPARE = _Spare()
-
-
-def prestart() -> None:
-    """Start a process that the next pool will have, and do not wait for it."""
-    with contextlib.suppress(OSError):  # the pool that wants one tells of it
-        _SPARE.put(start_process(DEFAULT_LIMITS.memory_bytes))
 
 
 def keep_spare(spare: DecodeProcess) -> None:

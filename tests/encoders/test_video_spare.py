@@ -51,15 +51,6 @@ def test_a_process_serves_one_pool_after_the_other(video: Path) -> None:
     assert first[0] == 100
 
 
-def test_a_process_that_was_started_before_is_taken(video: Path) -> None:
-    spare.prestart()
-    waiting = spare._SPARE._held
-    assert waiting is not None
-    assert decode(video) == (100, waiting.process.pid)
-    spare.prestart()  # one waits already
-    assert decode(video) == (100, waiting.process.pid)
-
-
 def test_one_that_died_while_it_waited_is_replaced(video: Path) -> None:
     _, process_id = decode(video)
     assert spare._SPARE._held is not None

@@ -57,11 +57,10 @@ def check(
     \b
     Example: vidseek check upload.mp4 --threshold strict
     """
-    from vidseek.encoders.video.spare import prestart
+    from vidseek.encoders.copy_upload import CopyUpload
 
-    prestart()  # the decoder, while the rest is imported
-    with open_library(ctx, library) as opened:
-        verdict = opened.check(file, threshold=threshold, min_score=min_score)
+    with CopyUpload(file) as upload, open_library(ctx, library) as opened:
+        verdict = opened.check(upload, threshold=threshold, min_score=min_score)
     if json:
         output.print_json(
             {"verdict": verdict.kind, "matches": [_match_json(one) for one in verdict.matches]}

@@ -20,12 +20,12 @@ from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, found
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.encoders.copy_descriptor import is_flat, packed, unpacked
+from vidseek.encoders.copy_upload import QUERY_INTERVAL_SECONDS
 from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.search.alignment import FrameSequence, align
 from vidseek.search.copies import (
     EDGE_WEIGHT,
     MOST_CANDIDATES,
-    QUERY_INTERVAL_SECONDS,
     is_edge,
 )
 from vidseek.search.copy_candidates import find_candidates
