@@ -133,7 +133,8 @@ class CopyFinder:
             raise QueryError(f"threshold is {', '.join(THRESHOLDS)}, got {threshold!r}")
         path = file.path if isinstance(file, CopyUpload) else file
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
+            what = "is no file" if path.exists() else "does not exist"
+            what = "is a folder" if path.is_dir() else what
             raise PathNotFoundError(f"{path} {what}: give the video to be checked.")
         content_hash = hash_file(path)
         same = [
@@ -518,7 +519,10 @@ def _verdict(
     matches.sort(key=lambda one: (one.score < sure_score, _ORDER.index(one.kind), -one.score))
     is_copy = bool(matches) and matches[0].score >= sure_score
     return CopyVerdict(
-        matches[0].kind if is_copy else "new", tuple(matches), upload.duration_seconds
+        matches[0].kind if is_copy else "new",
+        tuple(matches),
+        upload.duration_seconds,
+        len(upload.frames),
     )
 
 
@@ -527,7 +531,7 @@ def _exact(videos: Iterable[Video]) -> CopyVerdict:
     for video in videos:
         whole = TimeSpan(0.0, video.duration_seconds)
         matches.append(Match(video, "exact", whole, whole, 1.0, False, 1.0))
-    return CopyVerdict("exact", tuple(matches), matches[0].query_span.end_seconds)
+    return CopyVerdict("exact", tuple(matches), matches[0].query_span.end_seconds, 0)
 
 
 def _covered(upload: Upload, found: Sequence[_Found]) -> float:

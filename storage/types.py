@@ -443,6 +443,9 @@ class CopyVerdict:
     """Most of a copy first, best score first; behind them what was listed and is not sure."""
     query_seconds: float
     """Length of the upload."""
+    compared_frames: int
+    """Of the upload: those that show more than one colour. Few are little to go by; 0 where the
+    bytes alone told."""
 
 
 @dataclass(frozen=True)

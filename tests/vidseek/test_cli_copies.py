@@ -185,7 +185,7 @@ def test_another_film_is_new_and_min_score_0_lists_the_candidates(
 
 @pytest.mark.parametrize("what", ["black", "one frame", "two seconds of a plain colour"])
 def test_next_to_nothing_is_new_and_matches_no_dark_video(
-    check: Check, tmp_path: Path, what: str
+    check: Check, copies_master: Path, tmp_path: Path, what: str
 ) -> None:
     black = np.zeros((96, 160, 3), np.uint8)
     if what == "black":
@@ -195,6 +195,9 @@ def test_next_to_nothing_is_new_and_matches_no_dark_video(
     else:
         path = make_video(tmp_path / "a.mp4", [black + 120], seconds_each=2)
     assert check(path)["verdict"] == "new"
+    doubt = "only 1 frame of it" if what == "one frame" else "every picture is of one colour"
+    for options in ([], ["--json"]):
+        assert doubt in invoke_vidseek(["check", path, *options], library=copies_master).stderr
 
 
 def test_a_still_of_a_video_is_told_less_surely_than_an_excerpt(
@@ -217,6 +220,12 @@ def test_what_cannot_be_read_ends_with_1_and_a_reason(copies_master: Path, tmp_p
     answer = invoke_vidseek(["check", broken], library=copies_master)
     assert answer.returncode == 1
     assert "broken.mp4" in answer.stderr
+    # In a process of its own: what still runs when it ends must not abort it.
+    for _ in range(3):
+        answer = run_vidseek(["check", broken], library=copies_master)
+        assert (answer.returncode, answer.stderr.count("\n")) == (1, 1), answer.stderr
+    answer = invoke_vidseek(["check", "/dev/null"], library=copies_master)
+    assert (answer.returncode, "is no file" in answer.stderr) == (1, True)
     answer = invoke_vidseek(["check", tmp_path / "missing.mp4"], library=copies_master)
     assert answer.returncode == 1
     assert "does not exist" in answer.stderr

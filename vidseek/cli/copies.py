@@ -14,6 +14,8 @@ from vidseek.cli.options import JsonOption, LibraryOption, open_library
 if TYPE_CHECKING:
     from vidseek.storage.types import CopyVerdict, DuplicateGroup, Match
 
+FEW_FRAMES = 5
+"""Two seconds: less is little to go by."""
 EXIT_COPY = 10
 """The upload is a copy of something, or shows a part of it."""
 TIMELINE_COLUMNS = 40
@@ -61,12 +63,15 @@ def check(
 
     with CopyUpload(file) as upload, open_library(ctx, library) as opened:
         verdict = opened.check(upload, threshold=threshold, min_score=min_score)
+    doubt = _doubt(verdict)
     if json:
+        if doubt:
+            typer.echo(f"{file}: {doubt}", err=True)
         output.print_json(
             {"verdict": verdict.kind, "matches": [_match_json(one) for one in verdict.matches]}
         )
     elif not verdict.matches:
-        message = "new: nothing like it in the library"
+        message = f"new: nothing like it in the library{doubt and f'; {doubt}'}"
         typer.echo(message, err=not output.is_for_person())
     elif output.is_for_person():
         _print_verdict(verdict)
@@ -85,6 +90,16 @@ def check(
         )
     if verdict.kind != "new":
         raise typer.Exit(EXIT_COPY)
+
+
+def _doubt(verdict: CopyVerdict) -> str:
+    """Why little can be said of an upload; nothing if there is no reason."""
+    count = verdict.compared_frames
+    if verdict.kind != "new" or count >= FEW_FRAMES:
+        return ""
+    if count == 0:
+        return "but nothing of it could be compared: every picture is of one colour"
+    return f"but that says little: only {count} frame{'s' * (count > 1)} of it could be compared"
 
 
 def _match_json(match: Match) -> dict[str, object]:
