@@ -45,7 +45,7 @@ def run_python(code: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[1],  # where library_samples.py lies
         check=False,
     )
     assert run.returncode == 0, run.stderr
