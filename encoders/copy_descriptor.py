@@ -150,8 +150,8 @@ class CopyDescriptor:
     def _network(self) -> Session:
         with self._lock:
             if self._session is None:
-                # In ONNX Runtime everywhere: it loads in a fifth of OpenVINO's time, is as quick
-                # with one thread a batch, and gives the same vectors on every processor of a kind.
+                # In ONNX Runtime also where there is OpenVINO: it loads sooner, and with a thread a
+                # batch so small a network gains nothing from the other.
                 self._session = onnxruntime_session(self._read(NETWORK_FILE), threads=1)
             return self._session
 

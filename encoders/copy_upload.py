@@ -32,13 +32,18 @@ class CopyUpload:
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
         self._reading = self._pool.read([DecodeJob(self.path, plan, None)])  # given up with it
         self._video = next(self._reading)
+        self._is_taken = False
 
     def batches(self) -> Iterator[FrameBatch]:
         """Two frames a second, in order of time; once.
 
         Raises:
+            ValueError: they were taken before.
             VideoError: the file cannot be read.
         """
+        if self._is_taken:
+            raise ValueError(f"{self.path}: an upload can be checked once; make another CopyUpload")
+        self._is_taken = True
         return self._video.batches()
 
     @property

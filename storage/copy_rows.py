@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, and_, delete, false, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, delete, false, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
 from vidseek.storage.errors import LibraryDamagedError
@@ -123,6 +123,17 @@ def copy_frame_counts(connection: Connection, fingerprint: str) -> list[tuple[in
     return [(video_id, count) for video_id, count in found]
 
 
+def count_copy_frames(connection: Connection, fingerprint: str) -> int:
+    """How many frames of INDEXED videos a descriptor has described."""
+    row = CopyFramesRow
+    total = connection.execute(
+        select(func.sum(row.frame_count))
+        .join(VideoRow, VideoRow.id == row.video_id)
+        .where(row.fingerprint == fingerprint, VideoRow.state == VideoState.INDEXED)
+    ).scalar()
+    return int(total or 0)
+
+
 def pages(counts: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
     """Cut what ``copy_frame_counts`` found into ids that are read at once."""
     page: list[int] = []
@@ -142,8 +153,8 @@ def read_copy_block(
 ) -> CopyBlock | None:
     """The same as ``read_copy_frames``, in one piece; None if there are no such frames.
 
-    Thrice as fast where there are many videos: vectors go straight into one array, for to touch
-    fresh memory costs more than SQLite does, and nothing is made of each video.
+    Quicker where there are many videos: vectors go straight into one array, for to touch fresh
+    memory costs more than SQLite does, and nothing is made of each video.
     """
     row = CopyFramesRow
     wanted = (

@@ -33,6 +33,7 @@ from vidseek.storage.copy_rows import (
     PAGE,
     copy_copy_frames,
     copy_frame_counts,
+    count_copy_frames,
     described_ids,
     insert_copy_frames,
     pages,
@@ -722,7 +723,7 @@ class Database:
     def copy_frame_count(self, fingerprint: str) -> int:
         """How many frames of INDEXED videos a copy descriptor has described."""
         with self._reading() as connection:
-            return sum(count for _, count in copy_frame_counts(connection, fingerprint))
+            return count_copy_frames(connection, fingerprint)
 
     def videos_without_copy_frames(self, fingerprint: str) -> list[Video]:
         """Searchable videos that a copy descriptor has not described, by path."""

@@ -73,7 +73,10 @@ def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> 
 
 def test_they_can_be_given_up(store: LibraryStore) -> None:
     for _ in range(20):
-        LibraryFrames(store.database, FINGERPRINT).close()
+        library = LibraryFrames(store.database, FINGERPRINT)
+        library.close()
+        assert not library._reading.is_alive()
+        assert library._held is None
 
 
 def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> None:

@@ -1,0 +1,27 @@
+"""An upload that is decoded before it is asked about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from videos import numbered, write_video
+
+from vidseek.encoders.copy_upload import SHORT_SIDE, CopyUpload
+from vidseek.storage.errors import VideoError
+
+
+def test_it_gives_two_frames_a_second_once(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mp4", numbered(100))
+    with CopyUpload(path) as upload:
+        batches = list(upload.batches())
+        assert sum(len(one) for one in batches) == 8
+        assert upload.duration_seconds == pytest.approx(4.0)
+        assert all(min(one.data.shape[1:3]) <= SHORT_SIDE for one in batches)
+        with pytest.raises(ValueError, match="once"):
+            upload.batches()
+
+
+def test_what_is_wrong_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    with CopyUpload(tmp_path / "missing.mp4") as upload, pytest.raises(VideoError, match="missing"):
+        list(upload.batches())
