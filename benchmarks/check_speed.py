@@ -30,7 +30,7 @@ from benchmarks.looped_video import enlarge_video, loop_video
 from benchmarks.retrieval.tables import processor
 from vidseek.demo_clips import FRAMES_PER_SECOND, Scene, make_clip
 from vidseek.encoders.copy_descriptor import CopyDescriptor, packed
-from vidseek.storage.types import CopyFrames, Video
+from vidseek.core.types import CopyFrames, Video
 
 UPLOAD_SECONDS = 60.0
 WALK = 0.35

@@ -24,7 +24,7 @@ import numpy as np
 
 from vidseek.encoders.registry import create_encoder
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import EncodedClip, EncoderSpec, FrameFeatures, TimeSpan, Video
+from vidseek.core.types import EncodedClip, EncoderSpec, FrameFeatures, TimeSpan, Video
 
 LIMIT_SECONDS = 1.2
 QUERY = "a dog catching a frisbee on the beach"

@@ -44,7 +44,7 @@ from vidseek.encoders.calibration import (
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.confidence import CONFIDENT
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import EncodedClip, FrameFeatures, TimeSpan, Video
+from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PARTS = ("error", "absent", "unlabelled")

@@ -33,7 +33,7 @@ from vidseek.indexer.discovery import discover
 from vidseek.indexer.indexer import default_workers
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import FrameFeatures, SearchHit, TimeSpan
+from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 MODES = ("fast", "dense")

@@ -37,7 +37,7 @@ from vidseek.search.candidates import hubness_of
 from vidseek.search.localization import best_window, localize_moments, similarity_curve
 from vidseek.search.moments import ScoredClip, find_moments, merge_margin
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Clip, TimeSpan
+from vidseek.core.types import Clip, TimeSpan
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 PLANS = ("fast", "dense")

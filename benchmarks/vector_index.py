@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.storage.faiss_index import FaissIndex, FaissOptions
-from vidseek.storage.types import EncoderSpec
+from vidseek.core.types import EncoderSpec
 from vidseek.storage.vectors import Position, VectorChanges, VectorSnapshot
 
 SIZES = (10_000, 200_000)

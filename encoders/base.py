@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import EncoderSpec, FrameFeatures
 
 
 @runtime_checkable

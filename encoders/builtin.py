@@ -28,8 +28,8 @@ from vidseek.encoders.runtime import (
     usable_cores,
     visual_session,
 )
-from vidseek.storage.errors import WeightsError
-from vidseek.storage.types import EncoderSpec, FrameFeatures
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import EncoderSpec, FrameFeatures
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import Session, onnxruntime_session, usable_cores
-from vidseek.storage.errors import WeightsError
+from vidseek.core.errors import WeightsError
 
 NETWORK_FILE, BACKGROUND_FILE, MANIFEST_FILE = "copies.onnx", "copies-background.npy", "copies.json"
 FORMAT = 1

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
-from vidseek.storage.types import FrameBatch
+from vidseek.core.types import FrameBatch
 
 QUERY_INTERVAL_SECONDS = 0.5
 SHORT_SIDE = 180

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.errors import EncoderError
+from vidseek.core.errors import EncoderError
 
 
 class KeptPictures:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidseek.storage.errors import WeightsError
-from vidseek.storage.types import EncoderSpec
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import EncoderSpec
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 MANIFEST_NAME = "manifest.json"

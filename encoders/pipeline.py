@@ -18,8 +18,8 @@ from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, packed
 from vidseek.encoders.kept_pictures import KeptPictures, spread_evenly
 from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
-from vidseek.storage.errors import UnreadableVideoError
-from vidseek.storage.types import (
+from vidseek.core.errors import UnreadableVideoError
+from vidseek.core.types import (
     Clip,
     CopyFrames,
     EncodedClip,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER
-from vidseek.storage.errors import UnknownEncoderError
-from vidseek.storage.types import EncoderSpec
+from vidseek.core.errors import UnknownEncoderError
+from vidseek.core.types import EncoderSpec
 
 
 def _builtin(threads: int | None) -> Encoder:

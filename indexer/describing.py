@@ -22,8 +22,8 @@ from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInf
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.reencoding import Stopped, why_unusable
 from vidseek.storage.database import Database
-from vidseek.storage.errors import EncoderError, LibraryError, VideoError
-from vidseek.storage.types import CopyFrames, FrameBatch, Video
+from vidseek.core.errors import EncoderError, LibraryError, VideoError
+from vidseek.core.types import CopyFrames, FrameBatch, Video
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vidseek.indexer.report import FailedFile
-from vidseek.storage.errors import PathNotFoundError
+from vidseek.core.errors import PathNotFoundError
 
 logger = logging.getLogger(__name__)
 

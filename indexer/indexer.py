@@ -31,7 +31,7 @@ from vidseek.indexer.progress import ProgressMeter, meter_of
 from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
 from vidseek.indexer.reencoding import Reencoder, Stopped
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     EncoderError,
     LibraryError,
     LibraryFullError,
@@ -39,7 +39,7 @@ from vidseek.storage.errors import (
     VideoError,
 )
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import FrameBatch, Video, VideoState
+from vidseek.core.types import FrameBatch, Video, VideoState
 
 logger = logging.getLogger(__name__)
 

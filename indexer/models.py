@@ -18,9 +18,9 @@ from vidseek.indexer.indexer import check_loads, default_workers
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.reencoding import Reencoder, Stopped
 from vidseek.indexer.report import IndexProgress, ModelReport
-from vidseek.storage.errors import LibraryError
+from vidseek.core.errors import LibraryError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import EncoderSpec, LibraryModel
+from vidseek.core.types import EncoderSpec, LibraryModel
 
 
 def add_model(

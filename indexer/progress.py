@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vidseek.indexer.report import IndexProgress
-from vidseek.storage.types import Video
+from vidseek.core.types import Video
 
 _REPORT_EVERY_SECONDS = 0.1
 _ESTIMATE_AFTER_SECONDS = 0.5

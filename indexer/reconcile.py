@@ -16,7 +16,7 @@ from vidseek.indexer.discovery import Discovery, FoundFile
 from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
 from vidseek.storage.database import Database
-from vidseek.storage.types import FileStamp, Video, VideoState
+from vidseek.core.types import FileStamp, Video, VideoState
 
 
 @dataclass(frozen=True)

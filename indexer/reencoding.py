@@ -22,9 +22,9 @@ from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInf
 from vidseek.indexer.discovery import error_reason
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.report import FailedFile
-from vidseek.storage.errors import EncoderError, LibraryError, VideoError
+from vidseek.core.errors import EncoderError, LibraryError, VideoError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Clip, EncodedClip, FrameBatch, Video
+from vidseek.core.types import Clip, EncodedClip, FrameBatch, Video
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidseek.encoders.video import SamplingPlan
-from vidseek.storage.types import LibraryModel
+from vidseek.core.types import LibraryModel
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 LEAST_SIMILARITY = 0.5
 """Frames whose cosine, less their noise, is below this are not the same. Depends on the descriptor:

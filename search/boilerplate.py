@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from vidseek.storage.types import CopyMatch, TimeSpan, Video
+from vidseek.core.types import CopyMatch, TimeSpan, Video
 
 BOILERPLATE_VIDEOS = 5
 """A stretch that so many otherwise different videos share is boilerplate."""

@@ -31,15 +31,15 @@ from vidseek.encoders.calibration import (
     sigmoid,
 )
 from vidseek.encoders.hubness import Hubness
-from vidseek.encoders.training.captions import CaptionedClip, CaptionProblem, Captions
+from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
 from vidseek.search.candidates import Scope
 from vidseek.search.confidence import CONFIDENT, scoring_revision
 from vidseek.search.engine import FIRST_FETCH, SearchEngine
 from vidseek.search.hubs import library_hubness
 from vidseek.search.query import clean_text
-from vidseek.storage.errors import CalibrationError
+from vidseek.core.errors import CalibrationError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Calibration, CalibrationMethod, VideoState
+from vidseek.core.types import Calibration, CalibrationMethod, VideoState
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.search.moments import ScoredClip
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Clip, FrameFeatures, TimeSpan, VideoFilter
+from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
 from vidseek.storage.vectors import VectorIndex
 
 RERANK_DEPTH = 100

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vidseek.encoders.registry import name_of
-from vidseek.storage.types import Calibration, EncoderSpec, SearchHit
+from vidseek.core.types import Calibration, EncoderSpec, SearchHit
 
 logger = logging.getLogger(__name__)
 

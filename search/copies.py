@@ -42,9 +42,9 @@ from vidseek.search.copy_views import UPSIDE_DOWN, View, composition_views
 from vidseek.search.library_frames import LibraryFrames
 from vidseek.search.mirroring import LEAST_LEAD, mirror_lead
 from vidseek.search.visual_query import spread
-from vidseek.storage.errors import PathNotFoundError, QueryError, WeightsError
+from vidseek.core.errors import PathNotFoundError, QueryError, WeightsError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import (
+from vidseek.core.types import (
     CopyVerdict,
     Match,
     MatchKind,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.copy_descriptor import STEPS
 from vidseek.search.alignment import FrameSequence, strongest_votes
 from vidseek.search.visual_query import spread
-from vidseek.storage.types import CopyBlock
+from vidseek.core.types import CopyBlock
 
 BLOCK_FRAMES = 4_096
 """Library frames at once: few enough that the products stay in the processor's cache."""

@@ -34,7 +34,7 @@ from vidseek.search.copies import (
 )
 from vidseek.search.copy_candidates import find_candidates, in_stretches
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import (
+from vidseek.core.types import (
     CopyMatch,
     DuplicateGroup,
     DuplicateMember,

@@ -41,9 +41,9 @@ from vidseek.search.moments import (
 )
 from vidseek.search.query import check_filter, check_limits, clean_text
 from vidseek.search.visual_query import read_visual_query
-from vidseek.storage.errors import EncoderError
+from vidseek.core.errors import EncoderError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import (
+from vidseek.core.types import (
     Calibration,
     EncoderSpec,
     FrameMatch,

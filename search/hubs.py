@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.hubness import Hubness
-from vidseek.storage.errors import LibraryDamagedError
+from vidseek.core.errors import LibraryDamagedError
 
 if TYPE_CHECKING:
     from vidseek.search.candidates import Scope

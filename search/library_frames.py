@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from vidseek.storage.database import Database
-from vidseek.storage.types import CopyBlock
+from vidseek.core.types import CopyBlock
 
 MOST_HELD_FRAMES = 2_000_000
 """So many are held: 280 MB. A larger library is read each time."""

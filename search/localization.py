@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.search.moments import ADJACENT_SECONDS, MAX_MOMENT_SECONDS, Moment, ScoredClip
-from vidseek.storage.types import Clip, TimeSpan
+from vidseek.core.types import Clip, TimeSpan
 
 CONTEXT_SECONDS = 60.0
 """What lies further from the anchor is not looked at: a video of ten hours costs no more than one

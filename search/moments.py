@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidseek.storage.types import Clip, TimeSpan
+from vidseek.core.types import Clip, TimeSpan
 
 MAX_MOMENT_SECONDS = 30.0
 """A hit longer than this is no moment any more: one would have to search inside it."""

@@ -11,8 +11,8 @@ import math
 import unicodedata
 from datetime import datetime
 
-from vidseek.storage.errors import QueryError
-from vidseek.storage.types import VideoFilter
+from vidseek.core.errors import QueryError
+from vidseek.core.types import VideoFilter
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
-from vidseek.storage.errors import PathNotFoundError, QueryError
+from vidseek.core.errors import PathNotFoundError, QueryError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Clip, TimeSpan, Video, VideoState
+from vidseek.core.types import Clip, TimeSpan, Video, VideoState
 
 MOST_QUERY_CLIPS = 64
 """A longer query is represented by so many of its clips, evenly spread: an hour holds hundreds, and

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseek.storage.errors import LibraryLockedError
+from vidseek.core.errors import LibraryLockedError
 from vidseek.storage.faiss_module import load_faiss
 from vidseek.storage.lock import FolderLock
 from vidseek.storage.vectors import Position

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.errors import LibraryDamagedError
+from vidseek.core.errors import LibraryDamagedError
 
 
 def to_half(array: NDArray[np.float32], shape: tuple[int, ...]) -> bytes:

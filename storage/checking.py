@@ -15,7 +15,7 @@ from vidseek.storage.schema import (
     LibraryRow,
     VideoRow,
 )
-from vidseek.storage.types import VideoState
+from vidseek.core.types import VideoState
 
 
 def find_problems(connection: Connection) -> list[str]:

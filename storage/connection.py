@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     LibraryDamagedError,
     LibraryError,
     LibraryFullError,

@@ -9,10 +9,10 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, false, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
-from vidseek.storage.errors import LibraryDamagedError
+from vidseek.core.errors import LibraryDamagedError
 from vidseek.storage.rows import chunks
 from vidseek.storage.schema import CopyFramesRow, CopyMatchRow, VideoRow
-from vidseek.storage.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
+from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 
 PAGE = 500
 """Videos that are read at once: 12 MB of two-minute ones..."""

@@ -19,7 +19,7 @@ from vidseek.storage.schema import (
     LibraryRow,
     VideoRow,
 )
-from vidseek.storage.types import LibraryModel, LibraryStatistics, VideoState
+from vidseek.core.types import LibraryModel, LibraryStatistics, VideoState
 
 
 def count_contents(connection: Connection) -> LibraryStatistics:

@@ -46,7 +46,7 @@ from vidseek.storage.copy_rows import (
     undescribed_by,
 )
 from vidseek.storage.counting import count_contents, count_models, unencoded_by
-from vidseek.storage.errors import LibraryError
+from vidseek.core.errors import LibraryError
 from vidseek.storage.filters import is_or_is_below, video_conditions
 from vidseek.storage.rows import (
     VIDEO_COLUMNS,
@@ -73,7 +73,7 @@ from vidseek.storage.schema import (
     PathText,
     VideoRow,
 )
-from vidseek.storage.types import (
+from vidseek.core.types import (
     Calibration,
     Clip,
     CopyBlock,

@@ -26,7 +26,7 @@ from vidseek.storage.base_file import (
 )
 from vidseek.storage.connection import library_errors
 from vidseek.storage.faiss_base import Base, build, extended
-from vidseek.storage.types import EncoderSpec
+from vidseek.core.types import EncoderSpec
 from vidseek.storage.vector_rows import in_ranges
 from vidseek.storage.vectors import (
     Position,

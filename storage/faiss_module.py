@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from vidseek.storage.errors import LibraryError
+from vidseek.core.errors import LibraryError
 
 
 def load_faiss() -> Any:

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_
 
-from vidseek.storage.errors import QueryError
+from vidseek.core.errors import QueryError
 from vidseek.storage.schema import VideoRow, encode_path
-from vidseek.storage.types import VideoFilter
+from vidseek.core.types import VideoFilter
 
 _LONGEST_PATTERN = 4096
 

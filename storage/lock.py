@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidseek.storage.errors import LibraryLockedError
+from vidseek.core.errors import LibraryLockedError
 
 _LOCK_AT = 1 << 30
 """The byte that is locked lies behind the text, which others want to read (Windows locks bytes)."""

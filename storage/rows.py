@@ -20,7 +20,7 @@ from vidseek.storage.schema import (
     ClipVectorRow,
     VideoRow,
 )
-from vidseek.storage.types import (
+from vidseek.core.types import (
     Clip,
     EncodedClip,
     EncoderSpec,

@@ -23,7 +23,7 @@ from sqlalchemy import Engine, inspect, make_url
 from vidseek.storage import thumbnails
 from vidseek.storage.connection import database_engine, library_errors, sqlite_engine
 from vidseek.storage.database import Database
-from vidseek.storage.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
+from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
 from vidseek.storage.lock import FolderLock
 from vidseek.storage.migrating import (
     Migrations,
@@ -33,7 +33,7 @@ from vidseek.storage.migrating import (
     migrate_sqlite,
     read_revision,
 )
-from vidseek.storage.types import EncoderSpec, VideoState
+from vidseek.core.types import EncoderSpec, VideoState
 from vidseek.storage.vectors import VectorIndex
 
 _logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, or_, select
 from vidseek.storage.blobs import from_half
 from vidseek.storage.rows import chunks
 from vidseek.storage.schema import ChangeRow, ClipFramesRow, ClipRow, ClipVectorRow, VideoRow
-from vidseek.storage.types import EncoderSpec, FrameFeatures, VideoState
+from vidseek.core.types import EncoderSpec, FrameFeatures, VideoState
 from vidseek.storage.vectors import START, Position, VectorChanges, VectorSnapshot
 
 _MOST_RANGES = 1000

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.types import (
+from vidseek.core.types import (
     EncodedClip,
     EncoderSpec,
     FrameFeatures,

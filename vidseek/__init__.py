@@ -28,46 +28,46 @@ if TYPE_CHECKING:
     from vidseek.library import open as open
     from vidseek.search import confident_hits as confident_hits
     from vidseek.search.calibration import CalibrationReport as CalibrationReport
-    from vidseek.storage.errors import CalibrationError as CalibrationError
-    from vidseek.storage.errors import DecodeLimitError as DecodeLimitError
-    from vidseek.storage.errors import DownloadRefusedError as DownloadRefusedError
-    from vidseek.storage.errors import EncoderError as EncoderError
-    from vidseek.storage.errors import GatedModelError as GatedModelError
-    from vidseek.storage.errors import LibraryDamagedError as LibraryDamagedError
-    from vidseek.storage.errors import LibraryError as LibraryError
-    from vidseek.storage.errors import LibraryFullError as LibraryFullError
-    from vidseek.storage.errors import LibraryLockedError as LibraryLockedError
-    from vidseek.storage.errors import LibraryReadOnlyError as LibraryReadOnlyError
-    from vidseek.storage.errors import LibraryTooNewError as LibraryTooNewError
-    from vidseek.storage.errors import MissingExtraError as MissingExtraError
-    from vidseek.storage.errors import ModelDownloadError as ModelDownloadError
-    from vidseek.storage.errors import ModelNotFoundError as ModelNotFoundError
-    from vidseek.storage.errors import NotALibraryError as NotALibraryError
-    from vidseek.storage.errors import NotAVideoError as NotAVideoError
-    from vidseek.storage.errors import PathNotFoundError as PathNotFoundError
-    from vidseek.storage.errors import QueryError as QueryError
-    from vidseek.storage.errors import TrainingError as TrainingError
-    from vidseek.storage.errors import UnknownEncoderError as UnknownEncoderError
-    from vidseek.storage.errors import UnreadableVideoError as UnreadableVideoError
-    from vidseek.storage.errors import UnsupportedModelError as UnsupportedModelError
-    from vidseek.storage.errors import VideoError as VideoError
-    from vidseek.storage.errors import VidseekError as VidseekError
-    from vidseek.storage.errors import WeightsError as WeightsError
-    from vidseek.storage.types import Calibration as Calibration
-    from vidseek.storage.types import Clip as Clip
-    from vidseek.storage.types import CopyVerdict as CopyVerdict
-    from vidseek.storage.types import DuplicateGroup as DuplicateGroup
-    from vidseek.storage.types import DuplicateMember as DuplicateMember
-    from vidseek.storage.types import EncoderSpec as EncoderSpec
-    from vidseek.storage.types import FrameMatch as FrameMatch
-    from vidseek.storage.types import LibraryModel as LibraryModel
-    from vidseek.storage.types import LibraryStatistics as LibraryStatistics
-    from vidseek.storage.types import Match as Match
-    from vidseek.storage.types import SearchHit as SearchHit
-    from vidseek.storage.types import TimeSpan as TimeSpan
-    from vidseek.storage.types import Video as Video
-    from vidseek.storage.types import VideoFilter as VideoFilter
-    from vidseek.storage.types import VideoState as VideoState
+    from vidseek.core.errors import CalibrationError as CalibrationError
+    from vidseek.core.errors import DecodeLimitError as DecodeLimitError
+    from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
+    from vidseek.core.errors import EncoderError as EncoderError
+    from vidseek.core.errors import GatedModelError as GatedModelError
+    from vidseek.core.errors import LibraryDamagedError as LibraryDamagedError
+    from vidseek.core.errors import LibraryError as LibraryError
+    from vidseek.core.errors import LibraryFullError as LibraryFullError
+    from vidseek.core.errors import LibraryLockedError as LibraryLockedError
+    from vidseek.core.errors import LibraryReadOnlyError as LibraryReadOnlyError
+    from vidseek.core.errors import LibraryTooNewError as LibraryTooNewError
+    from vidseek.core.errors import MissingExtraError as MissingExtraError
+    from vidseek.core.errors import ModelDownloadError as ModelDownloadError
+    from vidseek.core.errors import ModelNotFoundError as ModelNotFoundError
+    from vidseek.core.errors import NotALibraryError as NotALibraryError
+    from vidseek.core.errors import NotAVideoError as NotAVideoError
+    from vidseek.core.errors import PathNotFoundError as PathNotFoundError
+    from vidseek.core.errors import QueryError as QueryError
+    from vidseek.core.errors import TrainingError as TrainingError
+    from vidseek.core.errors import UnknownEncoderError as UnknownEncoderError
+    from vidseek.core.errors import UnreadableVideoError as UnreadableVideoError
+    from vidseek.core.errors import UnsupportedModelError as UnsupportedModelError
+    from vidseek.core.errors import VideoError as VideoError
+    from vidseek.core.errors import VidseekError as VidseekError
+    from vidseek.core.errors import WeightsError as WeightsError
+    from vidseek.core.types import Calibration as Calibration
+    from vidseek.core.types import Clip as Clip
+    from vidseek.core.types import CopyVerdict as CopyVerdict
+    from vidseek.core.types import DuplicateGroup as DuplicateGroup
+    from vidseek.core.types import DuplicateMember as DuplicateMember
+    from vidseek.core.types import EncoderSpec as EncoderSpec
+    from vidseek.core.types import FrameMatch as FrameMatch
+    from vidseek.core.types import LibraryModel as LibraryModel
+    from vidseek.core.types import LibraryStatistics as LibraryStatistics
+    from vidseek.core.types import Match as Match
+    from vidseek.core.types import SearchHit as SearchHit
+    from vidseek.core.types import TimeSpan as TimeSpan
+    from vidseek.core.types import Video as Video
+    from vidseek.core.types import VideoFilter as VideoFilter
+    from vidseek.core.types import VideoState as VideoState
     from vidseek.training import CaptionProblem as CaptionProblem
     from vidseek.training import TrainingProgress as TrainingProgress
     from vidseek.training import TrainingReport as TrainingReport
@@ -83,7 +83,7 @@ _HOMES = {
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.search": ("confident_hits",),
     "vidseek.search.calibration": ("CalibrationReport",),
-    "vidseek.storage.errors": (
+    "vidseek.core.errors": (
         "CalibrationError",
         "DecodeLimitError",
         "DownloadRefusedError",
@@ -110,7 +110,7 @@ _HOMES = {
         "VidseekError",
         "WeightsError",
     ),
-    "vidseek.storage.types": (
+    "vidseek.core.types": (
         "Calibration",
         "Clip",
         "CopyVerdict",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from vidseek.storage.types import SearchHit
+from vidseek.core.types import SearchHit
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from vidseek.cli.copies import print_groups
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.confidence import confident_hits
-from vidseek.storage.errors import VidseekError
+from vidseek.core.errors import VidseekError
 
 if TYPE_CHECKING:
     from vidseek.library import Library
-    from vidseek.storage.types import SearchHit
+    from vidseek.core.types import SearchHit
 
 QUESTIONS = {
     "a cat": "chelsea.png",

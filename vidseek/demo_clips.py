@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseek.storage.errors import VidseekError
+from vidseek.core.errors import VidseekError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

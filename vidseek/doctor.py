@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidseek.encoders.registry import name_of
-from vidseek.storage.errors import LibraryError, LibraryLockedError, LibraryReadOnlyError
+from vidseek.core.errors import LibraryError, LibraryLockedError, LibraryReadOnlyError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import LibraryStatistics
+from vidseek.core.types import LibraryStatistics
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     CalibrationError,
     EncoderError,
     LibraryError,
@@ -29,7 +29,7 @@ from vidseek.storage.errors import (
     UnknownEncoderError,
 )
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import (
+from vidseek.core.types import (
     Calibration,
     Clip,
     CopyVerdict,
@@ -539,7 +539,7 @@ class Library:
                 on_progress=on_progress,
             )
         else:
-            from vidseek.encoders.training.captions import read_captions
+            from vidseek.core.captions import read_captions
 
             report = calibrate_on_captions(
                 engine,

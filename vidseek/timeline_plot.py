@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidseek.storage.types import CopyMatch, DuplicateGroup
+from vidseek.core.types import CopyMatch, DuplicateGroup
 
 WIDTH, ROW, MARGIN, NAMES = 1100, 26, 16, 320
 BAR = 14

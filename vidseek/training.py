@@ -19,9 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
-from vidseek.encoders.training.captions import CaptionProblem
+from vidseek.core.captions import CaptionProblem
 from vidseek.encoders.training.report import OnProgress, TrainingProgress, TrainingReport
-from vidseek.storage.errors import TrainingError
+from vidseek.core.errors import TrainingError
 
 __all__ = ["CaptionProblem", "TrainingProgress", "TrainingReport", "train_on_captions"]
 

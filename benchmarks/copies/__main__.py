@@ -32,7 +32,7 @@ from benchmarks.copies.sources import choose_sources, find_sources
 from benchmarks.copies.systems.system import PLANS
 from vidseek.encoders.training.copies.splits import SPLITS
 from vidseek.encoders.video import SamplingPlan
-from vidseek.storage.errors import VidseekError
+from vidseek.core.errors import VidseekError
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from benchmarks.copies.truth import Segment, merged
 from vidseek.encoders.video import open_video
-from vidseek.storage.errors import UnreadableVideoError
-from vidseek.storage.types import TimeSpan
+from vidseek.core.errors import UnreadableVideoError
+from vidseek.core.types import TimeSpan
 
 Pictures = NDArray[np.uint8]
 """(N, H, W, 3) uint8 RGB."""

@@ -30,7 +30,7 @@ from benchmarks.copies.planning import Settings, Work, plan_works
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source, choose_sources
 from vidseek.encoders.video import probe
-from vidseek.storage.errors import VideoError
+from vidseek.core.errors import VideoError
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from benchmarks.copies.negatives import make_title
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source
 from vidseek.encoders.video import SamplingPlan
-from vidseek.storage.errors import VideoError
+from vidseek.core.errors import VideoError
 
 FAMILIES, INTROS, VIDEOS_OF_AN_INTRO = 30, 5, 6
 FAMILY_EDITS = (

@@ -20,7 +20,7 @@ from benchmarks.copies.results import (
 )
 from benchmarks.copies.systems.system import Plan, System
 from vidseek.encoders.training.copies.splits import share_of
-from vidseek.storage.errors import VideoError
+from vidseek.core.errors import VideoError
 
 MOST_MATCHES = 100
 """Of one answer, the best are kept."""

@@ -20,7 +20,7 @@ from vidseek.encoders.training.pictures import (
     read_pictures,
     read_rows,
 )
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.types import FrameFeatures
 
 RERANK_DEPTH = 50
 CLASS_SETS = {

@@ -18,7 +18,7 @@ from vidseek.encoders.hub.open_clip_config import (
     is_open_clip,
     weights_name,
 )
-from vidseek.storage.errors import UnsupportedModelError, WeightsError
+from vidseek.core.errors import UnsupportedModelError, WeightsError
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, read_checkpoint
 from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
 from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DownloadRefusedError,
     GatedModelError,
     MissingExtraError,

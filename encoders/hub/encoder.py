@@ -38,8 +38,8 @@ from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 from vidseek.encoders.hub.source import OPEN_CLIP_PREFIX, PREFIX, ModelSource, parse_source
 from vidseek.encoders.hub.towers import Towers, quiet_transformers
-from vidseek.storage.errors import WeightsError
-from vidseek.storage.types import EncoderSpec, FrameFeatures
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import EncoderSpec, FrameFeatures
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vidseek.storage.errors import UnsupportedModelError
+from vidseek.core.errors import UnsupportedModelError
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACED_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " "))

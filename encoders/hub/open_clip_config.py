@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseek.encoders.hub.preprocessing import CLIP_MEAN, CLIP_STD, PictureRules
-from vidseek.storage.errors import UnsupportedModelError, WeightsError
+from vidseek.core.errors import UnsupportedModelError, WeightsError
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.types import FrameFeatures
 
 TEMPERATURE = 0.01
 """X-Pool's own."""

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.errors import UnsupportedModelError, WeightsError
+from vidseek.core.errors import UnsupportedModelError, WeightsError
 
 _FILES = (
     ("preprocessor_config.json", None),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidseek.encoders.hub.catalogue import find_model
 from vidseek.encoders.hub.open_clip_config import CONFIG
-from vidseek.storage.errors import ModelNotFoundError
+from vidseek.core.errors import ModelNotFoundError
 
 PREFIX = "hf:"
 OPEN_CLIP_PREFIX = "open_clip:"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.video_towers import video_tower
-from vidseek.storage.errors import EncoderError, UnsupportedModelError, WeightsError
+from vidseek.core.errors import EncoderError, UnsupportedModelError, WeightsError
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder, LoadableEncoder
-from vidseek.storage.errors import EncoderError, WeightsError
-from vidseek.storage.types import EncoderSpec, FrameFeatures
+from vidseek.core.errors import EncoderError, WeightsError
+from vidseek.core.types import EncoderSpec, FrameFeatures
 
 FACTS = "xpool.json"
 WEIGHTS = "xpool.safetensors"

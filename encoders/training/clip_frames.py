@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from vidseek.encoders.training.captions import CaptionedClip
+from vidseek.core.captions import CaptionedClip
 from vidseek.encoders.training.report import OnProgress, TrainingProgress
 from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool
-from vidseek.storage.errors import UnreadableVideoError, VideoError
+from vidseek.core.errors import UnreadableVideoError, VideoError
 
 FRAMES_WHILE_READING = 48
 """Of a long video more and more frames are passed over, so that it takes no more memory."""

@@ -23,7 +23,7 @@ from vidseek.encoders.model.stem import (
 from vidseek.encoders.model.vision import Vision
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.training.cache import STEP
-from vidseek.encoders.training.captions import CaptionedClip
+from vidseek.core.captions import CaptionedClip
 from vidseek.encoders.training.clip_frames import FrameRecipe, collect_frames
 from vidseek.encoders.training.report import OnProgress
 

@@ -29,7 +29,7 @@ from vidseek.encoders.model.stem import FINE_SIDE
 from vidseek.encoders.model.temporal import Temporal
 from vidseek.encoders.model.vision import FrameOutput, Vision
 from vidseek.encoders.training.batches import load_maps
-from vidseek.encoders.training.captions import CaptionedClip
+from vidseek.core.captions import CaptionedClip
 from vidseek.encoders.training.clip_maps import ClipMaps
 from vidseek.encoders.training.items import pad_items
 from vidseek.encoders.training.measures import ranks, recall

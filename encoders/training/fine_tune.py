@@ -31,7 +31,7 @@ from vidseek.encoders.manifest import (
 )
 from vidseek.encoders.model.export import export_vision
 from vidseek.encoders.model.temporal import Temporal
-from vidseek.encoders.training.captions import (
+from vidseek.core.captions import (
     Captions,
     check_enough,
     hold_out,
@@ -58,7 +58,7 @@ from vidseek.encoders.training.running import (
     train_to_end,
     write_report,
 )
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.types import FrameFeatures
 
 logger = logging.getLogger(__name__)
 

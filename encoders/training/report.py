@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from vidseek.encoders.training.captions import CaptionProblem
+from vidseek.core.captions import CaptionProblem
 
 
 @dataclass(frozen=True)

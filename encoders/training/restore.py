@@ -26,7 +26,7 @@ from vidseek.encoders.model.stem import ConvNorm
 from vidseek.encoders.model.temporal import Temporal
 from vidseek.encoders.model.text import POSITIONS, Text
 from vidseek.encoders.model.vision import Vision
-from vidseek.storage.errors import WeightsError
+from vidseek.core.errors import WeightsError
 
 NOT_SHIPPED = ("stem.classes.weight", "stem.classes.bias")
 """ImageNet's classes are asked for by the pipeline's training alone; they stay as they are made."""

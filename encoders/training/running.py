@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 import torch
 
-from vidseek.encoders.training.captions import CaptionedClip, CaptionProblem, Captions
+from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
 from vidseek.encoders.training.curves import draw_curves
 from vidseek.encoders.training.optimisation import save_checkpoint
 from vidseek.encoders.training.report import OnProgress, TrainingProgress, TrainingReport
-from vidseek.storage.errors import TrainingError
+from vidseek.core.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 

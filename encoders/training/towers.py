@@ -50,7 +50,7 @@ from vidseek.encoders.training.restore import (
     restore_vision,
 )
 from vidseek.encoders.training.settings import Settings, TowerSettings
-from vidseek.storage.errors import WeightsError
+from vidseek.core.errors import WeightsError
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.hub.xpool import FACTS, write_head
-from vidseek.encoders.training.captions import (
+from vidseek.core.captions import (
     CaptionProblem,
     Captions,
     check_enough,
@@ -46,8 +46,8 @@ from vidseek.encoders.training.xpool import (
     measure_pooling,
     trained_weights,
 )
-from vidseek.storage.errors import TrainingError
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.errors import TrainingError
+from vidseek.core.types import FrameFeatures
 
 FRAMES_PER_CLIP = 12
 """As in X-Pool."""

@@ -24,11 +24,11 @@ from torch.nn import functional
 
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.xpool import NORM_EPSILON, XPoolHead, blended
-from vidseek.encoders.training.captions import CaptionedClip
+from vidseek.core.captions import CaptionedClip
 from vidseek.encoders.training.clip_trainer import caption_truth, overlap, retrieval_figures
 from vidseek.encoders.training.items import pad_items
 from vidseek.encoders.training.optimisation import parameter_groups, rate_factor, set_rate
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.types import FrameFeatures
 
 SCALE = 50.0
 """Of cosines before the softmax; CLIP's own is 100, on which few clips are learned by heart."""

@@ -10,7 +10,7 @@ import json
 import struct
 from typing import IO, Any
 
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DecodeLimitError,
     NotAVideoError,
     UnreadableVideoError,

@@ -19,8 +19,8 @@ from vidseek.encoders.video.info import VideoInfo
 from vidseek.encoders.video.packets import PacketTable
 from vidseek.encoders.video.pyav_reader import PyAVReader
 from vidseek.encoders.video.reader import BATCH_FRAMES, ReaderName
-from vidseek.storage.errors import UnreadableVideoError
-from vidseek.storage.types import FrameBatch
+from vidseek.core.errors import UnreadableVideoError
+from vidseek.core.types import FrameBatch
 
 INEXACT_CONTAINERS = ("mpegts", "mpeg")
 """decord finds other pictures than those asked for here (seen: 12 for 0, 53 for 28 to 56), and also

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidseek.encoders.video.packets import PacketTable, build_table
-from vidseek.storage.errors import DecodeLimitError, NotAVideoError, UnreadableVideoError
-from vidseek.storage.types import TimeSpan
+from vidseek.core.errors import DecodeLimitError, NotAVideoError, UnreadableVideoError
+from vidseek.core.types import TimeSpan
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DecodeLimitError,
     NotAVideoError,
     UnreadableVideoError,
     VideoError,
 )
-from vidseek.storage.types import FrameBatch
+from vidseek.core.types import FrameBatch
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -40,13 +40,13 @@ from vidseek.encoders.video.reader import ReaderName
 from vidseek.encoders.video.sampling import SamplingPlan
 from vidseek.encoders.video.spare import DecodeProcess, keep_spare, start_process, take_spare
 from vidseek.encoders.video.worker import DecodeJob
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DecodeLimitError,
     UnreadableVideoError,
     VideoError,
     VidseekError,
 )
-from vidseek.storage.types import FrameBatch, TimeSpan
+from vidseek.core.types import FrameBatch, TimeSpan
 
 logger = logging.getLogger(__name__)
 

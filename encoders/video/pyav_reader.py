@@ -23,8 +23,8 @@ from vidseek.encoders.video.info import DecodeLimits, VideoInfo
 from vidseek.encoders.video.orientation import Orientation
 from vidseek.encoders.video.packets import PacketTable
 from vidseek.encoders.video.reader import ReaderName, batched, check_limits
-from vidseek.storage.errors import DecodeLimitError, UnreadableVideoError
-from vidseek.storage.types import FrameBatch, TimeSpan
+from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
+from vidseek.core.types import FrameBatch, TimeSpan
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from vidseek.encoders.video.info import DecodeLimits, VideoInfo
 from vidseek.encoders.video.packets import PacketTable
 from vidseek.encoders.video.sniff import is_unmistakable, sniff
-from vidseek.storage.errors import DecodeLimitError, VideoError
-from vidseek.storage.types import FrameBatch, TimeSpan
+from vidseek.core.errors import DecodeLimitError, VideoError
+from vidseek.core.types import FrameBatch, TimeSpan
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.video.packets import PacketTable
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 SHORT_VIDEO_SECONDS = 60.0
 """Videos shorter than this are sampled every second by every plan."""

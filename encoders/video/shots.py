@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 MIN_CLIP_SECONDS = 2.0
 MAX_CLIP_SECONDS = 10.0

@@ -10,7 +10,7 @@ a short list, and the demuxer is then forced by name.
 >>> _ = path.write_text("#EXTM3U\\nhttp://example.org/a.ts")
 >>> sniff(path)
 Traceback (most recent call last):
-vidseek.storage.errors.NotAVideoError: ...holiday.mp4: a playlist, not a video
+vidseek.core.errors.NotAVideoError: ...holiday.mp4: a playlist, not a video
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vidseek.storage.errors import NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 
 HEAD_BYTES = 64 * 1024
 PROBE_BYTES = 1 << 20

@@ -29,8 +29,8 @@ from vidseek.encoders.video.sampling import (
     choose_frames,
     frames_at,
 )
-from vidseek.storage.errors import DecodeLimitError, UnreadableVideoError, VideoError
-from vidseek.storage.types import FrameBatch, TimeSpan
+from vidseek.core.errors import DecodeLimitError, UnreadableVideoError, VideoError
+from vidseek.core.types import FrameBatch, TimeSpan
 
 ALIVE_SECONDS = 0.25
 """How often a process that has no frames yet says that it is at work."""

@@ -13,7 +13,7 @@ import pytest
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.builtin import LONGEST_TEXT_TOKENS, BuiltinEncoder
 from vidseek.encoders.registry import create_encoder
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.types import FrameFeatures
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from vidseek.encoders.manifest import (
     read_manifest,
     write_manifest,
 )
-from vidseek.storage.errors import WeightsError
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import FrameFeatures
 
 
 @pytest.fixture

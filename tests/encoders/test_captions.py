@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from vidseek.encoders.training.captions import (
+from vidseek.core.captions import (
     CaptionedClip,
     check_enough,
     hold_out,
     read_captions,
 )
-from vidseek.storage.errors import PathNotFoundError, TrainingError
-from vidseek.storage.types import TimeSpan
+from vidseek.core.errors import PathNotFoundError, TrainingError
+from vidseek.core.types import TimeSpan
 
 
 @pytest.fixture

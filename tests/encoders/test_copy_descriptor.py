@@ -23,7 +23,7 @@ from vidseek.encoders.copy_descriptor import (
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.copies import LEAST_SIMILARITY
-from vidseek.storage.errors import WeightsError
+from vidseek.core.errors import WeightsError
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png", "moon.png")
 

@@ -8,7 +8,7 @@ import pytest
 from videos import numbered, write_video
 
 from vidseek.encoders.copy_upload import SHORT_SIDE, CopyUpload
-from vidseek.storage.errors import VideoError
+from vidseek.core.errors import VideoError
 
 
 def test_it_gives_two_frames_a_second_once(tmp_path: Path) -> None:

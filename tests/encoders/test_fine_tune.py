@@ -16,7 +16,7 @@ from videos import write_video
 
 from vidseek.encoders.manifest import PARTS, read_manifest
 from vidseek.encoders.registry import create_encoder
-from vidseek.storage.errors import ModelNotFoundError, TrainingError
+from vidseek.core.errors import ModelNotFoundError, TrainingError
 
 pytestmark = pytest.mark.full
 
@@ -62,7 +62,7 @@ def settings():
 @pytest.fixture(scope="module")
 def seed() -> int:
     """Of a split that holds out a red and a green film."""
-    from vidseek.encoders.training.captions import CaptionedClip, hold_out
+    from vidseek.core.captions import CaptionedClip, hold_out
 
     clips = [CaptionedClip(Path(f"{n}.mp4"), None, ("x",), (n,)) for n in range(VIDEOS)]
     for seed in range(20):
@@ -248,9 +248,9 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
 
 
 def test_pairs_that_say_or_show_the_same_are_no_negatives():
-    from vidseek.encoders.training.captions import CaptionedClip
+    from vidseek.core.captions import CaptionedClip
     from vidseek.encoders.training.clip_trainer import overlap
-    from vidseek.storage.types import TimeSpan
+    from vidseek.core.types import TimeSpan
 
     one, other = Path("/v/a.mp4"), Path("/v/b.mp4")
 

@@ -13,8 +13,8 @@ from hub_checkpoints import make_checkpoint, picture_processor
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hub.families import FAMILIES
 from vidseek.encoders.registry import create_encoder, name_of
-from vidseek.storage.errors import WeightsError
-from vidseek.storage.types import FrameFeatures
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import FrameFeatures
 
 pytestmark = pytest.mark.full
 

@@ -19,7 +19,7 @@ from vidseek.encoders.hub.families import FAMILIES, OPEN_CLIP
 from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.source import is_model_source, parse_source
 from vidseek.encoders.registry import create_encoder
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DownloadRefusedError,
     EncoderError,
     GatedModelError,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.kept_pictures import KeptPictures, spread_evenly
-from vidseek.storage.errors import EncoderError
+from vidseek.core.errors import EncoderError
 
 
 def test_pictures_come_back_in_any_order_and_more_than_once():

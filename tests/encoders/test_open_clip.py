@@ -16,7 +16,7 @@ from torchvision_stand_in import import_open_clip
 
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder, find_specs, name_of
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DownloadRefusedError,
     MissingExtraError,
     ModelNotFoundError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vidseek.encoders.registry import create_encoder, encoder_names
-from vidseek.storage.errors import EncoderError, UnknownEncoderError
+from vidseek.core.errors import EncoderError, UnknownEncoderError
 
 
 def test_the_builtin_encoder_is_the_default():

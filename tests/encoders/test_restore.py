@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.manifest import read_manifest
-from vidseek.storage.errors import WeightsError
+from vidseek.core.errors import WeightsError
 
 pytestmark = pytest.mark.full
 

@@ -548,7 +548,7 @@ def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_p
     from vidseek.encoders.training.corpus import load_text
     from vidseek.encoders.training.publish import load_vision, publish
     from vidseek.encoders.training.towers import shipped_models
-    from vidseek.storage.errors import WeightsError
+    from vidseek.core.errors import WeightsError
 
     publish(run, folder=tmp_path, revision="tiny")
     _, tokenizer = load_text(run)

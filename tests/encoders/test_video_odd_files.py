@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
-from vidseek.storage.errors import VideoError
+from vidseek.core.errors import VideoError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from vidseek.encoders.video import is_picture, read_picture
 from vidseek.encoders.video import picture as picture_module
-from vidseek.storage.errors import DecodeLimitError, NotAVideoError, VideoError
+from vidseek.core.errors import DecodeLimitError, NotAVideoError, VideoError
 
 
 def red_over_blue(mode: str = "RGB") -> Image.Image:

@@ -20,13 +20,13 @@ from vidseek.encoders.video import (
     SamplingPlan,
 )
 from vidseek.encoders.video.spare import end_spare
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     DecodeLimitError,
     NotAVideoError,
     UnreadableVideoError,
     VideoError,
 )
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 EVERY_FRAME = SamplingPlan("dense", 0.04)
 

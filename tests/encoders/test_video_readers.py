@@ -18,8 +18,8 @@ from vidseek.encoders.video import (
     open_video,
     probe,
 )
-from vidseek.storage.errors import DecodeLimitError, UnreadableVideoError
-from vidseek.storage.types import TimeSpan
+from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
+from vidseek.core.types import TimeSpan
 
 READERS = ["pyav", "decord"]
 COUNT = 60

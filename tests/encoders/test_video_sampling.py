@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vidseek.encoders.video import SamplingPlan, choose_frames
 from vidseek.encoders.video.packets import PacketTable, build_table
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 KEY, HIDDEN = 1, 2
 

@@ -9,7 +9,7 @@ from videos import make_sound, make_video, picture, write_video
 
 from vidseek.encoders.video import open_video, sniff
 from vidseek.encoders.video.sniff import is_unmistakable
-from vidseek.storage.errors import NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 
 FOUND_BY_NAME = {
     "a.mp4": ("mov", "h264"),

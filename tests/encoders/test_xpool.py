@@ -18,7 +18,7 @@ from hub_checkpoints import make_checkpoint
 
 import vidseek
 from vidseek.encoders.registry import create_encoder, find_specs, name_of
-from vidseek.storage.errors import EncoderError, ModelNotFoundError, TrainingError, WeightsError
+from vidseek.core.errors import EncoderError, ModelNotFoundError, TrainingError, WeightsError
 
 pytestmark = pytest.mark.full
 
@@ -37,7 +37,7 @@ def normalised(rows: np.ndarray) -> np.ndarray:
 
 def toy_clips(count: int):
     """Clips of six vectors; the marked one is what the caption says."""
-    from vidseek.encoders.training.captions import CaptionedClip
+    from vidseek.core.captions import CaptionedClip
     from vidseek.encoders.training.xpool import VectorClips
 
     random = np.random.default_rng(0)
@@ -194,7 +194,7 @@ def settings():
 @pytest.fixture(scope="module")
 def seed() -> int:
     """Of a split that holds out films of three colours."""
-    from vidseek.encoders.training.captions import CaptionedClip, hold_out
+    from vidseek.core.captions import CaptionedClip, hold_out
 
     clips = [CaptionedClip(Path(f"{n}.mp4"), None, ("x",), (n,)) for n in range(VIDEOS)]
     for seed in range(50):

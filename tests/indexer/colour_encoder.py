@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidseek.storage.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import EncoderSpec, FrameFeatures
 
 CELLS = 4
 DIMENSION = CELLS * CELLS * 3

@@ -20,7 +20,7 @@ from vidseek.indexer import indexer as indexer_module
 from vidseek.storage.database import Database
 from vidseek.storage.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import CopyFrames, VideoState
+from vidseek.core.types import CopyFrames, VideoState
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidseek.indexer.discovery import discover
-from vidseek.storage.errors import PathNotFoundError
+from vidseek.core.errors import PathNotFoundError
 
 MPEG_TS_PACKET = b"\x47" + b"\xff" * 187
 

@@ -13,7 +13,7 @@ from colour_encoder import ColourEncoder
 
 from vidseek.indexer import Indexer, IndexOptions, IndexReport
 from vidseek.indexer import indexer as indexer_module
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     EncoderError,
     LibraryFullError,
     LibraryLockedError,
@@ -21,7 +21,7 @@ from vidseek.storage.errors import (
     VideoError,
 )
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import VideoState
+from vidseek.core.types import VideoState
 
 
 def index(store, encoder, *paths: Path, **options) -> IndexReport:

@@ -18,7 +18,7 @@ from colour_encoder import ColourEncoder
 from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import VideoState
+from vidseek.core.types import VideoState
 
 HERE = Path(__file__).parent
 KILLS = 20

@@ -15,9 +15,9 @@ from test_interruption import kill_at, start, wait_for_end_of_decoders
 
 from vidseek.encoders.video import SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions, ModelReport, add_model
-from vidseek.storage.errors import EncoderError, LibraryError, LibraryLockedError
+from vidseek.core.errors import EncoderError, LibraryError, LibraryLockedError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import LibraryModel, VideoState
+from vidseek.core.types import LibraryModel, VideoState
 
 VIDEOS = 20
 

@@ -16,7 +16,7 @@ from palette_encoder import PaletteEncoder, solid
 
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import EncodedClip, FrameBatch, TimeSpan, Video
+from vidseek.core.types import EncodedClip, FrameBatch, TimeSpan, Video
 
 CLIP_SECONDS = 4.0
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import EncoderSpec, FrameFeatures
 
 PALETTE = {
     "red": (220, 30, 30),

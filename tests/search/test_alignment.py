@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidseek.search import alignment
 from vidseek.search.alignment import Alignment, FrameSequence, align
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 DIMENSION = 128
 KNOT_SECONDS = 2.0

@@ -13,7 +13,7 @@ import pytest
 from palette_encoder import PALETTE, HeadlessEncoder, PaletteEncoder
 
 import vidseek
-from vidseek.encoders.training.captions import read_captions
+from vidseek.core.captions import read_captions
 from vidseek.search.calibration import (
     LEAST_QUERIES,
     bundled_queries,
@@ -22,8 +22,8 @@ from vidseek.search.calibration import (
     read_query_file,
 )
 from vidseek.search.confidence import calibrated_spec, confidence_of
-from vidseek.storage.errors import CalibrationError
-from vidseek.storage.types import Calibration
+from vidseek.core.errors import CalibrationError
+from vidseek.core.types import Calibration
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
 """Pink and blue are in no video."""

@@ -9,7 +9,7 @@ from vidseek.encoders.copy_descriptor import packed
 from vidseek.search import copy_candidates
 from vidseek.search.alignment import FrameSequence
 from vidseek.search.copy_candidates import STRETCH_SECONDS, find_candidates, in_stretches
-from vidseek.storage.types import CopyBlock, CopyFrames
+from vidseek.core.types import CopyBlock, CopyFrames
 
 DIMENSION = 128
 

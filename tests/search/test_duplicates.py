@@ -9,7 +9,7 @@ import pytest
 
 from vidseek.search.boilerplate import find_boilerplate, shared_spans
 from vidseek.search.duplicates import group_videos
-from vidseek.storage.types import CopyMatch, TimeSpan, Video
+from vidseek.core.types import CopyMatch, TimeSpan, Video
 
 
 def video(number: int, seconds: float = 60.0, *, height: int = 360, size: int = 1000) -> Video:

@@ -16,9 +16,9 @@ from vidseek.encoders.hubness import Hubness
 from vidseek.search import SearchEngine, confident_hits
 from vidseek.search.confidence import confidence_of
 from vidseek.search.moments import MAX_MOMENT_SECONDS
-from vidseek.storage.errors import EncoderError, QueryError
+from vidseek.core.errors import EncoderError, QueryError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import SearchHit, TimeSpan, VideoFilter, VideoState
+from vidseek.core.types import SearchHit, TimeSpan, VideoFilter, VideoState
 
 
 def places(hits: list[SearchHit]) -> list[tuple[str, float, float]]:

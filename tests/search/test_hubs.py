@@ -12,11 +12,11 @@ import pytest
 from palette_encoder import PALETTE, HeadlessEncoder
 
 from vidseek.encoders.hubness import Hubness
-from vidseek.encoders.training.captions import read_captions
+from vidseek.core.captions import read_captions
 from vidseek.search.calibration import bundled_queries, calibrate, calibrate_on_captions
 from vidseek.search.confidence import CONFIDENT
 from vidseek.search.hubs import NEIGHBOURS, WEIGHT, library_hubness
-from vidseek.storage.errors import LibraryDamagedError
+from vidseek.core.errors import LibraryDamagedError
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
 QUERIES = [

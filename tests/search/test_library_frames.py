@@ -15,9 +15,9 @@ from vidseek.search import library_frames
 from vidseek.search.alignment import FrameSequence
 from vidseek.search.copies import CopyFinder, Upload
 from vidseek.search.library_frames import LibraryFrames
-from vidseek.storage.errors import LibraryDamagedError
+from vidseek.core.errors import LibraryDamagedError
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import CopyFrames
+from vidseek.core.types import CopyFrames
 
 FINGERPRINT = CopyDescriptor().fingerprint
 COUNTS = (12, 9)

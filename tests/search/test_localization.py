@@ -17,7 +17,7 @@ from vidseek.search.localization import (
     similarity_curve,
 )
 from vidseek.search.moments import MAX_MOMENT_SECONDS, ScoredClip
-from vidseek.storage.types import Clip, SearchHit, TimeSpan, VideoFilter
+from vidseek.core.types import Clip, SearchHit, TimeSpan, VideoFilter
 
 
 def clips_of(*seconds: float, video_id: int = 1) -> list[Clip]:

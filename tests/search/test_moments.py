@@ -14,7 +14,7 @@ from vidseek.search.moments import (
     limit_per_video,
     merge_margin,
 )
-from vidseek.storage.types import Clip, TimeSpan
+from vidseek.core.types import Clip, TimeSpan
 
 MARGIN = 0.1
 

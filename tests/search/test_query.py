@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from vidseek.search.query import MAX_QUERY_CHARACTERS, check_filter, check_limits, clean_text
-from vidseek.storage.errors import QueryError
-from vidseek.storage.types import VideoFilter
+from vidseek.core.errors import QueryError
+from vidseek.core.types import VideoFilter
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u3000", "\0\0"])

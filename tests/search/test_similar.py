@@ -11,8 +11,8 @@ from palette_encoder import PALETTE
 from PIL import Image
 
 from vidseek.search.visual_query import MOST_QUERY_CLIPS, read_visual_query
-from vidseek.storage.errors import PathNotFoundError, QueryError, VideoError
-from vidseek.storage.types import SearchHit, TimeSpan, VideoFilter
+from vidseek.core.errors import PathNotFoundError, QueryError, VideoError
+from vidseek.core.types import SearchHit, TimeSpan, VideoFilter
 
 
 def places(hits: list[SearchHit]) -> list[tuple[str, float, float]]:

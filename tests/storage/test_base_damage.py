@@ -15,10 +15,10 @@ import pytest
 from library_samples import SPEC, clips, unit_vectors, video
 
 from vidseek.storage import base_file
-from vidseek.storage.errors import LibraryFullError
+from vidseek.core.errors import LibraryFullError
 from vidseek.storage.faiss_index import FaissIndex, FaissOptions
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import VideoFilter
+from vidseek.core.types import VideoFilter
 
 FINGERPRINT = SPEC.fingerprint
 QUERIES = unit_vectors(3, 42)

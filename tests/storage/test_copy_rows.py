@@ -13,11 +13,11 @@ from library_samples import SPEC, clips, video
 from vidseek.storage import copy_rows
 from vidseek.storage.copy_rows import PAGE, insert_copy_frames
 from vidseek.storage.database import Database
-from vidseek.storage.errors import LibraryDamagedError, LibraryError
+from vidseek.core.errors import LibraryDamagedError, LibraryError
 from vidseek.storage.rows import insert_video
 from vidseek.storage.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
+from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 
 pytestmark = pytest.mark.parametrize(
     "backend",

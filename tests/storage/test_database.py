@@ -15,8 +15,8 @@ import pytest
 from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.storage.database import Database
-from vidseek.storage.errors import LibraryDamagedError, LibraryError, QueryError
-from vidseek.storage.types import Calibration, TimeSpan, VideoFilter, VideoState
+from vidseek.core.errors import LibraryDamagedError, LibraryError, QueryError
+from vidseek.core.types import Calibration, TimeSpan, VideoFilter, VideoState
 from vidseek.storage.vectors import START
 
 pytestmark = pytest.mark.parametrize(

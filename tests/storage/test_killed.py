@@ -18,7 +18,7 @@ from library_samples import SPEC, unit_vectors
 
 from vidseek.storage import store as store_module
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import VideoFilter
+from vidseek.core.types import VideoFilter
 
 KILLS = 20
 STORAGE = ["vidseek.storage.store", "vidseek.storage.faiss_index", "vidseek.storage.checking"]

@@ -17,11 +17,11 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from vidseek.storage import store as store_module
 from vidseek.storage.connection import sqlite_engine, writer
-from vidseek.storage.errors import LibraryDamagedError, LibraryTooNewError
+from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError
 from vidseek.storage.migrating import Migrations, create_tables
 from vidseek.storage.schema import HEAD_REVISION, Base
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Calibration
+from vidseek.core.types import Calibration
 
 FINGERPRINT = SPEC.fingerprint
 

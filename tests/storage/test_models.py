@@ -10,10 +10,10 @@ import pytest
 from library_samples import SPEC, clips, encoder_spec, unit_vectors, video
 
 from vidseek.storage.database import Database
-from vidseek.storage.errors import LibraryError
+from vidseek.core.errors import LibraryError
 from vidseek.storage.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import Calibration, EncodedClip, EncoderSpec, VideoState
+from vidseek.core.types import Calibration, EncodedClip, EncoderSpec, VideoState
 
 OTHER = encoder_spec("other", dimension=16)
 THIRD = encoder_spec("third", dimension=16)

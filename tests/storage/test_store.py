@@ -20,7 +20,7 @@ from library_samples import SPEC, clips, unit_vectors, video
 
 from vidseek.storage.connection import sqlite_engine
 from vidseek.storage.database import Database
-from vidseek.storage.errors import (
+from vidseek.core.errors import (
     LibraryDamagedError,
     LibraryError,
     LibraryFullError,
@@ -267,7 +267,7 @@ def world_readable() -> Iterator[Path]:
 READ = """
     import os, sys; from pathlib import Path
     import numpy as np
-    from vidseek.storage.errors import LibraryReadOnlyError
+    from vidseek.core.errors import LibraryReadOnlyError
     from vidseek.storage.store import LibraryStore
     from library_samples import SPEC, unit_vectors, video
     if os.geteuid() == 0:  # permissions are nothing to root
@@ -363,7 +363,7 @@ def test_full_disk_loses_nothing_that_was_stored(store: LibraryStore) -> None:
 FILL = """
     import resource, signal, sys; from pathlib import Path
     import numpy as np
-    from vidseek.storage.errors import LibraryError, LibraryFullError
+    from vidseek.core.errors import LibraryError, LibraryFullError
     from vidseek.storage.store import LibraryStore
     from library_samples import SPEC, clips, video
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vidseek.storage.database import Database
 from vidseek.storage.faiss_index import FaissIndex, FaissOptions
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import VideoFilter, VideoState
+from vidseek.core.types import VideoFilter, VideoState
 from vidseek.storage.vectors import VectorIndex, best_of
 
 FINGERPRINT = SPEC.fingerprint

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "search"))
 
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.types import EncodedClip, FrameFeatures, TimeSpan, Video
+from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black")
 THINGS = ("cars", "dogs", "boats", "flowers", "houses", "shoes", "birds", "hats", "apples")

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from vidseek.cli.options import absolute_pattern, parse_date, parse_moment, parse_seconds
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 
 @pytest.mark.parametrize(

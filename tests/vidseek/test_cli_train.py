@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_process import invoke_vidseek, run_vidseek
 
-from vidseek.encoders.training.captions import CaptionProblem
+from vidseek.core.captions import CaptionProblem
 from vidseek.encoders.training.report import TrainingProgress, TrainingReport
 
 FIGURES = {

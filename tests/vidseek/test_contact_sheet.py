@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidseek.contact_sheet import SheetRow, render_contact_sheet, write_contact_sheet
-from vidseek.storage.types import SearchHit, TimeSpan, Video
+from vidseek.core.types import SearchHit, TimeSpan, Video
 
 
 def hit(path: Path, *, thumbnail: Path | None = None, confidence: float | None = 0.5) -> SearchHit:

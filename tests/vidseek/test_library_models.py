@@ -19,7 +19,7 @@ from palette_encoder import HeadlessEncoder, PaletteEncoder
 
 import vidseek
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.storage.types import Calibration
+from vidseek.core.types import Calibration
 
 SECOND = "second palette"
 

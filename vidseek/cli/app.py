@@ -50,7 +50,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; translate what it raises."""
-        from vidseek.storage.errors import QueryError, VidseekError
+        from vidseek.core.errors import QueryError, VidseekError
 
         try:
             return super().invoke(ctx)

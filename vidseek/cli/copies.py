@@ -12,7 +12,7 @@ from vidseek.cli import output
 from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 if TYPE_CHECKING:
-    from vidseek.storage.types import CopyVerdict, DuplicateGroup, Match
+    from vidseek.core.types import CopyVerdict, DuplicateGroup, Match
 
 FEW_FRAMES = 5
 """Two seconds: less is little to go by."""

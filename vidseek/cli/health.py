@@ -30,7 +30,7 @@ def doctor(
     \b
     Example: vidseek doctor
     """
-    from vidseek.storage.errors import LibraryError, NotALibraryError
+    from vidseek.core.errors import LibraryError, NotALibraryError
 
     folder = library_folder(ctx, library)
     trouble: LibraryError | None = None

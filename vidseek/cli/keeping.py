@@ -12,7 +12,7 @@ from vidseek.cli.options import JsonOption, LibraryOption, confirm, open_library
 
 if TYPE_CHECKING:
     from vidseek.library import VideoDetails
-    from vidseek.storage.types import Video
+    from vidseek.core.types import Video
 
 
 def list_videos(

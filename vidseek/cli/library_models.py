@@ -13,7 +13,7 @@ from vidseek.cli.progress import StopRequest, shown_progress
 
 if TYPE_CHECKING:
     from vidseek.indexer import ModelReport
-    from vidseek.storage.types import LibraryModel
+    from vidseek.core.types import LibraryModel
 
 HeldOption = Annotated[
     str,

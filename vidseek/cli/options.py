@@ -14,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from vidseek.library import Library
-    from vidseek.storage.types import TimeSpan, VideoFilter
+    from vidseek.core.types import TimeSpan, VideoFilter
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", re.ASCII)
 _MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOTALL | re.ASCII)
@@ -55,7 +55,7 @@ def parse_moment(text: str) -> tuple[Path, TimeSpan | None]:
     Raises:
         typer.BadParameter: the part ends before it starts.
     """
-    from vidseek.storage.types import TimeSpan
+    from vidseek.core.types import TimeSpan
 
     whole = Path(text).expanduser()
     found = _MOMENT.fullmatch(text)
@@ -96,7 +96,7 @@ def build_filter(
     before: datetime | None,
 ) -> VideoFilter:
     """The filter that the shared options of ``search`` and ``similar`` describe."""
-    from vidseek.storage.types import VideoFilter
+    from vidseek.core.types import VideoFilter
 
     return VideoFilter(
         path_glob=None if within is None else absolute_pattern(within),

@@ -16,7 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from vidseek.indexer import IndexReport
-    from vidseek.storage.types import SearchHit, Video
+    from vidseek.core.types import SearchHit, Video
 
 
 def print_json(value: Any) -> None:

@@ -28,7 +28,7 @@ from vidseek.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vidseek.storage.types import SearchHit, VideoFilter
+    from vidseek.core.types import SearchHit, VideoFilter
 
 
 def search(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.copies.systems.system import Found, found
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 LEAST_QUALITY, MOST_DISTANCE = 50, 31
 SECONDS_PER_HASH = 1.0

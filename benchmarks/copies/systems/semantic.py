@@ -29,7 +29,7 @@ from vidseek.search.copies import (
     is_edge,
 )
 from vidseek.search.copy_candidates import find_candidates
-from vidseek.storage.types import CopyBlock, CopyFrames
+from vidseek.core.types import CopyBlock, CopyFrames
 
 SIMILARITIES = (0.5, 0.6, 0.7, 0.8)
 LIBRARY_INTERVAL_SECONDS = 1.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 from benchmarks.copies.manifest import Entry
-from vidseek.storage.types import TimeSpan
+from vidseek.core.types import TimeSpan
 
 Plan = Literal["fast", "dense"]
 """How densely a system looks at the library's videos."""

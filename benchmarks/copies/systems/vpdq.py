@@ -20,7 +20,7 @@ from benchmarks.copies.systems.frame_hashes import (
     hashes_of,
 )
 from benchmarks.copies.systems.system import Found
-from vidseek.storage.errors import UnreadableVideoError
+from vidseek.core.errors import UnreadableVideoError
 
 DEFAULT_SHARE = math.nextafter(0.8, 0)
 """Its own decision: 80 % of either video, or more. The README asks for 80 % of the library's and

@@ -23,7 +23,7 @@ from benchmarks.copies.systems.ours import OurSystem
 from benchmarks.copies.systems.semantic import SemanticFrames, SemanticSystem
 from benchmarks.copies.systems.system import Found
 from vidseek.encoders.training.copies.splits import share_of
-from vidseek.storage.errors import UnreadableVideoError
+from vidseek.core.errors import UnreadableVideoError
 
 
 class ScriptedSystem:

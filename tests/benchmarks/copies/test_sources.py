@@ -21,7 +21,7 @@ from benchmarks.copies.sources import (
     look_different,
 )
 from vidseek.encoders.training.copies.splits import SPLITS, split_of
-from vidseek.storage.errors import PathNotFoundError, VideoError
+from vidseek.core.errors import PathNotFoundError, VideoError
 
 
 def pan_source(folder: Path, seeds: list[int], name: str = "set/group") -> PanSource:

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from vidseek.storage.errors import PathNotFoundError, TrainingError
-from vidseek.storage.types import TimeSpan
+from vidseek.core.errors import PathNotFoundError, TrainingError
+from vidseek.core.types import TimeSpan
 
 LEAST_VIDEOS = 8
 """With fewer there is next to nothing to hold out, and a figure over it says nothing."""
