@@ -76,7 +76,7 @@ def measure(path: Path, reader: str, way: str, threads: int) -> dict[str, float]
 
     if reader == "decord":
         import decord  # noqa: F401
-    from vidseek.encoders.video import SamplingPlan, choose_frames, open_video
+    from vidseek.video import SamplingPlan, choose_frames, open_video
 
     assert av
     before = peak_mib()

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.looped_video import enlarge_video, loop_video
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
-from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.indexer.discovery import discover
 from vidseek.indexer.indexer import default_workers

@@ -36,7 +36,7 @@ def peak_mib(process_id: int | str) -> float:
 
 def measure(path: Path, mode: str, workers: int) -> str:
     """A row of the table; to be run in a fresh process."""
-    from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+    from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
     frames = 0
     largest = 0.0

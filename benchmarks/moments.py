@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.retrieval.tables import interval, processor
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
-from vidseek.encoders.video import (
+from vidseek.video import (
     DecodeJob,
     DecodePool,
     SamplingPlan,

@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.video import (
+from vidseek.video import (
     SamplingPlan,
     choose_frames,
     cut_clips,
     frame_signatures,
     open_video,
 )
-from vidseek.encoders.video.shots import shot_boundaries
+from vidseek.video.shots import shot_boundaries
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TOLERANCE_SECONDS = 1.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.core.types import FrameBatch
 
 QUERY_INTERVAL_SECONDS = 0.5

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, packed
 from vidseek.encoders.kept_pictures import KeptPictures, spread_evenly
-from vidseek.encoders.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
+from vidseek.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import (
     Clip,

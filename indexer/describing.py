@@ -18,7 +18,7 @@ from itertools import chain
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import describe_video
-from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.reencoding import Stopped, why_unusable
 from vidseek.storage.database import Database

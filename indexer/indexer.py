@@ -23,7 +23,7 @@ from vidseek.encoders.base import Encoder, LoadableEncoder
 from vidseek.encoders.copy_descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.encoders.registry import name_of
-from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.describing import Describer
 from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
 from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile

@@ -18,7 +18,7 @@ from itertools import chain
 
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.pipeline import encode_same_clips
-from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.discovery import error_reason
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.report import FailedFile

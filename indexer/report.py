@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidseek.encoders.video import SamplingPlan
+from vidseek.video import SamplingPlan
 from vidseek.core.types import LibraryModel
 
 

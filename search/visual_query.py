@@ -117,7 +117,7 @@ def _stored(
 def _looked_at(encoder: Encoder, path: Path, span: TimeSpan | None) -> _Rows:
     """Rows from the file itself."""
     # Text queries never come here; the readers are slow to import.
-    from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan, is_picture, read_picture
+    from vidseek.video import DecodeJob, DecodePool, SamplingPlan, is_picture, read_picture
 
     if is_picture(path):
         if span is not None:

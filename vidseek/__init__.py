@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport as DoctorReport
     from vidseek.encoders.base import Encoder as Encoder
-    from vidseek.encoders.video import SamplingPlan as SamplingPlan
+    from vidseek.video import SamplingPlan as SamplingPlan
     from vidseek.indexer import FailedFile as FailedFile
     from vidseek.indexer import IndexProgress as IndexProgress
     from vidseek.indexer import IndexReport as IndexReport
@@ -78,7 +78,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
     "vidseek.encoders.base": ("Encoder",),
-    "vidseek.encoders.video": ("SamplingPlan",),
+    "vidseek.video": ("SamplingPlan",),
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.search": ("confident_hits",),

@@ -172,7 +172,7 @@ def _write(path: Path, pictures: Iterable[Image]) -> None:
 def _frames(clip: Path) -> Iterator[Image]:
     from PIL import Image
 
-    from vidseek.encoders.video import open_video
+    from vidseek.video import open_video
 
     with open_video(clip) as video:
         for batch in video.frames(np.arange(len(video.packets()))):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copy_descriptor import CopyDescriptor
     from vidseek.encoders.copy_upload import CopyUpload
-    from vidseek.encoders.video import SamplingPlan
+    from vidseek.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport, ModelReport
     from vidseek.search import SearchEngine
     from vidseek.search.calibration import CalibrationReport
@@ -301,7 +301,7 @@ class Library:
             PathNotFoundError: one of the paths does not exist.
             LibraryLockedError: another process is writing to the library.
         """
-        from vidseek.encoders.video import SamplingPlan
+        from vidseek.video import SamplingPlan
         from vidseek.indexer import Indexer, IndexOptions
 
         options = IndexOptions(

@@ -31,7 +31,7 @@ from benchmarks.copies.planning import Settings, Work
 from benchmarks.copies.sources import choose_sources, find_sources
 from benchmarks.copies.systems.system import PLANS
 from vidseek.encoders.training.copies.splits import SPLITS
-from vidseek.encoders.video import SamplingPlan
+from vidseek.video import SamplingPlan
 from vidseek.core.errors import VidseekError
 
 

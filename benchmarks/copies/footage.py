@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.copies.truth import Segment, merged
-from vidseek.encoders.video import open_video
+from vidseek.video import open_video
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import TimeSpan
 

@@ -145,8 +145,8 @@ def main() -> None:
         restore_text,
         restore_vision,
     )
-    from vidseek.encoders.video import open_video
-    from vidseek.encoders.video.picture import is_picture, read_picture
+    from vidseek.video import open_video
+    from vidseek.video.picture import is_picture, read_picture
 
     parser = argparse.ArgumentParser(
         prog="python -m vidseek.encoders.model.attention", description=main.__doc__

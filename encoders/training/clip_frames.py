@@ -23,7 +23,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from vidseek.core.captions import CaptionedClip
 from vidseek.encoders.training.report import OnProgress, TrainingProgress
-from vidseek.encoders.video import DecodedVideo, DecodeJob, DecodePool
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool
 from vidseek.core.errors import UnreadableVideoError, VideoError
 
 FRAMES_WHILE_READING = 48

@@ -175,7 +175,7 @@ def test_a_library_is_searched_with_a_video_model(family, folders, tmp_path):
 
     import vidseek
     from vidseek.encoders.pipeline import encode_video
-    from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+    from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
     films = tmp_path / "films"
     films.mkdir()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.core.errors import VideoError
 
 

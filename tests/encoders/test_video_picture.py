@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidseek.encoders.video import is_picture, read_picture
-from vidseek.encoders.video import picture as picture_module
+from vidseek.video import is_picture, read_picture
+from vidseek.video import picture as picture_module
 from vidseek.core.errors import DecodeLimitError, NotAVideoError, VideoError
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from videos import make_video, number_of, numbered, picture, write_video
 
-from vidseek.encoders.video import (
+from vidseek.video import (
     DecodeJob,
     DecodeLimits,
     DecodePool,
     SamplingPlan,
 )
-from vidseek.encoders.video.spare import end_spare
+from vidseek.video.spare_worker import end_spare
 from vidseek.core.errors import (
     DecodeLimitError,
     NotAVideoError,
@@ -271,7 +271,7 @@ def test_a_stopped_run_blames_no_file(long: Path, tmp_path: Path) -> None:
     script.write_text(
         "import os, signal, time\n"
         "from pathlib import Path\n"
-        "from vidseek.encoders.video import *\n"
+        "from vidseek.video import *\n"
         "limits = DecodeLimits(base_seconds=2.0, seconds_per_video_second=0.0, stall_seconds=2.0)\n"
         "with DecodePool(workers=1, short_side=96, limits=limits) as pool:\n"
         f"    job = DecodeJob(Path({str(long)!r}), SamplingPlan('dense', 0.04))\n"
@@ -326,7 +326,7 @@ def test_no_process_outlives_a_killed_run(long: Path, tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan\n"
+        "from vidseek.video import DecodeJob, DecodePool, SamplingPlan\n"
         "pool = DecodePool(workers=2, short_side=96)\n"
         f"jobs = [DecodeJob(Path({str(long)!r}), SamplingPlan('dense', 0.04))] * 4\n"
         "for video in pool.read(jobs):\n"
@@ -364,7 +364,7 @@ def test_a_stopped_process_that_hangs_in_c_ends_with_the_run(long: Path) -> None
 
 def test_processes_start_light() -> None:
     code = (
-        "import sys, av, vidseek.encoders.video.worker\n"
+        "import sys, av, vidseek.video.worker\n"
         "heavy = {'torch', 'transformers', 'faiss', 'onnxruntime', 'scenedetect', 'sqlalchemy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -376,7 +376,7 @@ def test_processes_start_light() -> None:
 
 def test_importing_the_package_imports_no_decoder() -> None:
     code = (
-        "import sys, vidseek.encoders.video\n"
+        "import sys, vidseek.video\n"
         "print(sorted({'av', 'decord', 'PIL', 'torch'} & set(sys.modules)))"
     )
     output = subprocess.run(

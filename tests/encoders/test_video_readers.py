@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from videos import make_video, number_of, numbered, picture, set_rotation, write_video
 
-from vidseek.encoders.video import (
+from vidseek.video import (
     DecodeLimits,
     SamplingPlan,
     VideoReader,

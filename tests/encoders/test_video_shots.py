@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from videos import make_video, picture
 
-from vidseek.encoders.video import (
+from vidseek.video import (
     ClipCut,
     SamplingPlan,
     choose_frames,
@@ -17,7 +17,7 @@ from vidseek.encoders.video import (
     frame_signatures,
     open_video,
 )
-from vidseek.encoders.video.shots import shot_boundaries
+from vidseek.video.shots import shot_boundaries
 
 
 def no_vectors(count: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from videos import numbered, write_video
 
-from vidseek.encoders.video import DecodeJob, DecodeLimits, DecodePool, SamplingPlan, spare
+from vidseek.video import DecodeJob, DecodeLimits, DecodePool, SamplingPlan, spare
 
 EVERY_FRAME = SamplingPlan("dense", 0.04)
 
@@ -105,7 +105,7 @@ def test_both_sides_of_a_fork_decode(video: Path, tmp_path: Path) -> None:
     script.write_text(
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan\n"
+        "from vidseek.video import DecodeJob, DecodePool, SamplingPlan\n"
         "def frames():\n"
         "    with DecodePool(workers=1, short_side=48) as pool:\n"
         f"        job = DecodeJob(Path({str(video)!r}), SamplingPlan('dense', 0.04))\n"

@@ -13,7 +13,7 @@ from colour_encoder import ColourEncoder
 from counting_descriptor import CountingDescriptor, loaded
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
-from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model
 from vidseek.indexer import describing as describing_module
 from vidseek.indexer import indexer as indexer_module

@@ -13,7 +13,7 @@ from add_model_in_process import SECOND
 from colour_encoder import ColourEncoder
 from test_interruption import kill_at, start, wait_for_end_of_decoders
 
-from vidseek.encoders.video import SamplingPlan
+from vidseek.video import SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions, ModelReport, add_model
 from vidseek.core.errors import EncoderError, LibraryError, LibraryLockedError
 from vidseek.storage.store import LibraryStore

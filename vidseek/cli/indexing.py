@@ -143,7 +143,7 @@ def _run(
     json: bool,
 ) -> None:
     """Index with progress on stderr; print the report; exit 130 if it was stopped."""
-    from vidseek.encoders.video import SamplingPlan
+    from vidseek.video import SamplingPlan
 
     # Before anything is drawn or caught: it may ask a question, or end the run with an error.
     _ = library.encoder

@@ -11,7 +11,7 @@ import vidseek
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, Plan, found
 from vidseek.encoders.copy_descriptor import CopyDescriptor
-from vidseek.encoders.video import SamplingPlan
+from vidseek.video import SamplingPlan
 from vidseek.indexer import IndexProgress
 from vidseek.library import Library
 

@@ -21,7 +21,7 @@ from benchmarks.copies.systems.system import Found, found
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.encoders.copy_descriptor import is_flat, packed, unpacked
 from vidseek.encoders.copy_upload import QUERY_INTERVAL_SECONDS
-from vidseek.encoders.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.search.alignment import FrameSequence, align
 from vidseek.search.copies import (
     EDGE_WEIGHT,

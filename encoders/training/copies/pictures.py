@@ -22,7 +22,7 @@ from PIL import Image
 
 from vidseek.encoders.training.copies.splits import Split, picture_families, split_of
 from vidseek.encoders.training.pictures import picture_files, read_pictures
-from vidseek.encoders.video import open_video
+from vidseek.video import open_video
 from vidseek.core.errors import VideoError
 
 logger = logging.getLogger(__name__)

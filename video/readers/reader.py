@@ -17,9 +17,9 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.video.info import DecodeLimits, VideoInfo
-from vidseek.encoders.video.packets import PacketTable
-from vidseek.encoders.video.sniff import is_unmistakable, sniff
+from vidseek.video.info import DecodeLimits, VideoInfo
+from vidseek.video.readers.packets import PacketTable
+from vidseek.video.sniff import is_unmistakable, sniff
 from vidseek.core.errors import DecodeLimitError, VideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 
@@ -103,7 +103,7 @@ def open_video(
         UnreadableVideoError: a video, but no picture of it can be decoded.
         DecodeLimitError: it is larger or longer than the limits allow.
     """
-    from vidseek.encoders.video.pyav_reader import PyAVReader
+    from vidseek.video.readers.pyav_reader import PyAVReader
 
     demuxer = sniff(path)
     video = PyAVReader(
@@ -117,7 +117,7 @@ def open_video(
     )
     if reader == "pyav" or not is_unmistakable(path):
         return video
-    from vidseek.encoders.video.decord_reader import DecordReader
+    from vidseek.video.readers.decord_reader import DecordReader
 
     try:
         return DecordReader(video, path, short_side=short_side, threads=threads)

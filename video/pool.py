@@ -34,12 +34,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.video import channel
-from vidseek.encoders.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
-from vidseek.encoders.video.reader import ReaderName
-from vidseek.encoders.video.sampling import SamplingPlan
-from vidseek.encoders.video.spare import DecodeProcess, keep_spare, start_process, take_spare
-from vidseek.encoders.video.worker import DecodeJob
+from vidseek.video import channel
+from vidseek.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
+from vidseek.video.readers.reader import ReaderName
+from vidseek.video.sampling import SamplingPlan
+from vidseek.video.spare_worker import DecodeProcess, keep_spare, start_process, take_spare
+from vidseek.video.worker import DecodeJob
 from vidseek.core.errors import (
     DecodeLimitError,
     UnreadableVideoError,

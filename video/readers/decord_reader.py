@@ -15,10 +15,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.video.info import VideoInfo
-from vidseek.encoders.video.packets import PacketTable
-from vidseek.encoders.video.pyav_reader import PyAVReader
-from vidseek.encoders.video.reader import BATCH_FRAMES, ReaderName
+from vidseek.video.info import VideoInfo
+from vidseek.video.readers.packets import PacketTable
+from vidseek.video.readers.pyav_reader import PyAVReader
+from vidseek.video.readers.reader import BATCH_FRAMES, ReaderName
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import FrameBatch
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.video import demux
-from vidseek.encoders.video.info import DecodeLimits, VideoInfo
-from vidseek.encoders.video.orientation import Orientation
-from vidseek.encoders.video.packets import PacketTable
-from vidseek.encoders.video.reader import ReaderName, batched, check_limits
+from vidseek.video import demux
+from vidseek.video.info import DecodeLimits, VideoInfo
+from vidseek.video.orientation import Orientation
+from vidseek.video.readers.packets import PacketTable
+from vidseek.video.readers.reader import ReaderName, batched, check_limits
 from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 

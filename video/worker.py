@@ -20,10 +20,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from vidseek.encoders.video import channel
-from vidseek.encoders.video.info import DecodeLimits
-from vidseek.encoders.video.reader import ReaderName, VideoReader, open_video
-from vidseek.encoders.video.sampling import (
+from vidseek.video import channel
+from vidseek.video.info import DecodeLimits
+from vidseek.video.readers.reader import ReaderName, VideoReader, open_video
+from vidseek.video.sampling import (
     DEFAULT_PLAN,
     SamplingPlan,
     choose_frames,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseek.encoders.video.packets import PacketTable, build_table
+from vidseek.video.readers.packets import PacketTable, build_table
 from vidseek.core.errors import DecodeLimitError, NotAVideoError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
 

@@ -18,7 +18,7 @@ SPARE_SECONDS = 60.0
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from vidseek.encoders.video.worker import main; main(int(sys.argv[2]))"
+    "from vidseek.video.worker import main; main(int(sys.argv[2]))"
 )
 
 

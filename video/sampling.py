@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.video.packets import PacketTable
+from vidseek.video.readers.packets import PacketTable
 from vidseek.core.types import TimeSpan
 
 SHORT_VIDEO_SECONDS = 60.0

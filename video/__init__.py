@@ -1,0 +1,30 @@
+"""Read videos: what is in a file, which frames to look at, how they are decoded and cut up."""
+
+from vidseek.video.info import DecodeLimits, VideoInfo
+from vidseek.video.picture import is_picture, read_picture
+from vidseek.video.pool import DecodedVideo, DecodePool
+from vidseek.video.readers.reader import VideoReader, open_video, probe
+from vidseek.video.sampling import SamplingPlan, choose_frames, nearest
+from vidseek.video.shots import ClipCut, cut_clips, frame_signatures
+from vidseek.video.sniff import sniff
+from vidseek.video.worker import DecodeJob
+
+__all__ = [
+    "ClipCut",
+    "DecodeJob",
+    "DecodeLimits",
+    "DecodePool",
+    "DecodedVideo",
+    "SamplingPlan",
+    "VideoInfo",
+    "VideoReader",
+    "choose_frames",
+    "cut_clips",
+    "frame_signatures",
+    "is_picture",
+    "nearest",
+    "open_video",
+    "probe",
+    "read_picture",
+    "sniff",
+]

@@ -1,0 +1,1 @@
+"""Video readers: decord and PyAV behind one protocol."""
