@@ -23,8 +23,8 @@ from benchmarks.retrieval.pictures import encode
 from benchmarks.retrieval.tables import interval, processor
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.encoders.training.measures import group_means, ranks
-from vidseek.encoders.training.pictures import read_rows
+from vidseek.training.metrics import group_means, ranks
+from vidseek.training.lab.pictures import read_rows
 from vidseek.search.calibration import bundled_queries
 from vidseek.search.candidates import RERANK_DEPTH
 from vidseek.search.hubs import NEIGHBOURS, WEIGHT, bank_hubness

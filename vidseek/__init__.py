@@ -68,10 +68,10 @@ if TYPE_CHECKING:
     from vidseek.core.types import Video as Video
     from vidseek.core.types import VideoFilter as VideoFilter
     from vidseek.core.types import VideoState as VideoState
-    from vidseek.training import CaptionProblem as CaptionProblem
-    from vidseek.training import TrainingProgress as TrainingProgress
-    from vidseek.training import TrainingReport as TrainingReport
-    from vidseek.training import train_on_captions as train_on_captions
+    from vidseek.training.user.train import CaptionProblem as CaptionProblem
+    from vidseek.training.user.train import TrainingProgress as TrainingProgress
+    from vidseek.training.user.train import TrainingReport as TrainingReport
+    from vidseek.training.user.train import train_on_captions as train_on_captions
 
 __version__ = "0.1.0"
 
@@ -127,7 +127,7 @@ _HOMES = {
         "VideoFilter",
         "VideoState",
     ),
-    "vidseek.training": (
+    "vidseek.training.user.train": (
         "CaptionProblem",
         "TrainingProgress",
         "TrainingReport",

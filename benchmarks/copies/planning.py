@@ -20,7 +20,7 @@ from benchmarks.copies.footage import Format
 from benchmarks.copies.negatives import NEGATIVE_KINDS, NegativeKind
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source
-from vidseek.encoders.training.copies.splits import Split, number_of
+from vidseek.training.lab.copies.splits import Split, number_of
 
 _ROLES = ("library", "distractor", "library", "planted", "library", "library", "distractor")
 """In turn. Seven is odd, so that real and synthetic sources, which alternate, get all of them."""

@@ -19,7 +19,7 @@ from benchmarks.copies.results import (
     write_answers,
 )
 from benchmarks.copies.systems.system import Plan, System
-from vidseek.encoders.training.copies.splits import share_of
+from vidseek.training.lab.copies.splits import share_of
 from vidseek.core.errors import VideoError
 
 MOST_MATCHES = 100

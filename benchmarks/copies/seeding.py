@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidseek.encoders.training.copies.splits import number_of
+from vidseek.training.lab.copies.splits import number_of
 
 
 def random_of(*parts: object) -> np.random.Generator:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.retrieval.tables import interval, ratio_interval, recall_head, recall_row
 from vidseek.encoders.builtin import BuiltinEncoder
 from vidseek.encoders.preprocessing import squash
-from vidseek.encoders.training.measures import group_means, ranks
-from vidseek.encoders.training.pictures import (
+from vidseek.training.metrics import group_means, ranks
+from vidseek.training.lab.pictures import (
     PictureRow,
     class_caption,
     read_pictures,

@@ -13,11 +13,11 @@ def models():
     import torch
     from tokenizers import Tokenizer
 
-    from vidseek.encoders.model.configuration import CrossModalConfig, VisionConfig
-    from vidseek.encoders.model.cross_modal import CrossModal
-    from vidseek.encoders.model.stem import load_imagenet_stem
-    from vidseek.encoders.model.text import choose_vocabulary, load_minilm, tokenizer_json
-    from vidseek.encoders.model.vision import Vision
+    from vidseek.training.networks.configuration import CrossModalConfig, VisionConfig
+    from vidseek.training.networks.cross_modal import CrossModal
+    from vidseek.training.networks.stem import load_imagenet_stem
+    from vidseek.training.networks.text import choose_vocabulary, load_minilm, tokenizer_json
+    from vidseek.training.networks.vision import Vision
 
     torch.manual_seed(0)
     vocabulary = choose_vocabulary(["a dog on the beach"], size=3000)
@@ -32,7 +32,7 @@ def frames() -> np.ndarray:
 
 
 def test_every_word_has_shares_of_frames_and_places(models, frames):
-    from vidseek.encoders.model.attention import word_attention
+    from vidseek.training.attention_maps import word_attention
 
     attention = word_attention(*models, frames, "a dog on the beach")
     assert attention.words == ("a", "dog", "on", "the", "beach")
@@ -48,8 +48,8 @@ def test_a_word_looks_at_the_frame_that_answers_it(models, frames):
 
     import torch
 
-    from vidseek.encoders.model.attention import word_attention
-    from vidseek.encoders.model.stem import normalise
+    from vidseek.training.attention_maps import word_attention
+    from vidseek.training.networks.stem import normalise
     from vidseek.encoders.preprocessing import squash
 
     vision, text, tokenizer, head = models
@@ -69,7 +69,7 @@ def test_a_word_looks_at_the_frame_that_answers_it(models, frames):
 
 
 def test_a_word_in_pieces_is_one_word(models, frames):
-    from vidseek.encoders.model.attention import word_attention
+    from vidseek.training.attention_maps import word_attention
 
     tokenizer = models[2]
     assert len(tokenizer.encode("Zxqvyk").tokens) > 3
@@ -84,8 +84,8 @@ def test_the_heat_map_is_that_of_the_token_that_answers(models, frames):
 
     import torch
 
-    from vidseek.encoders.model.attention import word_attention
-    from vidseek.encoders.model.stem import normalise
+    from vidseek.training.attention_maps import word_attention
+    from vidseek.training.networks.stem import normalise
     from vidseek.encoders.preprocessing import squash
 
     vision, text, tokenizer, head = models
@@ -115,7 +115,7 @@ def test_the_heat_map_is_that_of_the_token_that_answers(models, frames):
 
 
 def test_nothing_to_look_at_is_refused(models, frames):
-    from vidseek.encoders.model.attention import word_attention
+    from vidseek.training.attention_maps import word_attention
 
     with pytest.raises(ValueError, match="one word"):
         word_attention(*models, frames, "")
@@ -124,7 +124,7 @@ def test_nothing_to_look_at_is_refused(models, frames):
 
 
 def test_a_picture_is_drawn(models, frames, tmp_path):
-    from vidseek.encoders.model.attention import draw_attention, word_attention
+    from vidseek.training.attention_maps import draw_attention, word_attention
 
     attention = word_attention(*models, frames, "a dog")
     draw_attention(frames, attention, tmp_path / "dog.png")

@@ -13,9 +13,9 @@ import pytest
 from videos import picture
 
 from vidseek.encoders.copy_descriptor import CopyDescriptor
-from vidseek.encoders.training.copies.pictures import SIDE, TrainingPictures
-from vidseek.encoders.training.copies.settings import CopySettings, read_copy_settings
-from vidseek.encoders.training.settings import BudgetSettings
+from vidseek.training.lab.copies.pictures import SIDE, TrainingPictures
+from vidseek.training.lab.copies.settings import CopySettings, read_copy_settings
+from vidseek.training.lab.settings import BudgetSettings
 
 # Torch is imported in the tests: the base install has none, and collects this file too.
 pytestmark = pytest.mark.full
@@ -37,8 +37,8 @@ def some_pictures(count: int = 24) -> TrainingPictures:
 def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
     import torch
 
-    from vidseek.encoders.model.copy_network import PICTURE_SIZE
-    from vidseek.encoders.training.copies.views import draw_overlays, edited_views, library_views
+    from vidseek.training.networks.copy_network import PICTURE_SIZE
+    from vidseek.training.lab.copies.views import draw_overlays, edited_views, library_views
 
     sources = torch.from_numpy(some_pictures().pixels).permute(0, 3, 1, 2).float()
     overlays = draw_overlays(0, 20)
@@ -60,7 +60,7 @@ def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
 def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
     import torch
 
-    from vidseek.encoders.training.copies.batches import CopyBatches
+    from vidseek.training.lab.copies.batches import CopyBatches
 
     pictures = some_pictures()
     pictures.pixels[1] = pictures.pixels[0]  # looks the same: neither copy nor other
@@ -81,7 +81,7 @@ def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
 def compare_batches_of_processes() -> None:
     import torch
 
-    from vidseek.encoders.training.copies.batches import CopyBatches
+    from vidseek.training.lab.copies.batches import CopyBatches
 
     pictures = some_pictures()
     here = CopyBatches(SETTINGS, pictures)
@@ -113,10 +113,10 @@ def test_processes_make_the_same_batches_ahead() -> None:
 def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
     import torch
 
-    from vidseek.encoders.model.copy_network import PICTURE_SIZE
-    from vidseek.encoders.model.stem import normalise
-    from vidseek.encoders.training.copies.export import SLIDES, export_copies, plain_cutouts
-    from vidseek.encoders.training.copies.trainer import train_copies
+    from vidseek.training.networks.copy_network import PICTURE_SIZE
+    from vidseek.training.networks.stem import normalise
+    from vidseek.training.lab.copies.export import SLIDES, export_copies, plain_cutouts
+    from vidseek.training.lab.copies.trainer import train_copies
 
     pictures = some_pictures()
     pictures.pixels[5, :] = np.linspace(0, 255, SIDE)[None, :, None]  # plain: parts are noise
@@ -144,7 +144,7 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
 
 
 def test_plain_parts_of_pictures_are_cut_out() -> None:
-    from vidseek.encoders.training.copies.export import plain_cutouts
+    from vidseek.training.lab.copies.export import plain_cutouts
 
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (4, 176, 176, 3), np.uint8)
@@ -162,7 +162,7 @@ def test_plain_parts_of_pictures_are_cut_out() -> None:
 
 
 def test_the_shipped_configuration_reads_and_a_wrong_one_is_told(tmp_path: Path) -> None:
-    from vidseek.encoders.training import copies
+    from vidseek.training.lab import copies
 
     file = Path(copies.__file__).with_name("copies.toml")
     assert read_copy_settings(file).batch > 1

@@ -46,7 +46,7 @@ def footage(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings():
-    from vidseek.encoders.training.clip_trainer import ClipTrainerSettings
+    from vidseek.training.user.clip_trainer import ClipTrainerSettings
 
     return ClipTrainerSettings(
         epochs=6,
@@ -75,7 +75,7 @@ def seed() -> int:
 @pytest.fixture(scope="module")
 def tuned(footage, settings, seed, tmp_path_factory):
     """The report of a whole run."""
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     folder = tmp_path_factory.mktemp("models") / "tuned"
     return fine_tune(footage / "captions.jsonl", folder, settings=settings, seed=seed)
@@ -110,7 +110,7 @@ def test_the_written_model_sees_what_was_learnt(tuned):
 
 
 def test_a_folder_that_holds_a_model_is_not_written_over(footage, tuned, settings):
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     before = (tuned.folder / "manifest.json").read_bytes()
     with pytest.raises(TrainingError, match="already holds a model"):
@@ -121,7 +121,7 @@ def test_a_folder_that_holds_a_model_is_not_written_over(footage, tuned, setting
 def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
     footage, tuned, settings, seed, tmp_path
 ):
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     asked: list[bool] = []
 
@@ -162,7 +162,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
 def test_an_unfinished_run_of_other_settings_is_refused(footage, settings, seed, tmp_path):
     from dataclasses import replace
 
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     arguments = (footage / "captions.jsonl", tmp_path / "model")
     (tmp_path / "model" / "training").mkdir(parents=True)
@@ -175,7 +175,7 @@ def test_an_unfinished_run_of_other_settings_is_refused(footage, settings, seed,
 def test_nothing_better_writes_no_model(footage, settings, seed, tmp_path):
     from dataclasses import replace
 
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     still = replace(settings, epochs=1, learning_rate=0.0, stem_learning_rate=0.0)
     with (footage / "captions.jsonl").open() as source:
@@ -197,7 +197,7 @@ def test_nothing_better_writes_no_model(footage, settings, seed, tmp_path):
 
 
 def test_videos_that_cannot_be_decoded_may_leave_too_little(tmp_path, settings):
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     rows = []
     for number in range(9):
@@ -212,7 +212,7 @@ def test_videos_that_cannot_be_decoded_may_leave_too_little(tmp_path, settings):
 
 
 def test_a_folder_with_other_files_is_left_alone(footage, settings, tmp_path):
-    from vidseek.encoders.training.fine_tune import fine_tune
+    from vidseek.training.user.fine_tune import fine_tune
 
     (tmp_path / "thesis.txt").write_text("important")
     with pytest.raises(TrainingError, match="holds other files"):
@@ -249,7 +249,7 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
 
 def test_pairs_that_say_or_show_the_same_are_no_negatives():
     from vidseek.core.captions import CaptionedClip
-    from vidseek.encoders.training.clip_trainer import overlap
+    from vidseek.training.user.clip_trainer import overlap
     from vidseek.core.types import TimeSpan
 
     one, other = Path("/v/a.mp4"), Path("/v/b.mp4")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.hubness import Hubness
-from vidseek.encoders.training.measures import ranks, recall
+from vidseek.training.metrics import ranks, recall
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.full
 
 @pytest.fixture(scope="module")
 def stem():
-    from vidseek.encoders.model.stem import load_imagenet_stem
+    from vidseek.training.networks.stem import load_imagenet_stem
 
     return load_imagenet_stem()
 
@@ -25,8 +25,8 @@ def vision(stem):
 
     import torch
 
-    from vidseek.encoders.model.configuration import VisionConfig
-    from vidseek.encoders.model.vision import Vision
+    from vidseek.training.networks.configuration import VisionConfig
+    from vidseek.training.networks.vision import Vision
 
     torch.manual_seed(0)
     model = Vision(VisionConfig(), copy.deepcopy(stem)).eval()
@@ -36,7 +36,7 @@ def vision(stem):
 
 @pytest.fixture(scope="module")
 def minilm():
-    from vidseek.encoders.model.text import choose_vocabulary, load_minilm, tokenizer_json
+    from vidseek.training.networks.text import choose_vocabulary, load_minilm, tokenizer_json
 
     vocabulary = choose_vocabulary(["a dog runs on the beach"] * 3, size=6000)
     return vocabulary, load_minilm(vocabulary), tokenizer_json(vocabulary)
@@ -54,7 +54,7 @@ def test_a_convolution_is_tensorflows_with_batch_norm(side, kernel, stride):
     import torch
     from torch.nn import functional
 
-    from vidseek.encoders.model.stem import ConvNorm
+    from vidseek.training.networks.stem import ConvNorm
 
     torch.manual_seed(0)
     layer = ConvNorm(3, 8, kernel=kernel, stride=stride)
@@ -80,7 +80,7 @@ def test_the_stem_names_photographs(stem):
     import torch
     from skimage import data
 
-    from vidseek.encoders.model.stem import normalise
+    from vidseek.training.networks.stem import normalise
     from vidseek.encoders.preprocessing import squash
 
     pictures = np.concatenate(
@@ -133,8 +133,8 @@ def test_a_fresh_transformer_adds_nothing_to_the_pooled_head(stem):
     import torch
     from torch.nn import functional
 
-    from vidseek.encoders.model.configuration import VisionConfig
-    from vidseek.encoders.model.vision import Vision
+    from vidseek.training.networks.configuration import VisionConfig
+    from vidseek.training.networks.vision import Vision
 
     model = Vision(VisionConfig(), copy.deepcopy(stem)).eval()
     with torch.inference_mode():
@@ -148,7 +148,7 @@ def test_a_fresh_transformer_adds_nothing_to_the_pooled_head(stem):
 def test_vision_survives_saving(vision, tmp_path):
     import torch
 
-    from vidseek.encoders.model.vision import Vision
+    from vidseek.training.networks.vision import Vision
 
     vision.save_pretrained(tmp_path)
     again = Vision.from_pretrained(tmp_path).eval()
@@ -161,8 +161,8 @@ def test_vision_survives_saving(vision, tmp_path):
 def make_temporal():
     import torch
 
-    from vidseek.encoders.model.configuration import TemporalConfig
-    from vidseek.encoders.model.temporal import Temporal
+    from vidseek.training.networks.configuration import TemporalConfig
+    from vidseek.training.networks.temporal import Temporal
 
     torch.manual_seed(0)
     temporal = Temporal(TemporalConfig()).eval()
@@ -207,7 +207,7 @@ def test_temporal_attention_ignores_padding_and_sees_order():
 def test_temporal_survives_saving(tmp_path):
     import torch
 
-    from vidseek.encoders.model.temporal import Temporal
+    from vidseek.training.networks.temporal import Temporal
 
     temporal, _ = make_temporal()
     temporal.save_pretrained(tmp_path)
@@ -220,8 +220,8 @@ def test_temporal_survives_saving(tmp_path):
 def make_head():
     import torch
 
-    from vidseek.encoders.model.configuration import CrossModalConfig
-    from vidseek.encoders.model.cross_modal import CrossModal
+    from vidseek.training.networks.configuration import CrossModalConfig
+    from vidseek.training.networks.cross_modal import CrossModal
 
     torch.manual_seed(0)
     head, fresh = CrossModal(CrossModalConfig()).eval(), CrossModal(CrossModalConfig()).eval()
@@ -322,7 +322,7 @@ def test_the_transformer_can_do_with_some_of_the_cells(vision):
 def test_the_head_survives_saving(tmp_path):
     import torch
 
-    from vidseek.encoders.model.cross_modal import CrossModal
+    from vidseek.training.networks.cross_modal import CrossModal
 
     head, _ = make_head()
     head.save_pretrained(tmp_path)
@@ -337,7 +337,7 @@ def test_cutting_the_vocabulary_changes_no_known_sentence(minilm):
     from tokenizers import Tokenizer
     from transformers import BertModel
 
-    from vidseek.encoders.model.text import Text, minilm_folder
+    from vidseek.training.networks.text import Text, minilm_folder
 
     vocabulary, cut, json_text = minilm
     assert len(vocabulary) == len(set(vocabulary)) == 6000
@@ -367,7 +367,7 @@ def test_export_of_text_agrees_with_torch(minilm, tmp_path):
     import onnxruntime
     import torch
 
-    from vidseek.encoders.model.export import export_text
+    from vidseek.training.networks.export import export_text
 
     _, text, json_text = minilm
     path = tmp_path / "text.onnx"
@@ -389,8 +389,8 @@ def test_export_of_vision_agrees_with_torch(vision, tmp_path):
     import torch
     from skimage import data
 
-    from vidseek.encoders.model.export import export_vision
-    from vidseek.encoders.model.stem import normalise
+    from vidseek.training.networks.export import export_vision
+    from vidseek.training.networks.stem import normalise
     from vidseek.encoders.preprocessing import squash
 
     path, exact = tmp_path / "vision.onnx", tmp_path / "exact.onnx"
@@ -415,7 +415,7 @@ def test_export_of_temporal_attention_agrees_with_torch(tmp_path):
     import onnxruntime
     import torch
 
-    from vidseek.encoders.model.export import export_temporal
+    from vidseek.training.networks.export import export_temporal
 
     temporal, _ = make_temporal()
     path = tmp_path / "temporal.onnx"
@@ -439,7 +439,7 @@ def test_export_of_the_head_agrees_with_torch(tmp_path):
     import onnxruntime
     import torch
 
-    from vidseek.encoders.model.export import export_cross_modal
+    from vidseek.training.networks.export import export_cross_modal
 
     head, _ = make_head()
     path = tmp_path / "cross_modal.onnx"
@@ -464,7 +464,7 @@ def test_export_of_the_head_agrees_with_torch(tmp_path):
 
 
 def test_quantising_keeps_every_value_within_half_a_step():
-    from vidseek.encoders.model.export import quantise_array
+    from vidseek.training.networks.export import quantise_array
 
     values = np.random.default_rng(0).normal(size=(7, 50)).astype(np.float32)
     values[3] = 0.0

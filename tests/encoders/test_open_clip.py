@@ -408,8 +408,8 @@ def test_a_name_of_open_clip_is_fetched_after_a_yes_and_found_again(hub):
 
 
 def test_a_head_is_trained_for_a_model_that_has_a_name_of_open_clip(hub, tmp_path):
-    from vidseek.encoders.training.train_head import train_head
-    from vidseek.encoders.training.xpool import XPoolSettings
+    from vidseek.training.user.train_head import train_head
+    from vidseek.training.user.xpool import XPoolSettings
 
     base = create_encoder("open_clip:ViT-B-32/laion2b_s34b_b79k", confirm_download=hub.confirm)
     settings = XPoolSettings(epochs=30, batch=10, learning_rate=3e-3)

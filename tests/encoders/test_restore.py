@@ -43,9 +43,9 @@ def shake(model):
 def random_vision(**config: int):
     import torch
 
-    from vidseek.encoders.model.configuration import VisionConfig
-    from vidseek.encoders.model.stem import ConvNorm, Stem
-    from vidseek.encoders.model.vision import Vision
+    from vidseek.training.networks.configuration import VisionConfig
+    from vidseek.training.networks.stem import ConvNorm, Stem
+    from vidseek.training.networks.vision import Vision
 
     torch.manual_seed(3)
     vision = shake(Vision(VisionConfig(**config), Stem()))
@@ -60,8 +60,8 @@ def random_vision(**config: int):
 def assert_vision_alike(blob: bytes) -> None:
     import torch
 
-    from vidseek.encoders.model.stem import normalise
-    from vidseek.encoders.training.restore import restore_vision
+    from vidseek.training.networks.stem import normalise
+    from vidseek.training.networks.restore import restore_vision
 
     pictures = np.random.default_rng(0).integers(0, 256, (2, 260, 260, 3)).astype(np.uint8)
     vectors, tokens = run_onnx(blob, pictures=pictures)
@@ -77,7 +77,7 @@ def assert_vision_alike(blob: bytes) -> None:
 def assert_temporal_alike(blob: bytes) -> None:
     import torch
 
-    from vidseek.encoders.training.restore import restore_temporal
+    from vidseek.training.networks.restore import restore_temporal
 
     random = np.random.default_rng(1)
     vectors = random.normal(size=(3, 4, 384)).astype(np.float32)
@@ -93,7 +93,7 @@ def assert_temporal_alike(blob: bytes) -> None:
 def assert_text_alike(blob: bytes) -> None:
     import torch
 
-    from vidseek.encoders.training.restore import restore_text
+    from vidseek.training.networks.restore import restore_text
 
     text, tokenizer = restore_text(blob)
     encodings = tokenizer.encode_batch(["a dog runs", "two people on a long sunny beach"])
@@ -121,8 +121,8 @@ def test_the_shipped_text_weights_and_tokeniser_are_restored():
 
 @pytest.mark.parametrize("int8", [True, False])
 def test_a_vision_model_of_any_size_is_restored(tmp_path, int8):
-    from vidseek.encoders.model.export import export_vision
-    from vidseek.encoders.training.restore import restore_vision
+    from vidseek.training.networks.export import export_vision
+    from vidseek.training.networks.restore import restore_vision
 
     vision = random_vision(
         tokens_per_frame=8, num_hidden_layers=2, hidden_size=64, intermediate_size=96
@@ -136,8 +136,8 @@ def test_a_vision_model_of_any_size_is_restored(tmp_path, int8):
 
 
 def test_a_restored_vision_model_is_exported_to_the_same_again(tmp_path):
-    from vidseek.encoders.model.export import export_vision
-    from vidseek.encoders.training.restore import restore_vision
+    from vidseek.training.networks.export import export_vision
+    from vidseek.training.networks.restore import restore_vision
 
     blob = read_manifest().read("vision")
     export_vision(restore_vision(blob), tmp_path / "vision.onnx")
@@ -152,9 +152,9 @@ def test_a_restored_vision_model_is_exported_to_the_same_again(tmp_path):
 def test_a_temporal_model_is_restored(tmp_path):
     import torch
 
-    from vidseek.encoders.model.configuration import TemporalConfig
-    from vidseek.encoders.model.export import export_temporal
-    from vidseek.encoders.model.temporal import Temporal
+    from vidseek.training.networks.configuration import TemporalConfig
+    from vidseek.training.networks.export import export_temporal
+    from vidseek.training.networks.temporal import Temporal
 
     torch.manual_seed(0)
     path = tmp_path / "temporal.onnx"
@@ -167,9 +167,9 @@ def test_a_temporal_model_is_restored(tmp_path):
 def test_a_text_model_is_restored(tmp_path):
     from transformers import BertConfig, BertModel
 
-    from vidseek.encoders.model.export import export_text
-    from vidseek.encoders.model.text import Text
-    from vidseek.encoders.training.restore import restore_text
+    from vidseek.training.networks.export import export_text
+    from vidseek.training.networks.text import Text
+    from vidseek.training.networks.restore import restore_text
 
     manifest = read_manifest()
     _, tokenizer = restore_text(manifest.read("text"))
@@ -196,10 +196,10 @@ def tokens_of(path: Path) -> int:
 def test_a_cross_modal_head_is_restored(tmp_path):
     import torch
 
-    from vidseek.encoders.model.configuration import CrossModalConfig
-    from vidseek.encoders.model.cross_modal import CrossModal
-    from vidseek.encoders.model.export import export_cross_modal
-    from vidseek.encoders.training.restore import restore_cross_modal
+    from vidseek.training.networks.configuration import CrossModalConfig
+    from vidseek.training.networks.cross_modal import CrossModal
+    from vidseek.training.networks.export import export_cross_modal
+    from vidseek.training.networks.restore import restore_cross_modal
 
     torch.manual_seed(0)
     path = tmp_path / "cross_modal.onnx"
@@ -226,7 +226,7 @@ def test_a_cross_modal_head_is_restored(tmp_path):
 
 
 def test_a_file_of_another_part_or_design_is_refused():
-    from vidseek.encoders.training.restore import restore_temporal, restore_vision
+    from vidseek.training.networks.restore import restore_temporal, restore_vision
 
     manifest = read_manifest()
     with pytest.raises(WeightsError, match="vision weights were made by another version"):
@@ -238,7 +238,7 @@ def test_a_file_of_another_part_or_design_is_refused():
 def test_a_file_that_lacks_a_weight_is_refused(tmp_path: Path):
     import onnx
 
-    from vidseek.encoders.training.restore import restore_temporal
+    from vidseek.training.networks.restore import restore_temporal
 
     model = onnx.load_from_string(read_manifest().read("temporal"))
     kept = [one for one in model.graph.initializer if one.name != "time.bias"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.hubness import Hubness
-from vidseek.encoders.training.measures import group_means, mean_class_accuracy, ranks, recall
-from vidseek.encoders.training.settings import BudgetSettings, read_settings
+from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
+from vidseek.training.lab.settings import BudgetSettings, read_settings
 
 CONFIG = Path(__file__).resolve().parents[2] / "encoders" / "training" / "builtin.toml"
 TINY = """
@@ -126,7 +126,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def cache(data, tmp_path_factory) -> Path:
-    from vidseek.encoders.training.cache import cache_pictures
+    from vidseek.training.lab.stem_map_cache import cache_pictures
 
     folder = tmp_path_factory.mktemp("cache")
     for name in ("flickr8k", "msrvtt", "sports100", "caltech101", "misc"):
@@ -142,7 +142,7 @@ def settings(tmp_path_factory):
 
 
 def open_sets(data, cache, settings):
-    from vidseek.encoders.training.batches import PictureSet
+    from vidseek.training.lab.batches import PictureSet
 
     views = settings.towers.views
     return {
@@ -153,7 +153,7 @@ def open_sets(data, cache, settings):
 @pytest.fixture(scope="module")
 def run(data, cache, settings, tmp_path_factory) -> Path:
     """The folder of a whole tiny run."""
-    from vidseek.encoders.training.run import train
+    from vidseek.training.lab.pipeline import train
 
     folder = tmp_path_factory.mktemp("run")
     train(settings, data=data, cache=cache, run=folder)
@@ -215,8 +215,8 @@ def test_class_accuracy_weighs_classes_alike():
 def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cache, tmp_path):
     import shutil
 
-    from vidseek.encoders.training import cache as module
-    from vidseek.encoders.training.cache import cache_pictures, open_maps
+    from vidseek.training.lab import cache as module
+    from vidseek.training.lab.stem_map_cache import cache_pictures, open_maps
 
     shutil.copy(cache / "stem.onnx", tmp_path / "stem.onnx")
     whole = open_maps(cache, "flickr8k")
@@ -245,11 +245,11 @@ def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cach
 def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, tmp_path):
     import torch
 
-    from vidseek.encoders.training.batches import BatchMaker
-    from vidseek.encoders.training.corpus import Corpus, load_text
-    from vidseek.encoders.training.optimisation import save_checkpoint
-    from vidseek.encoders.training.paraphrases import Paraphrases
-    from vidseek.encoders.training.towers import TowerTrainer
+    from vidseek.training.lab.batches import BatchMaker
+    from vidseek.training.lab.corpus import Corpus, load_text
+    from vidseek.training.optimisation import save_checkpoint
+    from vidseek.training.lab.paraphrases import Paraphrases
+    from vidseek.training.lab.towers import TowerTrainer
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
@@ -293,9 +293,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
 
 @pytest.mark.full
 def test_batches_come_from_training_rows_and_no_class_twice(data, cache, settings, run):
-    from vidseek.encoders.training.batches import BatchMaker
-    from vidseek.encoders.training.corpus import Corpus
-    from vidseek.encoders.training.paraphrases import Paraphrases
+    from vidseek.training.lab.batches import BatchMaker
+    from vidseek.training.lab.corpus import Corpus
+    from vidseek.training.lab.paraphrases import Paraphrases
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
@@ -320,9 +320,9 @@ def test_batches_come_from_training_rows_and_no_class_twice(data, cache, setting
 
 @pytest.mark.full
 def test_sets_that_measure_unseen_names_never_train(data, cache, settings, run):
-    from vidseek.encoders.training.batches import BatchMaker
-    from vidseek.encoders.training.corpus import Corpus
-    from vidseek.encoders.training.paraphrases import Paraphrases
+    from vidseek.training.lab.batches import BatchMaker
+    from vidseek.training.lab.corpus import Corpus
+    from vidseek.training.lab.paraphrases import Paraphrases
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
@@ -333,9 +333,9 @@ def test_sets_that_measure_unseen_names_never_train(data, cache, settings, run):
 
 @pytest.mark.full
 def test_captions_are_also_read_in_other_words(data, cache, settings, run):
-    from vidseek.encoders.training.batches import BatchMaker
-    from vidseek.encoders.training.corpus import Corpus
-    from vidseek.encoders.training.paraphrases import Paraphrases
+    from vidseek.training.lab.batches import BatchMaker
+    from vidseek.training.lab.corpus import Corpus
+    from vidseek.training.lab.paraphrases import Paraphrases
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     paraphrases = Paraphrases.find(corpus, [f"a man cooks dish {n}" for n in range(6)], data, run)
@@ -355,7 +355,7 @@ def test_captions_are_also_read_in_other_words(data, cache, settings, run):
 
 @pytest.mark.full
 def test_a_run_leaves_all_parts_and_a_second_call_goes_on(data, cache, settings, run):
-    from vidseek.encoders.training.run import train
+    from vidseek.training.lab.pipeline import train
 
     for name in ("text", "vision", "temporal", "cross_modal"):
         assert (run / name / "config.json").exists()
@@ -377,7 +377,7 @@ def test_a_run_leaves_all_parts_and_a_second_call_goes_on(data, cache, settings,
 @pytest.mark.full
 def test_what_is_published_runs_without_torch(run, tmp_path):
     from vidseek.encoders.builtin import BuiltinEncoder
-    from vidseek.encoders.training.publish import publish
+    from vidseek.training.lab.publish import publish
 
     manifest = publish(run, folder=tmp_path, revision="tiny")
     encoder = BuiltinEncoder(tmp_path)
@@ -399,7 +399,7 @@ def test_what_is_published_runs_without_torch(run, tmp_path):
 
 @pytest.mark.full
 def test_a_paired_gain_is_told_from_chance():
-    from vidseek.encoders.training.rerank import paired_interval
+    from vidseek.training.lab.rerank import paired_interval
 
     random = np.random.default_rng(0)
     low, high = paired_interval(random.normal(0.0, 1.0, 400))
@@ -410,11 +410,11 @@ def test_a_paired_gain_is_told_from_chance():
 
 @pytest.mark.full
 def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, settings, run):
-    from vidseek.encoders.training.corpus import Corpus
-    from vidseek.encoders.training.items import ItemBank
-    from vidseek.encoders.training.publish import load_temporal, load_vision
-    from vidseek.encoders.training.run import confidence_scores
-    from vidseek.encoders.training.temporal import clip_vectors
+    from vidseek.training.lab.corpus import Corpus
+    from vidseek.training.lab.encoded_items import ItemBank
+    from vidseek.training.lab.publish import load_temporal, load_vision
+    from vidseek.training.lab.pipeline import confidence_scores
+    from vidseek.training.lab.temporal import clip_vectors
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
@@ -436,10 +436,10 @@ def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, 
 
 @pytest.mark.full
 def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, cache, settings, run, tmp_path):
-    from vidseek.encoders.training.corpus import Corpus, load_text
-    from vidseek.encoders.training.hubness import choose_hubness, sentence_bank
-    from vidseek.encoders.training.items import ItemBank
-    from vidseek.encoders.training.publish import load_hubness, load_vision
+    from vidseek.training.lab.corpus import Corpus, load_text
+    from vidseek.training.lab.hubness import choose_hubness, sentence_bank
+    from vidseek.training.lab.encoded_items import ItemBank
+    from vidseek.training.lab.publish import load_hubness, load_vision
 
     sets = open_sets(data, cache, settings)
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
@@ -473,7 +473,7 @@ def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, cache, settings, run
 
 @pytest.mark.full
 def test_the_real_data_is_read(shared_data):
-    from vidseek.encoders.training.pictures import read_pictures, read_rows
+    from vidseek.training.lab.pictures import read_pictures, read_rows
 
     rows = read_rows(shared_data, "flickr8k")
     assert len(rows) == 8091
@@ -483,8 +483,8 @@ def test_the_real_data_is_read(shared_data):
 
 @pytest.mark.full
 def test_changed_views_differ_and_are_kept_of_training_rows_only(cache, data):
-    from vidseek.encoders.training.cache import open_maps
-    from vidseek.encoders.training.pictures import read_rows
+    from vidseek.training.lab.stem_map_cache import open_maps
+    from vidseek.training.lab.pictures import read_rows
 
     maps = open_maps(cache, "flickr8k", views=1)
     rows = read_rows(data, "flickr8k")
@@ -498,7 +498,7 @@ def test_changed_views_differ_and_are_kept_of_training_rows_only(cache, data):
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (1, 1, 3), (3, 200, 3)])
 def test_a_changed_view_is_a_picture_and_the_same_for_the_same_seed(shape):
-    from vidseek.encoders.training.augmentation import change_picture
+    from vidseek.training.lab.augmentation import change_picture
 
     picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     for seed in range(12):
@@ -511,8 +511,8 @@ def test_a_changed_view_is_a_picture_and_the_same_for_the_same_seed(shape):
 
 @pytest.mark.full
 def test_frames_are_put_in_three_kinds_of_order():
-    from vidseek.encoders.training.items import ItemBank
-    from vidseek.encoders.training.temporal import shuffled_frames
+    from vidseek.training.lab.encoded_items import ItemBank
+    from vidseek.training.lab.temporal import shuffled_frames
 
     frames = np.tile(np.arange(4, dtype=np.float32)[:, None], (1, 384))
     bank = ItemBank(["msrvtt"] * 60, [frames] * 59 + [frames[:2]], [], [])
@@ -526,7 +526,7 @@ def test_frames_are_put_in_three_kinds_of_order():
 
 @pytest.mark.full
 def test_the_camera_moves_both_ways_along_each_path():
-    from vidseek.encoders.training.pans import KINDS, draw_pans
+    from vidseek.training.lab.pan_augmentation import KINDS, draw_pans
 
     clips = np.random.default_rng(1).normal(size=(40, 3, 5, 384)).astype(np.float32)
     clips /= np.linalg.norm(clips, axis=-1, keepdims=True)
@@ -545,9 +545,9 @@ def test_the_camera_moves_both_ways_along_each_path():
 def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_path):
     import torch
 
-    from vidseek.encoders.training.corpus import load_text
-    from vidseek.encoders.training.publish import load_vision, publish
-    from vidseek.encoders.training.towers import shipped_models
+    from vidseek.training.lab.corpus import load_text
+    from vidseek.training.lab.publish import load_vision, publish
+    from vidseek.training.lab.towers import shipped_models
     from vidseek.core.errors import WeightsError
 
     publish(run, folder=tmp_path, revision="tiny")
@@ -569,7 +569,7 @@ def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_p
 def test_a_model_goes_part_of_the_way_back_to_where_it_began():
     import torch
 
-    from vidseek.encoders.training.towers import move_towards
+    from vidseek.training.lab.towers import move_towards
 
     trained, start = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     before = trained.weight.detach().clone()

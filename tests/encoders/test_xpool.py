@@ -38,7 +38,7 @@ def normalised(rows: np.ndarray) -> np.ndarray:
 def toy_clips(count: int):
     """Clips of six vectors; the marked one is what the caption says."""
     from vidseek.core.captions import CaptionedClip
-    from vidseek.encoders.training.xpool import VectorClips
+    from vidseek.training.user.xpool import VectorClips
 
     random = np.random.default_rng(0)
     half = DIMENSION // 2
@@ -69,7 +69,7 @@ def toy():
 def trainer(toy):
     import torch
 
-    from vidseek.encoders.training.xpool import XPoolSettings, XPoolTrainer
+    from vidseek.training.user.xpool import XPoolSettings, XPoolTrainer
 
     settings = XPoolSettings(epochs=30, learning_rate=3e-3)
     trainer = XPoolTrainer(settings, toy, seed=1, device=torch.device("cpu"))
@@ -81,7 +81,7 @@ def trainer(toy):
 
 
 def test_the_head_learns_which_frames_count(trainer, toy):
-    from vidseek.encoders.training.xpool import measure_pooling
+    from vidseek.training.user.xpool import measure_pooling
 
     mean, pooled = measure_pooling(toy)
     before, after = (row["mean_reciprocal_rank"] for row in trainer.history)
@@ -108,8 +108,8 @@ def test_the_head_that_searches_computes_what_the_trained_one_does(trainer):
     import torch
 
     from vidseek.encoders.hub.xpool import XPoolHead
-    from vidseek.encoders.training.items import pad_items
-    from vidseek.encoders.training.xpool import trained_weights
+    from vidseek.training.lab.encoded_items import pad_items
+    from vidseek.training.user.xpool import trained_weights
 
     random = np.random.default_rng(3)
     clips = [normalised(random.normal(size=(frames, DIMENSION))) for frames in (1, 4, 12, 2)]
@@ -127,7 +127,7 @@ def test_the_head_that_searches_computes_what_the_trained_one_does(trainer):
 def test_an_untrained_head_weights_frames_by_the_words():
     import torch
 
-    from vidseek.encoders.training.xpool import XPool
+    from vidseek.training.user.xpool import XPool
 
     random = np.random.default_rng(4)
     frames = normalised(random.normal(size=(3, 7, DIMENSION)))
@@ -145,7 +145,7 @@ def test_an_untrained_head_weights_frames_by_the_words():
 
 def test_scores_stay_on_the_level_of_cosines(trainer, toy):
     from vidseek.encoders.hub.xpool import XPoolHead, blended
-    from vidseek.encoders.training.xpool import measure_head, trained_weights
+    from vidseek.training.user.xpool import measure_head, trained_weights
 
     weights = trained_weights(trainer.head.state_dict())
     measured = measure_head(weights, toy)
@@ -186,7 +186,7 @@ def said(footage) -> list[str]:
 
 @pytest.fixture(scope="module")
 def settings():
-    from vidseek.encoders.training.xpool import XPoolSettings
+    from vidseek.training.user.xpool import XPoolSettings
 
     return XPoolSettings(epochs=30, batch=10, learning_rate=3e-3)
 
@@ -206,7 +206,7 @@ def seed() -> int:
 
 @pytest.fixture(scope="module")
 def trained(base, footage, settings, seed, tmp_path_factory):
-    from vidseek.encoders.training.train_head import train_head
+    from vidseek.training.user.train_head import train_head
 
     folder = tmp_path_factory.mktemp("heads") / "head"
     encoder = create_encoder(str(base))
@@ -245,7 +245,7 @@ def test_the_heads_folder_is_a_model_with_the_same_vectors(trained, base):
 def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
     base, footage, trained, settings, seed, tmp_path
 ):
-    from vidseek.encoders.training.train_head import train_head
+    from vidseek.training.user.train_head import train_head
 
     encoder = create_encoder(str(base))
     stages: list[tuple[str, int]] = []
@@ -280,7 +280,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
 def test_nothing_better_writes_no_head(base, footage, settings, seed, tmp_path):
     from dataclasses import replace
 
-    from vidseek.encoders.training.train_head import train_head
+    from vidseek.training.user.train_head import train_head
 
     still = replace(settings, epochs=1, learning_rate=0.0)
     encoder = create_encoder(str(base))
@@ -293,7 +293,7 @@ def test_nothing_better_writes_no_head(base, footage, settings, seed, tmp_path):
 
 
 def test_a_video_model_needs_no_head(footage, tmp_path):
-    from vidseek.encoders.training.train_head import train_head
+    from vidseek.training.user.train_head import train_head
 
     encoder = create_encoder(str(make_checkpoint("xclip", tmp_path / "xclip")))
     with pytest.raises(TrainingError, match="video model"):

@@ -9,7 +9,7 @@ import pytest
 from cli_process import invoke_vidseek, run_vidseek
 
 from vidseek.core.captions import CaptionProblem
-from vidseek.encoders.training.report import TrainingProgress, TrainingReport
+from vidseek.training.user.report import TrainingProgress, TrainingReport
 
 FIGURES = {
     "recall_at_1": 50.0,
@@ -47,7 +47,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch):
             on_progress(TrainingProgress("training", 4, 20, 93.0, 0.5, FIGURES))
             return made
 
-        monkeypatch.setattr("vidseek.training.train_on_captions", train)
+        monkeypatch.setattr("vidseek.training.user.train.train_on_captions", train)
 
     return prepare
 
@@ -70,7 +70,7 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
 def test_missing_packages_are_named_with_what_installs_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseek.training.find_spec", lambda name: None)
+    monkeypatch.setattr("vidseek.training.user.train.find_spec", lambda name: None)
     answer = invoke_vidseek(["train", tmp_path / "c.jsonl", "--out", tmp_path / "model"])
     assert answer.returncode == 1
     assert answer.stdout == ""

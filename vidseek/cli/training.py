@@ -16,7 +16,7 @@ from vidseek.cli.options import JsonOption, YesOption, download_question
 from vidseek.cli.progress import LINE_EVERY_SECONDS, StopRequest
 
 if TYPE_CHECKING:
-    from vidseek.encoders.training.report import TrainingProgress, TrainingReport
+    from vidseek.training.user.report import TrainingProgress, TrainingReport
 
 TERMINAL_EVERY_SECONDS = 2.0
 FIGURES = {
@@ -70,7 +70,7 @@ def train(
         raise typer.BadParameter("at least 1 is needed", param_hint="--epochs")
     if seed < 0:
         raise typer.BadParameter("0 is the least", param_hint="--seed")
-    from vidseek.training import train_on_captions
+    from vidseek.training.user.train import train_on_captions
 
     with StopRequest() as stop:
         report = train_on_captions(

@@ -22,7 +22,7 @@ from benchmarks.copies.systems.frame_hashes import compare, hashes_of, near
 from benchmarks.copies.systems.ours import OurSystem
 from benchmarks.copies.systems.semantic import SemanticFrames, SemanticSystem
 from benchmarks.copies.systems.system import Found
-from vidseek.encoders.training.copies.splits import share_of
+from vidseek.training.lab.copies.splits import share_of
 from vidseek.core.errors import UnreadableVideoError
 
 

@@ -20,7 +20,7 @@ from benchmarks.copies.sources import (
     find_sources,
     look_different,
 )
-from vidseek.encoders.training.copies.splits import SPLITS, split_of
+from vidseek.training.lab.copies.splits import SPLITS, split_of
 from vidseek.core.errors import PathNotFoundError, VideoError
 
 

@@ -1,4 +1,0 @@
-"""Training of the built-in model: `python -m vidseek.encoders.training --help`.
-
-Needs the extra `train` and the data folder beside the checkout.
-"""

@@ -1,0 +1,1 @@
+"""Training: networks, what `vidseek train` runs (user), and what made the shipped weights (lab)."""

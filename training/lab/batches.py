@@ -1,0 +1,166 @@
+"""Which pictures and sentences a step trains on.
+
+batches = BatchMaker(settings.towers, seed, sets, paraphrases)
+batch = batches.make(step=12)                 # the same for the same seed and step
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidseek.training.lab.stem_map_cache import STEP, PictureMaps, open_maps
+from vidseek.training.lab.paraphrases import Paraphrases
+from vidseek.training.lab.pictures import (
+    EVALUATION_ONLY,
+    PictureRow,
+    class_caption,
+    read_rows,
+    row_captions,
+)
+from vidseek.training.lab.settings import TowerSettings
+
+CLASS_SETS = ("sports100", "caltech101", "misc")
+"""Sets whose pictures have a class name for caption."""
+SIDE = 17
+"""Cells of a whole map."""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """A set's rows beside its cached maps."""
+
+    name: str
+    rows: list[PictureRow]
+    maps: PictureMaps
+
+    @classmethod
+    def open(cls, data: Path, cache: Path, name: str, *, views: int = 0) -> PictureSet:
+        """Open a cached set."""
+        return cls(name, read_rows(data, name), open_maps(cache, name, views=views))
+
+    def split(self, *names: str) -> list[PictureRow]:
+        """The rows of some splits that have something said of them."""
+        return [row for row in self.rows if row.split in names and row_captions(row)]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step trains on."""
+
+    fine: Tensor
+    """(B, 120, C, C) float32, channels last."""
+    sentences: NDArray[np.intp]
+    """(B,) places in the corpus of what is said of each picture now."""
+    everything_said: Tensor
+    """(B, 384) float32: the mean of all that is said of it, by the untouched text encoder."""
+    untouched: Tensor
+    """(B, 1280) float32: pooled features of the untouched stem, of the whole picture."""
+
+
+def load_maps(fine: NDArray[np.int8]) -> Tensor:
+    """(B, H, W, 120) int8 steps to a (B, 120, H, W) float32 map in channels-last order."""
+    return (torch.from_numpy(np.ascontiguousarray(fine)).float() * STEP).permute(0, 3, 1, 2)
+
+
+class BatchMaker:
+    """Draws the batch of a step; the same for the same seed and step."""
+
+    def __init__(
+        self,
+        settings: TowerSettings,
+        seed: int,
+        sets: dict[str, PictureSet],
+        paraphrases: Paraphrases,
+    ) -> None:
+        self.settings, self.seed, self.sets = settings, seed, sets
+        self.corpus, self.paraphrases = paraphrases.corpus, paraphrases.of
+        forbidden = EVALUATION_ONLY & set(sets)
+        if forbidden:
+            raise ValueError(f"{sorted(forbidden)} measure names never seen and train nothing")
+        self.flickr = sets["flickr8k"].split("train")
+        videos: dict[str, list[PictureRow]] = {}
+        for row in sets["msrvtt"].split("train"):
+            videos.setdefault(str(row.group), []).append(row)
+        self.videos = list(videos.values())
+        self.classes = {name: self._by_caption(name) for name in CLASS_SETS}
+
+    def _by_caption(self, name: str) -> list[list[PictureRow]]:
+        """A set's rows by the class that they show."""
+        classes: dict[str, list[PictureRow]] = {}
+        for row in self.sets[name].split("train") if name in self.sets else []:
+            classes.setdefault(class_caption(str(row.label)), []).append(row)
+        return list(classes.values())
+
+    def _turn(self, step: int, count: int, total: int, salt: int) -> list[int]:
+        """The step's share of an endless series of shuffled passes over ``total`` things."""
+        chosen: list[int] = []
+        for position in range(step * count, (step + 1) * count):
+            passes, offset = divmod(position, total)
+            if not chosen or offset == 0:
+                order = np.random.default_rng([self.seed, salt, passes]).permutation(total)
+            chosen.append(int(order[offset]))
+        return chosen
+
+    def _pick(self, step: int, random: np.random.Generator) -> list[tuple[str, PictureRow]]:
+        counts = self.settings
+        picked: list[tuple[str, PictureRow]] = [
+            ("flickr8k", self.flickr[index])
+            for index in self._turn(step, counts.flickr8k, len(self.flickr), 1)
+        ]
+        for index in self._turn(step, counts.msrvtt, len(self.videos), 2):
+            frames = self.videos[index]
+            picked.append(("msrvtt", frames[random.integers(len(frames))]))
+        for salt, name in enumerate(CLASS_SETS, start=3):
+            classes = self.classes[name]
+            count = min(int(getattr(counts, name)), len(classes))
+            for index in self._turn(step, count, len(classes), salt):
+                pictures = classes[index]
+                picked.append((name, pictures[random.integers(len(pictures))]))
+        return picked
+
+    def _say(self, row: PictureRow, random: np.random.Generator) -> tuple[int, NDArray[np.intp]]:
+        """The place of what is said of a picture now, and the places of all that is said of it."""
+        own = np.array([self.corpus.ids[caption] for caption in row_captions(row)], np.intp)
+        place = int(own[random.integers(len(own))])
+        others = self.paraphrases.get(place)
+        if others is not None and random.random() < self.settings.paraphrase_share:
+            place = int(others[random.integers(len(others))])
+        if len(own) == 1 and others is not None and self.settings.paraphrase_share > 0:
+            own = np.concatenate([own, others])
+        return place, own
+
+    def make(self, step: int, *, whole: bool = False) -> Batch:
+        """The batch of one step.
+
+        Args:
+            step: its number.
+            whole: crops near the whole map, as pictures are seen in use.
+        """
+        random = np.random.default_rng([self.seed, step])
+        picked = self._pick(step, random)
+        smallest, largest = self.settings.smallest_crop, self.settings.largest_crop
+        if whole:
+            smallest, largest = largest, SIDE
+        side = int(random.integers(smallest, largest + 1))
+        fine = np.empty((len(picked), side, side, 120), np.int8)
+        pooled = np.empty((len(picked), 1280), np.float32)
+        said = np.empty((len(picked), self.corpus.vectors.shape[1]), np.float32)
+        sentences = np.empty(len(picked), np.intp)
+        for place, (name, row) in enumerate(picked):
+            maps = self.sets[name].maps
+            view = int(random.integers(1 + len(maps.views)))
+            source = maps.fine if view == 0 else maps.views[view - 1]
+            top, left = random.integers(0, SIDE - side + 1, 2)
+            crop = source[row.index, top : top + side, left : left + side]
+            fine[place] = crop[:, ::-1] if random.random() < 0.5 else crop
+            pooled[place] = maps.pooled[row.index]
+            sentences[place], everything = self._say(row, random)
+            said[place] = self.corpus.vectors[everything].mean(0)
+        said /= np.linalg.norm(said, axis=1, keepdims=True)
+        return Batch(load_maps(fine), sentences, torch.from_numpy(said), torch.from_numpy(pooled))

@@ -1,0 +1,144 @@
+"""What each step of training the copy descriptor looks at: pictures, edited, and what copies what.
+
+    batches = CopyBatches(settings, pictures)
+    for batch in batches.from_step(0):
+        batch.views             # (2B, 3, S, S): B edited, then B as a library holds them
+
+Every step draws its randomness from the seed and its own number: whichever process makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from vidseek.training.lab.copies.pictures import TrainingPictures
+from vidseek.training.lab.copies.settings import CopySettings
+from vidseek.training.lab.copies.views import draw_overlays, edited_views, library_views
+
+NEIGHBOUR_SECONDS = 0.55
+"""Frames this near are positives of each other: a copy's frames fall between the library's."""
+SAME_SECONDS = 10.0
+"""Frames of one video that are nearer than this are neither positives nor negatives."""
+ALIKE = 0.6
+"""Two pictures of one family whose thumbnails correlate more are neither as well."""
+PAIRED_SHARE = 0.5
+"""Of a batch, so many pictures come two of a family."""
+MOST_STEPS = 10**9
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which pairs of views (rows) and library pictures (columns) speak for what."""
+
+    positive: Tensor
+    """(B, B) bool."""
+    ignored: Tensor
+    """(B, B) bool: neither positive nor negative."""
+
+
+@dataclass(frozen=True)
+class CopyBatch:
+    """What one step looks at."""
+
+    rows: NDArray[np.intp]
+    """(B,) of the training pictures."""
+    views: Tensor
+    """(2B, 3, S, S) float32, 0 to 255: the pictures edited, then as a library holds them."""
+    judged: Judged
+
+
+class CopyBatches(Dataset[CopyBatch]):
+    """Batches by the number of their step."""
+
+    def __init__(self, settings: CopySettings, pictures: TrainingPictures) -> None:
+        self.settings, self.pictures = settings, pictures
+        self.overlays = draw_overlays(settings.seed)
+        trained = np.flatnonzero(~pictures.is_background)
+        order = np.argsort(pictures.families[trained], kind="stable")
+        grouped = trained[order]
+        ends = np.flatnonzero(np.diff(pictures.families[grouped])) + 1
+        self.members = np.split(grouped, ends)
+        self.several = [rows for rows in self.members if len(rows) > 1]
+
+    def from_step(self, step: int) -> Iterator[CopyBatch]:
+        """The batches of this step and all that follow, made ahead by ``settings.workers``."""
+        return iter(
+            DataLoader(
+                self,
+                batch_size=None,
+                sampler=range(step, MOST_STEPS),
+                num_workers=self.settings.workers,
+            )
+        )
+
+    def __getitem__(self, step: int) -> CopyBatch:
+        """The batch of a step."""
+        random = np.random.default_rng([self.settings.seed, step])
+        rows = self.draw(random)
+        sources = self.load(rows)
+        plain = library_views(self.load(self.neighbours(rows, random)), random)
+        edited = edited_views(sources, self.overlays, random)
+        judged = self.judge(rows, edited.partners, edited.is_partner_copied, sources)
+        return CopyBatch(rows, torch.cat([edited.pictures, plain]), judged)
+
+    def draw(self, random: np.random.Generator) -> NDArray[np.intp]:
+        """(B,) rows: some in twos of a family, the others of families of their own."""
+        pairs = int(self.settings.batch * PAIRED_SHARE / 2)
+        chosen: list[int] = []
+        for place in random.choice(len(self.several), pairs, replace=False):
+            chosen += random.choice(self.several[place], 2, replace=False).tolist()
+        # By pictures, not by families: a large family has more to tell.
+        sizes = np.array([len(rows) ** 0.5 for rows in self.members])
+        singles = random.choice(
+            len(self.members), self.settings.batch - len(chosen), False, sizes / sizes.sum()
+        )
+        chosen += [int(random.choice(self.members[place])) for place in singles]
+        return np.array(chosen, np.intp)
+
+    def neighbours(self, rows: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.intp]:
+        """(B,) rows of the same video half a second away where there are any, else the same."""
+        beside = rows + random.choice([-1, 0, 1], len(rows))
+        beside = np.clip(beside, 0, len(self.pictures.families) - 1)
+        near = self.pictures.families[beside] == self.pictures.families[rows]
+        apart = np.abs(self.pictures.seconds[beside] - self.pictures.seconds[rows])
+        return np.where(near & (apart <= NEIGHBOUR_SECONDS), beside, rows)
+
+    def load(self, rows: NDArray[np.intp]) -> Tensor:
+        """(B, 3, 176, 176) float32, 0 to 255."""
+        pixels = self.pictures.pixels[rows]
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+    def judge(
+        self,
+        rows: NDArray[np.intp],
+        partners: NDArray[np.int64],
+        copied: NDArray[np.bool_],
+        sources: Tensor,
+    ) -> Judged:
+        """What the views of a batch are copies of, and what is too like them to be told apart."""
+        count = len(rows)
+        families, seconds = self.pictures.families[rows], self.pictures.seconds[rows]
+        thumbnails = functional.interpolate(sources.mean(1, keepdim=True), (12, 12), mode="area")
+        flat = thumbnails.flatten(1)
+        flat = functional.normalize(flat - flat.mean(1, keepdim=True), dim=-1)
+        alike = (flat @ flat.T).numpy() >= ALIKE
+        near = np.abs(seconds[:, None] - seconds[None]) < SAME_SECONDS
+        kin = (families[:, None] == families[None]) & (alike | near)
+        positive = np.eye(count, dtype=np.bool_)
+        ignored = kin.copy()
+        for row, partner in enumerate(partners):
+            if partner < 0:
+                continue
+            # What is kin of the picture beside is not to be told from it either.
+            ignored[row] |= kin[partner]
+            positive[row, partner] |= copied[row]
+        ignored &= ~positive
+        return Judged(torch.from_numpy(positive), torch.from_numpy(ignored))

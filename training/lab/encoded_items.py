@@ -1,0 +1,158 @@
+"""Frozen towers' view of pictures and videos, for the stages that train on top of them.
+
+items = ItemBank.encode(vision, sets, corpus, split="train", run=run)
+items.vectors[3]         # (F, 384) frame vectors of the fourth item
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidseek.training.networks.vision import Vision
+from vidseek.training.lab.batches import PictureSet, load_maps
+from vidseek.training.lab.corpus import Corpus
+from vidseek.training.lab.pictures import PictureRow
+
+logger = logging.getLogger(__name__)
+
+SMALLEST_CROP = 14
+"""Training items are seen on crops of 14-17 cells of 17: near what is seen later, yet not the very
+pictures the towers have learnt by heart."""
+
+
+@dataclass(frozen=True)
+class ItemBank:
+    """Pictures (one frame) and videos (several) with what the towers make of their frames."""
+
+    kinds: list[str]
+    """The set that each item is from."""
+    vectors: list[NDArray[np.float32]]
+    """An (F, 384) array an item."""
+    tokens: list[NDArray[np.float32]]
+    """An (F, M, T) array an item."""
+    sentences: list[tuple[int, ...]]
+    """The places of each item's captions in the corpus."""
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def means(self) -> NDArray[np.float32]:
+        """(N, 384) L2-normalised mean frame vectors."""
+        means = np.stack([vectors.mean(0) for vectors in self.vectors])
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        return means
+
+    def of_kind(self, kind: str) -> NDArray[np.intp]:
+        """The places of one set's items."""
+        return np.array([place for place, other in enumerate(self.kinds) if other == kind], np.intp)
+
+    @classmethod
+    def encode(
+        cls,
+        vision: Vision,
+        sets: dict[str, PictureSet],
+        corpus: Corpus,
+        *,
+        split: str,
+        run: Path,
+        names: tuple[str, ...] = ("flickr8k", "msrvtt"),
+        seed: int = 0,
+        most: int | None = None,
+    ) -> ItemBank:
+        """Encode pictures and videos of one split; kept in the run's folder.
+
+        Args:
+            vision: the frozen visual encoder.
+            sets: at least those that are named.
+            corpus: the sentences.
+            split: ``train``, seen on random crops, or ``dev``, seen whole.
+            run: the run's folder.
+            names: which sets.
+            seed: of the crops.
+            most: pictures of each set, whole videos; all if None.
+        """
+        bank = cls([], [], [], [])
+        for name in names:
+            rows = _some(sets[name].split(split), most)
+            file = run / f"items-{split}-{name}.npz"
+            if file.exists():
+                kept = np.load(file)
+                vectors, tokens = kept["vectors"], kept["tokens"]
+            else:
+                logger.info("encoding %d %s pictures of %s", len(rows), split, name)
+                crops = np.random.default_rng([seed, 7]) if split == "train" else None
+                vectors, tokens = _encode(vision, sets[name], rows, crops)
+                np.savez(file, vectors=vectors, tokens=tokens)
+            bank._add(name, rows, vectors.astype(np.float32), tokens.astype(np.float32), corpus)
+        return bank
+
+    def _add(
+        self,
+        name: str,
+        rows: list[PictureRow],
+        vectors: NDArray[np.float32],
+        tokens: NDArray[np.float32],
+        corpus: Corpus,
+    ) -> None:
+        groups: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            groups.setdefault(str(row.group), []).append(place)
+        for places in groups.values():
+            captions = rows[places[0]].captions
+            self.kinds.append(name)
+            self.vectors.append(vectors[places])
+            self.tokens.append(tokens[places])
+            self.sentences.append(tuple(corpus.ids[caption] for caption in captions))
+
+
+def _some(rows: list[PictureRow], most: int | None) -> list[PictureRow]:
+    """About so many rows, all of a group or none; the same ones every time."""
+    if most is None or len(rows) <= most:
+        return rows
+    groups = sorted({str(row.group) for row in rows})
+    kept = round(len(groups) * most / len(rows))
+    chosen = {groups[i] for i in np.random.default_rng(0).permutation(len(groups))[:kept]}
+    return [row for row in rows if str(row.group) in chosen]
+
+
+@torch.inference_mode()
+def _encode(
+    vision: Vision,
+    pictures: PictureSet,
+    rows: list[PictureRow],
+    crops: np.random.Generator | None,
+    *,
+    batch: int = 64,
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """float16 vectors and tokens of rows, of whole maps or of random crops."""
+    vision.eval()
+    vectors, tokens = [], []
+    for start in range(0, len(rows), batch):
+        fine = pictures.maps.fine[[row.index for row in rows[start : start + batch]]]
+        if crops is not None:
+            side = int(crops.integers(SMALLEST_CROP, 18))
+            top, left = crops.integers(0, 18 - side, 2)
+            fine = fine[:, top : top + side, left : left + side]
+            fine = fine[:, :, ::-1] if crops.random() < 0.5 else fine
+        with torch.autocast("cpu", torch.bfloat16):
+            output = vision(load_maps(fine))
+        vectors.append(output.vectors.numpy().astype(np.float16))
+        tokens.append(output.tokens.numpy().astype(np.float16))
+    return np.concatenate(vectors), np.concatenate(tokens)
+
+
+def pad_items(arrays: list[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack arrays of unequal length: (K, longest, ...) float32 and its (K, longest) mask."""
+    longest = max(len(array) for array in arrays)
+    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), np.float32)
+    mask = np.zeros((len(arrays), longest), np.float32)
+    for row, array in enumerate(arrays):
+        padded[row, : len(array)] = array
+        mask[row, : len(array)] = 1.0
+    return torch.from_numpy(padded), torch.from_numpy(mask)

@@ -1,0 +1,67 @@
+"""What is measured while training, on dev and valid rows, never on test rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from vidseek.training.networks.text import Text
+from vidseek.training.networks.vision import Vision
+from vidseek.training.lab.batches import PictureSet, load_maps
+from vidseek.training.lab.stem_map_cache import PictureMaps
+from vidseek.training.lab.corpus import encode_sentences
+from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
+from vidseek.training.lab.pictures import PictureRow, class_caption
+
+
+@torch.inference_mode()
+def encode_maps(
+    vision: Vision, maps: PictureMaps, rows: list[PictureRow], *, batch: int = 64
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(N, 384) frame vectors and (N, M, T) tokens of whole cached maps."""
+    vision.eval()
+    vectors, tokens = [], []
+    for start in range(0, len(rows), batch):
+        places = [row.index for row in rows[start : start + batch]]
+        with torch.autocast(vision.device.type, torch.bfloat16):
+            output = vision(load_maps(maps.fine[places]).to(vision.device))
+        vectors.append(output.vectors.cpu().numpy())
+        tokens.append(output.tokens.cpu().numpy())
+    return np.concatenate(vectors), np.concatenate(tokens)
+
+
+def evaluate(
+    vision: Vision, text: Text, tokenizer: Tokenizer, sets: dict[str, PictureSet]
+) -> dict[str, float]:
+    """Recall and accuracy in per cent."""
+
+    def said(sentences: list[str]) -> NDArray[np.float32]:
+        return encode_sentences(text, tokenizer, sentences)
+
+    figures: dict[str, float] = {}
+    pictures = sets["flickr8k"].split("dev")
+    if pictures:
+        vectors, _ = encode_maps(vision, sets["flickr8k"].maps, pictures)
+        pairs = [(i, c) for i, row in enumerate(pictures) for c in row.captions]
+        queries = said([caption for _, caption in pairs])
+        rank = ranks(queries @ vectors.T, np.array([place for place, _ in pairs]))
+        figures |= {f"flickr8k_r{k}": round(recall(rank, k), 2) for k in (1, 5, 10)}
+    frames = sets["msrvtt"].split("dev")
+    if frames:
+        vectors, _ = encode_maps(vision, sets["msrvtt"].maps, frames)
+        videos, names = group_means(vectors, [str(row.group) for row in frames])
+        caption = {str(row.group): row.captions[0] for row in frames}
+        queries = said([caption[name] for name in names])
+        rank = ranks(queries @ videos.T, np.arange(len(names)))
+        figures["msrvtt_r10"] = round(recall(rank, 10), 2)
+    sports = sets["sports100"].split("valid") if "sports100" in sets else []
+    if sports:
+        vectors, _ = encode_maps(vision, sets["sports100"].maps, sports)
+        labels = [str(row.label) for row in sports]
+        classes = sorted(set(labels))
+        queries = said([class_caption(label) for label in classes])
+        predicted = [classes[place] for place in (vectors @ queries.T).argmax(1)]
+        figures["sports100"] = round(mean_class_accuracy(predicted, labels), 2)
+    return figures

@@ -1,0 +1,197 @@
+"""A whole training run: from the data folder to models ready to be published.
+
+    train(settings, data=Path("../shared/data"), cache=Path(".cache/maps"), run=Path(".cache/run"))
+
+Every stage leaves its result in the run's folder; a later call finds it there and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidseek.encoders.calibration import fit_confidence, gallery_scores
+from vidseek.encoders.hubness import Hubness
+from vidseek.training.networks.vision import Vision
+from vidseek.training.lab.batches import PictureSet
+from vidseek.training.lab.corpus import Corpus, load_text
+from vidseek.training.lab.hubness import choose_hubness, sentence_bank
+from vidseek.training.lab.encoded_items import ItemBank
+from vidseek.training.lab.pan_augmentation import pan_clips
+from vidseek.training.lab.paraphrases import Paraphrases
+from vidseek.training.lab.pictures import row_captions
+from vidseek.training.lab.publish import (
+    load_cross_modal,
+    load_hubness,
+    load_temporal,
+    load_vision,
+)
+from vidseek.training.lab.rerank import (
+    CANDIDATES,
+    Reranker,
+    choose_share,
+    read_choices,
+    record_choices,
+)
+from vidseek.training.lab.settings import STAGES, Settings
+from vidseek.training.lab.temporal import Movements, clip_vectors, train_temporal
+from vidseek.training.lab.towers import train_towers
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    settings: Settings,
+    *,
+    data: Path,
+    cache: Path,
+    run: Path,
+    stages: Collection[str] = STAGES,
+    start: Path | None = None,
+) -> None:
+    """Run the chosen stages in order.
+
+    Args:
+        settings: what to do.
+        data: the data folder.
+        cache: where ``cache_pictures`` put the maps of every set.
+        run: folder of this run, made if missing.
+        stages: some of ``STAGES``.
+        start: a folder of shipped weights to train on from; see ``train_towers``.
+    """
+    torch.set_num_threads(settings.threads)
+    run.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
+    views = settings.towers.views
+    sets = {
+        name: PictureSet.open(data, cache, name, views=views.get(name, 0)) for name in settings.sets
+    }
+    if "towers" in stages:
+        paraphrases = Paraphrases.none(corpus)
+        if settings.towers.paraphrase_share > 0:
+            captions = {
+                caption
+                for some in sets.values()
+                for row in some.split("train")
+                for caption in row_captions(row)
+            }
+            paraphrases = Paraphrases.find(corpus, captions, data, run)
+        train_towers(settings, sets, paraphrases, run=run, start=start)
+    if not set(stages) - {"towers"}:
+        return
+    vision = load_vision(run)
+    text, tokenizer = load_text(run)
+    corpus = corpus.with_text(text, tokenizer)
+    dev = ItemBank.encode(vision, sets, corpus, split="dev", run=run)
+    if "temporal" in stages:
+        bank = ItemBank.encode(
+            vision,
+            sets,
+            corpus,
+            split="train",
+            run=run,
+            names=("msrvtt",),
+            seed=settings.seed,
+            most=settings.head_pictures,
+        )
+        pans, dev_pans = (
+            _movements(vision, sets["flickr8k"], corpus, split, settings.temporal.pan_pictures, run)
+            for split in ("train", "dev")
+        )
+        train_temporal(
+            settings.temporal, bank, dev, pans, dev_pans, corpus, run=run, seed=settings.seed
+        )
+    clips = clip_vectors(load_temporal(run), dev, np.arange(len(dev)))
+    if "hubness" in stages:
+        said = sentence_bank(sets, corpus, text, tokenizer, data)
+        choose_hubness(said, dev, clips, corpus, run=run)
+    if "rerank" in stages:
+        head = load_cross_modal(run, chosen=False)
+        reranker = Reranker(head, dev, corpus, text, tokenizer)
+        choose_share(reranker, dev, corpus, run=run, hubness=load_hubness(run))
+        head.save_pretrained(run / "cross_modal")
+    if "confidence" in stages:
+        used = None
+        if read_choices(run).get("rerank"):
+            used = Reranker(load_cross_modal(run), dev, corpus, text, tokenizer)
+        matched, mismatched = confidence_scores(clips, dev, corpus, used, load_hubness(run))
+        scale, bias = fit_confidence(matched, mismatched) if len(matched) else (0.0, 0.0)
+        if scale > 0:
+            logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
+            record_choices(run, confidence_scale=scale, confidence_bias=bias)
+        else:
+            logger.warning("scores do not tell right from wrong: no confidence")
+            record_choices(run, confidence_scale=None, confidence_bias=None)
+
+
+def _movements(
+    vision: Vision, pictures: PictureSet, corpus: Corpus, split: str, most: int, run: Path
+) -> Movements:
+    """Clips of a moving camera over the first pictures of a split; a quarter as many for dev."""
+    rows = pictures.split(split)[: most if split == "train" else most // 4]
+    clips = pan_clips(vision, pictures, rows, run / f"pans-{split}.npz")
+    said = [tuple(corpus.ids[caption] for caption in row.captions) for row in rows]
+    return Movements(clips, said)
+
+
+def confidence_scores(
+    clips: NDArray[np.float32],
+    dev: ItemBank,
+    corpus: Corpus,
+    reranker: Reranker | None = None,
+    hubness: Hubness | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores of the best hits of dev sentences, in galleries that hold the right item and do not.
+
+    A confidence says whether a hit is what was asked for, and a hit is the best that a library has.
+    Against any wrong item the best hit for a thing that no video shows would look convincing.
+
+    Args:
+        clips: (N, 384) clip vectors of the galleries' items.
+        dev: the items.
+        corpus: their sentences.
+        reranker: scores the best of each gallery again, where a search would.
+        hubness: corrects these scores, where a search would.
+
+    Returns:
+        Scores of right items that come first in a gallery of ``ABSENT_GALLERY`` wrong ones, and
+        those of the best wrong one of every such gallery.
+    """
+    random = np.random.default_rng(0)
+    matched, mismatched = [], []
+    for kind in ("flickr8k", "msrvtt"):
+        places = dev.of_kind(kind)
+        sentences = np.array([dev.sentences[place][0] for place in places], np.intp)
+        scores = corpus.vectors[sentences] @ clips[places].T
+        corrections = None if hubness is None else hubness.corrections(clips[places])
+        right, wrong = gallery_scores(
+            scores,
+            np.arange(len(places)),
+            depth=CANDIDATES,
+            rescore=_second_stage(reranker, corrections, sentences, places),
+            random=random,
+        )
+        matched.append(right)
+        mismatched.append(wrong)
+    return np.concatenate(matched), np.concatenate(mismatched)
+
+
+def _second_stage(
+    reranker: Reranker | None,
+    corrections: NDArray[np.float32] | None,
+    sentences: NDArray[np.intp],
+    places: NDArray[np.intp],
+) -> Callable[[NDArray[np.intp], NDArray[np.float32]], NDArray[np.float32]]:
+    """From (Q, K) items and their scores to their final scores, as a search makes them."""
+
+    def rescore(chosen: NDArray[np.intp], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if reranker is not None:
+            scores = reranker.scores(sentences, places[chosen], scores)
+        return scores if corrections is None else scores + corrections[chosen]
+
+    return rescore

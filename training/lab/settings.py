@@ -1,0 +1,161 @@
+"""What a training run is told: a TOML file, checked on reading.
+
+settings = read_settings(Path("training/lab/builtin.toml"))
+settings.towers.minutes
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+STAGES = ("towers", "temporal", "hubness", "rerank", "confidence")
+"""The parts of a run, in order."""
+
+
+@dataclass(frozen=True)
+class BudgetSettings:
+    """How long a stage trains. The learning rate follows whichever budget is used up first."""
+
+    minutes: float | None = None
+    """Wall clock, interruptions not counted."""
+    steps: int | None = None
+    """With steps alone a run is reproducible to the bit on one machine."""
+
+    def __post_init__(self) -> None:
+        if self.minutes is None and self.steps is None:
+            raise ValueError("a budget needs minutes or steps")
+
+    def used(self, *, minutes: float, steps: int) -> float:
+        """Share of the budget that is used up, 0 to 1."""
+        shares = [0.0]
+        if self.minutes is not None:
+            shares.append(minutes / self.minutes)
+        if self.steps is not None:
+            shares.append(steps / self.steps)
+        return min(max(shares), 1.0)
+
+
+@dataclass(frozen=True)
+class TowerSettings:
+    """Training of the towers and of the cross-modal head."""
+
+    budget: BudgetSettings
+    flickr8k: int = 120
+    """Pictures of flickr8k in a batch."""
+    msrvtt: int = 48
+    """Videos of msrvtt in a batch, one frame each."""
+    sports100: int = 16
+    """Pictures with a class name for caption, no class twice."""
+    caltech101: int = 8
+    """The same, of the set of that name."""
+    misc: int = 0
+    """The same, of the set of that name."""
+    paraphrase_share: float = 0.0
+    """Of captions that have ``Paraphrases``, how many are read in other words."""
+    stem_learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
+    text_learning_rate: float = 6e-5
+    text_from: float = 0.45
+    """Share of the budget after which the text encoder is trained too."""
+    stem_weight_decay: float = 0.02
+    weight_decay: float = 0.05
+    warm_up: float = 0.05
+    """Share of the budget."""
+    gradient_norm: float = 1.0
+    average: float = 0.995
+    """What ships is an exponential moving average of the weights; this is its decay a step."""
+    smallest_crop: int = 11
+    largest_crop: int = 15
+    """Sides of the random crops of the map, of 17 cells."""
+    whole_from: float = 0.88
+    """Share of the budget after which crops are near whole maps, as pictures are seen in use."""
+    keep_cells: float = 0.7
+    """Share of a map's cells that the Transformer sees until then (FLIP, Li et al. 2023)."""
+    said_loss: float = 0.4
+    """Weight of the loss towards the mean of all that is said of a picture, by untouched MiniLM."""
+    token_loss: float = 0.4
+    """Weight of the loss that makes words and frame tokens agree."""
+    head_loss: float = 0.3
+    negatives: int = 3
+    """Look-alikes a sentence, and a picture, that the head is trained on."""
+    masked_share: float = 0.15
+    """Words that are masked in every other sentence while the text encoder is trained."""
+    masked_loss: float = 0.1
+    """Weight of guessing them from sentence and picture (VideoBERT's objective)."""
+    class_loss: float = 0.2
+    """Weight of staying near the untouched stem's ImageNet classes."""
+    class_temperature: float = 2.0
+    views: dict[str, int] = field(default_factory=dict)
+    """Changed views that are kept of each set's training pictures."""
+    start_share: float = 0.0
+    """Of a run that began with shipped weights: share of these in the mean that ships (WiSE-FT,
+    Wortsman et al. 2022)."""
+    checkpoint_minutes: float = 3.0
+    evaluation_minutes: float = 8.0
+    bfloat16: bool = True
+
+
+@dataclass(frozen=True)
+class TemporalSettings:
+    """Training of temporal attention on frozen towers."""
+
+    budget: BudgetSettings
+    batch: int = 64
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.05
+    warm_up: float = 0.05
+    pan_pictures: int = 800
+    """Training pictures that clips of a moving camera are made of."""
+    side_loss: float = 0.3
+    """Weight of telling the order of frames, and of telling how the camera moves."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole run."""
+
+    towers: TowerSettings
+    temporal: TemporalSettings
+    seed: int = 1
+    threads: int = 2
+    vocabulary: int = 9000
+    """Word pieces that are shipped."""
+    head_pictures: int | None = None
+    """Frames that the stages above the towers train on; all if None."""
+    sets: tuple[str, ...] = field(
+        default=("flickr8k", "msrvtt", "sports100", "caltech101", "misc"), kw_only=True
+    )
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a configuration file.
+
+    Raises:
+        ValueError: an unknown or missing setting; the message names it and the file.
+    """
+    table = tomllib.loads(path.read_text())
+    try:
+        return Settings(
+            towers=_stage(TowerSettings, table.pop("towers")),
+            temporal=_stage(TemporalSettings, table.pop("temporal")),
+            **_known(Settings, table),
+        )
+    except KeyError as error:
+        raise ValueError(f"{path}: the section {error} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _stage(kind: Any, table: dict[str, Any]) -> Any:
+    budget = BudgetSettings(**_known(BudgetSettings, table.pop("budget")))
+    return kind(budget=budget, **_known(kind, table))
+
+
+def _known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
+    unknown = set(table) - {entry.name for entry in fields(kind)}
+    if unknown:
+        raise ValueError(f"unknown settings {sorted(unknown)}")
+    return table

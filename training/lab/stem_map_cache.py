@@ -1,0 +1,207 @@
+"""What the frozen part of the stem makes of every training picture, kept on disk.
+
+    cache_pictures(Path("../shared/data"), "flickr8k", Path(".cache/maps"), views=2)
+    maps = open_maps(Path(".cache/maps"), "flickr8k", views=2)
+    maps.fine[0]          # (17, 17, 120) int8, in steps of 0.25
+    maps.views[1][0]      # the same of the second changed view of a training picture
+
+The first 15 blocks of the stem are not trained, so their output is computed once: 35 KB a picture.
+Crops of a map change neither the size of things nor their colours, so training pictures are also
+kept in changed views (`augmentation.py`). The run can be stopped at any moment; the next goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+import zlib
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.training.networks.stem import PICTURE_SIZE
+from vidseek.encoders.preprocessing import squash
+from vidseek.training.lab.augmentation import change_picture
+from vidseek.training.lab.pictures import picture_files, read_pictures, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+STEP = 0.25
+"""Size of one int8 step; of the stem's values fewer than one in 10,000 lie outside +-31.75."""
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class PictureMaps:
+    """The cached features of one set of pictures, memory-mapped."""
+
+    fine: NDArray[np.int8]
+    """(N, 17, 17, 120) int8 steps of 0.25: the map after the stem's first 15 blocks."""
+    pooled: NDArray[np.float16]
+    """(N, 1280) float16: the untouched stem's pooled features."""
+    views: tuple[NDArray[np.int8], ...] = ()
+    """Maps like ``fine`` of changed views; rows that do not train are zero."""
+
+
+def open_maps(cache: Path, name: str, *, views: int = 0) -> PictureMaps:
+    """Open what ``cache_pictures`` wrote.
+
+    Raises:
+        FileNotFoundError: the set is not cached, or only in part.
+    """
+    for file in (_file(cache, name, view) for view in range(views + 1)):
+        progress = _read_progress(file.with_suffix(".json"))
+        if progress is None or progress["done"] < progress["rows"]:
+            raise FileNotFoundError(
+                f"{file} is not cached completely: "
+                f"run `python -m vidseek.training.lab cache --sets {name}`"
+            )
+    return PictureMaps(
+        fine=np.load(cache / f"{name}.fine.npy", mmap_mode="r"),
+        pooled=np.load(cache / f"{name}.pooled.npy", mmap_mode="r"),
+        views=tuple(
+            np.load(cache / f"{name}.view{view}.fine.npy", mmap_mode="r")
+            for view in range(1, views + 1)
+        ),
+    )
+
+
+def cache_pictures(data: Path, name: str, cache: Path, *, views: int = 0, threads: int = 2) -> None:
+    """Compute and store the features of every picture of one set, going on where it stopped.
+
+    Args:
+        data: the data folder.
+        name: the set.
+        cache: folder for the files, made if missing.
+        views: changed views of training pictures besides.
+        threads: processor threads for the stem.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    session = _stem_session(cache, threads=threads)
+    rows = read_rows(data, name)
+    identity = _identity(data, name)
+    for view in range(views + 1):
+        wanted = [row.index for row in rows if view == 0 or row.split == "train"]
+        _cache_view(
+            session, data, name, _file(cache, name, view), view, wanted, len(rows), identity
+        )
+
+
+def _file(cache: Path, name: str, view: int) -> Path:
+    """Where a view's progress is kept; its arrays lie beside it."""
+    return cache / (f"{name}.json" if view == 0 else f"{name}.view{view}.json")
+
+
+def _cache_view(
+    session: Any,
+    data: Path,
+    name: str,
+    progress_file: Path,
+    view: int,
+    wanted: list[int],
+    rows: int,
+    identity: str,
+) -> None:
+    progress = _read_progress(progress_file)
+    resume = progress is not None and progress["identity"] == identity
+    done = progress["done"] if progress is not None and resume else 0
+    mode: Any = "r+" if resume else "w+"
+    fine = np.lib.format.open_memmap(
+        progress_file.with_suffix(".fine.npy"), mode=mode, dtype=np.int8, shape=(rows, 17, 17, 120)
+    )
+    # Only the picture as it is tells what the untouched stem sees in it.
+    pooled = None
+    if view == 0:
+        pooled = np.lib.format.open_memmap(
+            progress_file.with_suffix(".pooled.npy"),
+            mode=mode,
+            dtype=np.float16,
+            shape=(rows, 1280),
+        )
+    pictures = _view_pictures(data, name, view, wanted[done:])
+    started, first = time.monotonic(), done
+    while done < len(wanted):
+        batch = np.concatenate(list(islice(pictures, BATCH)))
+        places = wanted[done : done + len(batch)]
+        maps, vectors = session.run(None, {"pictures": batch})
+        fine[places] = np.clip(np.round(maps / STEP), -127, 127).astype(np.int8)
+        if pooled is not None:
+            pooled[places] = vectors.astype(np.float16)
+        done += len(batch)
+        if done % (BATCH * 16) == 0 or done >= len(wanted):
+            fine.flush()
+            if pooled is not None:
+                pooled.flush()
+            _write_progress(
+                progress_file, {"done": done, "rows": len(wanted), "identity": identity}
+            )
+            rate = (done - first) / (time.monotonic() - started)
+            logger.info(
+                "%s, view %d: %d of %d, %.0f pictures/s", name, view, done, len(wanted), rate
+            )
+
+
+def _view_pictures(
+    data: Path, name: str, view: int, wanted: list[int]
+) -> Iterator[NDArray[np.uint8]]:
+    """(1, 260, 260, 3) uint8 squares of the wanted rows, in order."""
+    if not wanted:
+        return
+    chosen = set(wanted)
+    for index, picture in enumerate(read_pictures(data, name, start=wanted[0]), wanted[0]):
+        if index not in chosen:
+            continue
+        square = squash(picture[None], PICTURE_SIZE)
+        if view:
+            random = np.random.default_rng([zlib.crc32(name.encode()), view, index])
+            square = squash(change_picture(square[0], random)[None], PICTURE_SIZE)
+        yield square
+
+
+def _stem_session(cache: Path, *, threads: int) -> Any:
+    """The untouched stem in ONNX Runtime: three times as fast as in torch here."""
+    import onnxruntime
+
+    from vidseek.training.networks.export import export_stem
+
+    file = cache / "stem.onnx"
+    if not file.exists():
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        export_stem(partial)
+        partial.replace(file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def _identity(data: Path, name: str) -> str:
+    """Changes when the pictures or the stem change."""
+    from vidseek.training.networks.stem import imagenet_weights_path
+
+    digest = hashlib.sha256(imagenet_weights_path().name.encode())
+    for file in picture_files(data, name):
+        digest.update(f"{file.name} {file.stat().st_size}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _read_progress(file: Path) -> dict[str, Any] | None:
+    if not file.exists():
+        return None
+    progress: dict[str, Any] = json.loads(file.read_text())
+    return progress
+
+
+def _write_progress(file: Path, progress: dict[str, Any]) -> None:
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(progress))
+    partial.replace(file)

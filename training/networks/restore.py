@@ -1,0 +1,247 @@
+"""Torch modules from the ONNX files that ship, to train on from where they stand.
+
+manifest = read_manifest()
+vision = restore_vision(manifest.read("vision"))
+text, tokenizer = restore_text(manifest.read("text"))
+
+Whoever has vidseek has these files and no checkpoint. The export gives many weights names of its
+own and turns them round, folds batch norm into convolutions and rounds to int8; the names of the
+operations keep the module's path, and by these every weight finds its way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel
+
+from vidseek.training.networks.configuration import CrossModalConfig, TemporalConfig, VisionConfig
+from vidseek.training.networks.cross_modal import CrossModal
+from vidseek.training.networks.stem import ConvNorm
+from vidseek.training.networks.temporal import Temporal
+from vidseek.training.networks.text import POSITIONS, Text
+from vidseek.training.networks.vision import Vision
+from vidseek.core.errors import WeightsError
+
+NOT_SHIPPED = ("stem.classes.weight", "stem.classes.bias")
+"""ImageNet's classes are asked for by the pipeline's training alone; they stay as they are made."""
+
+
+class _Graph:
+    """The constants of an ONNX file, by their names and by the operations that use them."""
+
+    def __init__(self, blob: bytes, *, root: str, part: str) -> None:
+        """Read a file.
+
+        Args:
+            blob: its bytes.
+            root: the name that the exported wrapper gave the module; empty if there was none.
+            part: what it is called in messages.
+        """
+        import onnx
+        from onnx import numpy_helper
+
+        self.part = part
+        self._root = root
+        model = onnx.load_from_string(blob)
+        self.metadata = {entry.key: entry.value for entry in model.metadata_props}
+        self._constants: dict[str, NDArray[Any]] = {
+            tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+        }
+        self._by_path: dict[tuple[str, str], list[NDArray[Any]]] = {}
+        for node in model.graph.node:
+            inputs = [self._constants[name] for name in node.input if name in self._constants]
+            if node.op_type in ("Cast", "Mul", "Identity") and len(inputs) == len(node.input):
+                # `finish` joins int8 steps and their scale; the export shares equal tensors.
+                values = inputs[0].astype(np.float32)
+                self._constants[node.output[0]] = values * inputs[1] if len(inputs) > 1 else values
+            else:
+                path, _, _ = node.name.rpartition("/")
+                self._by_path.setdefault((self._module_path(path), node.op_type), []).extend(inputs)
+
+    def _module_path(self, scope: str) -> str:
+        """`/vision/head/head.0` to `head.0`: a Sequential says its own name twice."""
+        steps: list[str] = []
+        for step in scope.strip("/").split("/"):
+            if steps and step.startswith(f"{steps[-1]}."):
+                steps.pop()
+            steps.append(step)
+        if self._root and steps[:1] == [self._root]:
+            steps = steps[1:]
+        return ".".join(steps)
+
+    def named(self, parameter: str) -> NDArray[Any] | None:
+        """The constant that kept its parameter's name."""
+        return self._constants.get(f"{self._root}.{parameter}" if self._root else parameter)
+
+    def used_by(self, path: str, operation: str) -> list[NDArray[Any]]:
+        """The constants that a module's operations of one type take, in order."""
+        return self._by_path.get((path, operation), [])
+
+    def shape(self, parameter: str) -> tuple[int, ...]:
+        """Shape of a constant that kept its name.
+
+        Raises:
+            WeightsError: there is none.
+        """
+        found = self.named(parameter)
+        if found is None:
+            raise self.mismatch([parameter])
+        return found.shape
+
+    def count(self, pattern: str) -> int:
+        """How many layers there are, of a name like ``layers.{}.mlp.fc1.bias``."""
+        layers = 0
+        while self.named(pattern.format(layers)) is not None:
+            layers += 1
+        return layers
+
+    def mismatch(self, missing: Collection[str]) -> WeightsError:
+        """The error that this file is of another design."""
+        names = ", ".join(sorted(missing)[:3])
+        return WeightsError(
+            f"the {self.part} weights were made by another version of vidseek and cannot be "
+            f"trained on: they lack {names}; install the version that they came with"
+        )
+
+
+def restore_vision(blob: bytes) -> Vision:
+    """The visual encoder from the bytes of ``vision.onnx``.
+
+    Raises:
+        WeightsError: the file is of another design.
+    """
+    graph = _Graph(blob, root="vision", part="vision")
+    leading = graph.shape("embeddings.leading")
+    config = VisionConfig(
+        hidden_size=leading[2],
+        tokens_per_frame=leading[1] - 1,
+        num_hidden_layers=graph.count("layers.{}.mlp.fc1.bias"),
+        intermediate_size=graph.shape("layers.0.mlp.fc1.bias")[0],
+        head_width=graph.shape("head.0.bias")[0],
+        token_dimension=graph.shape("token_output.bias")[0],
+        projection_size=graph.shape("shortcut.bias")[0],
+    )
+    vision: Vision = _filled(Vision(config), graph)
+    return vision
+
+
+def restore_temporal(blob: bytes) -> Temporal:
+    """Temporal attention from the bytes of ``temporal.onnx``.
+
+    Raises:
+        WeightsError: the file is of another design.
+    """
+    graph = _Graph(blob, root="", part="temporal")
+    config = TemporalConfig(
+        hidden_size=graph.shape("input.bias")[0],
+        num_hidden_layers=graph.count("layers.{}.mlp.fc1.bias"),
+        intermediate_size=graph.shape("layers.0.mlp.fc1.bias")[0],
+        projection_size=graph.shape("output.bias")[0],
+    )
+    temporal: Temporal = _filled(Temporal(config), graph)
+    return temporal
+
+
+def restore_text(blob: bytes) -> tuple[Text, Tokenizer]:
+    """The text encoder and its tokeniser from the bytes of ``text.onnx``.
+
+    Raises:
+        WeightsError: the file is of another design.
+    """
+    graph = _Graph(blob, root="", part="text")
+    words = graph.shape("bert.embeddings.word_embeddings.weight")
+    config = BertConfig(
+        vocab_size=words[0],
+        hidden_size=words[1],
+        max_position_embeddings=graph.shape("bert.embeddings.position_embeddings.weight")[0],
+        num_hidden_layers=graph.count("bert.encoder.layer.{}.intermediate.dense.bias"),
+        intermediate_size=graph.shape("bert.encoder.layer.0.intermediate.dense.bias")[0],
+        # Dropout on attention costs a tenth of a step in random numbers.
+        attention_probs_dropout_prob=0.0,
+    )
+    text = _filled(Text(BertModel(config, add_pooling_layer=False)), graph)
+    tokenizer = Tokenizer.from_str(graph.metadata["tokenizer"])
+    tokenizer.enable_truncation(POSITIONS)
+    tokenizer.enable_padding(pad_id=0)
+    return text, tokenizer
+
+
+def restore_cross_modal(blob: bytes) -> CrossModal:
+    """The cross-modal head from the bytes of ``cross_modal.onnx``.
+
+    Raises:
+        WeightsError: the file is of another design.
+    """
+    graph = _Graph(blob, root="head", part="cross_modal")
+    config = CrossModalConfig(
+        hidden_size=graph.shape("agreement_norm.bias")[0],
+        aligned_size=graph.shape("word_input.bias")[0],
+        num_hidden_layers=graph.count("encoder.layer.{}.intermediate.dense.bias"),
+        intermediate_size=graph.shape("encoder.layer.0.intermediate.dense.bias")[0],
+        text_size=graph.used_by("word_input", "MatMul")[0].shape[0],
+        token_dimension=graph.used_by("token_input", "MatMul")[0].shape[0],
+    )
+    head: CrossModal = _filled(CrossModal(config), graph)
+    return head
+
+
+def _filled(model: Any, graph: _Graph) -> Any:
+    """The model with every weight of the file, in evaluation mode."""
+    state: dict[str, torch.Tensor] = {}
+    missing: list[str] = []
+    wanted = model.state_dict()
+    for path, module in model.named_modules():
+        if isinstance(module, ConvNorm):
+            _fill_convolution(state, path, module, graph)
+    for name, current in wanted.items():
+        if name in state or name in NOT_SHIPPED:
+            continue
+        values = _find(name, graph)
+        if values is None or values.shape != tuple(current.shape):
+            missing.append(name)
+        else:
+            state[name] = torch.from_numpy(values.astype(np.float32))
+    if missing:
+        raise graph.mismatch(missing)
+    model.load_state_dict(state, strict=False)
+    return model.eval()
+
+
+def _find(parameter: str, graph: _Graph) -> NDArray[Any] | None:
+    kept = graph.named(parameter)
+    if kept is not None:
+        return kept
+    path, _, kind = parameter.rpartition(".")
+    if kind == "weight":
+        products = graph.used_by(path, "MatMul")
+        # A linear layer multiplies by its weight turned round.
+        return products[0].T if products else None
+    if kind == "positions":
+        # The export turns them to the cells' order of axes.
+        turned = [values for values in graph.used_by(path, "Add") if values.ndim == 4]
+        return turned[0].transpose(0, 3, 1, 2) if turned else None
+    return None
+
+
+def _fill_convolution(
+    state: dict[str, torch.Tensor], path: str, module: ConvNorm, graph: _Graph
+) -> None:
+    """Weight and bias of a convolution into which batch norm was folded; the norm does nothing."""
+    # The stem's methods are called, not the stem: its name is no part of the operations'.
+    found = graph.used_by(path.removeprefix("stem."), "Conv")
+    if len(found) != 2 or found[0].shape != tuple(module.weight.shape):
+        raise graph.mismatch([f"{path}.weight"])
+    weight, bias = (torch.from_numpy(values.astype(np.float32)) for values in found)
+    state |= {
+        f"{path}.weight": weight,
+        f"{path}.beta": bias,
+        f"{path}.gamma": torch.ones_like(bias),
+        f"{path}.mean": torch.zeros_like(bias),
+        f"{path}.variance": torch.full_like(bias, 1.0 - module.epsilon),
+    }

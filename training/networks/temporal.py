@@ -1,0 +1,78 @@
+"""Attention over the frames of a clip.
+
+    temporal = Temporal(TemporalConfig())
+    clips = temporal(vectors, seconds, mask)     # (B, F, 384), (B, F), (B, F) -> (B, 384)
+
+The result is the plain mean of the frame vectors plus what attention adds, which starts at zero and
+is exactly zero for a clip of one frame: a still is its frame vector.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.models.vit.modeling_vit import ViTLayer, ViTPreTrainedModel
+
+from vidseek.training.networks.configuration import TemporalConfig
+
+TIME_PERIODS_SECONDS = tuple(0.5 * 2.0**power for power in range(8))
+"""0.5 to 64 s: from less than the gap between frames to more than the longest clip."""
+
+
+def time_features(seconds: Tensor) -> Tensor:
+    """(B, F) seconds from the clip's first frame to (B, F, 16) sines and cosines."""
+    periods = torch.tensor(TIME_PERIODS_SECONDS, dtype=seconds.dtype, device=seconds.device)
+    phases = seconds[..., None] * (2.0 * math.pi / periods)
+    return torch.cat([phases.sin(), phases.cos()], -1)
+
+
+class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
+    """Frame vectors and their times to clip vectors."""
+
+    config_class = TemporalConfig
+
+    def __init__(self, config: TemporalConfig) -> None:
+        super().__init__(config)
+        self.input = nn.Linear(config.projection_size, config.hidden_size)
+        self.time = nn.Linear(2 * len(TIME_PERIODS_SECONDS), config.hidden_size)
+        self.layers = nn.ModuleList([ViTLayer(config) for _ in range(config.num_hidden_layers)])
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.output = nn.Linear(config.hidden_size, config.projection_size)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Every layer initialises itself."""
+
+    def attend(self, vectors: Tensor, seconds: Tensor, mask: Tensor) -> Tensor:
+        """(B, H) what attention makes of the frames, averaged over them; see ``forward``."""
+        hidden = self.input(vectors * math.sqrt(vectors.shape[-1])) + self.time(
+            time_features(seconds)
+        )
+        blocked = ((1.0 - mask) * -1e4)[:, None, None, :]
+        for layer in self.layers:
+            hidden = layer(hidden, blocked)
+        weights = mask / mask.sum(1, keepdim=True)
+        attended: Tensor = (self.layernorm(hidden) * weights[..., None]).sum(1)
+        return attended
+
+    def forward(self, vectors: Tensor, seconds: Tensor, mask: Tensor) -> Tensor:
+        """Encode clips.
+
+        Args:
+            vectors: (B, F, D) float32 frame vectors, padded.
+            seconds: (B, F) float32 from each clip's first frame.
+            mask: (B, F) float32, 1 for a frame and 0 for padding.
+
+        Returns:
+            (B, D) float32, L2-normalised.
+        """
+        weights = mask / mask.sum(1, keepdim=True)
+        mean = (vectors * weights[..., None]).sum(1)
+        several = 1.0 - 1.0 / mask.sum(1, keepdim=True)
+        added = self.output(self.attend(vectors, seconds, mask))
+        return functional.normalize(mean + several * added, dim=-1)

@@ -1,0 +1,116 @@
+"""Fine-tune the model on captioned clips of one's own: what `vidseek train` does, from Python.
+
+    report = vidseek.train_on_captions("captions.jsonl", "my-model")
+    if report.improved:
+        vidseek.open("library", encoder=str(report.folder)).index("footage")
+
+Of a model of others the towers stay as they are, and a head that re-ranks is trained:
+
+    report = vidseek.train_on_captions("captions.jsonl", "my-head", start="/models/clip-base")
+
+Needs the extra ``train``; nothing else of vidseek does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeAlias
+
+from vidseek.core.captions import CaptionProblem
+from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
+from vidseek.core.errors import TrainingError
+
+__all__ = ["CaptionProblem", "TrainingProgress", "TrainingReport", "train_on_captions"]
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+
+PACKAGES = ("torch", "transformers", "onnx", "matplotlib", "pyarrow", "safetensors")
+INSTALL = 'pip install "vidseek[train]"'
+
+
+def train_on_captions(
+    captions: AnyPath,
+    out: AnyPath,
+    *,
+    start: str = "builtin",
+    epochs: int | None = None,
+    seed: int = 1,
+    confirm_download: Callable[[str, int], bool] | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrainingReport:
+    """Fine-tune a model, and write it if it finds held-out videos better than before.
+
+    About 15 % of the videos are held out to measure with. A run that was stopped goes on from there
+    when it is called again. Nothing is written over: ``out`` is new, empty, or of the same run.
+
+    Args:
+        captions: JSON lines of ``path``, ``caption`` and maybe ``start_seconds``, ``end_seconds``.
+        out: folder for the model, to be given as ``encoder`` afterwards.
+        start: ``"builtin"``, the folder of a model that was fine-tuned before, or a model of
+            others, for which a head is trained: ``hf:ORG/NAME``, a folder, a short name.
+        epochs: how often every clip is seen; None for 10, and for 50 of a head.
+        seed: the same seed, captions and machine give the same model.
+        confirm_download: asked with a repository and a size in bytes before a model of others is
+            downloaded; without it nothing is.
+        on_progress: called now and then, from this thread.
+        should_stop: asked now and then; True ends the run, kept as far as it got.
+
+    Raises:
+        PathNotFoundError: there is no such file of captions.
+        TrainingError: packages are missing, too little is left of the captions, ``out`` is in use.
+        EncoderError: there is no model to start from, or it is damaged.
+    """
+    if epochs is not None and epochs < 1:
+        raise TrainingError(f"at least 1 epoch is needed, got {epochs}")
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise TrainingError(f"Training needs {', '.join(missing)}: {INSTALL}")
+    from vidseek.encoders.hub.xpool import is_head
+    from vidseek.encoders.registry import create_encoder, is_hub_model, model_folder
+
+    on_progress = on_progress or (lambda progress: None)
+    should_stop = should_stop or (lambda: False)
+    if is_head(Path(start).expanduser()):
+        raise TrainingError(
+            f"{start} is a head for a model of others: train another one from that model, which "
+            f"{Path(start) / 'xpool.json'} names"
+        )
+    if is_hub_model(start):
+        from vidseek.training.user.train_head import train_head
+        from vidseek.training.user.xpool import XPoolSettings
+
+        return train_head(
+            _absolute(captions),
+            _absolute(out),
+            create_encoder(start, confirm_download=confirm_download),
+            settings=XPoolSettings() if epochs is None else XPoolSettings(epochs=epochs),
+            seed=seed,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+    from vidseek.training.user.clip_trainer import ClipTrainerSettings
+    from vidseek.training.user.fine_tune import fine_tune
+
+    folder = model_folder(start)
+    if folder is None:
+        raise TrainingError(
+            f"no model is called {start!r}: give builtin, a model's folder, hf:ORG/NAME, or a name "
+            "of `vidseek models`"
+        )
+    return fine_tune(
+        _absolute(captions),
+        _absolute(out),
+        start=folder,
+        settings=ClipTrainerSettings() if epochs is None else ClipTrainerSettings(epochs=epochs),
+        seed=seed,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+
+
+def _absolute(path: AnyPath) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - links stay

@@ -1,0 +1,299 @@
+"""Training of an X-Pool head on the frame vectors of captioned clips, its towers frozen.
+
+trainer = XPoolTrainer(settings, clips, seed=1, device=choose_device())
+while trainer.step < trainer.steps:
+    trainer.train_step()
+
+The head begins as the identity: what it gives then is the frames weighted by the words, without
+anything learned. Every step draws its randomness from the seed and its own number, so that a
+resumed run equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidseek.encoders.hub.pooling import pooled_scores
+from vidseek.encoders.hub.xpool import NORM_EPSILON, XPoolHead, blended
+from vidseek.core.captions import CaptionedClip
+from vidseek.training.user.clip_trainer import caption_truth, overlap, retrieval_figures
+from vidseek.training.lab.encoded_items import pad_items
+from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
+from vidseek.core.types import FrameFeatures
+
+SCALE = 50.0
+"""Of cosines before the softmax; CLIP's own is 100, on which few clips are learned by heart."""
+RERANK_DEPTH = 100
+"""As a search does."""
+LEVEL_CLIPS = 200
+"""Training clips whose scores say what the head's level is."""
+
+
+@dataclass(frozen=True)
+class XPoolSettings:
+    """How a head is trained."""
+
+    epochs: int = 50
+    batch: int = 32
+    """Clips of a step, each the others' negative."""
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.2
+    warm_up: float = 0.1
+    """Share of the steps."""
+    dropout: float = 0.3
+    gradient_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class VectorClips:
+    """Clips as vectors of their frames, and of what is said of them."""
+
+    clips: Sequence[CaptionedClip]
+    frames: list[NDArray[np.float32]]
+    """(F, D) of every clip."""
+    means: NDArray[np.float32]
+    """(N, D) clip vectors, as the model makes them."""
+    sentences: list[NDArray[np.float32]]
+    """A (C, D) float32 array of L2-normalised caption vectors a clip."""
+    train: list[int]
+    """Places of the clips that are trained on."""
+    held_out: list[int]
+    """Places of those that are measured with; no video is in both."""
+
+
+class XPool(nn.Module):
+    """X-Pool as Gorti et al. published it: one head, square matrices that begin as identities."""
+
+    def __init__(self, dimension: int, *, dropout: float) -> None:
+        super().__init__()
+        self.query, self.key = _identity(dimension), _identity(dimension)
+        self.value, self.out = _identity(dimension), _identity(dimension)
+        self.project = _identity(dimension)
+        self.input_norm = nn.LayerNorm(dimension, eps=NORM_EPSILON)
+        self.attended_norm = nn.LayerNorm(dimension, eps=NORM_EPSILON)
+        self.output_norm = nn.LayerNorm(dimension, eps=NORM_EPSILON)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, texts: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
+        """Score every sentence against every clip.
+
+        Args:
+            texts: (B, D) L2-normalised.
+            frames: (N, F, D).
+            mask: (N, F), 1 where there is a frame.
+
+        Returns:
+            (B, N) cosines of each sentence with what it finds in each clip.
+        """
+        seen = self.input_norm(frames)
+        queries = self.query(self.input_norm(texts))
+        logits = torch.einsum("bd,nfd->bnf", queries, self.key(seen)) / texts.shape[1] ** 0.5
+        weights = logits.masked_fill(mask[None] == 0, -torch.inf).softmax(-1)
+        found = torch.einsum("bnf,nfd->bnd", weights, self.value(seen))
+        found = self.attended_norm(self.out(found))
+        found = self.output_norm(found + self.dropout(self.project(found)))
+        cosines: Tensor = torch.einsum("bnd,bd->bn", functional.normalize(found, dim=-1), texts)
+        return cosines
+
+
+def _identity(dimension: int) -> nn.Linear:
+    linear = nn.Linear(dimension, dimension)
+    nn.init.eye_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+class XPoolTrainer:
+    """Head, optimiser and progress of a run."""
+
+    def __init__(
+        self, settings: XPoolSettings, data: VectorClips, *, seed: int, device: torch.device
+    ) -> None:
+        self.settings, self.data, self.seed, self.device = settings, data, seed, device
+        self.head = XPool(data.means.shape[1], dropout=settings.dropout).to(device)
+        groups = parameter_groups(
+            self.head.parameters(), peak=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0)
+        self.batches = max(1, round(len(data.train) / settings.batch))
+        """Steps of an epoch."""
+        self.steps = settings.epochs * self.batches
+        self.step = 0
+        self.losses: list[dict[str, float]] = []
+        self.history: list[dict[str, float]] = []
+        """Figures of the head as it was at some steps, the first before any."""
+        self.best: dict[str, Tensor] = {}
+        """The weights that measured best; empty while the identity did."""
+        self.best_step = 0
+
+    def train_step(self) -> dict[str, float]:
+        """One step of the optimiser; the loss by name."""
+        torch.manual_seed(self.seed * 1_000_003 + self.step)
+        self.head.train()
+        set_rate(self.optimizer, rate_factor(self.step / self.steps, warm_up=self.settings.warm_up))
+        loss = self._loss()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.head.parameters(), self.settings.gradient_norm)
+        self.optimizer.step()
+        self.step += 1
+        values = {"contrast": float(loss.detach())}
+        self.losses.append({"step": self.step, **values})
+        return values
+
+    def _loss(self) -> Tensor:
+        """Symmetric InfoNCE; pairs that say or show the same are no negatives."""
+        random = np.random.default_rng([self.seed, 32, self.step])
+        places = self._chosen()
+        chosen = [int(random.integers(len(self.data.sentences[p]))) for p in places]
+        said = [self.data.sentences[p][c] for p, c in zip(places, chosen, strict=True)]
+        frames, mask = pad_items([self.data.frames[place] for place in places])
+        texts = torch.from_numpy(np.stack(said)).to(self.device)
+        logits = SCALE * self.head(texts, frames.to(self.device), mask.to(self.device))
+        logits = logits.masked_fill(self._same(places, chosen).to(self.device), -1e4)
+        target = torch.arange(len(places), device=self.device)
+        return 0.5 * (
+            functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+        )
+
+    def _same(self, places: list[int], chosen: list[int]) -> Tensor:
+        """(B, B) True where another clip of the step shows or is said to show the same."""
+        some = [self.data.clips[place] for place in places]
+        said = [clip.captions[c].casefold() for clip, c in zip(some, chosen, strict=True)]
+        same = torch.zeros(len(some), len(some), dtype=torch.bool)
+        for row, column in itertools.permutations(range(len(some)), 2):
+            same[row, column] = said[row] == said[column] or overlap(some[row], some[column])
+        return same
+
+    def _chosen(self) -> list[int]:
+        """Places of the clips of this step: a part of the epoch's shuffled pass over all."""
+        epoch, part = divmod(self.step, self.batches)
+        order = np.random.default_rng([self.seed, 31, epoch]).permutation(len(self.data.train))
+        return [self.data.train[i] for i in np.array_split(order, self.batches)[part]]
+
+    def measure(self) -> dict[str, float]:
+        """Measure on held-out clips, and keep the weights if they are the best so far."""
+        figures = measure_head(trained_weights(self.head.state_dict()), self.data).figures
+        best = max((row["mean_reciprocal_rank"] for row in self.history), default=None)
+        if best is not None and figures["mean_reciprocal_rank"] > best:
+            self.best_step = self.step
+            self.best = {
+                name: values.detach().cpu().clone()
+                for name, values in self.head.state_dict().items()
+            }
+        self.history.append({"step": self.step, **figures})
+        return figures
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        return {
+            "head": self.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "losses": self.losses,
+            "history": self.history,
+            "best": self.best,
+            "best_step": self.best_step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state()`` of another run."""
+        self.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name in ("step", "losses", "history", "best", "best_step"):
+            setattr(self, name, state[name])
+
+
+@dataclass(frozen=True)
+class HeadMeasures:
+    """How well captions of held-out clips find them with a head, and the level of its scores."""
+
+    figures: dict[str, float]
+    """Per cent."""
+    scale: float
+    offset: float
+    """See ``vidseek.encoders.hub.xpool.HeadFacts``."""
+
+
+def trained_weights(state: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    """The weights as they are written."""
+    return {name: values.detach().float().cpu().numpy() for name, values in state.items()}
+
+
+def measure_head(weights: dict[str, NDArray[np.float32]], data: VectorClips) -> HeadMeasures:
+    """Let every held-out caption look for its clip among all held-out ones, as a search would.
+
+    Args:
+        weights: of the head, as they are written.
+        data: the clips.
+    """
+    head = XPoolHead(weights, dimension=data.means.shape[1])
+    scale, offset = _level(head, data)
+
+    def rescore(
+        text: NDArray[np.float32], clips: list[NDArray[np.float32]], first: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return blended(head.scores(text, clips), first, scale=scale, offset=offset)
+
+    return HeadMeasures(_figures(data, rescore), scale, offset)
+
+
+def measure_pooling(data: VectorClips) -> tuple[dict[str, float], dict[str, float]]:
+    """The same for the mean of the frames, and for frames weighted by the words untrained."""
+
+    def rescore(
+        text: NDArray[np.float32], clips: list[NDArray[np.float32]], first: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        features = [FrameFeatures(clip, np.empty((len(clip), 0, 0), np.float32)) for clip in clips]
+        return pooled_scores(text, features, first)
+
+    return _figures(data, lambda text, clips, first: first), _figures(data, rescore)
+
+
+_Rescore: TypeAlias = Callable[
+    [NDArray[np.float32], list[NDArray[np.float32]], NDArray[np.float32]], NDArray[np.float32]
+]
+"""From a sentence's vector, clips' frames and first scores to final scores."""
+
+
+def _figures(data: VectorClips, rescore: _Rescore) -> dict[str, float]:
+    places = data.held_out
+    truth, same = caption_truth([data.clips[place] for place in places])
+    queries = np.concatenate([data.sentences[place] for place in places])
+    scores = (queries @ data.means[places].T).astype(np.float32)
+    frames = [data.frames[place] for place in places]
+    for text, row in zip(queries, scores, strict=True):
+        best = np.argsort(-row)[:RERANK_DEPTH]
+        again = rescore(text, [frames[place] for place in best], row[best])
+        # What was looked at again stays above what was not.
+        row -= 10.0
+        row[best] = again
+    scores[same] = -20.0
+    return retrieval_figures(scores, truth)
+
+
+def _level(head: XPoolHead, data: VectorClips) -> tuple[float, float]:
+    """Scale and offset that bring the head's scores of wrong clips to the first stage's level.
+
+    Of wrong ones: right ones it has learned by heart on what it was trained on.
+    """
+    places = data.train[:LEVEL_CLIPS]
+    frames, means = [data.frames[place] for place in places], data.means[places]
+    theirs, ours = [], []
+    for row, place in enumerate(places):
+        wrong = np.arange(len(places)) != row
+        text = data.sentences[place][0]
+        theirs.append((means @ text)[wrong])
+        ours.append(head.scores(text, frames)[wrong])
+    first, found = np.concatenate(theirs), np.concatenate(ours)
+    scale = float(first.std() / max(float(found.std()), 1e-6))
+    return scale, float(first.mean() - scale * found.mean())
