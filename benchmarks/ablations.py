@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from benchmarks.retrieval.__main__ import DATA
 from benchmarks.retrieval.tables import processor
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
 from vidseek.training.networks.export import export_vision
 from vidseek.training.networks.stem import normalise

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 import vidseek
 from benchmarks.retrieval.pictures import encode
 from benchmarks.retrieval.tables import processor
-from vidseek.encoders.builtin import BuiltinEncoder
-from vidseek.encoders.calibration import (
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
+from vidseek.encoders.platt_scaling import (
     ABSENT_GALLERY,
     balanced_weights,
     calibration_error,

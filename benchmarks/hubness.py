@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.retrieval.pictures import encode
 from benchmarks.retrieval.tables import interval, processor
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.training.metrics import group_means, ranks
 from vidseek.training.lab.pictures import read_rows

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder, VideoEncoder
-from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, packed
-from vidseek.encoders.kept_pictures import KeptPictures, spread_evenly
+from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
+from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
 from vidseek.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import (

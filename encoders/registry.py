@@ -18,7 +18,7 @@ from vidseek.core.types import EncoderSpec
 
 
 def _builtin(threads: int | None) -> Encoder:
-    from vidseek.encoders.builtin import BuiltinEncoder
+    from vidseek.encoders.builtin.encoder import BuiltinEncoder
 
     return BuiltinEncoder(threads=threads)
 
@@ -156,6 +156,6 @@ def create_encoder(
             f"no encoder is called {name!r}; there is: {known}. `vidseek models` lists models to "
             "download; hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a folder names any other"
         )
-    from vidseek.encoders.builtin import BuiltinEncoder
+    from vidseek.encoders.builtin.encoder import BuiltinEncoder
 
     return BuiltinEncoder(trained, threads=threads)

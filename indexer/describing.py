@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import describe_video
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.progress import ProgressMeter

@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 
 from vidseek.encoders.base import Encoder, LoadableEncoder
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.encoders.registry import name_of
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo

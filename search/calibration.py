@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.calibration import (
+from vidseek.encoders.platt_scaling import (
     balanced_weights,
     calibration_error,
     chance_error,

@@ -25,7 +25,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor, is_flat, unpacked
+from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.encoders.copy_upload import CopyUpload
 from vidseek.encoders.preprocessing import squash
 from vidseek.search.alignment import Alignment, FrameSequence, align

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.copy_descriptor import STEPS
+from vidseek.encoders.copies.descriptor import STEPS
 from vidseek.search.alignment import FrameSequence, strongest_votes
 from vidseek.search.visual_query import spread
 from vidseek.core.types import CopyBlock

@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
+from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.alignment import FrameSequence, align
 from vidseek.search.boilerplate import (
     WHOLE,

@@ -47,7 +47,7 @@ from vidseek.core.types import (
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
-    from vidseek.encoders.copy_descriptor import CopyDescriptor
+    from vidseek.encoders.copies.descriptor import CopyDescriptor
     from vidseek.encoders.copy_upload import CopyUpload
     from vidseek.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport, ModelReport
@@ -465,7 +465,7 @@ class Library:
     def _copy_descriptor(self) -> CopyDescriptor:
         with self._lock:
             if self._descriptor is None:
-                from vidseek.encoders.copy_descriptor import CopyDescriptor
+                from vidseek.encoders.copies.descriptor import CopyDescriptor
 
                 self._descriptor = CopyDescriptor()
             return self._descriptor

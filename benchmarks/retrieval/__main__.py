@@ -18,7 +18,7 @@ from benchmarks.retrieval.pictures import Flickr8k, classes, msrvtt
 from benchmarks.retrieval.speed import speed
 from benchmarks.retrieval.synonyms import synonyms
 from benchmarks.retrieval.tables import processor
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -10,7 +10,7 @@ import numpy as np
 
 import vidseek
 from benchmarks.retrieval.tables import recall_head, recall_row
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 
 MOST = 1_000_000
 

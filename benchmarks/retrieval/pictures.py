@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.retrieval.tables import interval, ratio_interval, recall_head, recall_row
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.preprocessing import squash
 from vidseek.training.metrics import group_means, ranks
 from vidseek.training.lab.pictures import (

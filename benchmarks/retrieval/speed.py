@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
 from vidseek.encoders.runtime import visual_runtime
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.builtin import LONGEST_TEXT_TOKENS, BuiltinEncoder
+from vidseek.encoders.builtin.encoder import LONGEST_TEXT_TOKENS, BuiltinEncoder
 from vidseek.encoders.registry import create_encoder
 from vidseek.core.types import FrameFeatures
 

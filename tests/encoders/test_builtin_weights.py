@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import (
     MANIFEST_NAME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidseek.encoders.calibration import (
+from vidseek.encoders.platt_scaling import (
     balanced_weights,
     calibration_error,
     chance_error,

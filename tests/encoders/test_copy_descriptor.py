@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from vidseek.demo_clips import load_photograph
-from vidseek.encoders.copy_descriptor import (
+from vidseek.encoders.copies.descriptor import (
     BACKGROUND_FILE,
     MANIFEST_FILE,
     NETWORK_FILE,

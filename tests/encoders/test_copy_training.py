@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from videos import picture
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.training.lab.copies.pictures import SIDE, TrainingPictures
 from vidseek.training.lab.copies.settings import CopySettings, read_copy_settings
 from vidseek.training.lab.settings import BudgetSettings

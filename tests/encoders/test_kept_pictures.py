@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidseek.encoders.kept_pictures import KeptPictures, spread_evenly
+from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
 from vidseek.core.errors import EncoderError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidseek.encoders import runtime
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import OpenVinoSession, visual_runtime, visual_session

@@ -376,7 +376,7 @@ def test_a_run_leaves_all_parts_and_a_second_call_goes_on(data, cache, settings,
 
 @pytest.mark.full
 def test_what_is_published_runs_without_torch(run, tmp_path):
-    from vidseek.encoders.builtin import BuiltinEncoder
+    from vidseek.encoders.builtin.encoder import BuiltinEncoder
     from vidseek.training.lab.publish import publish
 
     manifest = publish(run, folder=tmp_path, revision="tiny")

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from colour_encoder import ColourEncoder
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
 

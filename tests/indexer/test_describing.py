@@ -12,7 +12,7 @@ import pytest
 from colour_encoder import ColourEncoder
 from counting_descriptor import CountingDescriptor, loaded
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
+from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model
 from vidseek.indexer import describing as describing_module

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidseek.encoders.copy_descriptor import packed
+from vidseek.encoders.copies.descriptor import packed
 from vidseek.search import copy_candidates
 from vidseek.search.alignment import FrameSequence
 from vidseek.search.copy_candidates import STRETCH_SECONDS, find_candidates, in_stretches

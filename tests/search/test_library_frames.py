@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, video
 
-from vidseek.encoders.copy_descriptor import CopyDescriptor, unpacked
+from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search import library_frames
 from vidseek.search.alignment import FrameSequence
 from vidseek.search.copies import CopyFinder, Upload

@@ -12,7 +12,7 @@ from cli_process import Run, invoke_vidseek
 
 sys.path.append(str(Path(__file__).parents[1] / "search"))
 
-from vidseek.encoders.builtin import BuiltinEncoder
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.calibration import fit_confidence, gallery_scores
+from vidseek.encoders.platt_scaling import fit_confidence, gallery_scores
 from vidseek.encoders.hubness import Hubness
 from vidseek.training.networks.vision import Vision
 from vidseek.training.lab.batches import PictureSet

@@ -10,7 +10,7 @@ from pathlib import Path
 import vidseek
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, Plan, found
-from vidseek.encoders.copy_descriptor import CopyDescriptor
+from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.video import SamplingPlan
 from vidseek.indexer import IndexProgress
 from vidseek.library import Library

@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, found
-from vidseek.encoders.builtin import BuiltinEncoder
-from vidseek.encoders.copy_descriptor import is_flat, packed, unpacked
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
+from vidseek.encoders.copies.descriptor import is_flat, packed, unpacked
 from vidseek.encoders.copy_upload import QUERY_INTERVAL_SECONDS
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.search.alignment import FrameSequence, align

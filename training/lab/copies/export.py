@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from vidseek.encoders.copy_descriptor import (
+from vidseek.encoders.copies.descriptor import (
     BACKGROUND_FILE,
     FLAT_DEVIATION,
     NETWORK_FILE,

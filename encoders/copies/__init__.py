@@ -1,0 +1,1 @@
+"""The copy descriptor: one small vector a frame for copy detection."""
