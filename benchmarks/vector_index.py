@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.faiss_index import FaissIndex, FaissOptions
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.core.types import EncoderSpec
-from vidseek.storage.vectors import Position, VectorChanges, VectorSnapshot
+from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
 
 SIZES = (10_000, 200_000)
 SEARCHES = 20

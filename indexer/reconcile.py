@@ -15,7 +15,7 @@ from pathlib import Path
 from vidseek.indexer.discovery import Discovery, FoundFile
 from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.database import Database
 from vidseek.core.types import FileStamp, Video, VideoState
 
 

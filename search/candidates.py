@@ -19,7 +19,7 @@ from vidseek.encoders.hubness import Hubness
 from vidseek.search.moments import ScoredClip
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
-from vidseek.storage.vectors import VectorIndex
+from vidseek.storage.vectors.protocol import VectorIndex
 
 RERANK_DEPTH = 100
 """So many of the first stage's best are scored again. Published systems take 50 to 200."""

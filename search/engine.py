@@ -53,7 +53,7 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
-from vidseek.storage.vectors import VectorIndex
+from vidseek.storage.vectors.protocol import VectorIndex
 
 logger = logging.getLogger(__name__)
 

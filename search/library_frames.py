@@ -13,7 +13,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.database import Database
 from vidseek.core.types import CopyBlock
 
 MOST_HELD_FRAMES = 2_000_000

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, inspect, make_url
 
 from vidseek.storage import thumbnails
-from vidseek.storage.connection import database_engine, library_errors, sqlite_engine
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.connection import database_engine, library_errors, sqlite_engine
+from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
-from vidseek.storage.lock import FolderLock
-from vidseek.storage.migrating import (
+from vidseek.storage.lease import FolderLock
+from vidseek.storage.migrations.runner import (
     Migrations,
     create_tables,
     is_current,
@@ -34,7 +34,7 @@ from vidseek.storage.migrating import (
     read_revision,
 )
 from vidseek.core.types import EncoderSpec, VideoState
-from vidseek.storage.vectors import VectorIndex
+from vidseek.storage.vectors.protocol import VectorIndex
 
 _logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class LibraryStore:
 
     def vector_index(self, spec: EncoderSpec) -> VectorIndex:
         """The vector index of an encoder; the same object each time."""
-        from vidseek.storage.faiss_index import FaissIndex
+        from vidseek.storage.vectors.faiss.index import FaissIndex
 
         with self._indexes_guard:
             index = self._indexes.get(spec.fingerprint)

@@ -1,8 +1,8 @@
-"""What alembic runs; the connection is handed in by vidseek.storage.migrating."""
+"""What alembic runs; the connection is handed in by vidseek.storage.migrations.runner."""
 
 from alembic import context
 
-from vidseek.storage.schema import Base
+from vidseek.storage.catalog.schema import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -17,8 +17,8 @@ from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model
 from vidseek.indexer import describing as describing_module
 from vidseek.indexer import indexer as indexer_module
-from vidseek.storage.database import Database
-from vidseek.storage.schema import HEAD_REVISION
+from vidseek.storage.catalog.database import Database
+from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import CopyFrames, VideoState
 

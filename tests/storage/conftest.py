@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parent))  # processes that tests start import
 
 from library_samples import SPEC
 
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.database import Database
 from vidseek.storage.store import LibraryStore
 
 

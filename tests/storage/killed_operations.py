@@ -9,7 +9,7 @@ from later_version import later_migrations
 from library_samples import SPEC, clips, video
 
 from vidseek.storage import store as store_module
-from vidseek.storage.faiss_index import FaissIndex, FaissOptions
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.store import LibraryStore
 
 VIDEOS = 10

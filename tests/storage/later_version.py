@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from vidseek.storage.migrating import Migrations
+from vidseek.storage.migrations.runner import Migrations
 
 REVISION = """
 import sqlalchemy as sa

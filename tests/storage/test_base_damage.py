@@ -16,7 +16,7 @@ from library_samples import SPEC, clips, unit_vectors, video
 
 from vidseek.storage import base_file
 from vidseek.core.errors import LibraryFullError
-from vidseek.storage.faiss_index import FaissIndex, FaissOptions
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoFilter
 

@@ -11,11 +11,11 @@ import pytest
 from library_samples import SPEC, clips, video
 
 from vidseek.storage import copy_rows
-from vidseek.storage.copy_rows import PAGE, insert_copy_frames
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.copy_queries import PAGE, insert_copy_frames
+from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import LibraryDamagedError, LibraryError
-from vidseek.storage.rows import insert_video
-from vidseek.storage.schema import HEAD_REVISION
+from vidseek.storage.catalog.video_queries import insert_video
+from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, encoder_spec, video
 
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import LibraryDamagedError, LibraryError, QueryError
 from vidseek.core.types import Calibration, TimeSpan, VideoFilter, VideoState
-from vidseek.storage.vectors import START
+from vidseek.storage.vectors.protocol import START
 
 pytestmark = pytest.mark.parametrize(
     "backend",
@@ -419,7 +419,7 @@ def test_threads_write_one_after_another(database: Database) -> None:
 def test_changes_are_what_happened_since(
     database: Database, most_ranges: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseek.storage.vector_rows._MOST_RANGES", most_ranges)
+    monkeypatch.setattr("vidseek.storage.catalog.vector_queries._MOST_RANGES", most_ranges)
     first = add(database, "/v/a.mp4", 2)
     position = database.position()
     second = add(database, "/v/b.mp4", 3, seed=5)

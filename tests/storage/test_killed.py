@@ -21,7 +21,7 @@ from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoFilter
 
 KILLS = 20
-STORAGE = ["vidseek.storage.store", "vidseek.storage.faiss_index", "vidseek.storage.checking"]
+STORAGE = ["vidseek.storage.store", "vidseek.storage.vectors.faiss.index", "vidseek.storage.catalog.integrity"]
 QUERIES = unit_vectors(3, 7)
 
 Hits = list[list[tuple[str, float, float]]]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, encoder_spec, unit_vectors, video
 
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import LibraryError
-from vidseek.storage.schema import HEAD_REVISION
+from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import Calibration, EncodedClip, EncoderSpec, VideoState
 

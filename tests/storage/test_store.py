@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, unit_vectors, video
 
-from vidseek.storage.connection import sqlite_engine
-from vidseek.storage.database import Database
+from vidseek.storage.catalog.connection import sqlite_engine
+from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import (
     LibraryDamagedError,
     LibraryError,

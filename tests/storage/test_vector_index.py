@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from library_samples import DIMENSION, SPEC, clips, unit_vectors, video
 from numpy.typing import NDArray
 
-from vidseek.storage.database import Database
-from vidseek.storage.faiss_index import FaissIndex, FaissOptions
+from vidseek.storage.catalog.database import Database
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoFilter, VideoState
-from vidseek.storage.vectors import VectorIndex, best_of
+from vidseek.storage.vectors.protocol import VectorIndex, best_of
 
 FINGERPRINT = SPEC.fingerprint
 EVERYTHING = VideoFilter()
@@ -167,8 +167,8 @@ def test_what_left_is_not_found_and_comes_back(store: LibraryStore, make_index: 
 def test_filtered_search_finds_the_best_of_what_is_allowed(
     store: LibraryStore, make_index: MakeIndex, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseek.storage.faiss_base._FEW", 50)
-    monkeypatch.setattr("vidseek.storage.faiss_base._FEW_STORED", 50)
+    monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW", 50)
+    monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW_STORED", 50)
     for number in range(3):
         add(store.database, f"/v/{number}.mp4", 1000, seed=number)
     index = make_index()
@@ -198,8 +198,8 @@ def test_any_number_of_hits_can_be_asked_for(
 def test_rough_indexes_find_nearly_all(
     store: LibraryStore, make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseek.storage.faiss_base._FEW", 0)
-    monkeypatch.setattr("vidseek.storage.faiss_base._FEW_STORED", 0)
+    monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW", 0)
+    monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW_STORED", 0)
     for number in range(4):
         add(store.database, f"/v/{number}.mp4", 1000, seed=number)
     index = make_index()

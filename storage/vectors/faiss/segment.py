@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.faiss_module import load_faiss
-from vidseek.storage.vectors import VectorSnapshot, best_of
+from vidseek.storage.vectors.faiss.module import load_faiss
+from vidseek.storage.vectors.protocol import VectorSnapshot, best_of
 
 StoredVectors = Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float32]]]
 """Reads from the database which of some clips it holds (K,), and their vectors (K, D)."""

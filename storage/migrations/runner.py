@@ -14,9 +14,9 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select
 
-from vidseek.storage.connection import library_errors, sqlite_engine, writer
+from vidseek.storage.catalog.connection import library_errors, sqlite_engine, writer
 from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError, NotALibraryError
-from vidseek.storage.schema import HEAD_REVISION, Base, LibraryRow
+from vidseek.storage.catalog.schema import HEAD_REVISION, Base, LibraryRow
 
 _logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, and_, delete, false, func, insert, literal, o
 from sqlalchemy.orm import aliased
 
 from vidseek.core.errors import LibraryDamagedError
-from vidseek.storage.rows import chunks
-from vidseek.storage.schema import CopyFramesRow, CopyMatchRow, VideoRow
+from vidseek.storage.catalog.video_queries import chunks
+from vidseek.storage.catalog.schema import CopyFramesRow, CopyMatchRow, VideoRow
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 
 PAGE = 500

@@ -13,8 +13,8 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, insert, literal, select
 from sqlalchemy.orm import aliased
 
-from vidseek.storage.blobs import to_half
-from vidseek.storage.schema import (
+from vidseek.storage.catalog.blobs import to_half
+from vidseek.storage.catalog.schema import (
     ClipFramesRow,
     ClipRow,
     ClipVectorRow,

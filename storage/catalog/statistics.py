@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
-from vidseek.storage.rows import read_spec
-from vidseek.storage.schema import (
+from vidseek.storage.catalog.video_queries import read_spec
+from vidseek.storage.catalog.schema import (
     ClipRow,
     ClipVectorRow,
     CopyFramesRow,

@@ -28,8 +28,8 @@ from sqlalchemy import (
     update,
 )
 
-from vidseek.storage.connection import library_errors, reader, writer
-from vidseek.storage.copy_rows import (
+from vidseek.storage.catalog.connection import library_errors, reader, writer
+from vidseek.storage.catalog.copy_queries import (
     PAGE,
     copy_copy_frames,
     copy_frame_counts,
@@ -45,10 +45,10 @@ from vidseek.storage.copy_rows import (
     replace_copy_matches,
     undescribed_by,
 )
-from vidseek.storage.counting import count_contents, count_models, unencoded_by
+from vidseek.storage.catalog.statistics import count_contents, count_models, unencoded_by
 from vidseek.core.errors import LibraryError
-from vidseek.storage.filters import is_or_is_below, video_conditions
-from vidseek.storage.rows import (
+from vidseek.storage.catalog.filters import is_or_is_below, video_conditions
+from vidseek.storage.catalog.video_queries import (
     VIDEO_COLUMNS,
     chunks,
     clip_ids_of,
@@ -64,7 +64,7 @@ from vidseek.storage.rows import (
     read_spec,
     write_spec,
 )
-from vidseek.storage.schema import (
+from vidseek.storage.catalog.schema import (
     CalibrationRow,
     ClipRow,
     ClipVectorRow,
@@ -90,7 +90,7 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
-from vidseek.storage.vector_rows import (
+from vidseek.storage.catalog.vector_queries import (
     Change,
     StoredEncoder,
     read_changes,
@@ -100,7 +100,7 @@ from vidseek.storage.vector_rows import (
     read_snapshot,
     read_vectors,
 )
-from vidseek.storage.vectors import Position, VectorChanges, VectorSnapshot
+from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
 
 _Found = TypeVar("_Found")
 
@@ -116,7 +116,7 @@ class Database:
         """Use the tables behind an engine, which must exist.
 
         Args:
-            engine: see ``vidseek.storage.connection``.
+            engine: see ``vidseek.storage.catalog.connection``.
             name: what messages call the library: its folder.
         """
         self._engine = engine
@@ -807,7 +807,7 @@ class Database:
 
     def check(self) -> list[str]:
         """Look for damage; gives one line for each problem."""
-        from vidseek.storage.checking import find_problems
+        from vidseek.storage.catalog.integrity import find_problems
 
         with self._reading() as connection:
             return find_problems(connection)

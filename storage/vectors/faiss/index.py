@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.base_file import (
+from vidseek.storage.vectors.faiss.index_file import (
     DamagedBaseError,
     Manifest,
     ManifestTag,
@@ -24,11 +24,11 @@ from vidseek.storage.base_file import (
     read_manifest,
     write_base,
 )
-from vidseek.storage.connection import library_errors
-from vidseek.storage.faiss_base import Base, build, extended
+from vidseek.storage.catalog.connection import library_errors
+from vidseek.storage.vectors.faiss.segment import Base, build, extended
 from vidseek.core.types import EncoderSpec
-from vidseek.storage.vector_rows import in_ranges
-from vidseek.storage.vectors import (
+from vidseek.storage.catalog.vector_queries import in_ranges
+from vidseek.storage.vectors.protocol import (
     Position,
     VectorChanges,
     VectorSource,

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_
 
 from vidseek.core.errors import QueryError
-from vidseek.storage.schema import VideoRow, encode_path
+from vidseek.storage.catalog.schema import VideoRow, encode_path
 from vidseek.core.types import VideoFilter
 
 _LONGEST_PATTERN = 4096

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, or_, select
 
-from vidseek.storage.copy_rows import SECONDS_BYTES
-from vidseek.storage.rows import read_spec
-from vidseek.storage.schema import (
+from vidseek.storage.catalog.copy_queries import SECONDS_BYTES
+from vidseek.storage.catalog.video_queries import read_spec
+from vidseek.storage.catalog.schema import (
     ClipFramesRow,
     ClipRow,
     ClipVectorRow,

@@ -1,0 +1,1 @@
+"""The SQL database: videos, clips, vectors and copy matches."""

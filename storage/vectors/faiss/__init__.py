@@ -1,0 +1,1 @@
+"""The FAISS vector index."""
