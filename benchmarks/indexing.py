@@ -30,7 +30,7 @@ from vidseek.encoders.registry import create_encoder
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.indexer.discovery import discover
-from vidseek.indexer.indexer import default_workers
+from vidseek.indexer.tasks.index import default_workers
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan

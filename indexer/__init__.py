@@ -1,6 +1,6 @@
 """Keeping a library up to date: find files, decode and encode them, write what was found."""
 
-from vidseek.indexer.indexer import Indexer
+from vidseek.indexer.tasks.index import Indexer
 from vidseek.indexer.models import add_model
 from vidseek.indexer.report import (
     FailedFile,

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 
 from vidseek.encoders.base import Encoder
-from vidseek.indexer.indexer import check_loads, default_workers
+from vidseek.indexer.tasks.index import check_loads, default_workers
 from vidseek.indexer.progress import ProgressMeter
-from vidseek.indexer.reencoding import Reencoder, Stopped
+from vidseek.indexer.tasks.reencode import Reencoder, Stopped
 from vidseek.indexer.report import IndexProgress, ModelReport
 from vidseek.core.errors import LibraryError
 from vidseek.storage.store import LibraryStore

@@ -24,12 +24,12 @@ from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.encoders.registry import name_of
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
-from vidseek.indexer.describing import Describer
+from vidseek.indexer.tasks.backfill import Describer
 from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
 from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
 from vidseek.indexer.progress import ProgressMeter, meter_of
 from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
-from vidseek.indexer.reencoding import Reencoder, Stopped
+from vidseek.indexer.tasks.reencode import Reencoder, Stopped
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
 from vidseek.core.errors import (
     EncoderError,

@@ -1,0 +1,1 @@
+"""What an index run does: index, re-encode, backfill copy descriptors."""
