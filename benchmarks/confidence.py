@@ -42,7 +42,7 @@ from vidseek.encoders.platt_scaling import (
     sigmoid,
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.search.confidence import CONFIDENT
+from vidseek.search.moments.confidence import CONFIDENT
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 

@@ -33,9 +33,9 @@ from vidseek.video import (
     frame_signatures,
 )
 from vidseek.indexer import Indexer, IndexOptions
-from vidseek.search.candidates import hubness_of
-from vidseek.search.localization import best_window, localize_moments, similarity_curve
-from vidseek.search.moments import ScoredClip, find_moments, merge_margin
+from vidseek.search.moments.retrieval import hubness_of
+from vidseek.search.moments.localization import best_window, localize_moments, similarity_curve
+from vidseek.search.moments.merging import ScoredClip, find_moments, merge_margin
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import Clip, TimeSpan
 
@@ -321,7 +321,7 @@ def _cut(
 
 
 def print_joined(folder: Path, encoder: Encoder) -> None:
-    """What the constants of ``vidseek.search.localization`` were chosen by."""
+    """What the constants of ``vidseek.search.moments.localization`` were chosen by."""
     clips = captioned_clips(folder, encoder)
     sets = {}
     for name, alike in (("by lot", False), ("alike", True)):

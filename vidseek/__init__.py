@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
     from vidseek.search import confident_hits as confident_hits
-    from vidseek.search.calibration import CalibrationReport as CalibrationReport
+    from vidseek.search.moments.calibration.calibrate import CalibrationReport as CalibrationReport
     from vidseek.core.errors import CalibrationError as CalibrationError
     from vidseek.core.errors import DecodeLimitError as DecodeLimitError
     from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
@@ -82,7 +82,7 @@ _HOMES = {
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.search": ("confident_hits",),
-    "vidseek.search.calibration": ("CalibrationReport",),
+    "vidseek.search.moments.calibration.calibrate": ("CalibrationReport",),
     "vidseek.core.errors": (
         "CalibrationError",
         "DecodeLimitError",

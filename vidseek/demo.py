@@ -21,7 +21,7 @@ from vidseek.cli import output
 from vidseek.cli.copies import print_groups
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.contact_sheet import SheetRow, write_contact_sheet
-from vidseek.search.confidence import confident_hits
+from vidseek.search.moments.confidence import confident_hits
 from vidseek.core.errors import VidseekError
 
 if TYPE_CHECKING:

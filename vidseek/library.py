@@ -48,12 +48,12 @@ if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
-    from vidseek.encoders.copy_upload import CopyUpload
+    from vidseek.search.copies.upload import CopyUpload
     from vidseek.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport, ModelReport
     from vidseek.search import SearchEngine
-    from vidseek.search.calibration import CalibrationReport
-    from vidseek.search.copies import Threshold
+    from vidseek.search.moments.calibration.calibrate import CalibrationReport
+    from vidseek.search.copies.checker import Threshold
 
 logger = logging.getLogger(__name__)
 
@@ -326,7 +326,7 @@ class Library:
 
     def _compare_copies(self, should_stop: Callable[[], bool] | None = None) -> None:
         """Find what the videos that came since share with the others."""
-        from vidseek.search.duplicates import compare_new_videos
+        from vidseek.search.copies.duplicates import compare_new_videos
 
         waiting = self._store.database.copies_to_compare(self._copy_descriptor.fingerprint)
         if waiting and not self._store.read_only:
@@ -425,7 +425,7 @@ class Library:
 
         Args:
             file: of the upload; or the upload that is being decoded already
-                (`vidseek.encoders.copy_upload.CopyUpload`), which can be checked once.
+                (`vidseek.search.copies.upload.CopyUpload`), which can be checked once.
             threshold: how sure a match must be: ``strict``, ``normal`` or ``loose``.
             min_score: list what scores this, too; the verdict stays the threshold's.
 
@@ -434,8 +434,8 @@ class Library:
             QueryError: the threshold is none of the three.
             VideoError: the file cannot be read.
         """
-        from vidseek.encoders.copy_upload import CopyUpload
-        from vidseek.search.copies import CopyFinder
+        from vidseek.search.copies.upload import CopyUpload
+        from vidseek.search.copies.checker import CopyFinder
 
         finder = CopyFinder(self._store, self._copy_descriptor)
         upload = file if isinstance(file, CopyUpload) else absolute(file)
@@ -450,7 +450,7 @@ class Library:
             LibraryLockedError: another process is writing to the library, and there is something
                 to compare.
         """
-        from vidseek.search.duplicates import duplicate_groups
+        from vidseek.search.copies.duplicates import duplicate_groups
 
         self._compare_copies()
         return duplicate_groups(self._store)
@@ -504,7 +504,7 @@ class Library:
             EncoderError: the library was indexed with another encoder.
             LibraryLockedError: another process is writing to the library.
         """
-        from vidseek.search.calibration import calibrate, calibrate_on_captions
+        from vidseek.search.moments.calibration.calibrate import calibrate, calibrate_on_captions
 
         encoder = self.encoder  # another process may switch to another one meanwhile
         spec = encoder.spec
@@ -516,7 +516,7 @@ class Library:
                 "than one without. Give captions of videos in this library (--captions), or say "
                 "that you want it all the same (--override)"
             )
-        from vidseek.search.candidates import hubness_of
+        from vidseek.search.moments.retrieval import hubness_of
 
         if hubness and hubness_of(encoder) is not None:
             raise CalibrationError(

@@ -22,7 +22,7 @@ from vidseek.encoders.copies.descriptor import (
     unpacked,
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.search.copies import LEAST_SIMILARITY
+from vidseek.search.copies.checker import LEAST_SIMILARITY
 from vidseek.core.errors import WeightsError
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png", "moon.png")

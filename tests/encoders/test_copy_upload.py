@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from videos import numbered, write_video
 
-from vidseek.encoders.copy_upload import SHORT_SIDE, CopyUpload
+from vidseek.search.copies.upload import SHORT_SIDE, CopyUpload
 from vidseek.core.errors import VideoError
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vidseek.search import alignment
-from vidseek.search.alignment import Alignment, FrameSequence, align
+from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
 from vidseek.core.types import TimeSpan
 
 DIMENSION = 128

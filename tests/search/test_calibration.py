@@ -14,14 +14,14 @@ from palette_encoder import PALETTE, HeadlessEncoder, PaletteEncoder
 
 import vidseek
 from vidseek.core.captions import read_captions
-from vidseek.search.calibration import (
+from vidseek.search.moments.calibration.calibrate import (
     LEAST_QUERIES,
     bundled_queries,
     calibrate,
     calibrate_on_captions,
     read_query_file,
 )
-from vidseek.search.confidence import calibrated_spec, confidence_of
+from vidseek.search.moments.confidence import calibrated_spec, confidence_of
 from vidseek.core.errors import CalibrationError
 from vidseek.core.types import Calibration
 

@@ -7,8 +7,8 @@ import pytest
 
 from vidseek.encoders.copies.descriptor import packed
 from vidseek.search import copy_candidates
-from vidseek.search.alignment import FrameSequence
-from vidseek.search.copy_candidates import STRETCH_SECONDS, find_candidates, in_stretches
+from vidseek.search.copies.alignment.align import FrameSequence
+from vidseek.search.copies.candidates import STRETCH_SECONDS, find_candidates, in_stretches
 from vidseek.core.types import CopyBlock, CopyFrames
 
 DIMENSION = 128

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidseek.search.copy_views import composition_views, moving_box, without_borders
+from vidseek.search.copies.crops import composition_views, moving_box, without_borders
 
 
 def film(count: int = 8, height: int = 90, width: int = 160) -> NDArray[np.uint8]:

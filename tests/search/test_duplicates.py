@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vidseek.search.boilerplate import find_boilerplate, shared_spans
-from vidseek.search.duplicates import group_videos
+from vidseek.search.copies.boilerplate import find_boilerplate, shared_spans
+from vidseek.search.copies.duplicates import group_videos
 from vidseek.core.types import CopyMatch, TimeSpan, Video
 
 

@@ -13,9 +13,9 @@ from palette_encoder import PALETTE, HeadlessEncoder
 
 from vidseek.encoders.hubness import Hubness
 from vidseek.core.captions import read_captions
-from vidseek.search.calibration import bundled_queries, calibrate, calibrate_on_captions
-from vidseek.search.confidence import CONFIDENT
-from vidseek.search.hubs import NEIGHBOURS, WEIGHT, library_hubness
+from vidseek.search.moments.calibration.calibrate import bundled_queries, calibrate, calibrate_on_captions
+from vidseek.search.moments.confidence import CONFIDENT
+from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, library_hubness
 from vidseek.core.errors import LibraryDamagedError
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")

@@ -12,9 +12,9 @@ from library_samples import SPEC, clips, video
 
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search import library_frames
-from vidseek.search.alignment import FrameSequence
-from vidseek.search.copies import CopyFinder, Upload
-from vidseek.search.library_frames import LibraryFrames
+from vidseek.search.copies.alignment.align import FrameSequence
+from vidseek.search.copies.checker import CopyFinder, Upload
+from vidseek.search.copies.reference_index import LibraryFrames
 from vidseek.core.errors import LibraryDamagedError
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import CopyFrames

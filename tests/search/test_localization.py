@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseek.search.localization import (
+from vidseek.search.moments.localization import (
     CONTEXT_SECONDS,
     best_window,
     localize_moments,
     similarity_curve,
 )
-from vidseek.search.moments import MAX_MOMENT_SECONDS, ScoredClip
+from vidseek.search.moments.merging import MAX_MOMENT_SECONDS, ScoredClip
 from vidseek.core.types import Clip, SearchHit, TimeSpan, VideoFilter
 
 

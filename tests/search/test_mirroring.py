@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from vidseek import demo_clips
-from vidseek.search.mirroring import LEAST_LEAD, mirror_lead
+from vidseek.search.copies.mirroring import LEAST_LEAD, mirror_lead
 
 NAMES = ("chelsea.png", "rocket.jpg", "coffee.png", "camera.png")
 

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseek.search.moments import (
+from vidseek.search.moments.merging import (
     DEFAULT_MARGIN,
     MAX_MOMENT_SECONDS,
     NEIGHBOUR_ODDS,

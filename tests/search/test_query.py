@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vidseek.search.query import MAX_QUERY_CHARACTERS, check_filter, check_limits, clean_text
+from vidseek.search.moments.query import MAX_QUERY_CHARACTERS, check_filter, check_limits, clean_text
 from vidseek.core.errors import QueryError
 from vidseek.core.types import VideoFilter
 

@@ -10,7 +10,7 @@ from colour_videos import write_colours
 from palette_encoder import PALETTE
 from PIL import Image
 
-from vidseek.search.visual_query import MOST_QUERY_CLIPS, read_visual_query
+from vidseek.search.moments.visual_query import MOST_QUERY_CLIPS, read_visual_query
 from vidseek.core.errors import PathNotFoundError, QueryError, VideoError
 from vidseek.core.types import SearchHit, TimeSpan, VideoFilter
 

@@ -14,7 +14,7 @@ from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_libra
 from vidseek.cli.progress import LINE_EVERY_SECONDS
 
 if TYPE_CHECKING:
-    from vidseek.search.calibration import CalibrationReport
+    from vidseek.search.moments.calibration.calibrate import CalibrationReport
 
 
 def calibrate(
@@ -74,7 +74,7 @@ def calibrate(
             else:
                 typer.echo("forgotten" if forgotten else "there was no calibration")
             return
-        from vidseek.search.calibration import read_query_file
+        from vidseek.search.moments.calibration.calibrate import read_query_file
 
         report = opened.calibrate(
             captions,
@@ -111,7 +111,7 @@ def _report_json(report: CalibrationReport) -> dict[str, Any]:
 
 
 def _print_report(report: CalibrationReport) -> None:
-    from vidseek.search.confidence import CONFIDENT
+    from vidseek.search.moments.confidence import CONFIDENT
 
     if report.problems:
         typer.echo("not used:")

@@ -59,7 +59,7 @@ def check(
     \b
     Example: vidseek check upload.mp4 --threshold strict
     """
-    from vidseek.encoders.copy_upload import CopyUpload
+    from vidseek.search.copies.upload import CopyUpload
 
     with CopyUpload(file) as upload, open_library(ctx, library) as opened:
         verdict = opened.check(upload, threshold=threshold, min_score=min_score)

@@ -146,7 +146,7 @@ def _answer(
     if json:
         output.print_json([output.hit_json(hit) for hit in hits])
         return
-    from vidseek.search.confidence import confident_hits
+    from vidseek.search.moments.confidence import confident_hits
 
     shown = list(hits) if show_all else confident_hits(hits)
     output.print_hits(shown)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.search.visual_query import spread
+from vidseek.search.moments.visual_query import spread
 
 BORDER_DEVIATION = 4.0
 """Rows and columns whose pixels differ less than this in every picture, and from picture to

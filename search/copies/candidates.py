@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.copies.descriptor import STEPS
-from vidseek.search.alignment import FrameSequence, strongest_votes
-from vidseek.search.visual_query import spread
+from vidseek.search.copies.alignment.align import FrameSequence, strongest_votes
+from vidseek.search.moments.visual_query import spread
 from vidseek.core.types import CopyBlock
 
 BLOCK_FRAMES = 4_096

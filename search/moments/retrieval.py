@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import Hubness
-from vidseek.search.moments import ScoredClip
+from vidseek.search.moments.merging import ScoredClip
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
 from vidseek.storage.vectors.protocol import VectorIndex

@@ -32,11 +32,11 @@ from vidseek.encoders.platt_scaling import (
 )
 from vidseek.encoders.hubness import Hubness
 from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
-from vidseek.search.candidates import Scope
-from vidseek.search.confidence import CONFIDENT, scoring_revision
-from vidseek.search.engine import FIRST_FETCH, SearchEngine
-from vidseek.search.hubs import library_hubness
-from vidseek.search.query import clean_text
+from vidseek.search.moments.retrieval import Scope
+from vidseek.search.moments.confidence import CONFIDENT, scoring_revision
+from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
+from vidseek.search.moments.hubness import library_hubness
+from vidseek.search.moments.query import clean_text
 from vidseek.core.errors import CalibrationError
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import Calibration, CalibrationMethod, VideoState

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.registry import name_of
-from vidseek.search.candidates import (
+from vidseek.search.moments.retrieval import (
     RERANK_DEPTH,
     Candidates,
     Scope,
@@ -28,10 +28,10 @@ from vidseek.search.candidates import (
     head_is_used,
     hubness_of,
 )
-from vidseek.search.confidence import calibrated_spec, confidence_of, usable_calibration
-from vidseek.search.hubs import stored_hubness
-from vidseek.search.localization import localize_moments
-from vidseek.search.moments import (
+from vidseek.search.moments.confidence import calibrated_spec, confidence_of, usable_calibration
+from vidseek.search.moments.hubness import stored_hubness
+from vidseek.search.moments.localization import localize_moments
+from vidseek.search.moments.merging import (
     DEFAULT_MARGIN,
     Moment,
     ScoredClip,
@@ -39,8 +39,8 @@ from vidseek.search.moments import (
     limit_per_video,
     merge_margin,
 )
-from vidseek.search.query import check_filter, check_limits, clean_text
-from vidseek.search.visual_query import read_visual_query
+from vidseek.search.moments.query import check_filter, check_limits, clean_text
+from vidseek.search.moments.visual_query import read_visual_query
 from vidseek.core.errors import EncoderError
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import (
@@ -100,7 +100,7 @@ class SearchEngine:
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage: hubs' correction and cross-modal head.
             tight_spans: begin and end hits by the similarity curve around their best clip, see
-                ``vidseek.search.localization``, not by merging neighbours that score alike.
+                ``vidseek.search.moments.localization``, not by merging neighbours that score alike.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.

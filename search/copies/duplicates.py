@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
-from vidseek.search.alignment import FrameSequence, align
-from vidseek.search.boilerplate import (
+from vidseek.search.copies.alignment.align import FrameSequence, align
+from vidseek.search.copies.boilerplate import (
     WHOLE,
     Pair,
     Shared,
@@ -27,12 +27,12 @@ from vidseek.search.boilerplate import (
     merged,
     shared_spans,
 )
-from vidseek.search.copies import (
+from vidseek.search.copies.checker import (
     LEAST_SIMILARITY,
     THRESHOLDS,
     match_score,
 )
-from vidseek.search.copy_candidates import find_candidates, in_stretches
+from vidseek.search.copies.candidates import find_candidates, in_stretches
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import (
     CopyMatch,

@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.search.moments import ADJACENT_SECONDS, MAX_MOMENT_SECONDS, Moment, ScoredClip
+from vidseek.search.moments.merging import ADJACENT_SECONDS, MAX_MOMENT_SECONDS, Moment, ScoredClip
 from vidseek.core.types import Clip, TimeSpan
 
 CONTEXT_SECONDS = 60.0

@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
-from vidseek.encoders.copy_upload import CopyUpload
+from vidseek.search.copies.upload import CopyUpload
 from vidseek.encoders.preprocessing import squash
-from vidseek.search.alignment import Alignment, FrameSequence, align
-from vidseek.search.boilerplate import (
+from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
+from vidseek.search.copies.boilerplate import (
     BOILERPLATE_VIDEOS,
     WHOLE,
     bridges,
@@ -37,11 +37,11 @@ from vidseek.search.boilerplate import (
     find_boilerplate,
     shared_spans,
 )
-from vidseek.search.copy_candidates import Candidate, find_candidates, in_stretches
-from vidseek.search.copy_views import UPSIDE_DOWN, View, composition_views
-from vidseek.search.library_frames import LibraryFrames
-from vidseek.search.mirroring import LEAST_LEAD, mirror_lead
-from vidseek.search.visual_query import spread
+from vidseek.search.copies.candidates import Candidate, find_candidates, in_stretches
+from vidseek.search.copies.crops import UPSIDE_DOWN, View, composition_views
+from vidseek.search.copies.reference_index import LibraryFrames
+from vidseek.search.copies.mirroring import LEAST_LEAD, mirror_lead
+from vidseek.search.moments.visual_query import spread
 from vidseek.core.errors import PathNotFoundError, QueryError, WeightsError
 from vidseek.storage.store import LibraryStore
 from vidseek.core.types import (

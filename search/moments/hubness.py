@@ -23,7 +23,7 @@ from vidseek.encoders.hubness import Hubness
 from vidseek.core.errors import LibraryDamagedError
 
 if TYPE_CHECKING:
-    from vidseek.search.candidates import Scope
+    from vidseek.search.moments.retrieval import Scope
 
 NEIGHBOURS = 8
 WEIGHT = 0.25

@@ -1,0 +1,1 @@
+"""Detect copies of library videos."""

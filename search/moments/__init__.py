@@ -1,0 +1,1 @@
+"""Answer text, image and video queries with moments."""

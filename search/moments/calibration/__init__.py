@@ -1,0 +1,1 @@
+"""Fit the confidence of hits to one library."""
