@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 import vidseek
 from benchmarks.looped_video import enlarge_video, loop_video
 from benchmarks.retrieval.tables import processor
-from vidseek.demo_clips import FRAMES_PER_SECOND, Scene, make_clip
+from vidseek.demo.clips import FRAMES_PER_SECOND, Scene, make_clip
 from vidseek.encoders.copies.descriptor import CopyDescriptor, packed
 from vidseek.core.types import CopyFrames, Video
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import vidseek
 from benchmarks.hub_throughput import Architecture, make_model
 from benchmarks.retrieval.tables import processor
-from vidseek.demo_clips import Scene, make_clip
+from vidseek.demo.clips import Scene, make_clip
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "rocket.jpg", "astronaut.png", "coins.png")
 BAR = 2.0

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from vidseek.demo_clips import load_photograph
+from vidseek.demo.clips import load_photograph
 from vidseek.encoders.copies.descriptor import (
     BACKGROUND_FILE,
     MANIFEST_FILE,

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_process import Run, invoke_vidseek, run_vidseek
 
-from vidseek.demo_clips import Scene, make_clip
+from vidseek.demo.clips import Scene, make_clip
 
 
 @pytest.fixture(scope="session")

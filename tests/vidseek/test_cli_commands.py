@@ -161,7 +161,7 @@ def test_tight_spans_change_where_hits_end_not_which_come_first(vidseek: Run) ->
 def test_similar_by_picture_video_and_part(
     vidseek: Run, footage_master: Path, tmp_path: Path
 ) -> None:
-    from vidseek.demo_clips import load_photograph
+    from vidseek.demo.clips import load_photograph
 
     picture = tmp_path / "bike.jpg"
     load_photograph("motorcycle_right.png").save(picture)

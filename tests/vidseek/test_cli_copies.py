@@ -18,7 +18,7 @@ from videos import make_video, write_video
 
 from vidseek import demo_clips
 from vidseek.cli.copies import EXIT_COPY
-from vidseek.demo_clips import FRAMES_PER_SECOND
+from vidseek.demo.clips import FRAMES_PER_SECOND
 
 MATCH_KEYS = [
     "path",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vidseek.contact_sheet import SheetRow, render_contact_sheet, write_contact_sheet
+from vidseek.demo.contact_sheet import SheetRow, render_contact_sheet, write_contact_sheet
 from vidseek.core.types import SearchHit, TimeSpan, Video
 
 

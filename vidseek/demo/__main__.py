@@ -20,7 +20,7 @@ from vidseek import demo_clips
 from vidseek.cli import output
 from vidseek.cli.copies import print_groups
 from vidseek.cli.progress import StopRequest, shown_progress
-from vidseek.contact_sheet import SheetRow, write_contact_sheet
+from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import confident_hits
 from vidseek.core.errors import VidseekError
 
