@@ -28,7 +28,7 @@ MOST_STRETCH = 1.7
 """One side of a template is at most so many times the other."""
 LEAST_LEAD = 0.03
 """Above what copies come to that are not mirrored, crops and bars among them, and below what the
-others do: `tests/search/test_mirroring.py` holds both to it."""
+others do: `tests/search/copies/test_mirroring.py` holds both to it."""
 
 _Edges = dict[tuple[int, int], NDArray[np.float32]]
 """By height and width."""
