@@ -25,14 +25,14 @@ from benchmarks.retrieval.__main__ import DATA
 from benchmarks.retrieval.tables import processor
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
-from vidseek.training.networks.export import export_vision
-from vidseek.training.networks.stem import normalise
-from vidseek.training.networks.vision import Vision
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import visual_runtime, visual_session
-from vidseek.training.metrics import group_means, ranks, recall
 from vidseek.training.lab.pictures import PictureRow, read_pictures, read_rows
+from vidseek.training.metrics import group_means, ranks, recall
+from vidseek.training.networks.export import export_vision
 from vidseek.training.networks.restore import restore_vision
+from vidseek.training.networks.stem import normalise
+from vidseek.training.networks.vision import Vision
 
 SIDES = (160, 192, 224, 260, 288, 320)
 BATCH = 32

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 import vidseek
 from benchmarks.looped_video import enlarge_video, loop_video
 from benchmarks.retrieval.tables import processor
+from vidseek.core.types import CopyFrames, Video
 from vidseek.demo.clips import FRAMES_PER_SECOND, Scene, make_clip
 from vidseek.encoders.copies.descriptor import CopyDescriptor, packed
-from vidseek.core.types import CopyFrames, Video
 
 UPLOAD_SECONDS = 60.0
 WALK = 0.35

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseek.core.types import EncodedClip, EncoderSpec, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.registry import create_encoder
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import EncodedClip, EncoderSpec, FrameFeatures, TimeSpan, Video
 
 LIMIT_SECONDS = 1.2
 QUERY = "a dog catching a frisbee on the beach"

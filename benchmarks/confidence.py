@@ -31,7 +31,9 @@ from numpy.typing import NDArray
 import vidseek
 from benchmarks.retrieval.pictures import encode
 from benchmarks.retrieval.tables import processor
+from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.platt_scaling import (
     ABSENT_GALLERY,
     balanced_weights,
@@ -41,10 +43,8 @@ from vidseek.encoders.platt_scaling import (
     gallery_scores,
     sigmoid,
 )
-from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.moments.confidence import CONFIDENT
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PARTS = ("error", "absent", "unlabelled")

@@ -23,11 +23,11 @@ from benchmarks.retrieval.pictures import encode
 from benchmarks.retrieval.tables import interval, processor
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.training.metrics import group_means, ranks
-from vidseek.training.lab.pictures import read_rows
 from vidseek.search.moments.calibration.calibrate import bundled_queries
-from vidseek.search.moments.retrieval import RERANK_DEPTH
 from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, bank_hubness
+from vidseek.search.moments.retrieval import RERANK_DEPTH
+from vidseek.training.lab.pictures import read_rows
+from vidseek.training.metrics import group_means, ranks
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = (0.25, 0.5)

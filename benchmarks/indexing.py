@@ -25,15 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.looped_video import enlarge_video, loop_video
+from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
-from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.indexer.discovery import discover
 from vidseek.indexer.tasks.index import default_workers
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 MODES = ("fast", "dense")

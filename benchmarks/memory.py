@@ -1,6 +1,6 @@
 """Memory of decoding, against the length of the video: is it flat?
 
-python benchmarks/memory.py [--minutes 10 60] [--size 1920x1080] [--workers 1]
+python -m benchmarks.memory [--minutes 10 60] [--size 1920x1080] [--workers 1]
 
 Loops a made clip (its packets over and over), reads it through the decoding pool as indexing
 does, and prints the peak resident memory of this process and of the largest decoding process.
@@ -16,10 +16,8 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from decoding import make_video
-from looped_video import loop_video
+from benchmarks.decoding import make_video
+from benchmarks.looped_video import loop_video
 
 SHORT_SIDE = 260
 
@@ -87,7 +85,7 @@ def main() -> None:
             looped = Path(folder) / "looped.mp4"
             loop_video(clip, looped, seconds=60 * minutes)
             for mode in options.modes:
-                command = [sys.executable, __file__, "--cell", str(looped), mode]
+                command = [sys.executable, "-m", "benchmarks.memory", "--cell", str(looped), mode]
                 subprocess.run([*command, str(options.workers)], check=True)
             looped.unlink()
 

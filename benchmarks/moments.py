@@ -23,8 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.retrieval.tables import interval, processor
+from vidseek.core.types import Clip, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
+from vidseek.indexer import Indexer, IndexOptions
+from vidseek.search.moments.localization import best_window, localize_moments, similarity_curve
+from vidseek.search.moments.merging import ScoredClip, find_moments, merge_margin
+from vidseek.search.moments.retrieval import hubness_of
+from vidseek.storage.store import LibraryStore
 from vidseek.video import (
     DecodeJob,
     DecodePool,
@@ -32,12 +38,6 @@ from vidseek.video import (
     cut_clips,
     frame_signatures,
 )
-from vidseek.indexer import Indexer, IndexOptions
-from vidseek.search.moments.retrieval import hubness_of
-from vidseek.search.moments.localization import best_window, localize_moments, similarity_curve
-from vidseek.search.moments.merging import ScoredClip, find_moments, merge_margin
-from vidseek.storage.store import LibraryStore
-from vidseek.core.types import Clip, TimeSpan
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 PLANS = ("fast", "dense")

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.core.types import EncoderSpec
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
 
 SIZES = (10_000, 200_000)

@@ -14,10 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.base import Encoder, VideoEncoder
-from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
-from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
-from vidseek.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import (
     Clip,
@@ -27,6 +23,10 @@ from vidseek.core.types import (
     FrameFeatures,
     TimeSpan,
 )
+from vidseek.encoders.base import Encoder, VideoEncoder
+from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
+from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
+from vidseek.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 
 MOST_SECONDS_APART = 1.0
 """A frame of a clip may be replaced by one so near: the same bytes give the same pictures, but

@@ -11,10 +11,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vidseek.encoders.base import Encoder
-from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER
 from vidseek.core.errors import UnknownEncoderError
 from vidseek.core.types import EncoderSpec
+from vidseek.encoders.base import Encoder
+from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER
 
 
 def _builtin(threads: int | None) -> Encoder:

@@ -1,6 +1,5 @@
 """Keeping a library up to date: find files, decode and encode them, write what was found."""
 
-from vidseek.indexer.tasks.index import Indexer
 from vidseek.indexer.models import add_model
 from vidseek.indexer.report import (
     FailedFile,
@@ -9,6 +8,7 @@ from vidseek.indexer.report import (
     IndexReport,
     ModelReport,
 )
+from vidseek.indexer.tasks.index import Indexer
 
 __all__ = [
     "FailedFile",

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from vidseek.indexer.report import FailedFile
 from vidseek.core.errors import PathNotFoundError
+from vidseek.indexer.report import FailedFile
 
 logger = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from vidseek.encoders.base import Encoder
-from vidseek.indexer.tasks.index import check_loads, default_workers
-from vidseek.indexer.progress import ProgressMeter
-from vidseek.indexer.tasks.reencode import Reencoder, Stopped
-from vidseek.indexer.report import IndexProgress, ModelReport
 from vidseek.core.errors import LibraryError
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import EncoderSpec, LibraryModel
+from vidseek.encoders.base import Encoder
+from vidseek.indexer.progress import ProgressMeter
+from vidseek.indexer.report import IndexProgress, ModelReport
+from vidseek.indexer.tasks.index import check_loads, default_workers
+from vidseek.indexer.tasks.reencode import Reencoder, Stopped
+from vidseek.storage.store import LibraryStore
 
 
 def add_model(

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vidseek.indexer.report import IndexProgress
 from vidseek.core.types import Video
+from vidseek.indexer.report import IndexProgress
 
 _REPORT_EVERY_SECONDS = 0.1
 _ESTIMATE_AFTER_SECONDS = 0.5

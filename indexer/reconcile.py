@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vidseek.core.types import FileStamp, Video, VideoState
 from vidseek.indexer.discovery import Discovery, FoundFile
 from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
 from vidseek.storage.catalog.database import Database
-from vidseek.core.types import FileStamp, Video, VideoState
 
 
 @dataclass(frozen=True)

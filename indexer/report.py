@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidseek.video import SamplingPlan
 from vidseek.core.types import LibraryModel
+from vidseek.video import SamplingPlan
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, inspect, make_url
 
+from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
+from vidseek.core.types import EncoderSpec, VideoState
 from vidseek.storage import thumbnails
 from vidseek.storage.catalog.connection import database_engine, library_errors, sqlite_engine
 from vidseek.storage.catalog.database import Database
-from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
 from vidseek.storage.lease import FolderLock
 from vidseek.storage.migrations.runner import (
     Migrations,
@@ -33,7 +34,6 @@ from vidseek.storage.migrations.runner import (
     migrate_sqlite,
     read_revision,
 )
-from vidseek.core.types import EncoderSpec, VideoState
 from vidseek.storage.vectors.protocol import VectorIndex
 
 _logger = logging.getLogger(__name__)

@@ -25,11 +25,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from vidseek.encoders.preprocessing import squash
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.stem import COARSE_SIDE, PICTURE_SIZE, normalise
 from vidseek.training.networks.text import Text
 from vidseek.training.networks.vision import Vision
-from vidseek.encoders.preprocessing import squash
 
 MOST_FRAMES = 8
 

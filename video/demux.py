@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseek.video.readers.packets import PacketTable, build_table
 from vidseek.core.errors import DecodeLimitError, NotAVideoError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
+from vidseek.video.readers.packets import PacketTable, build_table
 
 if TYPE_CHECKING:
     from av.container import InputContainer

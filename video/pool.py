@@ -34,12 +34,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.video import channel
-from vidseek.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
-from vidseek.video.readers.reader import ReaderName
-from vidseek.video.sampling import SamplingPlan
-from vidseek.video.spare_worker import DecodeProcess, keep_spare, start_process, take_spare
-from vidseek.video.worker import DecodeJob
 from vidseek.core.errors import (
     DecodeLimitError,
     UnreadableVideoError,
@@ -47,6 +41,12 @@ from vidseek.core.errors import (
     VidseekError,
 )
 from vidseek.core.types import FrameBatch, TimeSpan
+from vidseek.video import channel
+from vidseek.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
+from vidseek.video.readers.reader import ReaderName
+from vidseek.video.sampling import SamplingPlan
+from vidseek.video.spare_worker import DecodeProcess, keep_spare, start_process, take_spare
+from vidseek.video.worker import DecodeJob
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.video.readers.packets import PacketTable
 from vidseek.core.types import TimeSpan
+from vidseek.video.readers.packets import PacketTable
 
 SHORT_VIDEO_SECONDS = 60.0
 """Videos shorter than this are sampled every second by every plan."""

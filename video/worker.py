@@ -20,6 +20,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from vidseek.core.errors import DecodeLimitError, UnreadableVideoError, VideoError
+from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
 from vidseek.video.info import DecodeLimits
 from vidseek.video.readers.reader import ReaderName, VideoReader, open_video
@@ -29,8 +31,6 @@ from vidseek.video.sampling import (
     choose_frames,
     frames_at,
 )
-from vidseek.core.errors import DecodeLimitError, UnreadableVideoError, VideoError
-from vidseek.core.types import FrameBatch, TimeSpan
 
 ALIVE_SECONDS = 0.25
 """How often a process that has no frames yet says that it is at work."""

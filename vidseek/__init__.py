@@ -16,18 +16,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidseek.doctor import DoctorReport as DoctorReport
-    from vidseek.encoders.base import Encoder as Encoder
-    from vidseek.video import SamplingPlan as SamplingPlan
-    from vidseek.indexer import FailedFile as FailedFile
-    from vidseek.indexer import IndexProgress as IndexProgress
-    from vidseek.indexer import IndexReport as IndexReport
-    from vidseek.indexer import ModelReport as ModelReport
-    from vidseek.library import Library as Library
-    from vidseek.library import VideoDetails as VideoDetails
-    from vidseek.library import open as open
-    from vidseek.search import confident_hits as confident_hits
-    from vidseek.search.moments.calibration.calibrate import CalibrationReport as CalibrationReport
     from vidseek.core.errors import CalibrationError as CalibrationError
     from vidseek.core.errors import DecodeLimitError as DecodeLimitError
     from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
@@ -68,10 +56,22 @@ if TYPE_CHECKING:
     from vidseek.core.types import Video as Video
     from vidseek.core.types import VideoFilter as VideoFilter
     from vidseek.core.types import VideoState as VideoState
+    from vidseek.doctor import DoctorReport as DoctorReport
+    from vidseek.encoders.base import Encoder as Encoder
+    from vidseek.indexer import FailedFile as FailedFile
+    from vidseek.indexer import IndexProgress as IndexProgress
+    from vidseek.indexer import IndexReport as IndexReport
+    from vidseek.indexer import ModelReport as ModelReport
+    from vidseek.library import Library as Library
+    from vidseek.library import VideoDetails as VideoDetails
+    from vidseek.library import open as open
+    from vidseek.search import confident_hits as confident_hits
+    from vidseek.search.moments.calibration.calibrate import CalibrationReport as CalibrationReport
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
     from vidseek.training.user.train import TrainingReport as TrainingReport
     from vidseek.training.user.train import train_on_captions as train_on_captions
+    from vidseek.video import SamplingPlan as SamplingPlan
 
 __version__ = "0.1.0"
 

@@ -19,10 +19,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidseek.encoders.registry import name_of
 from vidseek.core.errors import LibraryError, LibraryLockedError, LibraryReadOnlyError
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import LibraryStatistics
+from vidseek.encoders.registry import name_of
+from vidseek.storage.store import LibraryStore
 
 logger = logging.getLogger(__name__)
 

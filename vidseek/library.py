@@ -28,7 +28,6 @@ from vidseek.core.errors import (
     PathNotFoundError,
     UnknownEncoderError,
 )
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import (
     Calibration,
     Clip,
@@ -43,17 +42,18 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
+from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
-    from vidseek.search.copies.upload import CopyUpload
-    from vidseek.video import SamplingPlan
     from vidseek.indexer import IndexProgress, IndexReport, ModelReport
     from vidseek.search import SearchEngine
-    from vidseek.search.moments.calibration.calibrate import CalibrationReport
     from vidseek.search.copies.checker import Threshold
+    from vidseek.search.copies.upload import CopyUpload
+    from vidseek.search.moments.calibration.calibrate import CalibrationReport
+    from vidseek.video import SamplingPlan
 
 logger = logging.getLogger(__name__)
 
@@ -301,8 +301,8 @@ class Library:
             PathNotFoundError: one of the paths does not exist.
             LibraryLockedError: another process is writing to the library.
         """
-        from vidseek.video import SamplingPlan
         from vidseek.indexer import Indexer, IndexOptions
+        from vidseek.video import SamplingPlan
 
         options = IndexOptions(
             exclude=tuple(exclude),
@@ -434,8 +434,8 @@ class Library:
             QueryError: the threshold is none of the three.
             VideoError: the file cannot be read.
         """
-        from vidseek.search.copies.upload import CopyUpload
         from vidseek.search.copies.checker import CopyFinder
+        from vidseek.search.copies.upload import CopyUpload
 
         finder = CopyFinder(self._store, self._copy_descriptor)
         upload = file if isinstance(file, CopyUpload) else absolute(file)

@@ -30,9 +30,9 @@ from benchmarks.copies.measuring import add_measuring
 from benchmarks.copies.planning import Settings, Work
 from benchmarks.copies.sources import choose_sources, find_sources
 from benchmarks.copies.systems.system import PLANS
+from vidseek.core.errors import VidseekError
 from vidseek.training.lab.copies.splits import SPLITS
 from vidseek.video import SamplingPlan
-from vidseek.core.errors import VidseekError
 
 
 def main() -> None:

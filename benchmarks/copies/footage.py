@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.copies.truth import Segment, merged
-from vidseek.video import open_video
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import TimeSpan
+from vidseek.video import open_video
 
 Pictures = NDArray[np.uint8]
 """(N, H, W, 3) uint8 RGB."""

@@ -29,8 +29,8 @@ from benchmarks.copies.negatives import make_pair
 from benchmarks.copies.planning import Settings, Work, plan_works
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source, choose_sources
-from vidseek.video import probe
 from vidseek.core.errors import VideoError
+from vidseek.video import probe
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from benchmarks.copies.metrics import GroupScore, group_score
 from benchmarks.copies.negatives import make_title
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source
-from vidseek.video import SamplingPlan
 from vidseek.core.errors import VideoError
+from vidseek.video import SamplingPlan
 
 FAMILIES, INTROS, VIDEOS_OF_AN_INTRO = 30, 5, 6
 FAMILY_EDITS = (

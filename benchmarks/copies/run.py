@@ -19,8 +19,8 @@ from benchmarks.copies.results import (
     write_answers,
 )
 from benchmarks.copies.systems.system import Plan, System
-from vidseek.training.lab.copies.splits import share_of
 from vidseek.core.errors import VideoError
+from vidseek.training.lab.copies.splits import share_of
 
 MOST_MATCHES = 100
 """Of one answer, the best are kept."""

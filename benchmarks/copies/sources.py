@@ -24,9 +24,9 @@ from PIL import Image
 from benchmarks.copies.footage import Footage, Format, cut, read_footage
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.truth import Segment
+from vidseek.indexer.discovery import discover
 from vidseek.training.lab.copies.splits import Split, picture_families, share_of, split_of
 from vidseek.video import probe
-from vidseek.indexer.discovery import discover
 
 if TYPE_CHECKING:
     import pyarrow

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.retrieval.tables import interval, ratio_interval, recall_head, recall_row
+from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.preprocessing import squash
-from vidseek.training.metrics import group_means, ranks
 from vidseek.training.lab.pictures import (
     PictureRow,
     class_caption,
     read_pictures,
     read_rows,
 )
-from vidseek.core.types import FrameFeatures
+from vidseek.training.metrics import group_means, ranks
 
 RERANK_DEPTH = 50
 CLASS_SETS = {

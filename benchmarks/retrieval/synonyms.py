@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks.retrieval.pictures import Flickr8k
 from benchmarks.retrieval.tables import interval, ratio_interval
-from vidseek.training.metrics import ranks
 from vidseek.training.lab.pictures import read_rows, row_captions, text_only_captions
+from vidseek.training.metrics import ranks
 
 LIST = Path(__file__).resolve().parents[1] / "synonyms.toml"
 TRAINED_SETS = ("flickr8k", "msrvtt", "sports100", "caltech101", "misc")

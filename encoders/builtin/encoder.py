@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import HUBNESS, MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
 from vidseek.encoders.preprocessing import squash
@@ -28,8 +30,6 @@ from vidseek.encoders.runtime import (
     usable_cores,
     visual_session,
 )
-from vidseek.core.errors import WeightsError
-from vidseek.core.types import EncoderSpec, FrameFeatures
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import WeightsError
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import Session, onnxruntime_session, usable_cores
-from vidseek.core.errors import WeightsError
 
 NETWORK_FILE, BACKGROUND_FILE, MANIFEST_FILE = "copies.onnx", "copies-background.npy", "copies.json"
 FORMAT = 1

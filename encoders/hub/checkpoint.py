@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidseek.core.errors import UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.families import OPEN_CLIP, Family, family_of
 from vidseek.encoders.hub.open_clip_config import (
     CONFIG,
@@ -18,7 +19,6 @@ from vidseek.encoders.hub.open_clip_config import (
     is_open_clip,
     weights_name,
 )
-from vidseek.core.errors import UnsupportedModelError, WeightsError
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"

@@ -11,9 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, read_checkpoint
-from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
-from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 from vidseek.core.errors import (
     DownloadRefusedError,
     GatedModelError,
@@ -23,6 +20,9 @@ from vidseek.core.errors import (
     UnsupportedModelError,
     WeightsError,
 )
+from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, read_checkpoint
+from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
+from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 
 ConfirmDownload: TypeAlias = Callable[[str, int], bool]
 """Asked with the repository and the bytes to come; nothing is downloaded unless it says True."""

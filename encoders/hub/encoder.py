@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.hub.catalogue import find_model
 from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, reason_of, weights_hash
 from vidseek.encoders.hub.download import (
@@ -38,8 +40,6 @@ from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 from vidseek.encoders.hub.source import OPEN_CLIP_PREFIX, PREFIX, ModelSource, parse_source
 from vidseek.encoders.hub.towers import Towers, quiet_transformers
-from vidseek.core.errors import WeightsError
-from vidseek.core.types import EncoderSpec, FrameFeatures
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidseek.encoders.hub.preprocessing import CLIP_MEAN, CLIP_STD, PictureRules
 from vidseek.core.errors import UnsupportedModelError, WeightsError
+from vidseek.encoders.hub.preprocessing import CLIP_MEAN, CLIP_STD, PictureRules
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = (

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vidseek.core.errors import ModelNotFoundError, UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.open_clip_config import CONFIG, checked_config
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
-from vidseek.core.errors import ModelNotFoundError, UnsupportedModelError, WeightsError
 
 
 class Pretrained(NamedTuple):

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidseek.core.errors import ModelNotFoundError
 from vidseek.encoders.hub.catalogue import find_model
 from vidseek.encoders.hub.open_clip_config import CONFIG
-from vidseek.core.errors import ModelNotFoundError
 
 PREFIX = "hf:"
 OPEN_CLIP_PREFIX = "open_clip:"

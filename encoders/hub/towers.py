@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import EncoderError, UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.video_towers import video_tower
-from vidseek.core.errors import EncoderError, UnsupportedModelError, WeightsError
 
 logger = logging.getLogger(__name__)
 

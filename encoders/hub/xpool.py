@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.base import Encoder, LoadableEncoder
 from vidseek.core.errors import EncoderError, WeightsError
 from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.encoders.base import Encoder, LoadableEncoder
 
 FACTS = "xpool.json"
 WEIGHTS = "xpool.safetensors"

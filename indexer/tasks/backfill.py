@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from vidseek.core.errors import EncoderError, LibraryError, VideoError
+from vidseek.core.types import CopyFrames, FrameBatch, Video
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import describe_video
-from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.tasks.reencode import Stopped, why_unusable
 from vidseek.storage.catalog.database import Database
-from vidseek.core.errors import EncoderError, LibraryError, VideoError
-from vidseek.core.types import CopyFrames, FrameBatch, Video
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 
 logger = logging.getLogger(__name__)
 

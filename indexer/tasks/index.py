@@ -19,18 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from vidseek.encoders.base import Encoder, LoadableEncoder
-from vidseek.encoders.copies.descriptor import CopyDescriptor
-from vidseek.encoders.pipeline import EncodedVideo, encode_video
-from vidseek.encoders.registry import name_of
-from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
-from vidseek.indexer.tasks.backfill import Describer
-from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
-from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
-from vidseek.indexer.progress import ProgressMeter, meter_of
-from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
-from vidseek.indexer.tasks.reencode import Reencoder, Stopped
-from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
 from vidseek.core.errors import (
     EncoderError,
     LibraryError,
@@ -38,8 +26,20 @@ from vidseek.core.errors import (
     LibraryReadOnlyError,
     VideoError,
 )
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import FrameBatch, Video, VideoState
+from vidseek.encoders.base import Encoder, LoadableEncoder
+from vidseek.encoders.copies.descriptor import CopyDescriptor
+from vidseek.encoders.pipeline import EncodedVideo, encode_video
+from vidseek.encoders.registry import name_of
+from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
+from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
+from vidseek.indexer.progress import ProgressMeter, meter_of
+from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
+from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
+from vidseek.indexer.tasks.backfill import Describer
+from vidseek.indexer.tasks.reencode import Reencoder, Stopped
+from vidseek.storage.store import LibraryStore
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 
 logger = logging.getLogger(__name__)
 

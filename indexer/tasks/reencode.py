@@ -16,15 +16,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
+from vidseek.core.errors import EncoderError, LibraryError, VideoError
+from vidseek.core.types import Clip, EncodedClip, FrameBatch, Video
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.pipeline import encode_same_clips
-from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 from vidseek.indexer.discovery import error_reason
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.report import FailedFile
-from vidseek.core.errors import EncoderError, LibraryError, VideoError
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import Clip, EncodedClip, FrameBatch, Video
+from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 
 logger = logging.getLogger(__name__)
 

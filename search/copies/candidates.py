@@ -20,10 +20,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.types import CopyBlock
 from vidseek.encoders.copies.descriptor import STEPS
 from vidseek.search.copies.alignment.align import FrameSequence, strongest_votes
 from vidseek.search.moments.visual_query import spread
-from vidseek.core.types import CopyBlock
 
 BLOCK_FRAMES = 4_096
 """Library frames at once: few enough that the products stay in the processor's cache."""

@@ -25,8 +25,16 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import PathNotFoundError, QueryError, WeightsError
+from vidseek.core.types import (
+    CopyVerdict,
+    Match,
+    MatchKind,
+    TimeSpan,
+    Video,
+    VideoState,
+)
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
-from vidseek.search.copies.upload import CopyUpload
 from vidseek.encoders.preprocessing import squash
 from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
 from vidseek.search.copies.boilerplate import (
@@ -39,19 +47,11 @@ from vidseek.search.copies.boilerplate import (
 )
 from vidseek.search.copies.candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copies.crops import UPSIDE_DOWN, View, composition_views
-from vidseek.search.copies.reference_index import LibraryFrames
 from vidseek.search.copies.mirroring import LEAST_LEAD, mirror_lead
+from vidseek.search.copies.reference_index import LibraryFrames
+from vidseek.search.copies.upload import CopyUpload
 from vidseek.search.moments.visual_query import spread
-from vidseek.core.errors import PathNotFoundError, QueryError, WeightsError
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import (
-    CopyVerdict,
-    Match,
-    MatchKind,
-    TimeSpan,
-    Video,
-    VideoState,
-)
 
 Threshold = Literal["strict", "normal", "loose"]
 THRESHOLDS: dict[Threshold, float] = {"strict": 0.45, "normal": 0.385, "loose": 0.33}

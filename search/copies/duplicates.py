@@ -17,6 +17,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
+from vidseek.core.types import (
+    CopyMatch,
+    DuplicateGroup,
+    DuplicateMember,
+    TimeSpan,
+    Video,
+    VideoState,
+)
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.copies.alignment.align import FrameSequence, align
 from vidseek.search.copies.boilerplate import (
@@ -27,21 +35,13 @@ from vidseek.search.copies.boilerplate import (
     merged,
     shared_spans,
 )
+from vidseek.search.copies.candidates import find_candidates, in_stretches
 from vidseek.search.copies.checker import (
     LEAST_SIMILARITY,
     THRESHOLDS,
     match_score,
 )
-from vidseek.search.copies.candidates import find_candidates, in_stretches
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import (
-    CopyMatch,
-    DuplicateGroup,
-    DuplicateMember,
-    TimeSpan,
-    Video,
-    VideoState,
-)
 
 VIDEOS_AT_ONCE = 32
 """New videos that are compared in one sweep through the library's frames."""

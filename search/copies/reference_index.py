@@ -13,8 +13,8 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from vidseek.storage.catalog.database import Database
 from vidseek.core.types import CopyBlock
+from vidseek.storage.catalog.database import Database
 
 MOST_HELD_FRAMES = 2_000_000
 """So many are held: 280 MB. A larger library is read each time."""

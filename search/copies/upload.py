@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.core.types import FrameBatch
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
 QUERY_INTERVAL_SECONDS = 0.5
 SHORT_SIDE = 180

@@ -12,8 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vidseek.encoders.registry import name_of
 from vidseek.core.types import Calibration, EncoderSpec, SearchHit
+from vidseek.encoders.registry import name_of
 
 logger = logging.getLogger(__name__)
 

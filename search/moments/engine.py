@@ -16,18 +16,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import EncoderError
+from vidseek.core.types import (
+    Calibration,
+    EncoderSpec,
+    FrameMatch,
+    SearchHit,
+    TimeSpan,
+    Video,
+    VideoFilter,
+    VideoState,
+)
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.registry import name_of
-from vidseek.search.moments.retrieval import (
-    RERANK_DEPTH,
-    Candidates,
-    Scope,
-    TextCandidates,
-    VisualCandidates,
-    head_is_used,
-    hubness_of,
-)
 from vidseek.search.moments.confidence import calibrated_spec, confidence_of, usable_calibration
 from vidseek.search.moments.hubness import stored_hubness
 from vidseek.search.moments.localization import localize_moments
@@ -40,19 +42,17 @@ from vidseek.search.moments.merging import (
     merge_margin,
 )
 from vidseek.search.moments.query import check_filter, check_limits, clean_text
-from vidseek.search.moments.visual_query import read_visual_query
-from vidseek.core.errors import EncoderError
-from vidseek.storage.store import LibraryStore
-from vidseek.core.types import (
-    Calibration,
-    EncoderSpec,
-    FrameMatch,
-    SearchHit,
-    TimeSpan,
-    Video,
-    VideoFilter,
-    VideoState,
+from vidseek.search.moments.retrieval import (
+    RERANK_DEPTH,
+    Candidates,
+    Scope,
+    TextCandidates,
+    VisualCandidates,
+    head_is_used,
+    hubness_of,
 )
+from vidseek.search.moments.visual_query import read_visual_query
+from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import VectorIndex
 
 logger = logging.getLogger(__name__)

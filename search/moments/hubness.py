@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.hubness import Hubness
 from vidseek.core.errors import LibraryDamagedError
+from vidseek.encoders.hubness import Hubness
 
 if TYPE_CHECKING:
     from vidseek.search.moments.retrieval import Scope

@@ -24,8 +24,8 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.search.moments.merging import ADJACENT_SECONDS, MAX_MOMENT_SECONDS, Moment, ScoredClip
 from vidseek.core.types import Clip, TimeSpan
+from vidseek.search.moments.merging import ADJACENT_SECONDS, MAX_MOMENT_SECONDS, Moment, ScoredClip
 
 CONTEXT_SECONDS = 60.0
 """What lies further from the anchor is not looked at: a video of ten hours costs no more than one

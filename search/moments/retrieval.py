@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.search.moments.merging import ScoredClip
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
 from vidseek.storage.vectors.protocol import VectorIndex
 
 RERANK_DEPTH = 100

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.encoders.base import Encoder
 from vidseek.core.errors import PathNotFoundError, QueryError
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import Clip, TimeSpan, Video, VideoState
+from vidseek.encoders.base import Encoder
+from vidseek.storage.store import LibraryStore
 
 MOST_QUERY_CLIPS = 64
 """A longer query is represented by so many of its clips, evenly spread: an hour holds hundreds, and

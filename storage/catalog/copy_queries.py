@@ -10,9 +10,9 @@ from sqlalchemy import Connection, and_, delete, false, func, insert, literal, o
 from sqlalchemy.orm import aliased
 
 from vidseek.core.errors import LibraryDamagedError
-from vidseek.storage.catalog.video_queries import chunks
-from vidseek.storage.catalog.schema import CopyFramesRow, CopyMatchRow, VideoRow
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
+from vidseek.storage.catalog.schema import CopyFramesRow, CopyMatchRow, VideoRow
+from vidseek.storage.catalog.video_queries import chunks
 
 PAGE = 500
 """Videos that are read at once: 12 MB of two-minute ones..."""

@@ -28,51 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from vidseek.storage.catalog.connection import library_errors, reader, writer
-from vidseek.storage.catalog.copy_queries import (
-    PAGE,
-    copy_copy_frames,
-    copy_frame_counts,
-    count_copy_frames,
-    described_ids,
-    insert_copy_frames,
-    pages,
-    read_copy_block,
-    read_copy_frames,
-    read_copy_matches,
-    recompare,
-    replace_copy_frames,
-    replace_copy_matches,
-    undescribed_by,
-)
-from vidseek.storage.catalog.statistics import count_contents, count_models, unencoded_by
 from vidseek.core.errors import LibraryError
-from vidseek.storage.catalog.filters import is_or_is_below, video_conditions
-from vidseek.storage.catalog.video_queries import (
-    VIDEO_COLUMNS,
-    chunks,
-    clip_ids_of,
-    copy_clips,
-    delete_vectors,
-    ids_at,
-    insert_clips,
-    insert_vectors,
-    insert_video,
-    make_video,
-    moved_path,
-    read_clips,
-    read_spec,
-    write_spec,
-)
-from vidseek.storage.catalog.schema import (
-    CalibrationRow,
-    ClipRow,
-    ClipVectorRow,
-    EncoderRow,
-    LibraryRow,
-    PathText,
-    VideoRow,
-)
 from vidseek.core.types import (
     Calibration,
     Clip,
@@ -90,6 +46,34 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
+from vidseek.storage.catalog.connection import library_errors, reader, writer
+from vidseek.storage.catalog.copy_queries import (
+    PAGE,
+    copy_copy_frames,
+    copy_frame_counts,
+    count_copy_frames,
+    described_ids,
+    insert_copy_frames,
+    pages,
+    read_copy_block,
+    read_copy_frames,
+    read_copy_matches,
+    recompare,
+    replace_copy_frames,
+    replace_copy_matches,
+    undescribed_by,
+)
+from vidseek.storage.catalog.filters import is_or_is_below, video_conditions
+from vidseek.storage.catalog.schema import (
+    CalibrationRow,
+    ClipRow,
+    ClipVectorRow,
+    EncoderRow,
+    LibraryRow,
+    PathText,
+    VideoRow,
+)
+from vidseek.storage.catalog.statistics import count_contents, count_models, unencoded_by
 from vidseek.storage.catalog.vector_queries import (
     Change,
     StoredEncoder,
@@ -99,6 +83,22 @@ from vidseek.storage.catalog.vector_queries import (
     read_position,
     read_snapshot,
     read_vectors,
+)
+from vidseek.storage.catalog.video_queries import (
+    VIDEO_COLUMNS,
+    chunks,
+    clip_ids_of,
+    copy_clips,
+    delete_vectors,
+    ids_at,
+    insert_clips,
+    insert_vectors,
+    insert_video,
+    make_video,
+    moved_path,
+    read_clips,
+    read_spec,
+    write_spec,
 )
 from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
 

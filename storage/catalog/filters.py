@@ -13,8 +13,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_
 
 from vidseek.core.errors import QueryError
-from vidseek.storage.catalog.schema import VideoRow, encode_path
 from vidseek.core.types import VideoFilter
+from vidseek.storage.catalog.schema import VideoRow, encode_path
 
 _LONGEST_PATTERN = 4096
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, or_, select
 
+from vidseek.core.types import VideoState
 from vidseek.storage.catalog.copy_queries import SECONDS_BYTES
-from vidseek.storage.catalog.video_queries import read_spec
 from vidseek.storage.catalog.schema import (
     ClipFramesRow,
     ClipRow,
@@ -15,7 +15,7 @@ from vidseek.storage.catalog.schema import (
     LibraryRow,
     VideoRow,
 )
-from vidseek.core.types import VideoState
+from vidseek.storage.catalog.video_queries import read_spec
 
 
 def find_problems(connection: Connection) -> list[str]:

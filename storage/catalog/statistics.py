@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
-from vidseek.storage.catalog.video_queries import read_spec
+from vidseek.core.types import LibraryModel, LibraryStatistics, VideoState
 from vidseek.storage.catalog.schema import (
     ClipRow,
     ClipVectorRow,
@@ -19,7 +19,7 @@ from vidseek.storage.catalog.schema import (
     LibraryRow,
     VideoRow,
 )
-from vidseek.core.types import LibraryModel, LibraryStatistics, VideoState
+from vidseek.storage.catalog.video_queries import read_spec
 
 
 def count_contents(connection: Connection) -> LibraryStatistics:

@@ -11,10 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, or_, select
 
-from vidseek.storage.catalog.blobs import from_half
-from vidseek.storage.catalog.video_queries import chunks
-from vidseek.storage.catalog.schema import ChangeRow, ClipFramesRow, ClipRow, ClipVectorRow, VideoRow
 from vidseek.core.types import EncoderSpec, FrameFeatures, VideoState
+from vidseek.storage.catalog.blobs import from_half
+from vidseek.storage.catalog.schema import (
+    ChangeRow,
+    ClipFramesRow,
+    ClipRow,
+    ClipVectorRow,
+    VideoRow,
+)
+from vidseek.storage.catalog.video_queries import chunks
 from vidseek.storage.vectors.protocol import START, Position, VectorChanges, VectorSnapshot
 
 _MOST_RANGES = 1000

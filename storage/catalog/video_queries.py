@@ -13,13 +13,6 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, insert, literal, select
 from sqlalchemy.orm import aliased
 
-from vidseek.storage.catalog.blobs import to_half
-from vidseek.storage.catalog.schema import (
-    ClipFramesRow,
-    ClipRow,
-    ClipVectorRow,
-    VideoRow,
-)
 from vidseek.core.types import (
     Clip,
     EncodedClip,
@@ -27,6 +20,13 @@ from vidseek.core.types import (
     TimeSpan,
     Video,
     VideoState,
+)
+from vidseek.storage.catalog.blobs import to_half
+from vidseek.storage.catalog.schema import (
+    ClipFramesRow,
+    ClipRow,
+    ClipVectorRow,
+    VideoRow,
 )
 
 _IDS_PER_STATEMENT = 10_000

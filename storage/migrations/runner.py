@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select
 
-from vidseek.storage.catalog.connection import library_errors, sqlite_engine, writer
 from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError, NotALibraryError
+from vidseek.storage.catalog.connection import library_errors, sqlite_engine, writer
 from vidseek.storage.catalog.schema import HEAD_REVISION, Base, LibraryRow
 
 _logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32)
 class Migrations:
     """Revisions in a folder of alembic scripts."""
 
-    scripts: Path = Path(__file__).parent / "migrations"
+    scripts: Path = Path(__file__).parent
     head: str = HEAD_REVISION
     """Newest revision; revisions count up."""
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from vidseek.core.types import FrameFeatures
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.builtin.encoder import LONGEST_TEXT_TOKENS, BuiltinEncoder
 from vidseek.encoders.registry import create_encoder
-from vidseek.core.types import FrameFeatures
 
 
 @pytest.fixture(scope="module")

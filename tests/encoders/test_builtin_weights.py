@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import (
@@ -19,8 +21,6 @@ from vidseek.encoders.manifest import (
     read_manifest,
     write_manifest,
 )
-from vidseek.core.errors import WeightsError
-from vidseek.core.types import FrameFeatures
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from vidseek.core.errors import WeightsError
 from vidseek.demo.clips import load_photograph
 from vidseek.encoders.copies.descriptor import (
     BACKGROUND_FILE,
@@ -23,7 +24,6 @@ from vidseek.encoders.copies.descriptor import (
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.copies.checker import LEAST_SIMILARITY
-from vidseek.core.errors import WeightsError
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png", "moon.png")
 

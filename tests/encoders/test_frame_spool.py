@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
 from vidseek.core.errors import EncoderError
+from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
 
 
 def test_pictures_come_back_in_any_order_and_more_than_once():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hub_checkpoints import make_checkpoint, picture_processor
 
+from vidseek.core.errors import WeightsError
+from vidseek.core.types import FrameFeatures
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hub.families import FAMILIES
 from vidseek.encoders.registry import create_encoder, name_of
-from vidseek.core.errors import WeightsError
-from vidseek.core.types import FrameFeatures
 
 pytestmark = pytest.mark.full
 

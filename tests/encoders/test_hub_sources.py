@@ -12,13 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidseek.encoders.hub import download
-from vidseek.encoders.hub.catalogue import CATALOGUE, find_model
-from vidseek.encoders.hub.checkpoint import read_checkpoint, weights_hash
-from vidseek.encoders.hub.families import FAMILIES, OPEN_CLIP
-from vidseek.encoders.hub.preprocessing import read_rules
-from vidseek.encoders.hub.source import is_model_source, parse_source
-from vidseek.encoders.registry import create_encoder
 from vidseek.core.errors import (
     DownloadRefusedError,
     EncoderError,
@@ -30,6 +23,13 @@ from vidseek.core.errors import (
     UnsupportedModelError,
     WeightsError,
 )
+from vidseek.encoders.hub import download
+from vidseek.encoders.hub.catalogue import CATALOGUE, find_model
+from vidseek.encoders.hub.checkpoint import read_checkpoint, weights_hash
+from vidseek.encoders.hub.families import FAMILIES, OPEN_CLIP
+from vidseek.encoders.hub.preprocessing import read_rules
+from vidseek.encoders.hub.source import is_model_source, parse_source
+from vidseek.encoders.registry import create_encoder
 
 CLIP = {"model_type": "clip", "architectures": ["CLIPModel"]}
 

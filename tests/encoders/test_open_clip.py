@@ -14,8 +14,6 @@ from captioned_films import write_captioned_films
 from hub_checkpoints import word_tokenizer
 from torchvision_stand_in import import_open_clip
 
-from vidseek.encoders.base import Encoder
-from vidseek.encoders.registry import create_encoder, find_specs, name_of
 from vidseek.core.errors import (
     DownloadRefusedError,
     MissingExtraError,
@@ -23,6 +21,8 @@ from vidseek.core.errors import (
     UnsupportedModelError,
     WeightsError,
 )
+from vidseek.encoders.base import Encoder
+from vidseek.encoders.registry import create_encoder, find_specs, name_of
 
 pytestmark = pytest.mark.full
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vidseek.encoders.registry import create_encoder, encoder_names
 from vidseek.core.errors import EncoderError, UnknownEncoderError
+from vidseek.encoders.registry import create_encoder, encoder_names
 
 
 def test_the_builtin_encoder_is_the_default():

@@ -17,8 +17,8 @@ from captioned_films import COLOURS, VIDEOS, write_captioned_films
 from hub_checkpoints import make_checkpoint
 
 import vidseek
-from vidseek.encoders.registry import create_encoder, find_specs, name_of
 from vidseek.core.errors import EncoderError, ModelNotFoundError, TrainingError, WeightsError
+from vidseek.encoders.registry import create_encoder, find_specs, name_of
 
 pytestmark = pytest.mark.full
 
@@ -108,7 +108,7 @@ def test_the_head_that_searches_computes_what_the_trained_one_does(trainer):
     import torch
 
     from vidseek.encoders.hub.xpool import XPoolHead
-    from vidseek.training.lab.encoded_items import pad_items
+    from vidseek.training.padding import pad_items
     from vidseek.training.user.xpool import trained_weights
 
     random = np.random.default_rng(3)

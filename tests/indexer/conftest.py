@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # the subprocess of a test imports it in the same way
-
 from colour_encoder import ColourEncoder
 
 from vidseek.indexer import Indexer, IndexOptions

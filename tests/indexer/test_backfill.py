@@ -12,15 +12,15 @@ import pytest
 from colour_encoder import ColourEncoder
 from counting_descriptor import CountingDescriptor, loaded
 
+from vidseek.core.types import CopyFrames, VideoState
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
-from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model
-from vidseek.indexer import describing as describing_module
-from vidseek.indexer import indexer as indexer_module
+from vidseek.indexer.tasks import backfill as backfill_module
+from vidseek.indexer.tasks import index as index_module
 from vidseek.storage.catalog.database import Database
 from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import CopyFrames, VideoState
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def no_decoding(monkeypatch):
         raise AssertionError("a decoder was started")
 
     def forbid() -> None:
-        for module in (indexer_module, describing_module):
+        for module in (index_module, backfill_module):
             monkeypatch.setattr(module, "DecodePool", refuse)
 
     return forbid

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vidseek.indexer.discovery import discover
 from vidseek.core.errors import PathNotFoundError
+from vidseek.indexer.discovery import discover
 
 MPEG_TS_PACKET = b"\x47" + b"\xff" * 187
 

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 
-from vidseek.indexer import Indexer, IndexOptions, IndexReport
-from vidseek.indexer import indexer as indexer_module
 from vidseek.core.errors import (
     EncoderError,
     LibraryFullError,
@@ -20,8 +18,10 @@ from vidseek.core.errors import (
     PathNotFoundError,
     VideoError,
 )
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoState
+from vidseek.indexer import Indexer, IndexOptions, IndexReport
+from vidseek.indexer.tasks import index as index_module
+from vidseek.storage.store import LibraryStore
 
 
 def index(store, encoder, *paths: Path, **options) -> IndexReport:
@@ -64,7 +64,7 @@ def no_decoding(monkeypatch) -> None:
     def refuse(**options):
         raise AssertionError("a decoder was started")
 
-    monkeypatch.setattr(indexer_module, "DecodePool", refuse)
+    monkeypatch.setattr(index_module, "DecodePool", refuse)
 
 
 def test_videos_become_clips_with_vectors_and_thumbnails(store, encoder, footage):
@@ -106,7 +106,7 @@ def test_what_was_indexed_is_found_by_its_own_frames(store, encoder, footage, in
 def test_a_second_run_decodes_nothing_and_reads_nothing(
     store, encoder, footage, indexed, no_decoding, monkeypatch
 ):
-    monkeypatch.setattr(indexer_module, "HashAhead", None)
+    monkeypatch.setattr(index_module, "HashAhead", None)
     before = store.database.sequence()
     assert counts(index(store, encoder, footage)) == {"unchanged": 3}
     assert store.database.sequence() == before
@@ -259,11 +259,11 @@ def test_failed_files_are_told_again_but_only_retried_when_asked_or_changed(
 ):
     (footage / "bad.mp4").write_bytes(b"no video at all")
     first = index(store, encoder, footage)
-    pool = indexer_module.DecodePool
-    monkeypatch.setattr(indexer_module, "DecodePool", None)
+    pool = index_module.DecodePool
+    monkeypatch.setattr(index_module, "DecodePool", None)
     second = index(store, encoder, footage)
     assert second.failed == first.failed
-    monkeypatch.setattr(indexer_module, "DecodePool", pool)
+    monkeypatch.setattr(index_module, "DecodePool", pool)
     assert counts(index(store, encoder, footage, retry_failed=True)) == {
         "unchanged": 3,
         "failed": 1,
@@ -447,7 +447,7 @@ def test_errors_of_the_decoder_are_reasons(store, encoder, footage, monkeypatch,
     def fail(decoded, encoder, *, on_batch):
         raise error
 
-    monkeypatch.setattr(indexer_module, "encode_video", fail)
+    monkeypatch.setattr(index_module, "encode_video", fail)
     report = index(store, encoder, footage)
     assert counts(report) == {"failed": 3}
     assert all(failed.reason for failed in report.failed)

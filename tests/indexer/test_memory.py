@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE.parents[1] / "benchmarks"))
+from benchmarks.looped_video import enlarge_video, loop_video
 
-from looped_video import enlarge_video, loop_video  # noqa: E402
+SUPPORT = Path(__file__).parents[1] / "support"
 
 MOST_MB = 1500
 
 
 def index_apart(library: Path, video: Path) -> dict[str, float]:
     """Index in a process of its own; gives peak memory, and seconds of video."""
-    script = [sys.executable, str(HERE / "index_measured.py"), str(library), str(video)]
+    script = [sys.executable, str(SUPPORT / "index_measured.py"), str(library), str(video)]
     output = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True).stdout
     measured: dict[str, float] = json.loads(output)
     return measured

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from add_model_in_process import SECOND
 from colour_encoder import ColourEncoder
-from test_interruption import kill_at, start, wait_for_end_of_decoders
+from runs import kill_at, start, wait_for_end_of_decoders
 
-from vidseek.video import SamplingPlan
-from vidseek.indexer import Indexer, IndexOptions, ModelReport, add_model
 from vidseek.core.errors import EncoderError, LibraryError, LibraryLockedError
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import LibraryModel, VideoState
+from vidseek.indexer import Indexer, IndexOptions, ModelReport, add_model
+from vidseek.storage.store import LibraryStore
+from vidseek.video import SamplingPlan
 
 VIDEOS = 20
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
-
 from palette_encoder import PaletteEncoder, solid
 
+from vidseek.core.types import EncodedClip, FrameBatch, TimeSpan, Video
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import EncodedClip, FrameBatch, TimeSpan, Video
 
 CLIP_SECONDS = 4.0
 

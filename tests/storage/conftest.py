@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # processes that tests start import it in the same way
-
 from library_samples import SPEC
 
 from vidseek.storage.catalog.database import Database

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, video
 
-from vidseek.storage import copy_rows
+from vidseek.core.errors import LibraryDamagedError, LibraryError
+from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
+from vidseek.storage.catalog import copy_queries
 from vidseek.storage.catalog.copy_queries import PAGE, insert_copy_frames
 from vidseek.storage.catalog.database import Database
-from vidseek.core.errors import LibraryDamagedError, LibraryError
-from vidseek.storage.catalog.video_queries import insert_video
 from vidseek.storage.catalog.schema import HEAD_REVISION
+from vidseek.storage.catalog.video_queries import insert_video
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 
 pytestmark = pytest.mark.parametrize(
     "backend",
@@ -147,8 +147,8 @@ def test_blocks_hold_the_same_page_by_page(
         add(database, f"/v/{number}.mp4", count, seed=number)
     gone = add(database, "/v/gone.mp4", 4, seed=9)
     database.set_state([gone], VideoState.MISSING)
-    monkeypatch.setattr(copy_rows, "PAGE", most_videos)
-    monkeypatch.setattr(copy_rows, "PAGE_FRAMES", most_frames)
+    monkeypatch.setattr(copy_queries, "PAGE", most_videos)
+    monkeypatch.setattr(copy_queries, "PAGE_FRAMES", most_frames)
     blocks = list(database.copy_blocks(DESCRIPTOR))
     assert (len(blocks) == 1) == (most_videos == 500 and most_frames == 100_000)
     whole = CopyBlock.of(list(database.copy_frames(DESCRIPTOR)))

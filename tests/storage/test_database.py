@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, encoder_spec, video
 
-from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import LibraryDamagedError, LibraryError, QueryError
 from vidseek.core.types import Calibration, TimeSpan, VideoFilter, VideoState
+from vidseek.storage.catalog.database import Database
 from vidseek.storage.vectors.protocol import START
 
 pytestmark = pytest.mark.parametrize(

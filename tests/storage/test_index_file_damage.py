@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, unit_vectors, video
 
-from vidseek.storage import base_file
 from vidseek.core.errors import LibraryFullError
-from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoFilter
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.vectors.faiss import index_file
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 
 FINGERPRINT = SPEC.fingerprint
 QUERIES = unit_vectors(3, 42)
@@ -228,11 +228,11 @@ def test_library_restored_from_a_backup_does_not_use_the_newer_index(
 def test_library_that_was_copied_is_hashed_once(
     filled: LibraryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_file, "ALWAYS_HASHED_BYTES", 0)
+    monkeypatch.setattr(index_file, "ALWAYS_HASHED_BYTES", 0)
     os.utime(base_of(filled))
     hashed: list[Path] = []
-    real = base_file._hash
-    monkeypatch.setattr(base_file, "_hash", lambda path: (hashed.append(path), real(path))[1])
+    real = index_file._hash
+    monkeypatch.setattr(index_file, "_hash", lambda path: (hashed.append(path), real(path))[1])
     assert_right(filled, fresh_index(filled))
     assert len(hashed) == 1
     assert_right(filled, fresh_index(filled))
@@ -248,7 +248,7 @@ def test_disk_that_is_full_while_compacting_leaves_the_old_base(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(base_file.os, "fsync", full)
+    monkeypatch.setattr(index_file.os, "fsync", full)
     index = fresh_index(filled)
     with pytest.raises(LibraryFullError, match="No space left"):
         index.compact(force=True)

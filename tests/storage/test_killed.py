@@ -16,12 +16,16 @@ from killed_operations import CLIPS, OPERATIONS, index_of, make_library, run
 from later_version import later_migrations
 from library_samples import SPEC, unit_vectors
 
+from vidseek.core.types import VideoFilter
 from vidseek.storage import store as store_module
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import VideoFilter
 
 KILLS = 20
-STORAGE = ["vidseek.storage.store", "vidseek.storage.vectors.faiss.index", "vidseek.storage.catalog.integrity"]
+STORAGE = [
+    "vidseek.storage.store",
+    "vidseek.storage.vectors.faiss.index",
+    "vidseek.storage.catalog.integrity",
+]
 QUERIES = unit_vectors(3, 7)
 
 Hits = list[list[tuple[str, float, float]]]

@@ -15,13 +15,13 @@ from later_version import later_migrations
 from library_samples import SPEC, clips, unit_vectors, video
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError
+from vidseek.core.types import Calibration
 from vidseek.storage import store as store_module
 from vidseek.storage.catalog.connection import sqlite_engine, writer
-from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError
-from vidseek.storage.migrations.runner import Migrations, create_tables
 from vidseek.storage.catalog.schema import HEAD_REVISION, Base
+from vidseek.storage.migrations.runner import Migrations, create_tables
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import Calibration
 
 FINGERPRINT = SPEC.fingerprint
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, encoder_spec, unit_vectors, video
 
-from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import LibraryError
+from vidseek.core.types import Calibration, EncodedClip, EncoderSpec, VideoState
+from vidseek.storage.catalog.database import Database
 from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import Calibration, EncodedClip, EncoderSpec, VideoState
 
 OTHER = encoder_spec("other", dimension=16)
 THIRD = encoder_spec("third", dimension=16)

@@ -18,8 +18,6 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, unit_vectors, video
 
-from vidseek.storage.catalog.connection import sqlite_engine
-from vidseek.storage.catalog.database import Database
 from vidseek.core.errors import (
     LibraryDamagedError,
     LibraryError,
@@ -29,6 +27,8 @@ from vidseek.core.errors import (
     LibraryTooNewError,
     NotALibraryError,
 )
+from vidseek.storage.catalog.connection import sqlite_engine
+from vidseek.storage.catalog.database import Database
 from vidseek.storage.store import LibraryStore
 
 FINGERPRINT = SPEC.fingerprint
@@ -45,7 +45,7 @@ def run_python(code: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parents[1],  # where library_samples.py lies
+        cwd=Path(__file__).parents[1] / "support",  # where library_samples.py is
         check=False,
     )
     assert run.returncode == 0, run.stderr

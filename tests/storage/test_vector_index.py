@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from library_samples import DIMENSION, SPEC, clips, unit_vectors, video
 from numpy.typing import NDArray
 
-from vidseek.storage.catalog.database import Database
-from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
-from vidseek.storage.store import LibraryStore
 from vidseek.core.types import VideoFilter, VideoState
+from vidseek.storage.catalog.database import Database
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.vectors.protocol import VectorIndex, best_of
 
 FINGERPRINT = SPEC.fingerprint

@@ -48,9 +48,9 @@ def test_a_word_looks_at_the_frame_that_answers_it(models, frames):
 
     import torch
 
+    from vidseek.encoders.preprocessing import squash
     from vidseek.training.attention_maps import word_attention
     from vidseek.training.networks.stem import normalise
-    from vidseek.encoders.preprocessing import squash
 
     vision, text, tokenizer, head = models
     head = copy.deepcopy(head)
@@ -84,9 +84,9 @@ def test_the_heat_map_is_that_of_the_token_that_answers(models, frames):
 
     import torch
 
+    from vidseek.encoders.preprocessing import squash
     from vidseek.training.attention_maps import word_attention
     from vidseek.training.networks.stem import normalise
-    from vidseek.encoders.preprocessing import squash
 
     vision, text, tokenizer, head = models
     head, seeing = copy.deepcopy(head), copy.deepcopy(vision)

@@ -37,8 +37,8 @@ def some_pictures(count: int = 24) -> TrainingPictures:
 def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
     import torch
 
-    from vidseek.training.networks.copy_network import PICTURE_SIZE
     from vidseek.training.lab.copies.views import draw_overlays, edited_views, library_views
+    from vidseek.training.networks.copy_network import PICTURE_SIZE
 
     sources = torch.from_numpy(some_pictures().pixels).permute(0, 3, 1, 2).float()
     overlays = draw_overlays(0, 20)
@@ -113,10 +113,10 @@ def test_processes_make_the_same_batches_ahead() -> None:
 def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
     import torch
 
-    from vidseek.training.networks.copy_network import PICTURE_SIZE
-    from vidseek.training.networks.stem import normalise
     from vidseek.training.lab.copies.export import SLIDES, export_copies, plain_cutouts
     from vidseek.training.lab.copies.trainer import train_copies
+    from vidseek.training.networks.copy_network import PICTURE_SIZE
+    from vidseek.training.networks.stem import normalise
 
     pictures = some_pictures()
     pictures.pixels[5, :] = np.linspace(0, 255, SIDE)[None, :, None]  # plain: parts are noise

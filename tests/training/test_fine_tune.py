@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from videos import write_video
 
+from vidseek.core.errors import ModelNotFoundError, TrainingError
 from vidseek.encoders.manifest import PARTS, read_manifest
 from vidseek.encoders.registry import create_encoder
-from vidseek.core.errors import ModelNotFoundError, TrainingError
 
 pytestmark = pytest.mark.full
 
@@ -249,8 +249,8 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
 
 def test_pairs_that_say_or_show_the_same_are_no_negatives():
     from vidseek.core.captions import CaptionedClip
-    from vidseek.training.user.clip_trainer import overlap
     from vidseek.core.types import TimeSpan
+    from vidseek.training.user.clip_trainer import overlap
 
     one, other = Path("/v/a.mp4"), Path("/v/b.mp4")
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from vidseek.encoders.hubness import Hubness
-from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
 from vidseek.training.lab.settings import BudgetSettings, read_settings
+from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
 
-CONFIG = Path(__file__).resolve().parents[2] / "encoders" / "training" / "builtin.toml"
+CONFIG = Path(__file__).resolve().parents[2] / "training" / "lab" / "builtin.toml"
 TINY = """
 seed = 3
 threads = 2
@@ -247,9 +247,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
 
     from vidseek.training.lab.batches import BatchMaker
     from vidseek.training.lab.corpus import Corpus, load_text
-    from vidseek.training.optimisation import save_checkpoint
     from vidseek.training.lab.paraphrases import Paraphrases
     from vidseek.training.lab.towers import TowerTrainer
+    from vidseek.training.optimisation import save_checkpoint
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
@@ -412,8 +412,8 @@ def test_a_paired_gain_is_told_from_chance():
 def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, settings, run):
     from vidseek.training.lab.corpus import Corpus
     from vidseek.training.lab.encoded_items import ItemBank
-    from vidseek.training.lab.publish import load_temporal, load_vision
     from vidseek.training.lab.pipeline import confidence_scores
+    from vidseek.training.lab.publish import load_temporal, load_vision
     from vidseek.training.lab.temporal import clip_vectors
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
@@ -437,8 +437,8 @@ def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, 
 @pytest.mark.full
 def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, cache, settings, run, tmp_path):
     from vidseek.training.lab.corpus import Corpus, load_text
-    from vidseek.training.lab.hubness import choose_hubness, sentence_bank
     from vidseek.training.lab.encoded_items import ItemBank
+    from vidseek.training.lab.hubness import choose_hubness, sentence_bank
     from vidseek.training.lab.publish import load_hubness, load_vision
 
     sets = open_sets(data, cache, settings)
@@ -483,8 +483,8 @@ def test_the_real_data_is_read(shared_data):
 
 @pytest.mark.full
 def test_changed_views_differ_and_are_kept_of_training_rows_only(cache, data):
-    from vidseek.training.lab.stem_map_cache import open_maps
     from vidseek.training.lab.pictures import read_rows
+    from vidseek.training.lab.stem_map_cache import open_maps
 
     maps = open_maps(cache, "flickr8k", views=1)
     rows = read_rows(data, "flickr8k")
@@ -545,10 +545,10 @@ def test_the_camera_moves_both_ways_along_each_path():
 def test_training_goes_on_from_shipped_weights(data, cache, settings, run, tmp_path):
     import torch
 
+    from vidseek.core.errors import WeightsError
     from vidseek.training.lab.corpus import load_text
     from vidseek.training.lab.publish import load_vision, publish
     from vidseek.training.lab.towers import shipped_models
-    from vidseek.core.errors import WeightsError
 
     publish(run, folder=tmp_path, revision="tiny")
     _, tokenizer = load_text(run)

@@ -80,8 +80,8 @@ def test_the_stem_names_photographs(stem):
     import torch
     from skimage import data
 
-    from vidseek.training.networks.stem import normalise
     from vidseek.encoders.preprocessing import squash
+    from vidseek.training.networks.stem import normalise
 
     pictures = np.concatenate(
         [squash(picture[None], 260) for picture in (data.cat(), data.coffee())]
@@ -389,9 +389,9 @@ def test_export_of_vision_agrees_with_torch(vision, tmp_path):
     import torch
     from skimage import data
 
+    from vidseek.encoders.preprocessing import squash
     from vidseek.training.networks.export import export_vision
     from vidseek.training.networks.stem import normalise
-    from vidseek.encoders.preprocessing import squash
 
     path, exact = tmp_path / "vision.onnx", tmp_path / "exact.onnx"
     export_vision(vision, path)

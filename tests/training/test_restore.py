@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidseek.encoders.manifest import read_manifest
 from vidseek.core.errors import WeightsError
+from vidseek.encoders.manifest import read_manifest
 
 pytestmark = pytest.mark.full
 
@@ -60,8 +60,8 @@ def random_vision(**config: int):
 def assert_vision_alike(blob: bytes) -> None:
     import torch
 
-    from vidseek.training.networks.stem import normalise
     from vidseek.training.networks.restore import restore_vision
+    from vidseek.training.networks.stem import normalise
 
     pictures = np.random.default_rng(0).integers(0, 256, (2, 260, 260, 3)).astype(np.uint8)
     vectors, tokens = run_onnx(blob, pictures=pictures)
@@ -168,8 +168,8 @@ def test_a_text_model_is_restored(tmp_path):
     from transformers import BertConfig, BertModel
 
     from vidseek.training.networks.export import export_text
-    from vidseek.training.networks.text import Text
     from vidseek.training.networks.restore import restore_text
+    from vidseek.training.networks.text import Text
 
     manifest = read_manifest()
     _, tokenizer = restore_text(manifest.read("text"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.core.errors import VideoError
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vidseek.core.errors import DecodeLimitError, NotAVideoError, VideoError
 from vidseek.video import is_picture, read_picture
 from vidseek.video import picture as picture_module
-from vidseek.core.errors import DecodeLimitError, NotAVideoError, VideoError
 
 
 def red_over_blue(mode: str = "RGB") -> Image.Image:

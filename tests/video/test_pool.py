@@ -13,13 +13,6 @@ import numpy as np
 import pytest
 from videos import make_video, number_of, numbered, picture, write_video
 
-from vidseek.video import (
-    DecodeJob,
-    DecodeLimits,
-    DecodePool,
-    SamplingPlan,
-)
-from vidseek.video.spare_worker import end_spare
 from vidseek.core.errors import (
     DecodeLimitError,
     NotAVideoError,
@@ -27,6 +20,13 @@ from vidseek.core.errors import (
     VideoError,
 )
 from vidseek.core.types import TimeSpan
+from vidseek.video import (
+    DecodeJob,
+    DecodeLimits,
+    DecodePool,
+    SamplingPlan,
+)
+from vidseek.video.spare_worker import end_spare
 
 EVERY_FRAME = SamplingPlan("dense", 0.04)
 

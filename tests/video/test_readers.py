@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from videos import make_video, number_of, numbered, picture, set_rotation, write_video
 
+from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
+from vidseek.core.types import TimeSpan
 from vidseek.video import (
     DecodeLimits,
     SamplingPlan,
@@ -18,8 +20,6 @@ from vidseek.video import (
     open_video,
     probe,
 )
-from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
-from vidseek.core.types import TimeSpan
 
 READERS = ["pyav", "decord"]
 COUNT = 60

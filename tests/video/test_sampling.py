@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidseek.core.types import TimeSpan
 from vidseek.video import SamplingPlan, choose_frames
 from vidseek.video.readers.packets import PacketTable, build_table
-from vidseek.core.types import TimeSpan
 
 KEY, HIDDEN = 1, 2
 

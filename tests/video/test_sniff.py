@@ -7,9 +7,9 @@ import av
 import pytest
 from videos import make_sound, make_video, picture, write_video
 
+from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 from vidseek.video import open_video, sniff
 from vidseek.video.sniff import is_unmistakable
-from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 
 FOUND_BY_NAME = {
     "a.mp4": ("mov", "h264"),

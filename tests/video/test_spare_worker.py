@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from videos import numbered, write_video
 
-from vidseek.video import DecodeJob, DecodeLimits, DecodePool, SamplingPlan, spare
+from vidseek.video import DecodeJob, DecodeLimits, DecodePool, SamplingPlan, spare_worker
 
 EVERY_FRAME = SamplingPlan("dense", 0.04)
 
 
 @pytest.fixture(autouse=True)
 def alone() -> Iterator[None]:
-    spare.end_spare()
+    spare_worker.end_spare()
     yield
-    spare.end_spare()
+    spare_worker.end_spare()
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,9 @@ def test_a_process_serves_one_pool_after_the_other(video: Path) -> None:
 
 def test_one_that_died_while_it_waited_is_replaced(video: Path) -> None:
     _, process_id = decode(video)
-    assert spare._SPARE._held is not None
-    spare._SPARE._held.process.kill()
-    spare._SPARE._held.process.wait()
+    assert spare_worker._SPARE._held is not None
+    spare_worker._SPARE._held.process.kill()
+    spare_worker._SPARE._held.process.wait()
     frames, other = decode(video)
     assert (frames, other != process_id) == (100, True)
 
@@ -81,9 +81,9 @@ def test_what_one_pool_gave_up_another_may_ask_for(tmp_path: Path) -> None:
 
 
 def test_it_waits_for_a_while_only(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spare, "SPARE_SECONDS", 0.05)
+    monkeypatch.setattr(spare_worker, "SPARE_SECONDS", 0.05)
     _, process_id = decode(video)
-    timer = spare._SPARE._timer
+    timer = spare_worker._SPARE._timer
     if timer is not None:
         timer.join(timeout=30)
     assert not is_running(process_id)
@@ -96,7 +96,7 @@ def test_a_pool_that_is_left_in_the_middle_leaves_none(video: Path) -> None:
             next(iter(decoded.batches()))
             process_id = pool.process_ids[0]
             break
-    assert spare._SPARE._held is None
+    assert spare_worker._SPARE._held is None
     assert not is_running(process_id)
 
 

@@ -3,14 +3,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from cli_process import Run, invoke_vidseek, run_vidseek
 
 from vidseek.demo.clips import Scene, make_clip

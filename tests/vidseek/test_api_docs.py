@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "search"))
-
 from colour_videos import write_colours
 
 import vidseek

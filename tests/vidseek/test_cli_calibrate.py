@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_process import Run, invoke_vidseek
 
-sys.path.append(str(Path(__file__).parents[1] / "search"))
-
+from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black")
 THINGS = ("cars", "dogs", "boats", "flowers", "houses", "shoes", "birds", "hats", "apples")

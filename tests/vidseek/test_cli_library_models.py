@@ -212,7 +212,6 @@ def test_killed_in_the_middle_it_goes_on_while_searches_are_answered(
 def test_a_tiny_checkpoint_of_the_hubs_format_beside_the_built_in_model(
     vidseek, tmp_path: Path
 ) -> None:
-    sys.path.append(str(Path(__file__).parents[1]))
     from hub_checkpoints import make_checkpoint
 
     tiny = make_checkpoint("clip", tmp_path / "tiny")
@@ -232,7 +231,6 @@ def test_a_tiny_checkpoint_of_the_hubs_format_beside_the_built_in_model(
 
 @pytest.mark.full
 def test_a_model_that_cannot_be_loaded_leaves_no_trace(vidseek, tmp_path: Path) -> None:
-    sys.path.append(str(Path(__file__).parents[1]))
     from hub_checkpoints import make_checkpoint
 
     broken = make_checkpoint("clip", tmp_path / "broken")
@@ -251,7 +249,6 @@ def test_a_model_that_cannot_be_loaded_leaves_no_trace(vidseek, tmp_path: Path) 
 
 @pytest.mark.full
 def test_doctor_tells_of_a_model_whose_folder_is_gone(vidseek, tmp_path: Path) -> None:
-    sys.path.append(str(Path(__file__).parents[1]))
     from hub_checkpoints import make_checkpoint
 
     tiny = make_checkpoint("clip", tmp_path / "tiny")

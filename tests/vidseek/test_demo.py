@@ -12,7 +12,7 @@ import av
 import pytest
 from cli_process import invoke_vidseek
 
-from vidseek import demo_clips
+from vidseek.demo import clips as demo_clips
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "search"))
-
 from colour_videos import write_colours
 from palette_encoder import PaletteEncoder
 

@@ -6,20 +6,16 @@ import json
 import logging
 import math
 import shutil
-import sys
 import threading
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "search"))
-
 from colour_videos import write_colours
 from palette_encoder import HeadlessEncoder, PaletteEncoder
 
 import vidseek
-from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.core.types import Calibration
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
 SECOND = "second palette"
 

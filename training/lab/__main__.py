@@ -15,9 +15,7 @@ CACHE = Path(".cache/maps")
 
 def main() -> None:
     """Run one step of training from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vidseek.training.lab", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m vidseek.training.lab", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="the data folder")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where feature maps are kept")
     commands = parser.add_subparsers(required=True)
@@ -50,8 +48,8 @@ def main() -> None:
 
 
 def _cache(arguments: argparse.Namespace) -> None:
-    from vidseek.training.lab.stem_map_cache import cache_pictures
     from vidseek.training.lab.settings import read_settings
+    from vidseek.training.lab.stem_map_cache import cache_pictures
 
     settings = read_settings(arguments.config)
     for name in arguments.sets or settings.sets:

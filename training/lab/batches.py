@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidseek.training.lab.stem_map_cache import STEP, PictureMaps, open_maps
 from vidseek.training.lab.paraphrases import Paraphrases
 from vidseek.training.lab.pictures import (
     EVALUATION_ONLY,
@@ -24,6 +23,8 @@ from vidseek.training.lab.pictures import (
     row_captions,
 )
 from vidseek.training.lab.settings import TowerSettings
+from vidseek.training.lab.stem_map_cache import PictureMaps, open_maps
+from vidseek.training.stem_maps import load_maps
 
 CLASS_SETS = ("sports100", "caltech101", "misc")
 """Sets whose pictures have a class name for caption."""
@@ -61,11 +62,6 @@ class Batch:
     """(B, 384) float32: the mean of all that is said of it, by the untouched text encoder."""
     untouched: Tensor
     """(B, 1280) float32: pooled features of the untouched stem, of the whole picture."""
-
-
-def load_maps(fine: NDArray[np.int8]) -> Tensor:
-    """(B, H, W, 120) int8 steps to a (B, 120, H, W) float32 map in channels-last order."""
-    return (torch.from_numpy(np.ascontiguousarray(fine)).float() * STEP).permute(0, 3, 1, 2)
 
 
 class BatchMaker:

@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import BertModel
 
+from vidseek.training.lab.pictures import (
+    PictureRow,
+    read_rows,
+    row_captions,
+    text_only_captions,
+)
 from vidseek.training.networks.text import (
     POSITIONS,
     Text,
     choose_vocabulary,
     load_minilm,
     tokenizer_json,
-)
-from vidseek.training.lab.pictures import (
-    PictureRow,
-    read_rows,
-    row_captions,
-    text_only_captions,
 )
 
 logger = logging.getLogger(__name__)

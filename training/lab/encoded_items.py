@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.training.networks.vision import Vision
-from vidseek.training.lab.batches import PictureSet, load_maps
+from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus
 from vidseek.training.lab.pictures import PictureRow
+from vidseek.training.networks.vision import Vision
+from vidseek.training.stem_maps import load_maps
 
 logger = logging.getLogger(__name__)
 
@@ -145,14 +146,3 @@ def _encode(
         vectors.append(output.vectors.numpy().astype(np.float16))
         tokens.append(output.tokens.numpy().astype(np.float16))
     return np.concatenate(vectors), np.concatenate(tokens)
-
-
-def pad_items(arrays: list[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack arrays of unequal length: (K, longest, ...) float32 and its (K, longest) mask."""
-    longest = max(len(array) for array in arrays)
-    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), np.float32)
-    mask = np.zeros((len(arrays), longest), np.float32)
-    for row, array in enumerate(arrays):
-        padded[row, : len(array)] = array
-        mask[row, : len(array)] = 1.0
-    return torch.from_numpy(padded), torch.from_numpy(mask)

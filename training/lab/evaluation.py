@@ -7,13 +7,14 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from vidseek.training.lab.batches import PictureSet
+from vidseek.training.lab.corpus import encode_sentences
+from vidseek.training.lab.pictures import PictureRow, class_caption
+from vidseek.training.lab.stem_map_cache import PictureMaps
+from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
 from vidseek.training.networks.text import Text
 from vidseek.training.networks.vision import Vision
-from vidseek.training.lab.batches import PictureSet, load_maps
-from vidseek.training.lab.stem_map_cache import PictureMaps
-from vidseek.training.lab.corpus import encode_sentences
-from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
-from vidseek.training.lab.pictures import PictureRow, class_caption
+from vidseek.training.stem_maps import load_maps
 
 
 @torch.inference_mode()

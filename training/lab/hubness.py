@@ -18,13 +18,13 @@ from tokenizers import Tokenizer
 
 from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.manifest import FILES, HUBNESS
-from vidseek.training.networks.text import Text
 from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus, encode_sentences
 from vidseek.training.lab.encoded_items import ItemBank
-from vidseek.training.metrics import ranks, recall
 from vidseek.training.lab.pictures import text_only_captions
 from vidseek.training.lab.rerank import CANDIDATES, paired_interval
+from vidseek.training.metrics import ranks, recall
+from vidseek.training.networks.text import Text
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.training.networks.vision import Vision
-from vidseek.training.lab.batches import SIDE, PictureSet, load_maps
+from vidseek.training.lab.batches import SIDE, PictureSet
 from vidseek.training.lab.pictures import PictureRow
+from vidseek.training.networks.vision import Vision
+from vidseek.training.stem_maps import load_maps
 
 KINDS = (
     "pans right",

@@ -15,13 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.platt_scaling import fit_confidence, gallery_scores
 from vidseek.encoders.hubness import Hubness
-from vidseek.training.networks.vision import Vision
+from vidseek.encoders.platt_scaling import fit_confidence, gallery_scores
 from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus, load_text
-from vidseek.training.lab.hubness import choose_hubness, sentence_bank
 from vidseek.training.lab.encoded_items import ItemBank
+from vidseek.training.lab.hubness import choose_hubness, sentence_bank
 from vidseek.training.lab.pan_augmentation import pan_clips
 from vidseek.training.lab.paraphrases import Paraphrases
 from vidseek.training.lab.pictures import row_captions
@@ -41,6 +40,7 @@ from vidseek.training.lab.rerank import (
 from vidseek.training.lab.settings import STAGES, Settings
 from vidseek.training.lab.temporal import Movements, clip_vectors, train_temporal
 from vidseek.training.lab.towers import train_towers
+from vidseek.training.networks.vision import Vision
 
 logger = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from vidseek.encoders.manifest import (
     read_manifest,
     write_manifest,
 )
+from vidseek.training.lab.corpus import load_text
 from vidseek.training.networks.configuration import (
     SENTENCE_DIMENSION,
     CrossModalConfig,
@@ -39,7 +40,6 @@ from vidseek.training.networks.export import (
 from vidseek.training.networks.stem import PICTURE_SIZE, load_imagenet_stem
 from vidseek.training.networks.temporal import Temporal
 from vidseek.training.networks.vision import Vision
-from vidseek.training.lab.corpus import load_text
 
 logger = logging.getLogger(__name__)
 

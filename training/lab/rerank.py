@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from vidseek.encoders.hubness import Hubness
+from vidseek.training.lab.corpus import Corpus
+from vidseek.training.lab.encoded_items import ItemBank
+from vidseek.training.metrics import ranks, recall
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.text import Text
-from vidseek.training.lab.corpus import Corpus
-from vidseek.training.lab.encoded_items import ItemBank, pad_items
-from vidseek.training.metrics import ranks, recall
+from vidseek.training.padding import pad_items
 
 logger = logging.getLogger(__name__)
 

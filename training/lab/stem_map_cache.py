@@ -26,18 +26,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.training.networks.stem import PICTURE_SIZE
 from vidseek.encoders.preprocessing import squash
 from vidseek.training.lab.augmentation import change_picture
 from vidseek.training.lab.pictures import picture_files, read_pictures, read_rows
+from vidseek.training.networks.stem import PICTURE_SIZE
+from vidseek.training.stem_maps import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
-STEP = 0.25
-"""Size of one int8 step; of the stem's values fewer than one in 10,000 lie outside +-31.75."""
 BATCH = 32
 
 

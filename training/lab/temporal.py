@@ -24,14 +24,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidseek.training.networks.configuration import TemporalConfig
-from vidseek.training.networks.temporal import Temporal
 from vidseek.training.lab.corpus import Corpus
-from vidseek.training.lab.encoded_items import ItemBank, pad_items
-from vidseek.training.metrics import ranks, recall
-from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
+from vidseek.training.lab.encoded_items import ItemBank
 from vidseek.training.lab.pan_augmentation import FRAMES, KINDS, draw_pans
 from vidseek.training.lab.settings import TemporalSettings
+from vidseek.training.metrics import ranks, recall
+from vidseek.training.networks.configuration import TemporalConfig
+from vidseek.training.networks.temporal import Temporal
+from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
+from vidseek.training.padding import pad_items
 
 logger = logging.getLogger(__name__)
 

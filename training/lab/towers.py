@@ -27,30 +27,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from vidseek.core.errors import WeightsError
 from vidseek.encoders.manifest import read_manifest
+from vidseek.training.curves import draw_curves
+from vidseek.training.lab.batches import Batch, BatchMaker, PictureSet
+from vidseek.training.lab.corpus import Corpus, load_text
+from vidseek.training.lab.evaluation import evaluate
+from vidseek.training.lab.paraphrases import Paraphrases
+from vidseek.training.lab.settings import Settings, TowerSettings
 from vidseek.training.networks.configuration import CrossModalConfig, VisionConfig
 from vidseek.training.networks.cross_modal import CrossModal
+from vidseek.training.networks.restore import (
+    restore_cross_modal,
+    restore_text,
+    restore_vision,
+)
 from vidseek.training.networks.stem import FINE_BLOCKS, load_imagenet_stem
 from vidseek.training.networks.text import Text
 from vidseek.training.networks.vision import FrameOutput, Vision
-from vidseek.training.lab.batches import Batch, BatchMaker, PictureSet
-from vidseek.training.lab.corpus import Corpus, load_text
-from vidseek.training.curves import draw_curves
-from vidseek.training.lab.evaluation import evaluate
 from vidseek.training.optimisation import (
     parameter_groups,
     rate_factor,
     save_checkpoint,
     set_rate,
 )
-from vidseek.training.lab.paraphrases import Paraphrases
-from vidseek.training.networks.restore import (
-    restore_cross_modal,
-    restore_text,
-    restore_vision,
-)
-from vidseek.training.lab.settings import Settings, TowerSettings
-from vidseek.core.errors import WeightsError
 
 logger = logging.getLogger(__name__)
 

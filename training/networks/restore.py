@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
+from vidseek.core.errors import WeightsError
 from vidseek.training.networks.configuration import CrossModalConfig, TemporalConfig, VisionConfig
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.stem import ConvNorm
 from vidseek.training.networks.temporal import Temporal
 from vidseek.training.networks.text import POSITIONS, Text
 from vidseek.training.networks.vision import Vision
-from vidseek.core.errors import WeightsError
 
 NOT_SHIPPED = ("stem.classes.weight", "stem.classes.bias")
 """ImageNet's classes are asked for by the pipeline's training alone; they stay as they are made."""

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from vidseek.core.captions import CaptionedClip
+from vidseek.core.errors import UnreadableVideoError, VideoError
 from vidseek.training.user.report import OnProgress, TrainingProgress
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool
-from vidseek.core.errors import UnreadableVideoError, VideoError
 
 FRAMES_WHILE_READING = 48
 """Of a long video more and more frames are passed over, so that it takes no more memory."""

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidseek.core.captions import CaptionedClip
+from vidseek.encoders.preprocessing import squash
 from vidseek.training.networks.stem import (
     FINE_CHANNELS,
     FINE_SIDE,
@@ -21,9 +23,7 @@ from vidseek.training.networks.stem import (
     normalise,
 )
 from vidseek.training.networks.vision import Vision
-from vidseek.encoders.preprocessing import squash
-from vidseek.training.lab.stem_map_cache import STEP
-from vidseek.core.captions import CaptionedClip
+from vidseek.training.stem_maps import STEP
 from vidseek.training.user.clip_frames import FrameRecipe, collect_frames
 from vidseek.training.user.report import OnProgress
 

@@ -25,15 +25,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidseek.core.captions import CaptionedClip
+from vidseek.training.metrics import ranks, recall
 from vidseek.training.networks.stem import FINE_SIDE
 from vidseek.training.networks.temporal import Temporal
 from vidseek.training.networks.vision import FrameOutput, Vision
-from vidseek.training.lab.batches import load_maps
-from vidseek.core.captions import CaptionedClip
-from vidseek.training.user.clip_maps import ClipMaps
-from vidseek.training.lab.encoded_items import pad_items
-from vidseek.training.metrics import ranks, recall
 from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
+from vidseek.training.padding import pad_items
+from vidseek.training.stem_maps import load_maps
+from vidseek.training.user.clip_maps import ClipMaps
 
 SCALE = 20.0
 """Of cosines before the softmax."""

@@ -19,6 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidseek.core.captions import (
+    Captions,
+    check_enough,
+    hold_out,
+    read_captions,
+)
+from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import (
     FILES,
@@ -29,14 +36,10 @@ from vidseek.encoders.manifest import (
     read_manifest,
     write_manifest,
 )
+from vidseek.training.metrics import ranks
 from vidseek.training.networks.export import export_vision
+from vidseek.training.networks.restore import restore_temporal, restore_vision
 from vidseek.training.networks.temporal import Temporal
-from vidseek.core.captions import (
-    Captions,
-    check_enough,
-    hold_out,
-    read_captions,
-)
 from vidseek.training.user.clip_maps import FILES as MAP_FILES
 from vidseek.training.user.clip_maps import ClipMaps, collect_maps
 from vidseek.training.user.clip_trainer import (
@@ -47,9 +50,7 @@ from vidseek.training.user.clip_trainer import (
     choose_device,
     measure_clips,
 )
-from vidseek.training.metrics import ranks
 from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
-from vidseek.training.networks.restore import restore_temporal, restore_vision
 from vidseek.training.user.resumable_run import (
     WORK_FOLDER,
     claim_folder,
@@ -58,7 +59,6 @@ from vidseek.training.user.resumable_run import (
     train_to_end,
     write_report,
 )
-from vidseek.core.types import FrameFeatures
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import torch
 
 from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
+from vidseek.core.errors import TrainingError
 from vidseek.training.curves import draw_curves
 from vidseek.training.optimisation import save_checkpoint
 from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
-from vidseek.core.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 

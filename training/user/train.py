@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from vidseek.core.captions import CaptionProblem
-from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
 from vidseek.core.errors import TrainingError
+from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
 
 __all__ = ["CaptionProblem", "TrainingProgress", "TrainingReport", "train_on_captions"]
 

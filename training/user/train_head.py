@@ -18,8 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.base import Encoder, VideoEncoder
-from vidseek.encoders.hub.xpool import FACTS, write_head
 from vidseek.core.captions import (
     CaptionProblem,
     Captions,
@@ -27,6 +25,10 @@ from vidseek.core.captions import (
     hold_out,
     read_captions,
 )
+from vidseek.core.errors import TrainingError
+from vidseek.core.types import FrameFeatures
+from vidseek.encoders.base import Encoder, VideoEncoder
+from vidseek.encoders.hub.xpool import FACTS, write_head
 from vidseek.training.user.clip_frames import FrameRecipe, KeptFrames, collect_frames
 from vidseek.training.user.clip_trainer import choose_device
 from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
@@ -46,8 +48,6 @@ from vidseek.training.user.xpool import (
     measure_pooling,
     trained_weights,
 )
-from vidseek.core.errors import TrainingError
-from vidseek.core.types import FrameFeatures
 
 FRAMES_PER_CLIP = 12
 """As in X-Pool."""

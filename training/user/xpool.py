@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidseek.core.captions import CaptionedClip
+from vidseek.core.types import FrameFeatures
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.xpool import NORM_EPSILON, XPoolHead, blended
-from vidseek.core.captions import CaptionedClip
-from vidseek.training.user.clip_trainer import caption_truth, overlap, retrieval_figures
-from vidseek.training.lab.encoded_items import pad_items
 from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
-from vidseek.core.types import FrameFeatures
+from vidseek.training.padding import pad_items
+from vidseek.training.user.clip_trainer import caption_truth, overlap, retrieval_figures
 
 SCALE = 50.0
 """Of cosines before the softmax; CLIP's own is 100, on which few clips are learned by heart."""

@@ -15,12 +15,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import UnreadableVideoError
+from vidseek.core.types import FrameBatch
 from vidseek.video.info import VideoInfo
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.pyav_reader import PyAVReader
 from vidseek.video.readers.reader import BATCH_FRAMES, ReaderName
-from vidseek.core.errors import UnreadableVideoError
-from vidseek.core.types import FrameBatch
 
 INEXACT_CONTAINERS = ("mpegts", "mpeg")
 """decord finds other pictures than those asked for here (seen: 12 for 0, 53 for 28 to 56), and also

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
+from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import demux
 from vidseek.video.info import DecodeLimits, VideoInfo
 from vidseek.video.orientation import Orientation
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.reader import ReaderName, batched, check_limits
-from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
-from vidseek.core.types import FrameBatch, TimeSpan
 
 if TYPE_CHECKING:
     from av.container import InputContainer

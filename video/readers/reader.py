@@ -17,11 +17,11 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import DecodeLimitError, VideoError
+from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video.info import DecodeLimits, VideoInfo
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.sniff import is_unmistakable, sniff
-from vidseek.core.errors import DecodeLimitError, VideoError
-from vidseek.core.types import FrameBatch, TimeSpan
 
 logger = logging.getLogger(__name__)
 

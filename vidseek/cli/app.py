@@ -17,15 +17,15 @@ from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
 from vidseek.cli import (
-    calibrating,
+    calibrate,
     copies,
-    health,
-    indexing,
-    keeping,
-    library_models,
+    doctor,
+    index,
+    model,
     models,
-    searching,
-    training,
+    search,
+    train,
+    videos,
 )
 from vidseek.cli.output import say_aside
 from vidseek.cli.priority import process_is_a_command
@@ -177,22 +177,22 @@ def _make_app() -> typer.Typer:
     )
     application.callback()(_start)
     for command in (
-        indexing.index,
-        searching.search,
-        searching.similar,
+        index.index,
+        search.search,
+        search.similar,
         copies.check,
         copies.duplicates,
-        calibrating.calibrate,
-        keeping.list_videos,
-        keeping.info,
-        indexing.failed,
-        keeping.remove,
-        keeping.relocate,
+        calibrate.calibrate,
+        videos.list_videos,
+        videos.info,
+        index.failed,
+        videos.remove,
+        videos.relocate,
         models.models,
-        training.train,
-        health.doctor,
+        train.train,
+        doctor.doctor,
     ):
-        name = "list" if command is keeping.list_videos else command.__name__
+        name = "list" if command is videos.list_videos else command.__name__
         application.command(name, cls=Command)(command)
     application.add_typer(_make_model_app(), name="model")
     return application
@@ -205,10 +205,10 @@ def _make_model_app() -> typer.Typer:
         rich_markup_mode=None,
         help="Models of the library: add one beside the other, switch, drop, list.",
     )
-    group.command("add", cls=Command)(library_models.add)
-    group.command("switch", cls=Command)(library_models.switch)
-    group.command("drop", cls=Command)(library_models.drop)
-    group.command("list", cls=Command)(library_models.list_models)
+    group.command("add", cls=Command)(model.add)
+    group.command("switch", cls=Command)(model.switch)
+    group.command("drop", cls=Command)(model.drop)
+    group.command("list", cls=Command)(model.list_models)
     return group
 
 

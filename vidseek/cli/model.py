@@ -12,8 +12,8 @@ from vidseek.cli.priority import give_way
 from vidseek.cli.progress import StopRequest, shown_progress
 
 if TYPE_CHECKING:
-    from vidseek.indexer import ModelReport
     from vidseek.core.types import LibraryModel
+    from vidseek.indexer import ModelReport
 
 HeldOption = Annotated[
     str,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from vidseek.indexer import IndexReport
     from vidseek.core.types import SearchHit, Video
+    from vidseek.indexer import IndexReport
 
 
 def print_json(value: Any) -> None:

@@ -11,8 +11,8 @@ from vidseek.cli import output
 from vidseek.cli.options import JsonOption, LibraryOption, confirm, open_library
 
 if TYPE_CHECKING:
-    from vidseek.library import VideoDetails
     from vidseek.core.types import Video
+    from vidseek.library import VideoDetails
 
 
 def list_videos(

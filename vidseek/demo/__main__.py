@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import vidseek
-from vidseek import demo_clips
 from vidseek.cli import output
 from vidseek.cli.copies import print_groups
 from vidseek.cli.progress import StopRequest, shown_progress
+from vidseek.core.errors import VidseekError
+from vidseek.demo import clips
 from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import confident_hits
-from vidseek.core.errors import VidseekError
 
 if TYPE_CHECKING:
-    from vidseek.library import Library
     from vidseek.core.types import SearchHit
+    from vidseek.library import Library
 
 QUESTIONS = {
     "a cat": "chelsea.png",
@@ -91,12 +91,12 @@ def show_samples(library_folder: Path, folder: Path) -> int:
     """The demo on clips made of photographs."""
     started = time.monotonic()
     title("1. A dozen clips, filmed from the photographs of scikit-image")
-    clips = demo_clips.make_clips(folder)
+    films = clips.make_clips(folder)
     picture, video = make_queries(folder / "queries")
-    say(f"   {len(clips)} clips in {folder}, {seconds_since(started)}")
+    say(f"   {len(films)} clips in {folder}, {seconds_since(started)}")
 
     with vidseek.open(library_folder) as library:
-        if not index(library, clips):
+        if not index(library, films):
             return 130
         title("3. Asking by words")
         rows, right = [], 0
@@ -170,11 +170,11 @@ def make_uploads(folder: Path) -> tuple[Path, Path, Path]:
     queries.mkdir(parents=True, exist_ok=True)
     reupload, excerpt, new = (queries / name for name in ("reupload.mp4", "excerpt.mp4", "new.mp4"))
     if not reupload.exists():
-        demo_clips.make_reupload(reupload, folder / "odds-and-ends.mp4")
+        clips.make_reupload(reupload, folder / "odds-and-ends.mp4")
     if not excerpt.exists():
-        demo_clips.make_excerpt(excerpt, folder / "launch-pad.mp4", 1.5, 5.5)
+        clips.make_excerpt(excerpt, folder / "launch-pad.mp4", 1.5, 5.5)
     if not new.exists():
-        demo_clips.make_clip(new, [demo_clips.Scene("microaneurysms.png", 5, demo_clips.WIDE)])
+        clips.make_clip(new, [clips.Scene("microaneurysms.png", 5, clips.WIDE)])
     return reupload, excerpt, new
 
 
@@ -236,10 +236,10 @@ def make_queries(folder: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     picture, video = folder / "motorcycle.jpg", folder / "coffee.mp4"
     if not picture.exists():
-        demo_clips.load_photograph("motorcycle_right.png").save(picture, quality=85)
+        clips.load_photograph("motorcycle_right.png").save(picture, quality=85)
     if not video.exists():
-        scene = demo_clips.Scene("coffee.png", 3, (0.2, 0.6, 0.7), (0.6, 0.4, 0.8), mirrored=True)
-        demo_clips.make_clip(video, [scene])
+        scene = clips.Scene("coffee.png", 3, (0.2, 0.6, 0.7), (0.6, 0.4, 0.8), mirrored=True)
+        clips.make_clip(video, [scene])
     return picture, video
 
 
@@ -253,7 +253,7 @@ def preview(path: Path, photograph: str) -> bytes:
         with Image.open(path) as file:
             picture = file.convert("RGB")
     else:
-        picture = ImageOps.mirror(demo_clips.load_photograph(photograph))
+        picture = ImageOps.mirror(clips.load_photograph(photograph))
     picture.thumbnail((240, 160))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)
@@ -263,14 +263,14 @@ def preview(path: Path, photograph: str) -> bytes:
 def shows(hit: SearchHit, photograph: str) -> bool:
     """True if the middle of a hit is a view of the photograph."""
     middle = (hit.span.start_seconds + hit.span.end_seconds) / 2
-    return demo_clips.photograph_at(hit.video.path.name, middle) == photograph
+    return clips.photograph_at(hit.video.path.name, middle) == photograph
 
 
 def clip_of(photograph: str) -> str:
     """Name of the clip that shows a photograph."""
     return next(
         name
-        for name, scenes in demo_clips.CLIPS.items()
+        for name, scenes in clips.CLIPS.items()
         if any(scene.photograph == photograph for scene in scenes)
     )
 

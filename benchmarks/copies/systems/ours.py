@@ -11,9 +11,9 @@ import vidseek
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, Plan, found
 from vidseek.encoders.copies.descriptor import CopyDescriptor
-from vidseek.video import SamplingPlan
 from vidseek.indexer import IndexProgress
 from vidseek.library import Library
+from vidseek.video import SamplingPlan
 
 logger = logging.getLogger(__name__)
 

@@ -18,18 +18,18 @@ import numpy as np
 
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, found
+from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.copies.descriptor import is_flat, packed, unpacked
-from vidseek.search.copies.upload import QUERY_INTERVAL_SECONDS
-from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 from vidseek.search.copies.alignment.align import FrameSequence, align
+from vidseek.search.copies.candidates import find_candidates
 from vidseek.search.copies.checker import (
     EDGE_WEIGHT,
     MOST_CANDIDATES,
     is_edge,
 )
-from vidseek.search.copies.candidates import find_candidates
-from vidseek.core.types import CopyBlock, CopyFrames
+from vidseek.search.copies.upload import QUERY_INTERVAL_SECONDS
+from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
 SIMILARITIES = (0.5, 0.6, 0.7, 0.8)
 LIBRARY_INTERVAL_SECONDS = 1.0

@@ -22,7 +22,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
+from vidseek.core.errors import CalibrationError
+from vidseek.core.types import Calibration, CalibrationMethod, VideoState
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.hubness import Hubness
 from vidseek.encoders.platt_scaling import (
     balanced_weights,
     calibration_error,
@@ -30,16 +34,12 @@ from vidseek.encoders.platt_scaling import (
     fit_confidence,
     sigmoid,
 )
-from vidseek.encoders.hubness import Hubness
-from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
-from vidseek.search.moments.retrieval import Scope
 from vidseek.search.moments.confidence import CONFIDENT, scoring_revision
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
 from vidseek.search.moments.hubness import library_hubness
 from vidseek.search.moments.query import clean_text
-from vidseek.core.errors import CalibrationError
+from vidseek.search.moments.retrieval import Scope
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import Calibration, CalibrationMethod, VideoState
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,11 @@ class CalibrationReport:
 
 def bundled_queries() -> list[str]:
     """The sentences and phrases that come with vidseek."""
-    text = files("vidseek.search").joinpath("calibration_queries.txt").read_text(encoding="utf-8")
+    text = (
+        files("vidseek.search.moments.calibration")
+        .joinpath("queries.txt")
+        .read_text(encoding="utf-8")
+    )
     return read_queries(text)
 
 

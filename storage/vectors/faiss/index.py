@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.types import EncoderSpec
+from vidseek.storage.catalog.connection import library_errors
+from vidseek.storage.catalog.vector_queries import in_ranges
 from vidseek.storage.vectors.faiss.index_file import (
     DamagedBaseError,
     Manifest,
@@ -24,10 +27,7 @@ from vidseek.storage.vectors.faiss.index_file import (
     read_manifest,
     write_base,
 )
-from vidseek.storage.catalog.connection import library_errors
 from vidseek.storage.vectors.faiss.segment import Base, build, extended
-from vidseek.core.types import EncoderSpec
-from vidseek.storage.catalog.vector_queries import in_ranges
 from vidseek.storage.vectors.protocol import (
     Position,
     VectorChanges,

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from vidseek.core.errors import LibraryLockedError
-from vidseek.storage.vectors.faiss.module import load_faiss
 from vidseek.storage.lease import FolderLock
+from vidseek.storage.vectors.faiss.module import load_faiss
 from vidseek.storage.vectors.protocol import Position
 
 _logger = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from benchmarks.copies.systems.frame_hashes import compare, hashes_of, near
 from benchmarks.copies.systems.ours import OurSystem
 from benchmarks.copies.systems.semantic import SemanticFrames, SemanticSystem
 from benchmarks.copies.systems.system import Found
-from vidseek.training.lab.copies.splits import share_of
 from vidseek.core.errors import UnreadableVideoError
+from vidseek.training.lab.copies.splits import share_of
 
 
 class ScriptedSystem:

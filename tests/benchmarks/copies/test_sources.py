@@ -20,8 +20,8 @@ from benchmarks.copies.sources import (
     find_sources,
     look_different,
 )
-from vidseek.training.lab.copies.splits import SPLITS, split_of
 from vidseek.core.errors import PathNotFoundError, VideoError
+from vidseek.training.lab.copies.splits import SPLITS, split_of
 
 
 def pan_source(folder: Path, seeds: list[int], name: str = "set/group") -> PanSource:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidseek.search import alignment
-from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
 from vidseek.core.types import TimeSpan
+from vidseek.search.copies.alignment import align as alignment
+from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
 
 DIMENSION = 128
 KNOT_SECONDS = 2.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.encoders.copies.descriptor import packed
-from vidseek.search import copy_candidates
+from vidseek.search.copies import candidates as copy_candidates
 from vidseek.search.copies.alignment.align import FrameSequence
 from vidseek.search.copies.candidates import STRETCH_SECONDS, find_candidates, in_stretches
-from vidseek.core.types import CopyBlock, CopyFrames
 
 DIMENSION = 128
 

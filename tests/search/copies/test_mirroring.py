@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from vidseek import demo_clips
+from vidseek.demo import clips as demo_clips
 from vidseek.search.copies.mirroring import LEAST_LEAD, mirror_lead
 
 NAMES = ("chelsea.png", "rocket.jpg", "coffee.png", "camera.png")

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, video
 
+from vidseek.core.errors import LibraryDamagedError
+from vidseek.core.types import CopyFrames
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
-from vidseek.search import library_frames
+from vidseek.search.copies import reference_index
 from vidseek.search.copies.alignment.align import FrameSequence
 from vidseek.search.copies.checker import CopyFinder, Upload
 from vidseek.search.copies.reference_index import LibraryFrames
-from vidseek.core.errors import LibraryDamagedError
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import CopyFrames
 
 FINGERPRINT = CopyDescriptor().fingerprint
 COUNTS = (12, 9)
@@ -53,7 +53,7 @@ def lengths(library: LibraryFrames) -> list[int]:
 def test_they_can_be_gone_through_twice(
     store: LibraryStore, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(library_frames, "MOST_HELD_FRAMES", most)
+    monkeypatch.setattr(reference_index, "MOST_HELD_FRAMES", most)
     with LibraryFrames(store.database, FINGERPRINT) as library:
         assert lengths(library) == lengths(library) == [sum(COUNTS)]
         held = library._held

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from videos import numbered, write_video
 
-from vidseek.search.copies.upload import SHORT_SIDE, CopyUpload
 from vidseek.core.errors import VideoError
+from vidseek.search.copies.upload import SHORT_SIDE, CopyUpload
 
 
 def test_it_gives_two_frames_a_second_once(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from palette_encoder import PALETTE, HeadlessEncoder, PaletteEncoder
 
 import vidseek
 from vidseek.core.captions import read_captions
+from vidseek.core.errors import CalibrationError
+from vidseek.core.types import Calibration
 from vidseek.search.moments.calibration.calibrate import (
     LEAST_QUERIES,
     bundled_queries,
@@ -22,8 +24,6 @@ from vidseek.search.moments.calibration.calibrate import (
     read_query_file,
 )
 from vidseek.search.moments.confidence import calibrated_spec, confidence_of
-from vidseek.core.errors import CalibrationError
-from vidseek.core.types import Calibration
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
 """Pink and blue are in no video."""

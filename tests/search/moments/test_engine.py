@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from palette_encoder import HeadlessEncoder, PaletteEncoder, colour_vectors
 
+from vidseek.core.errors import EncoderError, QueryError
+from vidseek.core.types import SearchHit, TimeSpan, VideoFilter, VideoState
 from vidseek.encoders.hubness import Hubness
 from vidseek.search import SearchEngine, confident_hits
 from vidseek.search.moments.confidence import confidence_of
 from vidseek.search.moments.merging import MAX_MOMENT_SECONDS
-from vidseek.core.errors import EncoderError, QueryError
 from vidseek.storage.store import LibraryStore
-from vidseek.core.types import SearchHit, TimeSpan, VideoFilter, VideoState
 
 
 def places(hits: list[SearchHit]) -> list[tuple[str, float, float]]:

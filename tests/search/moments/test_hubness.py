@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 from palette_encoder import PALETTE, HeadlessEncoder
 
-from vidseek.encoders.hubness import Hubness
 from vidseek.core.captions import read_captions
-from vidseek.search.moments.calibration.calibrate import bundled_queries, calibrate, calibrate_on_captions
+from vidseek.core.errors import LibraryDamagedError
+from vidseek.encoders.hubness import Hubness
+from vidseek.search.moments.calibration.calibrate import (
+    bundled_queries,
+    calibrate,
+    calibrate_on_captions,
+)
 from vidseek.search.moments.confidence import CONFIDENT
 from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, library_hubness
-from vidseek.core.errors import LibraryDamagedError
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
 QUERIES = [

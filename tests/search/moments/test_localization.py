@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidseek.core.types import Clip, SearchHit, TimeSpan, VideoFilter
 from vidseek.search.moments.localization import (
     CONTEXT_SECONDS,
     best_window,
@@ -17,7 +18,6 @@ from vidseek.search.moments.localization import (
     similarity_curve,
 )
 from vidseek.search.moments.merging import MAX_MOMENT_SECONDS, ScoredClip
-from vidseek.core.types import Clip, SearchHit, TimeSpan, VideoFilter
 
 
 def clips_of(*seconds: float, video_id: int = 1) -> list[Clip]:

@@ -5,6 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidseek.core.types import Clip, TimeSpan
 from vidseek.search.moments.merging import (
     DEFAULT_MARGIN,
     MAX_MOMENT_SECONDS,
@@ -14,7 +15,6 @@ from vidseek.search.moments.merging import (
     limit_per_video,
     merge_margin,
 )
-from vidseek.core.types import Clip, TimeSpan
 
 MARGIN = 0.1
 

@@ -6,9 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vidseek.search.moments.query import MAX_QUERY_CHARACTERS, check_filter, check_limits, clean_text
 from vidseek.core.errors import QueryError
 from vidseek.core.types import VideoFilter
+from vidseek.search.moments.query import (
+    MAX_QUERY_CHARACTERS,
+    check_filter,
+    check_limits,
+    clean_text,
+)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u3000", "\0\0"])

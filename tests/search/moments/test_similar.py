@@ -10,9 +10,9 @@ from colour_videos import write_colours
 from palette_encoder import PALETTE
 from PIL import Image
 
-from vidseek.search.moments.visual_query import MOST_QUERY_CLIPS, read_visual_query
 from vidseek.core.errors import PathNotFoundError, QueryError, VideoError
 from vidseek.core.types import SearchHit, TimeSpan, VideoFilter
+from vidseek.search.moments.visual_query import MOST_QUERY_CLIPS, read_visual_query
 
 
 def places(hits: list[SearchHit]) -> list[tuple[str, float, float]]:

@@ -22,6 +22,9 @@ from vidseek.encoders.copies.descriptor import (
     write_copy_manifest,
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.encoders.runtime import onnxruntime_session
+from vidseek.training.lab.copies.pictures import TrainingPictures
+from vidseek.training.lab.copies.views import draw_slides
 from vidseek.training.networks.copy_network import (
     DIMENSION,
     PICTURE_SIZE,
@@ -30,9 +33,6 @@ from vidseek.training.networks.copy_network import (
 )
 from vidseek.training.networks.export import finish, trace
 from vidseek.training.networks.stem import normalise
-from vidseek.encoders.runtime import onnxruntime_session
-from vidseek.training.lab.copies.pictures import TrainingPictures
-from vidseek.training.lab.copies.views import draw_slides
 
 logger = logging.getLogger(__name__)
 

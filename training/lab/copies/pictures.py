@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vidseek.core.errors import VideoError
 from vidseek.training.lab.copies.splits import Split, picture_families, split_of
 from vidseek.training.lab.pictures import picture_files, read_pictures
 from vidseek.video import open_video
-from vidseek.core.errors import VideoError
 
 logger = logging.getLogger(__name__)
 

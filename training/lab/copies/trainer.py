@@ -25,16 +25,16 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from vidseek.training.lab.copies.batches import CopyBatch, CopyBatches, Judged
+from vidseek.training.lab.copies.pictures import TrainingPictures
+from vidseek.training.lab.copies.settings import CopySettings
+from vidseek.training.lab.copies.views import edited_views
 from vidseek.training.networks.copy_network import (
     DIMENSION,
     CopyNetwork,
     load_imagenet_copy_network,
 )
 from vidseek.training.networks.stem import normalise
-from vidseek.training.lab.copies.batches import CopyBatch, CopyBatches, Judged
-from vidseek.training.lab.copies.pictures import TrainingPictures
-from vidseek.training.lab.copies.settings import CopySettings
-from vidseek.training.lab.copies.views import edited_views
 from vidseek.training.optimisation import (
     parameter_groups,
     rate_factor,

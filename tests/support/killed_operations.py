@@ -9,8 +9,8 @@ from later_version import later_migrations
 from library_samples import SPEC, clips, video
 
 from vidseek.storage import store as store_module
-from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.store import LibraryStore
+from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 
 VIDEOS = 10
 CLIPS = 12

@@ -1,0 +1,74 @@
+"""Value types that every room shares: frozen, validated at construction, free of heavy imports."""
+
+from vidseek.core.types.copies import (
+    CopyBlock as CopyBlock,
+)
+from vidseek.core.types.copies import (
+    CopyFrames as CopyFrames,
+)
+from vidseek.core.types.copies import (
+    CopyMatch as CopyMatch,
+)
+from vidseek.core.types.copies import (
+    CopyVerdict as CopyVerdict,
+)
+from vidseek.core.types.copies import (
+    DuplicateGroup as DuplicateGroup,
+)
+from vidseek.core.types.copies import (
+    DuplicateMember as DuplicateMember,
+)
+from vidseek.core.types.copies import (
+    Match as Match,
+)
+from vidseek.core.types.copies import (
+    MatchKind as MatchKind,
+)
+from vidseek.core.types.encoder import (
+    Calibration as Calibration,
+)
+from vidseek.core.types.encoder import (
+    CalibrationMethod as CalibrationMethod,
+)
+from vidseek.core.types.encoder import (
+    EncodedClip as EncodedClip,
+)
+from vidseek.core.types.encoder import (
+    EncoderSpec as EncoderSpec,
+)
+from vidseek.core.types.encoder import (
+    FrameFeatures as FrameFeatures,
+)
+from vidseek.core.types.library import (
+    FileStamp as FileStamp,
+)
+from vidseek.core.types.library import (
+    LibraryModel as LibraryModel,
+)
+from vidseek.core.types.library import (
+    LibraryStatistics as LibraryStatistics,
+)
+from vidseek.core.types.search import (
+    FrameMatch as FrameMatch,
+)
+from vidseek.core.types.search import (
+    SearchHit as SearchHit,
+)
+from vidseek.core.types.search import (
+    VideoFilter as VideoFilter,
+)
+from vidseek.core.types.time import (
+    TimeSpan as TimeSpan,
+)
+from vidseek.core.types.video import (
+    Clip as Clip,
+)
+from vidseek.core.types.video import (
+    FrameBatch as FrameBatch,
+)
+from vidseek.core.types.video import (
+    Video as Video,
+)
+from vidseek.core.types.video import (
+    VideoState as VideoState,
+)

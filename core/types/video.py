@@ -1,0 +1,84 @@
+"""Videos, their clips and their decoded frames."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.types.time import TimeSpan
+
+
+class VideoState(enum.StrEnum):
+    """What the library knows of a file."""
+
+    INDEXED = "indexed"
+    """Encoded and searchable."""
+    MISSING = "missing"
+    """Encoded, but the file was gone when last looked for. Not searched."""
+    FAILED = "failed"
+    """Could not be read; ``Video.failure`` says why."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A file of the library."""
+
+    id: int
+    """0 before it is stored."""
+    path: Path
+    """Absolute path."""
+    content_hash: str
+    """SHA-256 of the file's bytes, hexadecimal."""
+    size_bytes: int
+    modified_ns: int
+    """Modification time of the file when it was read, nanoseconds since the epoch."""
+    duration_seconds: float
+    frame_rate: float
+    """Average frames a second; 0 where it is unknown."""
+    width: int
+    """Display width in pixels, after rotation and pixel aspect."""
+    height: int
+    codec: str
+    state: VideoState = VideoState.INDEXED
+    damaged: bool = False
+    """True if parts of the file could not be decoded."""
+    failure: str | None = None
+    """One line: why the file could not be read (state FAILED)."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A shot or a piece of one: the unit that is searched."""
+
+    id: int
+    video_id: int
+    span: TimeSpan
+    frame_seconds: tuple[float, ...]
+    """Presentation times of the sampled frames, ascending."""
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Decoded frames of one video, in order of time."""
+
+    data: NDArray[np.uint8]
+    """(N, H, W, 3) uint8 RGB, upright, square pixels."""
+    pts_seconds: NDArray[np.float64]
+    """(N,) float64 presentation times from the stream's start."""
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 4 or self.data.shape[3] != 3 or self.data.dtype != np.uint8:
+            raise ValueError(
+                f"FrameBatch needs (N, H, W, 3) uint8, got {self.data.shape} {self.data.dtype}"
+            )
+        if self.pts_seconds.shape != self.data.shape[:1]:
+            raise ValueError(
+                f"FrameBatch has {len(self.data)} frames and {self.pts_seconds.shape} times"
+            )
+
+    def __len__(self) -> int:
+        return len(self.data)

@@ -1,0 +1,16 @@
+"""Feature maps of the frozen stem, kept as int8 steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+STEP = 0.25
+"""Size of one int8 step; of the stem's values fewer than one in 10,000 lie outside +-31.75."""
+
+
+def load_maps(fine: NDArray[np.int8]) -> Tensor:
+    """(B, H, W, 120) int8 steps to a (B, 120, H, W) float32 map in channels-last order."""
+    return (torch.from_numpy(np.ascontiguousarray(fine)).float() * STEP).permute(0, 3, 1, 2)
