@@ -8,7 +8,8 @@ error        expected calibration error of the built-in model, in 10 bins of equ
              rows of Flickr8k and captions of real clips: with what its manifest says, and with a
              fit to dev rows made here (to put into a manifest without training)
 absent       how many sentences get a confident answer, by threshold: captions of what is there, and
-             things that are not; on dev rows, to choose ``CONFIDENT`` by, and on the clips
+             things that are not; on dev rows, to choose ``DEFAULT_MIN_CONFIDENCE`` by, and on
+             the clips
 unlabelled   what `vidseek calibrate` makes of a library without labels, against its captions
 
 What the encoder makes of the data is kept in --cache between runs, by the encoder's fingerprint.
@@ -43,7 +44,7 @@ from vidseek.encoders.platt_scaling import (
     gallery_scores,
     sigmoid,
 )
-from vidseek.search.moments.confidence import CONFIDENT
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.storage.store import LibraryStore
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -322,9 +323,9 @@ def absent(sources: Sources) -> None:
     print("\n## Answered with confidence, per cent of the queries\n")
     print("| threshold | " + " | ".join(columns) + " |")
     print("| --- " * (len(columns) + 1) + "|")
-    for threshold in sorted({*THRESHOLDS, CONFIDENT}):
+    for threshold in sorted({*THRESHOLDS, DEFAULT_MIN_CONFIDENCE}):
         cells = [f"{_answered(sets, threshold):.0%}" for sets in columns.values()]
-        mark = " (the default)" if threshold == CONFIDENT else ""
+        mark = " (the default)" if threshold == DEFAULT_MIN_CONFIDENCE else ""
         print(f"| {threshold:g}{mark} | " + " | ".join(cells) + " |")
     for name, sets in columns.items():
         if "absent" in name:

@@ -23,7 +23,7 @@ import numpy as np
 from vidseek.core.errors import PathNotFoundError, TrainingError
 from vidseek.core.types import TimeSpan
 
-LEAST_VIDEOS = 8
+MIN_VIDEOS = 8
 """With fewer there is next to nothing to hold out, and a figure over it says nothing."""
 HELD_OUT_SHARE = 0.15
 FIELDS = frozenset({"path", "caption", "start_seconds", "end_seconds"})
@@ -128,9 +128,9 @@ def check_enough(captions: Captions) -> None:
         TrainingError: with what is left, and the first reasons why there is no more.
     """
     videos = len(captions.videos)
-    if videos >= LEAST_VIDEOS:
+    if videos >= MIN_VIDEOS:
         return
-    message = f"{captions.file}: captions of {videos} usable videos; {LEAST_VIDEOS} are the least"
+    message = f"{captions.file}: captions of {videos} usable videos; {MIN_VIDEOS} are the least"
     if captions.problems:
         first = "; ".join(f"line {one.line}: {one.reason}" for one in captions.problems[:3])
         message += f" ({len(captions.problems)} lines were left out: {first})"

@@ -1,6 +1,6 @@
 """The pictures of one video that a video model will want again, once it is cut into clips.
 
-with KeptPictures() as kept:
+with FrameSpool() as kept:
     kept.add(encoder.fit(batch.data))
     vectors = encoder.encode_pictures(kept.take(rows) for rows in rows_of_clips)
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import EncoderError
 
 
-class KeptPictures:
+class FrameSpool:
     """Pictures of one size in a temporary file, which is gone when this is closed.
 
     Ten hours sampled every second are 5.4 GB at 224 x 224, more than many a memory holds.

@@ -1,6 +1,6 @@
 """Hubs: clips that are near to everything that is asked, and what is taken off their scores.
 
-    hubness = Hubness.from_bytes(manifest.read("hubness"))
+    hubness = HubnessCorrection.from_bytes(manifest.read("hubness"))
     scores = clips @ query + hubness.corrections(clips)
 
 In a shared space of text and video some clips are close to every sentence, and push what was asked
@@ -23,7 +23,7 @@ AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class Hubness:
+class HubnessCorrection:
     """A bank of sentences and how it is used."""
 
     bank: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Hubness:
         """(K, D) clip vectors to (K,) float32, to be added to any query's cosines with them."""
         return np.float32(self.weight) * (np.float32(self.usual) - self.similarities(vectors))
 
-    def without(self, row: int) -> Hubness:
+    def without(self, row: int) -> HubnessCorrection:
         """The same but for one sentence of the bank: as if that had never been heard of."""
         return replace(self, bank=np.delete(self.bank, row, axis=0))
 
@@ -68,7 +68,7 @@ class Hubness:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, blob: bytes) -> Hubness:
+    def from_bytes(cls, blob: bytes) -> HubnessCorrection:
         """Read what ``to_bytes`` wrote.
 
         Raises:

@@ -25,10 +25,10 @@ from vidseek.core.types import (
 )
 from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
-from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
+from vidseek.encoders.frame_spool import FrameSpool, spread_evenly
 from vidseek.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 
-MOST_SECONDS_APART = 1.0
+MAX_SECONDS_APART = 1.0
 """A frame of a clip may be replaced by one so near: the same bytes give the same pictures, but
 another version of the decoder may find a damaged one where there was a good one."""
 
@@ -96,7 +96,7 @@ def encode_video(
         if on_batch is not None:
             on_batch(info, batch)
 
-    with KeptPictures() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
+    with FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
         frames, times = _encode_frames(decoded, encoder, look, kept)
         clips = _cut(encoder, frames, times, np.concatenate(signatures), decoded.span, kept)
     return EncodedVideo(
@@ -160,12 +160,12 @@ def encode_same_clips(
     Raises:
         VideoError: the file cannot be read, or one of the frames is not there any more.
     """
-    with KeptPictures() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
+    with FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
         found, times = _encode_frames(decoded, encoder, on_batch, kept)
         wanted = np.concatenate([np.asarray(clip.frame_seconds) for clip in clips])
         rows = nearest(times, wanted)
         apart = np.abs(times[rows] - wanted)
-        if apart.max() > MOST_SECONDS_APART:
+        if apart.max() > MAX_SECONDS_APART:
             lost = float(wanted[apart.argmax()])
             raise UnreadableVideoError(
                 f"its picture at {lost:.1f} s cannot be decoded any more", path=decoded.path
@@ -184,7 +184,7 @@ def _encode_frames(
     decoded: DecodedVideo,
     encoder: Encoder,
     on_batch: Callable[[VideoInfo, FrameBatch], None],
-    kept: KeptPictures | None,
+    kept: FrameSpool | None,
 ) -> tuple[FrameFeatures, NDArray[np.float64]]:
     """Features of the N frames that come, and their times (N,); the pictures go where they wait."""
     info = decoded.info
@@ -217,7 +217,7 @@ def _cut(
     pts_seconds: NDArray[np.float64],
     signatures: NDArray[np.float32],
     span: TimeSpan,
-    kept: KeptPictures | None,
+    kept: FrameSpool | None,
 ) -> tuple[EncodedClip, ...]:
     cuts = cut_clips(
         pts_seconds,
@@ -245,7 +245,7 @@ def _clip_vectors(
     pts_seconds: NDArray[np.float64],
     clips: Sequence[slice],
     rows: NDArray[np.intp],
-    kept: KeptPictures | None,
+    kept: FrameSpool | None,
 ) -> NDArray[np.float32]:
     """(len(clips), D) of frames, or of their pictures: those of ``rows``, one a frame."""
     if kept is None or not isinstance(encoder, VideoEncoder):

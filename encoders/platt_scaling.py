@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 ABSENT_GALLERY = 200
 """Clips in the libraries that lack what a sentence asks for: that of a few hours of video."""
 BINS = 10
-MOST_STEPS = 100
-MOST_LOGIT = 60.0
+MAX_STEPS = 100
+MAX_LOGIT = 60.0
 """exp overflows beyond 709, and nobody tells a probability of e-30 from one of e-31."""
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities of log odds, of any shape."""
-    return 1.0 / (1.0 + np.exp(-np.clip(logits, -MOST_LOGIT, MOST_LOGIT)))
+    return 1.0 / (1.0 + np.exp(-np.clip(logits, -MAX_LOGIT, MAX_LOGIT)))
 
 
 def fit_confidence(
@@ -89,7 +89,7 @@ def fit_logistic(
 
     solution = np.zeros(2)
     least = loss(solution)
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         probability = sigmoid(inputs @ solution)
         gradient = inputs.T @ (weights * (probability - targets))
         curvature = weights * probability * (1.0 - probability)

@@ -26,7 +26,7 @@ def _builtin(threads: int | None) -> Encoder:
 _FACTORIES: dict[str, Callable[[int | None], Encoder]] = {"builtin": _builtin}
 
 
-_LEAST_DIGITS = 4
+_MIN_DIGITS = 4
 """So many digits of a fingerprint must be given to name a model by them."""
 
 
@@ -107,7 +107,7 @@ def find_specs(name: str, specs: Sequence[EncoderSpec]) -> list[EncoderSpec]:
             if name_of(spec).partition("@")[0] == repository
             and name_of(spec).partition("@")[2].startswith(revision)
         ]
-    digits = len(name) >= _LEAST_DIGITS
+    digits = len(name) >= _MIN_DIGITS
     return [spec for spec in specs if digits and spec.fingerprint.startswith(name.lower())]
 
 

@@ -1,6 +1,6 @@
 """Answering: text, image and video queries; filters; merging clips into moments."""
 
-from vidseek.search.moments.confidence import CONFIDENT, confident_hits
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE, filter_confident
 from vidseek.search.moments.engine import SearchEngine
 
-__all__ = ["CONFIDENT", "SearchEngine", "confident_hits"]
+__all__ = ["DEFAULT_MIN_CONFIDENCE", "SearchEngine", "filter_confident"]

@@ -31,7 +31,7 @@ from vidseek.training.networks.stem import COARSE_SIDE, PICTURE_SIZE, normalise
 from vidseek.training.networks.text import Text
 from vidseek.training.networks.vision import Vision
 
-MOST_FRAMES = 8
+MAX_FRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def main() -> None:
         frames = read_picture(arguments.file).data
     else:
         with open_video(arguments.file, short_side=PICTURE_SIZE) as video:
-            rows = np.linspace(0, len(video.packets()) - 1, MOST_FRAMES).round().astype(np.intp)
+            rows = np.linspace(0, len(video.packets()) - 1, MAX_FRAMES).round().astype(np.intp)
             frames = np.concatenate([batch.data for batch in video.frames(np.unique(rows))])
     manifest = read_manifest(arguments.weights)
     text, tokenizer = restore_text(manifest.read("text"))

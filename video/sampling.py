@@ -20,7 +20,7 @@ SHORT_VIDEO_SECONDS = 60.0
 """Videos shorter than this are sampled every second by every plan."""
 KEYFRAME_SPACING_SECONDS = 1.0
 KEYFRAME_BURST = 3
-LEAST_SPACING_SECONDS = 0.4
+MIN_SPACING_SECONDS = 0.4
 """At most one keyframe a ``KEYFRAME_SPACING_SECONDS`` on average, three in a burst."""
 LONG_GAP_SECONDS = 4.0
 """Gaps between samples up to this are filled at spikes only."""
@@ -155,7 +155,7 @@ def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp
     last = -np.inf
     for row, at in zip(keyframes, table.pts_seconds[keyframes], strict=True):
         waiting = allowance + min(at - last, KEYFRAME_BURST) / KEYFRAME_SPACING_SECONDS
-        if kept and (waiting < 1.0 - 1e-4 or at - last < LEAST_SPACING_SECONDS):
+        if kept and (waiting < 1.0 - 1e-4 or at - last < MIN_SPACING_SECONDS):
             continue
         allowance = min(waiting, float(KEYFRAME_BURST)) - 1.0
         kept.append(row)

@@ -33,7 +33,7 @@ PROMINENCE_POWER = 0.7
 NEIGHBOURS = 3
 FAR_SECONDS = 15.0
 FAR_PAIRS = 4000
-LEAST_SCENE_DISTANCE = 0.7
+MIN_SCENE_DISTANCE = 0.7
 """Scenes of one video lie further apart than this in ``frame_signatures`` (1.4 to 3.3 seen)."""
 
 
@@ -164,9 +164,9 @@ def cut_scores(
     apart = 1.0
     if signatures.shape[1]:
         unit = _typical(signatures, far)
-        changes.append(_steps(signatures) / max(unit, LEAST_SCENE_DISTANCE))
+        changes.append(_steps(signatures) / max(unit, MIN_SCENE_DISTANCE))
         # A video of one scene has no typical distance of scenes: its noise must not become one.
-        apart = min(1.0, unit / LEAST_SCENE_DISTANCE)
+        apart = min(1.0, unit / MIN_SCENE_DISTANCE)
     if frame_vectors.shape[1]:
         unit = _typical(frame_vectors, far)
         changes.append(apart * _steps(frame_vectors) / max(unit, 1e-6))

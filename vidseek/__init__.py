@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from vidseek.library import Library as Library
     from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
-    from vidseek.search import confident_hits as confident_hits
+    from vidseek.search import filter_confident as filter_confident
     from vidseek.search.moments.calibration.calibrate import CalibrationReport as CalibrationReport
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
@@ -81,7 +81,7 @@ _HOMES = {
     "vidseek.video": ("SamplingPlan",),
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
-    "vidseek.search": ("confident_hits",),
+    "vidseek.search": ("filter_confident",),
     "vidseek.search.moments.calibration.calibrate": ("CalibrationReport",),
     "vidseek.core.errors": (
         "CalibrationError",

@@ -346,7 +346,7 @@ class Library:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
-        tight_spans: bool = False,
+        refine_spans: bool = False,
         model: str | Encoder | None = None,
     ) -> _Hits:
         """Find the moments that a sentence describes, best first.
@@ -358,7 +358,7 @@ class Library:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage.
-            tight_spans: begin and end hits where the similarity to the best clip and to the text
+            refine_spans: begin and end hits where the similarity to the best clip and to the text
                 falls, not by merging neighbouring clips that score alike.
             model: one of ``models()``, by name or fingerprint, or its encoder; None for the active
                 one. Of a model that does not know every video yet, a warning says how many.
@@ -374,7 +374,7 @@ class Library:
             where=where,
             per_video=per_video,
             rerank=rerank,
-            tight_spans=tight_spans,
+            refine_spans=refine_spans,
         )
 
     def similar(
@@ -434,10 +434,10 @@ class Library:
             QueryError: the threshold is none of the three.
             VideoError: the file cannot be read.
         """
-        from vidseek.search.copies.checker import CopyFinder
+        from vidseek.search.copies.checker import CopyChecker
         from vidseek.search.copies.upload import CopyUpload
 
-        finder = CopyFinder(self._store, self._copy_descriptor)
+        finder = CopyChecker(self._store, self._copy_descriptor)
         upload = file if isinstance(file, CopyUpload) else absolute(file)
         return finder.check(upload, threshold=threshold, min_score=min_score)
 

@@ -13,7 +13,7 @@ from vidseek.core.types import CopyMatch, DuplicateGroup
 WIDTH, ROW, MARGIN, NAMES = 1100, 26, 16, 320
 BAR = 14
 COLOURS = ("#3b6fb6", "#d9822b", "#4f9d54", "#b6443b", "#7b5ea7", "#8c6d46", "#cf6fa9", "#5f8a8b")
-MOST_ROWS = 1500
+MAX_ROWS = 1500
 """Of a larger picture, what is beyond is left out, and it says so."""
 
 
@@ -37,8 +37,8 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
         rows += [(one.video.path.name, found, place) for place, one in enumerate(found.members)]
     if not rows:
         rows = [("no duplicates", None, 0)]
-    if len(rows) > MOST_ROWS:
-        rows = [*rows[:MOST_ROWS], (f"... and {len(rows) - MOST_ROWS} lines more", None, 0)]
+    if len(rows) > MAX_ROWS:
+        rows = [*rows[:MAX_ROWS], (f"... and {len(rows) - MAX_ROWS} lines more", None, 0)]
     picture = Image.new("RGB", (WIDTH, 2 * MARGIN + ROW * len(rows)), "white")
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(13)

@@ -43,7 +43,7 @@ FAMILY_EDITS = (
 )
 """What uploaders do to whole videos; all take turns."""
 COPIES = 3
-LEAST_SECONDS = 4.0
+MIN_SECONDS = 4.0
 
 
 def make_families(folder: Path, sources: Sequence[Source], *, seed: int = 0) -> dict[str, set[str]]:
@@ -95,7 +95,7 @@ def _next(left: Iterator[Source], form: Format) -> tuple[Source, Footage]:
             footage = source.read(form)
         except VideoError:
             continue
-        if footage.duration_seconds >= LEAST_SECONDS:
+        if footage.duration_seconds >= MIN_SECONDS:
             return source, replace(footage, segments=())
     raise ValueError("there are too few sources for all families: give more")
 

@@ -22,7 +22,7 @@ from benchmarks.copies.systems.system import Plan, System
 from vidseek.core.errors import VideoError
 from vidseek.training.lab.copies.splits import share_of
 
-MOST_MATCHES = 100
+MAX_MATCHES = 100
 """Of one answer, the best are kept."""
 
 
@@ -89,5 +89,5 @@ def _ask(system: System, query: str, path: Path) -> Answer:
         answer = replace(answer, failure=str(error))
     else:
         ranked = sorted(found, key=lambda one: (-one.score, one.source, one.query_start_seconds))
-        answer = replace(answer, matches=tuple(ranked[:MOST_MATCHES]))
+        answer = replace(answer, matches=tuple(ranked[:MAX_MATCHES]))
     return replace(answer, seconds=round(time.perf_counter() - start, 3))

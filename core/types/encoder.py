@@ -110,8 +110,8 @@ class Calibration:
     """``EncoderSpec.revision``, or its head: the fingerprint tells neither whether the text part is
     the same nor whether the head is."""
     hubness: bytes | None = field(default=None, repr=False)
-    """What is taken off the scores of hubs, as ``encoders.hubness.Hubness`` writes it; None where
-    nothing is. Scale and bias were fitted to scores with it, so they are stored and forgotten
+    """The hubness correction, as ``encoders.hubness.HubnessCorrection`` serialises it; None if there
+    is none. Scale and bias were fitted to corrected scores, so all three are stored and deleted
     together."""
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vidseek.core.errors import WeightsError
 from vidseek.core.types import EncoderSpec, FrameFeatures
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import HUBNESS, MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import (
@@ -49,7 +49,7 @@ INPUTS = {
     "cross_modal": {"text", "vectors", "tokens", "frame_mask", "first_stage"},
 }
 """What the network of each part takes."""
-MOST_RERANK_FRAMES = 16
+MAX_RERANK_FRAMES = 16
 """Frames of a clip that the cross-modal head looks at; of more, evenly spread ones are taken."""
 
 
@@ -78,7 +78,7 @@ class BuiltinEncoder:
         self._runtime = runtime
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None
-        self._hubness: Hubness | None = None
+        self._hubness: HubnessCorrection | None = None
         self._lock = threading.Lock()
 
     @property
@@ -97,7 +97,7 @@ class BuiltinEncoder:
         return self._manifest.rerank
 
     @property
-    def hubness(self) -> Hubness | None:
+    def hubness(self) -> HubnessCorrection | None:
         """What is taken off the scores of clips that are near to everything; None if nothing is.
 
         Raises:
@@ -107,7 +107,7 @@ class BuiltinEncoder:
             return None
         if self._hubness is None:
             try:
-                self._hubness = Hubness.from_bytes(self._manifest.read(HUBNESS))
+                self._hubness = HubnessCorrection.from_bytes(self._manifest.read(HUBNESS))
             except ValueError as error:
                 raise WeightsError(f"{self._file(HUBNESS)}: {error}; reinstall vidseek") from error
         return self._hubness
@@ -222,7 +222,7 @@ class BuiltinEncoder:
         results = np.empty(len(clips), np.float32)
         for start in range(0, len(clips), CLIP_BATCH):
             end = start + CLIP_BATCH
-            chosen = [_thin(clip, MOST_RERANK_FRAMES) for clip in clips[start:end]]
+            chosen = [_thin(clip, MAX_RERANK_FRAMES) for clip in clips[start:end]]
             vectors, mask = _pad([clip.vectors for clip in chosen])
             tokens, _ = _pad([clip.tokens for clip in chosen])
             (results[start:end],) = self._session("cross_modal").run(

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 NAME_PREFIX = "hub:"
 """Names of specs begin so; what ``create_encoder`` takes to make it again is the revision."""
-MOST_FRAMES_AT_ONCE = 64
+MAX_FRAMES_AT_ONCE = 64
 """Frames that are prepared together, at most."""
 
 
@@ -177,7 +177,7 @@ class HubEncoder:
         vectors = np.empty((len(frames), self.spec.dimension), np.float32)
         if len(frames):
             towers = self._loaded()
-            size = min(2 * towers.batch, MOST_FRAMES_AT_ONCE)
+            size = min(2 * towers.batch, MAX_FRAMES_AT_ONCE)
             parts = [slice(start, start + size) for start in range(0, len(frames), size)]
             # The next frames are prepared while the tower sees these.
             with ThreadPoolExecutor(1) as beside:

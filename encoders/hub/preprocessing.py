@@ -60,7 +60,7 @@ class PictureRules:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     patch_size: int = 0
-    most_patches: int = 0
+    max_patches: int = 0
     middle: Literal["down", "rounded"] = "down"
     """What is done where it lies between two pixels: transformers takes the one before, torchvision
     rounds."""
@@ -69,7 +69,7 @@ class PictureRules:
     def image_size(self) -> int:
         """Side in pixels of what the tower sees."""
         if self.resize == "patches":
-            return int(self.patch_size * math.sqrt(self.most_patches))
+            return int(self.patch_size * math.sqrt(self.max_patches))
         return max(self.crop) if self.crop is not None else max(self.height, self.width)
 
     @property
@@ -80,7 +80,7 @@ class PictureRules:
                 f"resize {self.resize} {self.height}x{self.width} filter {self.resample}",
                 f"crop {self.crop}",
                 f"scale {self.scale:.8g} mean {self.mean} std {self.std}",
-                f"patches {self.patch_size} of {self.most_patches}",
+                f"patches {self.patch_size} of {self.max_patches}",
             ]
         )
         return words if self.middle == "down" else f"{words}, middle {self.middle}"
@@ -122,9 +122,9 @@ class PictureRules:
         side = self.patch_size
         rows, columns = height // side, width // side
         cut = pixels.reshape(count, 3, rows, side, columns, side).transpose(0, 2, 4, 3, 5, 1)
-        values = np.zeros((count, self.most_patches, side * side * 3), np.float32)
+        values = np.zeros((count, self.max_patches, side * side * 3), np.float32)
         values[:, : rows * columns] = cut.reshape(count, rows * columns, -1)
-        mask = np.zeros((count, self.most_patches), np.int64)
+        mask = np.zeros((count, self.max_patches), np.int64)
         mask[:, : rows * columns] = 1
         return Patches(values, mask, np.tile(np.array([[rows, columns]], np.int64), (count, 1)))
 
@@ -134,7 +134,7 @@ class PictureRules:
         if self.resize == "exactly":
             return self.height, self.width
         if self.resize == "patches":
-            return _size_in_patches(height, width, self.patch_size, self.most_patches)
+            return _size_in_patches(height, width, self.patch_size, self.max_patches)
         if self.resize == "long side":
             ratio = max(height / self.height, width / self.width)
             return round(height / ratio), round(width / ratio)
@@ -204,7 +204,7 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
             0,
             None,
             patch_size=int(document.get("patch_size") or 16),
-            most_patches=int(document.get("max_num_patches") or 256),
+            max_patches=int(document.get("max_num_patches") or 256),
             **common,
         )
     crop = None

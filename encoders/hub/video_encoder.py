@@ -14,7 +14,7 @@ from vidseek.encoders.hub.checkpoint import Checkpoint
 from vidseek.encoders.hub.encoder import HubEncoder
 from vidseek.encoders.hub.video_towers import pictures_a_clip
 
-MOST_PICTURES_AT_ONCE = 64
+MAX_PICTURES_AT_ONCE = 64
 """Of clips that are prepared together."""
 
 
@@ -52,7 +52,7 @@ class HubVideoEncoder(HubEncoder):
             (number of clips, D) float32, L2-normalised.
         """
         results = [np.empty((0, self.spec.dimension), np.float32)]
-        for some in _parts(clips, max(1, MOST_PICTURES_AT_ONCE // self.pictures_per_clip)):
+        for some in _parts(clips, max(1, MAX_PICTURES_AT_ONCE // self.pictures_per_clip)):
             pictures = np.stack(some)
             pixels = self._rules.pixels(pictures.reshape(-1, *pictures.shape[2:]))
             shape = (*pictures.shape[:2], *pixels.shape[1:])

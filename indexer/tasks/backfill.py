@@ -1,7 +1,7 @@
 """Describe videos that the library holds already for finding copies, without encoding them again.
 
-describer = Describer(store.database, descriptor, workers=2, short_side=260, meter=meter, ...)
-describer.run(store.database.videos_without_copy_frames(descriptor.fingerprint))
+backfill = DescriptorBackfill(store.database, descriptor, workers=2, meter=meter, ...)
+backfill.run(store.database.videos_without_copy_frames(descriptor.fingerprint))
 
 An older vidseek kept no copy frames, or one with another descriptor kept those. The frames are the
 ones that the clips are made of. Every video is one transaction; files with the same bytes are read
@@ -28,7 +28,7 @@ from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 logger = logging.getLogger(__name__)
 
 
-class Describer:
+class DescriptorBackfill:
     """One run over some videos."""
 
     def __init__(

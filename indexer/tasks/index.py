@@ -36,7 +36,7 @@ from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
 from vidseek.indexer.progress import ProgressMeter, meter_of
 from vidseek.indexer.reconcile import Reuse, compare, mark_missing, reuse
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexProgress, IndexReport
-from vidseek.indexer.tasks.backfill import Describer
+from vidseek.indexer.tasks.backfill import DescriptorBackfill
 from vidseek.indexer.tasks.reencode import Reencoder, Stopped
 from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
@@ -262,7 +262,7 @@ class _Run:
         if not behind:
             return
         meter = meter_of(behind, on_progress)
-        describer = Describer(
+        describer = DescriptorBackfill(
             self._database,
             self._descriptor,
             workers=self._options.workers or default_workers(),

@@ -14,8 +14,8 @@ from vidseek.core.types import CopyMatch, TimeSpan, Video
 
 BOILERPLATE_VIDEOS = 5
 """A stretch that so many otherwise different videos share is boilerplate."""
-MOST_BRIDGED_SECONDS = 15.0
-WHOLE = 0.8
+MAX_BRIDGED_SECONDS = 15.0
+FULL_COVERAGE = 0.8
 """A share of a video that counts as all of it."""
 
 Pair = tuple[int, int]
@@ -51,7 +51,7 @@ def bridges(spans: Iterable[tuple[TimeSpan, TimeSpan]]) -> list[tuple[TimeSpan, 
         gap = after.start_seconds - before.end_seconds
         other_gap = other_after.start_seconds - other_before.end_seconds
         sure = before.duration_seconds + after.duration_seconds
-        if 0 < gap <= min(sure, MOST_BRIDGED_SECONDS) and abs(gap - other_gap) <= 1.0 < other_gap:
+        if 0 < gap <= min(sure, MAX_BRIDGED_SECONDS) and abs(gap - other_gap) <= 1.0 < other_gap:
             found.append(
                 (
                     TimeSpan(before.end_seconds, after.start_seconds),
@@ -74,7 +74,7 @@ def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list
     for (video_id, other), spans in shared.items():
         here = covered_share(spans, videos[video_id].duration_seconds)
         there = covered_share(shared[other, video_id], videos[other].duration_seconds)
-        some = alike if max(here, there) >= WHOLE else partners
+        some = alike if max(here, there) >= FULL_COVERAGE else partners
         some[video_id].append(other)
     originals = _originals(alike, videos)
     found: dict[int, list[TimeSpan]] = {video_id: [] for video_id in videos}

@@ -1,6 +1,6 @@
 """Which of the library's videos may hold what an upload shows: frames vote, in time.
 
-candidates = find_candidates([frames], database.copy_blocks(fingerprint), least_similarity=0.25)
+candidates = find_candidates([frames], database.copy_blocks(fingerprint), min_similarity=0.25)
 
 The library's frames are gone through block by block, exactly: 500 hours are 230 MB of int8 vectors,
 and no index has to be built, kept or trusted. What counts is above a threshold, which differs from
@@ -32,12 +32,12 @@ BLOCK_VOTERS = 1_024
 CROWD, BEST_OF_VIDEO = 24, 4
 """A frame that is like more of a block than this votes for the best of each video only: scenes that
 stand still must not hide each other, nor fill the memory."""
-LEAST_VOTERS, VOTER_SECONDS = 64, 2.0
+MIN_VOTERS, VOTER_SECONDS = 64, 2.0
 """One frame of the query in so many seconds votes, or so many of a short one."""
 STRETCH_SECONDS = 300.0
 """A long query is looked up in stretches: what is a small part of it is all of one of them."""
 WIDTH_SECONDS = 2.0
-MOST_COUNTED = 200
+MAX_COUNTED = 200
 """Videos whose votes are lined up in time: those with the largest sums."""
 
 
@@ -55,7 +55,7 @@ def find_candidates(
     looks: Sequence[FrameSequence],
     library: Iterable[CopyBlock],
     *,
-    least_similarity: float,
+    min_similarity: float,
 ) -> list[Candidate]:
     """The videos that a query most likely shows something of.
 
@@ -63,15 +63,15 @@ def find_candidates(
         looks: frames of the query with their noise; several where parts of its picture are looked
             at alone, or where several videos are asked about at once.
         library: the library's frames, those of a video in one piece.
-        least_similarity: cosine less noise above which a frame votes.
+        min_similarity: cosine less noise above which a frame votes.
 
     Returns:
-        Most votes first; of every look at most ``MOST_COUNTED``.
+        Most votes first; of every look at most ``MAX_COUNTED``.
     """
     looks = [_thinned(look) for look in looks]
     if not any(len(look) for look in looks):
         return []
-    hits = _votes(looks, library, least_similarity)
+    hits = _votes(looks, library, min_similarity)
     if len(hits.videos) == 0:
         return []
     # Pairs of look and video, one after the other.
@@ -86,7 +86,7 @@ def find_candidates(
     for place in np.argsort(-sums, kind="stable"):
         look = int(hits.looks[starts[place]])
         counted[look] += 1
-        if counted[look] > MOST_COUNTED:
+        if counted[look] > MAX_COUNTED:
             continue
         own = slice(starts[place], ends[place])
         votes = strongest_votes(
@@ -110,7 +110,7 @@ def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:
 
 def _thinned(look: FrameSequence) -> FrameSequence:
     length = float(look.seconds[-1] - look.seconds[0]) if len(look) else 0.0
-    return _part(look, spread(len(look), max(LEAST_VOTERS, int(length / VOTER_SECONDS))))
+    return _part(look, spread(len(look), max(MIN_VOTERS, int(length / VOTER_SECONDS))))
 
 
 def _part(sequence: FrameSequence, rows: slice | NDArray[np.intp]) -> FrameSequence:

@@ -1,6 +1,6 @@
 """Is this upload a copy of something the library holds, and of which seconds?
 
-    finder = CopyFinder(store, CopyDescriptor())
+    finder = CopyChecker(store, CopyDescriptor())
     verdict = finder.check(Path("upload.mp4"))
     print(verdict.kind, verdict.matches)
 
@@ -39,7 +39,7 @@ from vidseek.encoders.preprocessing import squash
 from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
 from vidseek.search.copies.boilerplate import (
     BOILERPLATE_VIDEOS,
-    WHOLE,
+    FULL_COVERAGE,
     bridges,
     covered_share,
     find_boilerplate,
@@ -47,8 +47,8 @@ from vidseek.search.copies.boilerplate import (
 )
 from vidseek.search.copies.candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copies.crops import UPSIDE_DOWN, View, composition_views
-from vidseek.search.copies.mirroring import LEAST_LEAD, mirror_lead
-from vidseek.search.copies.reference_index import LibraryFrames
+from vidseek.search.copies.mirroring import MIN_LEAD, mirror_lead
+from vidseek.search.copies.reference_index import ReferenceDescriptors
 from vidseek.search.copies.upload import CopyUpload
 from vidseek.search.moments.visual_query import spread
 from vidseek.storage.store import LibraryStore
@@ -57,20 +57,20 @@ Threshold = Literal["strict", "normal", "loose"]
 THRESHOLDS: dict[Threshold, float] = {"strict": 0.45, "normal": 0.385, "loose": 0.33}
 """Least score of a match. Of 517 calibration videos of `benchmarks/copies`, which are no copies,
 none, one and 10 are accused; of 1,136 test videos none, 9 and 76 (docs/copies.md)."""
-LEAST_SIMILARITY = 0.25
+MIN_SIMILARITY = 0.25
 """Cosine less noise above which two frames speak for a match."""
-MOST_KEPT_PICTURES = 160
+MAX_KEPT_PICTURES = 160
 """Of an upload, evenly spread: what parts of the picture are looked at in. 23 MB."""
-LEAST_PROBES, MOST_PROBES, PROBE_SECONDS = 6, 10, 10.0
+MIN_PROBES, MAX_PROBES, PROBE_SECONDS = 6, 10, 10.0
 """Of each part, so many frames are looked at first, one in so many seconds..."""
-MOST_VIEW_FRAMES, MOST_VIEWS = 60, 6
+MAX_VIEW_FRAMES, MAX_VIEWS = 60, 6
 """...and so many of the parts that are most like something in the library."""
-LEAST_PART_VOTES = 0.05
+MIN_PART_VOTES = 0.05
 """A part that speaks less for a video is not looked at again: of 2,259 parts that were found to be
 copies on the calibration sources, one had less."""
-MOST_CANDIDATES = 25
+MAX_CANDIDATES = 25
 """Videos that are aligned with a stretch of the upload, or with parts of its picture."""
-DISTINCT_WEIGHT, WHOLE_WEIGHT = 0.07, 0.1
+DISTINCT_WEIGHT, FULL_COVERAGE_WEIGHT = 0.07, 0.1
 PART_PENALTY = 0.06
 SURE_SECONDS, STILL_DISTINCT, MOMENT_WEIGHT = 3.0, 0.2, 0.7
 """A match of less than these seconds, or of less than this more than one distinct frame, scores
@@ -80,7 +80,7 @@ EDGE_WEIGHT = 0.75
 """What is like a common intro or outro scores so much of what it would score elsewhere..."""
 BOILERPLATE_WEIGHT = 0.4
 """...and so much where five videos of the library are known to share it."""
-MOST_SHARING = 10_000
+MAX_SHARING = 10_000
 """Where more videos than this share something, they are taken to be different films."""
 REPEATED_SHARE = 0.4
 """A match more of which a better one shows already is the same again."""
@@ -101,7 +101,7 @@ class Upload:
     """(K,)."""
 
 
-class CopyFinder:
+class CopyChecker:
     """Copy queries against one library. Safe to use from several threads."""
 
     def __init__(self, store: LibraryStore, descriptor: CopyDescriptor) -> None:
@@ -146,32 +146,32 @@ class CopyFinder:
             return _exact(same)
         sure = THRESHOLDS[threshold]
         least = sure if min_score is None else min_score
-        with LibraryFrames(self._store.database, self._descriptor.fingerprint) as library:
+        with ReferenceDescriptors(self._store.database, self._descriptor.fingerprint) as library:
             if isinstance(file, CopyUpload):
                 upload = self._read(file)
             else:
                 with CopyUpload(file) as decoding:
                     upload = self._read(decoding)
-            return self._compare(upload, library, least_score=least, sure_score=max(sure, least))
+            return self._compare(upload, library, min_score=least, sure_score=max(sure, least))
 
     def _compare(
-        self, upload: Upload, library: LibraryFrames, *, least_score: float, sure_score: float
+        self, upload: Upload, library: ReferenceDescriptors, *, min_score: float, sure_score: float
     ) -> CopyVerdict:
         """Compare what was read of a video with all of the library's.
 
         Args:
             upload: what was read.
             library: its frames; of a moment ago.
-            least_score: of what is listed.
+            min_score: of what is listed.
             sure_score: of what the verdict is of.
         """
         with self._store.database.snapshot():
-            found = self._matches(upload, library, least_score)
+            found = self._matches(upload, library, min_score)
             # What is listed on demand must not end the search for what is sure.
             sure = [one for one in found if one.score >= sure_score]
-            if _covered(upload, sure) < WHOLE:
-                found += self._matches_of_parts(upload, library, least_score)
-            found = _without_repetitions(self._without_boilerplate(found, least_score))
+            if _covered(upload, sure) < FULL_COVERAGE:
+                found += self._matches_of_parts(upload, library, min_score)
+            found = _without_repetitions(self._without_boilerplate(found, min_score))
             videos = self._store.database.videos_by_id({one.video_id for one in found})
             mirrored = self._mirrored(upload, found, videos)
         return _verdict(upload, found, mirrored, videos, sure_score)
@@ -180,7 +180,7 @@ class CopyFinder:
 
     def _read(self, decoding: CopyUpload) -> Upload:
         vectors, times = [], []
-        kept = _Kept(MOST_KEPT_PICTURES)
+        kept = _FrameReservoir(MAX_KEPT_PICTURES)
         loading = Thread(target=self._load_descriptor)  # while the decoder starts
         loading.start()
         try:
@@ -214,36 +214,38 @@ class CopyFinder:
 
     # -- comparing ---------------------------------------------------------------------------------
 
-    def _matches(self, upload: Upload, library: LibraryFrames, least_score: float) -> list[_Found]:
+    def _matches(
+        self, upload: Upload, library: ReferenceDescriptors, min_score: float
+    ) -> list[_Found]:
         """What an upload has in common with the library's videos."""
         taken: Counter[int] = Counter()
         likely = set()
         for one in self._candidates(in_stretches(upload.frames), library):
             taken[one.look] += 1
-            if taken[one.look] <= MOST_CANDIDATES:
+            if taken[one.look] <= MAX_CANDIDATES:
                 likely.add(one.video_id)
         pairs = [(upload.frames, video_id, None) for video_id in sorted(likely)]
-        return self._aligned(upload, pairs, least_score)
+        return self._aligned(upload, pairs, min_score)
 
     def _matches_of_parts(
-        self, upload: Upload, library: LibraryFrames, least_score: float
+        self, upload: Upload, library: ReferenceDescriptors, min_score: float
     ) -> list[_Found]:
         """The same, of parts of the upload's picture: a few frames of each, then more of some."""
         views = list(composition_views(upload.pictures)) if len(upload.pictures) else []
         if not views:
             return []
         probes = round(upload.duration_seconds / PROBE_SECONDS)
-        few = spread(len(upload.pictures), min(MOST_PROBES, max(LEAST_PROBES, probes)))
+        few = spread(len(upload.pictures), min(MAX_PROBES, max(MIN_PROBES, probes)))
         looks_first = self._looks(views, upload, few)
         candidates = [
-            one for one in self._candidates(looks_first, library) if one.votes >= LEAST_PART_VOTES
-        ][:MOST_CANDIDATES]
-        best = list(dict.fromkeys(one.look for one in candidates))[:MOST_VIEWS]
+            one for one in self._candidates(looks_first, library) if one.votes >= MIN_PART_VOTES
+        ][:MAX_CANDIDATES]
+        best = list(dict.fromkeys(one.look for one in candidates))[:MAX_VIEWS]
         candidates = [one for one in candidates if one.look in best]
-        more = spread(len(upload.pictures), MOST_VIEW_FRAMES)
+        more = spread(len(upload.pictures), MAX_VIEW_FRAMES)
         looks = dict(zip(best, self._looks([views[at] for at in best], upload, more), strict=True))
         pairs = [(looks[one.look], one.video_id, views[one.look]) for one in candidates]
-        return self._aligned(upload, pairs, least_score)
+        return self._aligned(upload, pairs, min_score)
 
     def _looks(
         self, views: Sequence[View], upload: Upload, chosen: NDArray[np.intp]
@@ -265,15 +267,15 @@ class CopyFinder:
         ]
 
     def _candidates(
-        self, looks: Sequence[FrameSequence], library: LibraryFrames
+        self, looks: Sequence[FrameSequence], library: ReferenceDescriptors
     ) -> list[Candidate]:
-        return find_candidates(looks, library, least_similarity=LEAST_SIMILARITY)
+        return find_candidates(looks, library, min_similarity=MIN_SIMILARITY)
 
     def _aligned(
         self,
         upload: Upload,
         pairs: Sequence[tuple[FrameSequence, int, View | None]],
-        least_score: float,
+        min_score: float,
     ) -> list[_Found]:
         ids = {video_id for _, video_id, _ in pairs}
         videos = self._store.database.videos_by_id(ids)
@@ -288,7 +290,7 @@ class CopyFinder:
         for look, video_id, view in pairs:
             if video_id not in held or video_id not in lengths:
                 continue  # removed since the library's frames were read
-            for one in align(look, held[video_id], least_similarity=LEAST_SIMILARITY):
+            for one in align(look, held[video_id], min_similarity=MIN_SIMILARITY):
                 score = match_score(
                     one,
                     query_seconds=upload.duration_seconds,
@@ -297,19 +299,19 @@ class CopyFinder:
                 )
                 if is_edge(one, upload.duration_seconds, lengths[video_id]):
                     score *= EDGE_WEIGHT
-                if score >= least_score:
+                if score >= min_score:
                     inside = _inside(one, upload.duration_seconds, lengths[video_id])
                     found.append(_Found(video_id, inside, score, view))
         return found
 
-    def _without_boilerplate(self, found: Sequence[_Found], least_score: float) -> list[_Found]:
+    def _without_boilerplate(self, found: Sequence[_Found], min_score: float) -> list[_Found]:
         """What is left when common intros weigh little."""
         if not found:
             return []
         ids = {one.video_id for one in found}
         matches = self._store.database.copy_matches(of_videos=ids)
         others = ids | {one for match in matches for one in (match.video_id, match.other_id)}
-        if BOILERPLATE_VIDEOS <= len(others) <= MOST_SHARING:
+        if BOILERPLATE_VIDEOS <= len(others) <= MAX_SHARING:
             # Whether those that share something are different is in what they share of each other.
             matches = self._store.database.copy_matches(of_videos=others)
         videos = self._store.database.videos_by_id(others)
@@ -318,9 +320,9 @@ class CopyFinder:
         for one in found:
             span = one.alignment.library
             known = sum(span.overlap(part) for part in boilerplate.get(one.video_id, ()))
-            if known >= WHOLE * span.duration_seconds > 0:
+            if known >= FULL_COVERAGE * span.duration_seconds > 0:
                 one = replace(one, score=one.score * BOILERPLATE_WEIGHT)
-            if one.score >= least_score:
+            if one.score >= min_score:
                 kept.append(one)
         return kept
 
@@ -357,7 +359,7 @@ class CopyFinder:
         if not pairs:
             return False
         ours, theirs = zip(*pairs, strict=True)
-        is_other_way = mirror_lead(ours, theirs) > LEAST_LEAD
+        is_other_way = mirror_lead(ours, theirs) > MIN_LEAD
         # Upside down is mirrored, and turned.
         return is_other_way != (one.view is not None and one.view.name == UPSIDE_DOWN)
 
@@ -384,7 +386,7 @@ def _inside(alignment: Alignment, query_seconds: float, library_seconds: float) 
     )
 
 
-class _Kept:
+class _FrameReservoir:
     """Pictures evenly spread over a video whose length is not known before."""
 
     def __init__(self, most: int) -> None:
@@ -445,7 +447,7 @@ def match_score(
         alignment.query.duration_seconds / max(query_seconds, 1e-6),
         alignment.library.duration_seconds / max(library_seconds, 1e-6),
     )
-    score += WHOLE_WEIGHT * min(1.0, *shares)
+    score += FULL_COVERAGE_WEIGHT * min(1.0, *shares)
     # A moment is little to go by, however alike, and so is a still, however long.
     evidence = min(
         1.0,
@@ -464,8 +466,8 @@ def is_edge(alignment: Alignment, query_seconds: float, library_seconds: float) 
     here, there = alignment.query, alignment.library
     is_short = max(here.duration_seconds, there.duration_seconds) <= EDGE_SECONDS
     is_least = (
-        here.duration_seconds < WHOLE * query_seconds
-        and there.duration_seconds < WHOLE * library_seconds
+        here.duration_seconds < FULL_COVERAGE * query_seconds
+        and there.duration_seconds < FULL_COVERAGE * library_seconds
     )
     starts = max(here.start_seconds, there.start_seconds) <= EDGE_MARGIN_SECONDS
     ends = (
@@ -480,11 +482,11 @@ def is_edge(alignment: Alignment, query_seconds: float, library_seconds: float) 
 
 def kind_of(query_share: float, library_share: float) -> MatchKind:
     """What the covered shares of an upload and of a library's video make of the two."""
-    if min(query_share, library_share) >= WHOLE:
+    if min(query_share, library_share) >= FULL_COVERAGE:
         return "duplicate"
-    if library_share >= WHOLE:
+    if library_share >= FULL_COVERAGE:
         return "contains"
-    return "contained" if query_share >= WHOLE else "partial"
+    return "contained" if query_share >= FULL_COVERAGE else "partial"
 
 
 _ORDER: tuple[MatchKind, ...] = ("exact", "duplicate", "contains", "contained", "partial", "new")

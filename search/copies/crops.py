@@ -23,7 +23,7 @@ BORDER_DEVIATION = 4.0
 picture, are border: a bar of one colour."""
 SAMPLED_PICTURES = 40
 """So many, evenly spread, are enough to find borders and boxes by."""
-LEAST_SHARE = 0.3
+MIN_SHARE = 0.3
 """Of a side: a box smaller than this shows too little."""
 MOTION_SHARE = 0.25
 """Of the mean change at the place that changes most: what changes more is in the moving box."""
@@ -90,7 +90,7 @@ def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         return None
     inner = pictures[:, rows, columns]
     sides = zip(inner.shape[1:3], pictures.shape[1:3], strict=True)
-    return None if any(now < LEAST_SHARE * before for now, before in sides) else inner
+    return None if any(now < MIN_SHARE * before for now, before in sides) else inner
 
 
 def _sampled_grey(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -133,7 +133,7 @@ def moving_box(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     (top, bottom), (left, right) = spans
     height, width = change.shape
     shares = ((bottom - top) / height, (right - left) / width)
-    if min(shares) < LEAST_SHARE or shares[0] * shares[1] > 0.8:
+    if min(shares) < MIN_SHARE or shares[0] * shares[1] > 0.8:
         return None
     outside = change.sum() - change[top:bottom, left:right].sum()
     rest = change.size - (bottom - top) * (right - left)

@@ -28,7 +28,7 @@ from vidseek.core.types import (
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.copies.alignment.align import FrameSequence, align
 from vidseek.search.copies.boilerplate import (
-    WHOLE,
+    FULL_COVERAGE,
     Pair,
     Shared,
     find_boilerplate,
@@ -37,7 +37,7 @@ from vidseek.search.copies.boilerplate import (
 )
 from vidseek.search.copies.candidates import find_candidates, in_stretches
 from vidseek.search.copies.checker import (
-    LEAST_SIMILARITY,
+    MIN_SIMILARITY,
     THRESHOLDS,
     match_score,
 )
@@ -45,9 +45,9 @@ from vidseek.storage.store import LibraryStore
 
 VIDEOS_AT_ONCE = 32
 """New videos that are compared in one sweep through the library's frames."""
-MOST_CANDIDATES = 20
+MAX_CANDIDATES = 20
 """Of each stretch of a video."""
-LEAST_REST_SECONDS = 1.0
+MIN_REST_SECONDS = 1.0
 """With less than this besides boilerplate, a video is no duplicate."""
 _SAME_LENGTH = 1.02
 
@@ -100,11 +100,11 @@ def _compare(
     pairs: dict[int, set[int]] = defaultdict(set)
     taken: Counter[int] = Counter()
     held_frames = database.copy_blocks(fingerprint)
-    for one in find_candidates(looks, held_frames, least_similarity=LEAST_SIMILARITY):
+    for one in find_candidates(looks, held_frames, min_similarity=MIN_SIMILARITY):
         asker, other = asked[one.look], one.video_id
         # Of two new ones, the later compares itself with the earlier.
         counts = other != asker and (other not in new or other < asker)
-        if counts and taken[one.look] < MOST_CANDIDATES:
+        if counts and taken[one.look] < MAX_CANDIDATES:
             taken[one.look] += 1
             pairs[asker].add(other)
     others = {other for some in pairs.values() for other in some}
@@ -119,9 +119,7 @@ def _compare(
     found: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
     for asker, some in pairs.items():
         for other in sorted(some):
-            for match in align(
-                sequences[asker], held_by_id[other], least_similarity=LEAST_SIMILARITY
-            ):
+            for match in align(sequences[asker], held_by_id[other], min_similarity=MIN_SIMILARITY):
                 score = match_score(
                     match,
                     query_seconds=lengths[asker],
@@ -162,7 +160,9 @@ def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list
         for pair, spans in shared.items()
     }
     same = {
-        frozenset(pair) for pair in coverage if min(coverage[pair], coverage[pair[::-1]]) >= WHOLE
+        frozenset(pair)
+        for pair in coverage
+        if min(coverage[pair], coverage[pair[::-1]]) >= FULL_COVERAGE
     }
     groups = [_as_group(members, coverage, videos) for members in _without_chains(same)]
     groups = _under_containers(groups, coverage, same, videos)
@@ -186,7 +186,7 @@ def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video:
     joined = merged(spans)
     ignored = sum(one.duration_seconds for one in boilerplate)
     rest = video.duration_seconds - ignored
-    if rest < LEAST_REST_SECONDS and boilerplate:
+    if rest < MIN_REST_SECONDS and boilerplate:
         return 0.0
     common = sum(span.overlap(one) for span in joined for one in boilerplate)
     own = sum(span.duration_seconds for span in joined) - common
@@ -234,7 +234,7 @@ def _as_group(
     members: Sequence[int], coverage: dict[Pair, float], videos: dict[int, Video]
 ) -> DuplicateGroup:
     some = [videos[one] for one in members]
-    best = max(some, key=worth)
+    best = max(some, key=keep_priority)
     kind: Literal["exact", "duplicate"] = "duplicate"
     if len({video.content_hash for video in some}) == 1:
         kind = "exact"
@@ -249,7 +249,7 @@ def _as_group(
     return DuplicateGroup(kind, tuple(listed), _reason(best, some))
 
 
-def worth(video: Video) -> tuple[int, int, float, int]:
+def keep_priority(video: Video) -> tuple[int, int, float, int]:
     """What decides which of some duplicates to keep: length, then pixels, then bitrate."""
     # Copies differ by a frame or two: that is the same length.
     length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
@@ -261,7 +261,7 @@ def _reason(best: Video, some: Sequence[Video]) -> str:
     others = [video for video in some if video.id != best.id]
     names = ("longest", "highest resolution", "highest bitrate", "first indexed")
     for place, name in enumerate(names):
-        if any(worth(other)[place] < worth(best)[place] for other in others):
+        if any(keep_priority(other)[place] < keep_priority(best)[place] for other in others):
             return name
     return names[-1]
 
@@ -288,9 +288,9 @@ def _under_containers(
     }
     holders: dict[int, tuple[tuple[int, int, float, int], int]] = {}
     for (inner, outer), share in coverage.items():
-        is_within = share >= WHOLE and coverage[outer, inner] < WHOLE
+        is_within = share >= FULL_COVERAGE and coverage[outer, inner] < FULL_COVERAGE
         if is_within and frozenset((inner, outer)) not in together:
-            candidate = (worth(videos[outer]), outer)
+            candidate = (keep_priority(videos[outer]), outer)
             holders[inner] = max(holders.get(inner, candidate), candidate)
     # A copy goes where the one that is kept of its group goes.
     above = {inner: outer for inner, (_, outer) in holders.items()} | copies
@@ -309,9 +309,9 @@ def _under_containers(
         for one in sorted(inners, key=lambda one: videos[one].path):
             # What is not compared with the one to keep is a copy of something that it holds.
             share = coverage.get((one, kept), 0.0)
-            if share < WHOLE and one in copies:
+            if share < FULL_COVERAGE and one in copies:
                 share = max(share, coverage.get((one, copies[one]), 0.0))
-            if share < WHOLE and one in holders:
+            if share < FULL_COVERAGE and one in holders:
                 share = max(share, coverage[one, holders[one][1]])
             members.append(DuplicateMember(videos[one], False, share))
         found.append(DuplicateGroup("contains", tuple(members), "holds the others"))
@@ -324,6 +324,6 @@ def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
     while way[-1] in above:
         following = above[way[-1]]
         if following in way:  # a circle: by what the measuring is off
-            return max(way[way.index(following) :], key=lambda one: worth(videos[one]))
+            return max(way[way.index(following) :], key=lambda one: keep_priority(videos[one]))
         way.append(following)
     return way[-1]

@@ -1,7 +1,7 @@
 """Which way round a copy shows the library's pictures: left for right, or as they are.
 
     lead = mirror_lead(uploaded, kept)        # pairs of pictures of the same moments
-    if lead > LEAST_LEAD: ...                 # left and right are exchanged
+    if lead > MIN_LEAD: ...                 # left and right are exchanged
 
 The copy descriptor sees through mirrors, so its vectors can hardly tell. Here the edges of small
 grey pictures are laid over each other (normalised cross-correlation of templates, Lewis 1995), at
@@ -24,9 +24,9 @@ SIDE = 32
 """Pixels of the squares that are compared."""
 SIZES = (32, 26, 21, 16)
 """Pixels of a template's sides: a cut-out of a quarter of the picture is still found."""
-MOST_STRETCH = 1.7
+MAX_STRETCH = 1.7
 """One side of a template is at most so many times the other."""
-LEAST_LEAD = 0.03
+MIN_LEAD = 0.03
 """Above what copies come to that are not mirrored, crops and bars among them, and below what the
 others do: `tests/search/copies/test_mirroring.py` holds both to it."""
 
@@ -62,7 +62,7 @@ def _edges(picture: NDArray[np.uint8]) -> _Edges:
 
 @cache
 def _template_sizes() -> list[tuple[int, int]]:
-    return [(y, x) for y in SIZES for x in SIZES if max(y, x) <= MOST_STRETCH * min(y, x)]
+    return [(y, x) for y in SIZES for x in SIZES if max(y, x) <= MAX_STRETCH * min(y, x)]
 
 
 @cache

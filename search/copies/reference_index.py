@@ -1,6 +1,6 @@
 """What is kept of all videos' frames, read while an upload is decoded, and held for a second pass.
 
-with LibraryFrames(store.database, descriptor.fingerprint) as library:
+with ReferenceDescriptors(store.database, descriptor.fingerprint) as library:
     upload = read(path)                       # takes seconds; the library's frames are read beside
     for block in library:
         ...
@@ -16,11 +16,11 @@ from typing import Self
 from vidseek.core.types import CopyBlock
 from vidseek.storage.catalog.database import Database
 
-MOST_HELD_FRAMES = 2_000_000
+MAX_HELD_FRAMES = 2_000_000
 """So many are held: 280 MB. A larger library is read each time."""
 
 
-class LibraryFrames:
+class ReferenceDescriptors:
     """The frames of one library as they were at some moment since it was made. Of one thread."""
 
     def __init__(self, database: Database, fingerprint: str) -> None:
@@ -71,7 +71,7 @@ class LibraryFrames:
 
     def _read(self) -> None:
         try:
-            if self._database.copy_frame_count(self._fingerprint) > MOST_HELD_FRAMES:
+            if self._database.copy_frame_count(self._fingerprint) > MAX_HELD_FRAMES:
                 return
             held = []
             for block in self._database.copy_blocks(self._fingerprint):

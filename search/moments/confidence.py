@@ -2,7 +2,7 @@
 
 A score is comparable within one query only; ``confidence`` is the probability that the moment
 matches, by the encoder's own calibration. Programs get every hit with its confidence; a person is
-shown only those of ``confident_hits``.
+shown only those of ``filter_confident``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vidseek.encoders.registry import name_of
 
 logger = logging.getLogger(__name__)
 
-CONFIDENT = 0.3
+DEFAULT_MIN_CONFIDENCE = 0.3
 """A person is shown hits from this confidence on.
 
 The least step of 0.05 at which four fifths of absent things have no confident match, as the mean of
@@ -89,7 +89,9 @@ def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> Encod
     return replace(spec, confidence_scale=calibration.scale, confidence_bias=calibration.bias)
 
 
-def confident_hits(hits: Sequence[SearchHit], *, threshold: float = CONFIDENT) -> list[SearchHit]:
+def filter_confident(
+    hits: Sequence[SearchHit], *, threshold: float = DEFAULT_MIN_CONFIDENCE
+) -> list[SearchHit]:
     """The hits that are worth showing to a person, in the same order.
 
     A hit without a confidence (uncalibrated encoder, or a query by picture or video) is kept:

@@ -28,7 +28,7 @@ from vidseek.core.types import (
     VideoState,
 )
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.registry import name_of
 from vidseek.search.moments.confidence import calibrated_spec, confidence_of, usable_calibration
 from vidseek.search.moments.hubness import stored_hubness
@@ -45,7 +45,7 @@ from vidseek.search.moments.query import check_filter, check_limits, clean_text
 from vidseek.search.moments.retrieval import (
     RERANK_DEPTH,
     Candidates,
-    Scope,
+    SearchContext,
     TextCandidates,
     VisualCandidates,
     head_is_used,
@@ -61,7 +61,7 @@ EVERYTHING = VideoFilter()
 FIRST_FETCH = 256
 """Clips looked at before it is known whether they suffice: more than ``RERANK_DEPTH``, and so few
 that a query stays a matter of milliseconds."""
-MOST_NEIGHBOURS = 1_024
+MAX_NEIGHBOURS = 1_024
 """Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
 MOMENTS_AT_ONCE = 256
 """Moments whose frames' vectors are in memory at a time, should somebody ask for a million."""
@@ -88,7 +88,7 @@ class SearchEngine:
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
         rerank: bool = True,
-        tight_spans: bool = False,
+        refine_spans: bool = False,
     ) -> list[SearchHit]:
         """Find the moments that a sentence describes.
 
@@ -99,7 +99,7 @@ class SearchEngine:
             where: which videos may answer.
             per_video: at most so many hits of one video.
             rerank: False leaves out the second stage: hubs' correction and cross-modal head.
-            tight_spans: begin and end hits by the similarity curve around their best clip, see
+            refine_spans: begin and end hits by the similarity curve around their best clip, see
                 ``vidseek.search.moments.localization``, not by merging neighbours that score alike.
 
         Raises:
@@ -118,14 +118,14 @@ class SearchEngine:
         with self._store.database.snapshot():
             stored = self._stored_calibration()
             hubness = self._hubness(stored)
-            scope = Scope(self._store, self._encoder, index, self._allowed(where), hubness)
+            scope = SearchContext(self._store, self._encoder, index, self._allowed(where), hubness)
             if scope.size == 0:
                 return []
             candidates = TextCandidates(
                 scope, text, not_text=not_text, rerank_depth=self._depth(scope, rerank)
             )
 
-            if tight_spans:
+            if refine_spans:
 
                 def localized(ranked: Sequence[ScoredClip]) -> list[Moment]:
                     return localize_moments(
@@ -180,7 +180,7 @@ class SearchEngine:
             return []
         query = read_visual_query(self._store, self._encoder, Path(path), span)
         with self._store.database.snapshot():
-            scope = Scope(self._store, self._encoder, index, self._allowed(where))
+            scope = SearchContext(self._store, self._encoder, index, self._allowed(where))
             if exclude_itself and query.own_clips:
                 scope = scope.without(query.own_clips)
             if scope.size == 0:
@@ -197,7 +197,7 @@ class SearchEngine:
             )
             return self._hits(scope, best, query.vectors, calibrated=None)
 
-    def everything(self) -> Scope | None:
+    def everything(self) -> SearchContext | None:
         """All that can be searched, as of now, as if the library had no calibration.
 
         Returns:
@@ -209,9 +209,9 @@ class SearchEngine:
         index = self._index()
         if index is None:
             return None
-        return Scope(self._store, self._encoder, index, None, hubness_of(self._encoder))
+        return SearchContext(self._store, self._encoder, index, None, hubness_of(self._encoder))
 
-    def best_clips(self, scope: Scope, text: str, n: int) -> list[ScoredClip]:
+    def best_clips(self, scope: SearchContext, text: str, n: int) -> list[ScoredClip]:
         """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
         candidates = TextCandidates(
             scope, text, not_text=None, rerank_depth=self._depth(scope, rerank=True)
@@ -246,7 +246,7 @@ class SearchEngine:
         )
         return None
 
-    def _depth(self, scope: Scope, rerank: bool) -> int:
+    def _depth(self, scope: SearchContext, rerank: bool) -> int:
         """How many candidates are scored again."""
         used = head_is_used(self._encoder) or scope.hubness is not None
         return RERANK_DEPTH if rerank and used else 0
@@ -256,7 +256,7 @@ class SearchEngine:
         spec = self._encoder.spec
         return usable_calibration(spec, self._store.database.calibration(spec.fingerprint))
 
-    def _hubness(self, stored: Calibration | None) -> Hubness | None:
+    def _hubness(self, stored: Calibration | None) -> HubnessCorrection | None:
         """What is taken off the scores of hubs: the library's, or else the encoder's own."""
         if stored is not None and stored.hubness is not None:
             return stored_hubness(stored.hubness, self._store.folder)
@@ -269,7 +269,7 @@ class SearchEngine:
 
     def _best_merged(
         self,
-        scope: Scope,
+        scope: SearchContext,
         candidates: Candidates,
         *,
         k: int,
@@ -285,7 +285,7 @@ class SearchEngine:
 
     def _best(
         self,
-        scope: Scope,
+        scope: SearchContext,
         candidates: Candidates,
         find: Callable[[Sequence[ScoredClip]], list[Moment]],
         *,
@@ -318,7 +318,7 @@ class SearchEngine:
             moments = find(present)
             enough = len(moments) >= k
             grown = enough and (
-                n >= MOST_NEIGHBOURS or fetched.floor < moments[k - 1].score - growth
+                n >= MAX_NEIGHBOURS or fetched.floor < moments[k - 1].score - growth
             )
             if grown or n >= scope.size:
                 return [(moment, videos[moment.video_id]) for moment in moments[:k]]
@@ -331,7 +331,7 @@ class SearchEngine:
 
     def _hits(
         self,
-        scope: Scope,
+        scope: SearchContext,
         moments: Sequence[tuple[Moment, Video]],
         queries: NDArray[np.float32],
         *,

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import LibraryDamagedError
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 
 if TYPE_CHECKING:
-    from vidseek.search.moments.retrieval import Scope
+    from vidseek.search.moments.retrieval import SearchContext
 
 NEIGHBOURS = 8
 WEIGHT = 0.25
@@ -33,7 +33,7 @@ USUAL_SAMPLE = 1_000
 """Clips that say what is usual in a library."""
 
 
-def library_hubness(scope: Scope, sentences: Sequence[str]) -> Hubness:
+def library_hubness(scope: SearchContext, sentences: Sequence[str]) -> HubnessCorrection:
     """Make the correction for the clips of a library.
 
     Args:
@@ -55,21 +55,23 @@ def bank_hubness(
     *,
     neighbours: int = NEIGHBOURS,
     weight: float = WEIGHT,
-) -> Hubness:
+) -> HubnessCorrection:
     """Make the correction of a bank.
 
     Args:
         bank: (B, D) L2-normalised vectors of sentences.
         clips: (K, D) vectors of usual clips.
-        neighbours: see ``Hubness``.
-        weight: see ``Hubness``.
+        neighbours: see ``HubnessCorrection``.
+        weight: see ``HubnessCorrection``.
     """
-    rounded = Hubness.from_bytes(Hubness(bank, neighbours, weight, usual=0.0).to_bytes())
+    rounded = HubnessCorrection.from_bytes(
+        HubnessCorrection(bank, neighbours, weight, usual=0.0).to_bytes()
+    )
     usual = float(rounded.similarities(clips).mean())
     return replace(rounded, usual=usual)
 
 
-def stored_hubness(blob: bytes, library: Path) -> Hubness:
+def stored_hubness(blob: bytes, library: Path) -> HubnessCorrection:
     """Read the correction that a library keeps with its calibration.
 
     Raises:
@@ -85,4 +87,4 @@ def stored_hubness(blob: bytes, library: Path) -> Hubness:
 
 
 # Every query asks for it; reading it anew would take longer than comparing the clips with it.
-_read = lru_cache(maxsize=8)(Hubness.from_bytes)
+_read = lru_cache(maxsize=8)(HubnessCorrection.from_bytes)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search.moments.merging import ScoredClip
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import VectorIndex
@@ -33,7 +33,7 @@ COVERAGE_WEIGHT = 0.3
 
 
 @dataclass(frozen=True)
-class Fetched:
+class ScoredClips:
     """Clips in order of their score, best first."""
 
     clips: list[ScoredClip]
@@ -44,12 +44,12 @@ class Fetched:
 class Candidates(Protocol):
     """The clips that may answer one query."""
 
-    def fetch(self, n: int) -> Fetched:
+    def fetch(self, n: int) -> ScoredClips:
         """The ``n`` or more nearest clips, scored."""
 
 
 @dataclass(frozen=True)
-class Scope:
+class SearchContext:
     """Where one query looks: the same for every kind of query."""
 
     store: LibraryStore
@@ -57,7 +57,7 @@ class Scope:
     index: VectorIndex
     allowed: NDArray[np.int64] | None
     """Ids of the clips that may answer; None for all."""
-    hubness: Hubness | None = None
+    hubness: HubnessCorrection | None = None
     """What is taken off the scores of hubs: the encoder's own, or the library's."""
     _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
     """Clips that were read for this query: larger and larger fetches read only what is new."""
@@ -73,7 +73,7 @@ class Scope:
             return self.allowed
         return self.store.database.clip_ids(VideoFilter(), self.encoder.spec.fingerprint)
 
-    def without(self, ids: Collection[int]) -> Scope:
+    def without(self, ids: Collection[int]) -> SearchContext:
         """The same, these clips left out."""
         left = np.setdiff1d(self.clip_ids(), np.fromiter(ids, np.int64), assume_unique=True)
         return replace(self, allowed=left)
@@ -115,7 +115,7 @@ def head_is_used(encoder: Encoder) -> bool:
     return bool(getattr(encoder, "reranks", True))
 
 
-def hubness_of(encoder: Encoder) -> Hubness | None:
+def hubness_of(encoder: Encoder) -> HubnessCorrection | None:
     """What the encoder takes off the scores of hubs, if it knows."""
     return getattr(encoder, "hubness", None)
 
@@ -131,7 +131,9 @@ class TextCandidates:
     difference is linear in the clip's vector, so the index ranks by it directly.
     """
 
-    def __init__(self, scope: Scope, text: str, *, not_text: str | None, rerank_depth: int) -> None:
+    def __init__(
+        self, scope: SearchContext, text: str, *, not_text: str | None, rerank_depth: int
+    ) -> None:
         self._scope = scope
         self._text = text
         self._depth = rerank_depth
@@ -144,7 +146,7 @@ class TextCandidates:
         """(D,) float32: the first stage's score is a vector's inner product with it."""
         self._reranked: dict[int, float] = {}
 
-    def fetch(self, n: int) -> Fetched:
+    def fetch(self, n: int) -> ScoredClips:
         """See ``Candidates``."""
         scores, ids = _found(*self._scope.nearest(self.direction[None], n))
         clips = self._scope.clips(ids)
@@ -182,7 +184,7 @@ class VisualCandidates:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: SearchContext,
         vectors: NDArray[np.float32],
         weights: NDArray[np.float32],
         *,
@@ -195,7 +197,7 @@ class VisualCandidates:
         self._is_picture = is_picture
         self._depth = rerank_depth
 
-    def fetch(self, n: int) -> Fetched:
+    def fetch(self, n: int) -> ScoredClips:
         """See ``Candidates``."""
         exhausted = n >= self._scope.size
         scores, found = self._scope.nearest(self._vectors, n)
@@ -203,7 +205,7 @@ class VisualCandidates:
         clips = self._scope.clips(unique.tolist())
         ids = [clip_id for clip_id in unique.tolist() if clip_id in clips]
         if not ids:
-            return Fetched([], float("-inf"))
+            return ScoredClips([], float("-inf"))
         similarities = self._scope.vectors(ids) @ self._vectors.T
         final = similarities.max(axis=1)
         if len(self._vectors) > 1:
@@ -221,7 +223,7 @@ class VisualCandidates:
             final[:depth] = best
         outside = float("-inf") if exhausted else float(scores[:, -1].max())
         ranked = _ranked([clips[i] for i in ids], final, depth, exhausted=exhausted)
-        return Fetched(ranked.clips, max(outside, ranked.floor))
+        return ScoredClips(ranked.clips, max(outside, ranked.floor))
 
     def _coverage(
         self, similarities: NDArray[np.float32], videos: NDArray[np.int64]
@@ -244,7 +246,7 @@ def _found(
 
 def _ranked(
     clips: Sequence[Clip], scores: NDArray[np.float32], depth: int, *, exhausted: bool
-) -> Fetched:
+) -> ScoredClips:
     """Order clips by score; the first ``depth`` were scored again and stay before the others.
 
     The others' scores are lowered together where they would overtake: a clip that the head has
@@ -256,4 +258,4 @@ def _ranked(
         scores[depth:] -= max(0.0, scores[depth:].max() - scores[:depth].min())
     scored = [ScoredClip(clip, float(score)) for clip, score in zip(clips, scores, strict=True)]
     floor = float("-inf") if exhausted or not scored else float(scores.min())
-    return Fetched(scored, floor)
+    return ScoredClips(scored, floor)

@@ -19,7 +19,7 @@ from vidseek.core.types import Clip, TimeSpan, Video, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.storage.store import LibraryStore
 
-MOST_QUERY_CLIPS = 64
+MAX_QUERY_CLIPS = 64
 """A longer query is represented by so many of its clips, evenly spread: an hour holds hundreds, and
 each is a search of its own."""
 
@@ -67,7 +67,7 @@ def read_visual_query(
     own_clips = frozenset(clip.id for clip in own)
     stored = _stored(store, encoder, own, span) if own else None
     vectors, weights, is_one_picture = stored or _looked_at(encoder, path, span)
-    chosen = spread(len(vectors), MOST_QUERY_CLIPS)
+    chosen = spread(len(vectors), MAX_QUERY_CLIPS)
     return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
 
 

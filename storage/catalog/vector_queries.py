@@ -23,7 +23,7 @@ from vidseek.storage.catalog.schema import (
 from vidseek.storage.catalog.video_queries import chunks
 from vidseek.storage.vectors.protocol import START, Position, VectorChanges, VectorSnapshot
 
-_MOST_RANGES = 1000
+_MAX_RANGES = 1000
 _VECTORS_PER_BATCH = 4096
 
 
@@ -181,7 +181,7 @@ def read_changes(
         return VectorChanges.none(read_position(connection), ranges)
     # A statement a range is quick; for thousands of them it is quicker to read past them.
     spans = ranges.tolist()
-    if len(spans) > _MOST_RANGES:
+    if len(spans) > _MAX_RANGES:
         spans = [[spans[0][0], spans[-1][1]]]
     found: list[tuple[int, bytes]] = []
     for first, last in spans:

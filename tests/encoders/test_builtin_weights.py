@@ -13,7 +13,7 @@ import pytest
 from vidseek.core.errors import WeightsError
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import (
     MANIFEST_NAME,
     PARTS,
@@ -200,7 +200,9 @@ def rewrite_manifest(folder: Path) -> None:
 
 def test_the_bank_of_sentences_is_a_part_that_may_be_missing(folder):
     bank = np.eye(4, 384, dtype=np.float32)
-    (folder / "hubness.npz").write_bytes(Hubness(bank, 2, weight=0.5, usual=0.1).to_bytes())
+    (folder / "hubness.npz").write_bytes(
+        HubnessCorrection(bank, 2, weight=0.5, usual=0.1).to_bytes()
+    )
     rewrite_manifest(folder)
     found = BuiltinEncoder(folder).hubness
     assert found is not None

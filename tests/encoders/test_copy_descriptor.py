@@ -23,7 +23,7 @@ from vidseek.encoders.copies.descriptor import (
     unpacked,
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.search.copies.checker import LEAST_SIMILARITY
+from vidseek.search.copies.checker import MIN_SIMILARITY
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png", "moon.png")
 
@@ -52,8 +52,8 @@ def test_an_edited_picture_is_nearer_to_its_own_than_to_all_others(
     surplus = queries @ held.T - descriptor.noise(queries)[:, None]
     assert (surplus.argmax(1) == np.arange(len(pictures))).all()
     # What the search decides by. Processors compute int8 a little differently.
-    assert np.diag(surplus).min() > LEAST_SIMILARITY
-    assert surplus[~np.eye(len(pictures), dtype=bool)].max() < LEAST_SIMILARITY
+    assert np.diag(surplus).min() > MIN_SIMILARITY
+    assert surplus[~np.eye(len(pictures), dtype=bool)].max() < MIN_SIMILARITY
 
 
 def test_vectors_are_of_unit_length_and_survive_storing(descriptor: CopyDescriptor) -> None:

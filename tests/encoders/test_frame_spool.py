@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from vidseek.core.errors import EncoderError
-from vidseek.encoders.frame_spool import KeptPictures, spread_evenly
+from vidseek.encoders.frame_spool import FrameSpool, spread_evenly
 
 
 def test_pictures_come_back_in_any_order_and_more_than_once():
     pictures = np.random.default_rng(0).integers(0, 256, (7, 4, 6, 3), np.uint8)
-    with KeptPictures() as kept:
+    with FrameSpool() as kept:
         kept.add(pictures[:3])
         np.testing.assert_array_equal(kept.take(np.array([2, 0])), pictures[[2, 0]])
         kept.add(pictures[3:, ::1])
@@ -25,7 +25,7 @@ def test_pictures_come_back_in_any_order_and_more_than_once():
 
 
 def test_a_full_disk_says_where_and_what_to_do(monkeypatch):
-    with KeptPictures() as kept:
+    with FrameSpool() as kept:
 
         class Full:
             def seek(self, *_):

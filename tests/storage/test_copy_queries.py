@@ -139,18 +139,18 @@ def test_a_library_is_read_quickly_page_by_page(database: Database) -> None:
     assert len(found) == count
 
 
-@pytest.mark.parametrize(("most_videos", "most_frames"), [(500, 100_000), (2, 100_000), (500, 7)])
+@pytest.mark.parametrize(("max_videos", "max_frames"), [(500, 100_000), (2, 100_000), (500, 7)])
 def test_blocks_hold_the_same_page_by_page(
-    database: Database, monkeypatch: pytest.MonkeyPatch, most_videos: int, most_frames: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, max_videos: int, max_frames: int
 ) -> None:
     for number, count in enumerate((5, 3, 0, 9, 1, 1)):
         add(database, f"/v/{number}.mp4", count, seed=number)
     gone = add(database, "/v/gone.mp4", 4, seed=9)
     database.set_state([gone], VideoState.MISSING)
-    monkeypatch.setattr(copy_queries, "PAGE", most_videos)
-    monkeypatch.setattr(copy_queries, "PAGE_FRAMES", most_frames)
+    monkeypatch.setattr(copy_queries, "PAGE", max_videos)
+    monkeypatch.setattr(copy_queries, "PAGE_FRAMES", max_frames)
     blocks = list(database.copy_blocks(DESCRIPTOR))
-    assert (len(blocks) == 1) == (most_videos == 500 and most_frames == 100_000)
+    assert (len(blocks) == 1) == (max_videos == 500 and max_frames == 100_000)
     whole = CopyBlock.of(list(database.copy_frames(DESCRIPTOR)))
     assert np.array_equal(np.concatenate([one.video_ids for one in blocks]), whole.video_ids)
     assert np.array_equal(np.concatenate([one.seconds for one in blocks]), whole.seconds)

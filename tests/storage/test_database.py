@@ -415,11 +415,11 @@ def test_threads_write_one_after_another(database: Database) -> None:
     assert database.check() == []
 
 
-@pytest.mark.parametrize("most_ranges", [1, 1000])
+@pytest.mark.parametrize("max_ranges", [1, 1000])
 def test_changes_are_what_happened_since(
-    database: Database, most_ranges: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, max_ranges: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseek.storage.catalog.vector_queries._MOST_RANGES", most_ranges)
+    monkeypatch.setattr("vidseek.storage.catalog.vector_queries._MAX_RANGES", max_ranges)
     first = add(database, "/v/a.mp4", 2)
     position = database.position()
     second = add(database, "/v/b.mp4", 3, seed=5)

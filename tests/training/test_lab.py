@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.training.lab.settings import BudgetSettings, read_settings
 from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
 
@@ -426,9 +426,9 @@ def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, 
     assert np.isfinite(wrong).all()
     # Taking the same off every score moves both kinds alike.
     bank = np.ones((2, 384), np.float32) / 384**0.5
-    usual = Hubness(bank, 2, weight=1.0, usual=0.0).similarities(clips)
+    usual = HubnessCorrection(bank, 2, weight=1.0, usual=0.0).similarities(clips)
     flat = np.repeat(clips[:1], len(clips), axis=0)
-    hubness = Hubness(bank, 2, weight=1.0, usual=float(usual[0]) + 0.1)
+    hubness = HubnessCorrection(bank, 2, weight=1.0, usual=float(usual[0]) + 0.1)
     _, lifted = confidence_scores(flat, dev, corpus, None, hubness)
     _, plain = confidence_scores(flat, dev, corpus)
     np.testing.assert_allclose(lifted, plain + 0.1, atol=1e-4)

@@ -151,7 +151,7 @@ def test_per_video_limits_the_hits_of_one_video(vidseek: Run) -> None:
 
 def test_tight_spans_change_where_hits_end_not_which_come_first(vidseek: Run) -> None:
     plain = json.loads(vidseek("search", "a motorcycle", "--json").stdout)
-    tight = json.loads(vidseek("search", "a motorcycle", "--tight", "--json").stdout)
+    tight = json.loads(vidseek("search", "a motorcycle", "--refine", "--json").stdout)
     assert (plain[0]["path"], plain[0]["score"]) == (tight[0]["path"], tight[0]["score"])
     spans = sorted((hit["path"], hit["start_seconds"], hit["end_seconds"]) for hit in tight)
     for (path, _, end), (other_path, start, _) in itertools.pairwise(spans):

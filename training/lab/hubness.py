@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import FILES, HUBNESS
 from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus, encode_sentences
@@ -60,7 +60,7 @@ def choose_hubness(
     corpus: Corpus,
     *,
     run: Path,
-) -> Hubness | None:
+) -> HubnessCorrection | None:
     """Choose how the bank is used by the sum of recalls at 1, 5 and 10 on dev rows, and save it.
 
     Args:
@@ -78,7 +78,7 @@ def choose_hubness(
     best, best_sum = None, -np.inf
     for neighbours in NEIGHBOURS:
         for weight in WEIGHTS:
-            plain = Hubness(bank, neighbours=neighbours, weight=weight, usual=0.0)
+            plain = HubnessCorrection(bank, neighbours=neighbours, weight=weight, usual=0.0)
             found = {kind: some.recalls(plain) for kind, some in queries.items()}
             table[f"{neighbours} neighbours, {weight:g}"] = found
             total = sum(sum(recalls) for recalls in found.values())
@@ -90,7 +90,7 @@ def choose_hubness(
         logger.info("hubness: %s: %s", name, figures)
     helps = best.weight > 0 and gains["flickr8k"][0] > 0.0
     usual = float(best.similarities(clips).mean())
-    chosen = Hubness(bank, neighbours=best.neighbours, weight=best.weight, usual=usual)
+    chosen = HubnessCorrection(bank, neighbours=best.neighbours, weight=best.weight, usual=usual)
     report = {
         "used": helps,
         "neighbours": best.neighbours,
@@ -106,7 +106,7 @@ def choose_hubness(
     if not helps:
         return None
     file.write_bytes(chosen.to_bytes())
-    return Hubness.from_bytes(file.read_bytes())
+    return HubnessCorrection.from_bytes(file.read_bytes())
 
 
 class _Queries:
@@ -121,7 +121,7 @@ class _Queries:
         self.truth = np.array([row for row, _ in pairs], np.intp)
         self.scores = corpus.vectors[[said for _, said in pairs]] @ self.clips.T
 
-    def ranks(self, hubness: Hubness) -> NDArray[np.intp]:
+    def ranks(self, hubness: HubnessCorrection) -> NDArray[np.intp]:
         """As a search ranks: only the first stage's best are scored again."""
         final = self.scores.copy()
         best = np.argsort(-final, axis=1)[:, :CANDIDATES]
@@ -129,11 +129,11 @@ class _Queries:
         np.put_along_axis(final, best, 10.0 + again, 1)
         return ranks(final, self.truth)
 
-    def recalls(self, hubness: Hubness) -> list[float]:
+    def recalls(self, hubness: HubnessCorrection) -> list[float]:
         rank = self.ranks(hubness)
         return [round(recall(rank, k), 2) for k in (1, 5, 10)]
 
-    def gain(self, hubness: Hubness) -> tuple[float, float]:
+    def gain(self, hubness: HubnessCorrection) -> tuple[float, float]:
         """The interval of what it adds to the reciprocal rank."""
-        without = Hubness(hubness.bank, hubness.neighbours, weight=0.0, usual=0.0)
+        without = HubnessCorrection(hubness.bank, hubness.neighbours, weight=0.0, usual=0.0)
         return paired_interval(1.0 / (1 + self.ranks(hubness)) - 1.0 / (1 + self.ranks(without)))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.platt_scaling import fit_confidence, gallery_scores
 from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus, load_text
@@ -144,7 +144,7 @@ def confidence_scores(
     dev: ItemBank,
     corpus: Corpus,
     reranker: Reranker | None = None,
-    hubness: Hubness | None = None,
+    hubness: HubnessCorrection | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores of the best hits of dev sentences, in galleries that hold the right item and do not.
 

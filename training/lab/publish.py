@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import (
     FILES,
     HUBNESS,
@@ -89,10 +89,10 @@ def load_cross_modal(run: Path, *, chosen: bool = True) -> CrossModal:
     return head
 
 
-def load_hubness(run: Path) -> Hubness | None:
+def load_hubness(run: Path) -> HubnessCorrection | None:
     """A run's correction for hubs, if dev rows said that it helps."""
     file = run / FILES[HUBNESS]
-    return Hubness.from_bytes(file.read_bytes()) if file.exists() else None
+    return HubnessCorrection.from_bytes(file.read_bytes()) if file.exists() else None
 
 
 def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = PARTS) -> Manifest:

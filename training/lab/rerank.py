@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.training.lab.corpus import Corpus
 from vidseek.training.lab.encoded_items import ItemBank
 from vidseek.training.metrics import ranks, recall
@@ -93,7 +93,7 @@ def choose_share(
     corpus: Corpus,
     *,
     run: Path,
-    hubness: Hubness | None = None,
+    hubness: HubnessCorrection | None = None,
     queries: int = 1000,
 ) -> None:
     """Scale the head's correction to what is best on dev rows, and record whether it is used.

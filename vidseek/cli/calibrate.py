@@ -111,7 +111,7 @@ def _report_json(report: CalibrationReport) -> dict[str, Any]:
 
 
 def _print_report(report: CalibrationReport) -> None:
-    from vidseek.search.moments.confidence import CONFIDENT
+    from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 
     if report.problems:
         typer.echo("not used:")
@@ -126,7 +126,7 @@ def _print_report(report: CalibrationReport) -> None:
         typer.echo("the lead of clips that are near to whatever is asked is taken off")
     typer.echo(
         f"confidence is 50 % at a score of {report.half_sure_score:.3f}; {report.answered:.0%} of "
-        f"them have a confident answer ({CONFIDENT:.0%} or more)"
+        f"them have a confident answer ({DEFAULT_MIN_CONFIDENCE:.0%} or more)"
     )
     if report.error is not None:
         typer.echo(

@@ -48,7 +48,7 @@ def search(
     per_video: PerVideoOption = None,
     tight: Annotated[
         bool,
-        typer.Option("--tight", help="End hits where the scene ends, not where the score falls."),
+        typer.Option("--refine", help="End hits where the scene ends, not where the score falls."),
     ] = False,
     show_all: AllOption = False,
     model: SearchModelOption = None,
@@ -78,7 +78,7 @@ def search(
             not_text=not_text,
             where=where,
             per_video=per_video,
-            tight_spans=tight,
+            refine_spans=tight,
             model=model,
         )
     _answer(hits, where, json=json, show_all=show_all)
@@ -146,9 +146,9 @@ def _answer(
     if json:
         output.print_json([output.hit_json(hit) for hit in hits])
         return
-    from vidseek.search.moments.confidence import confident_hits
+    from vidseek.search.moments.confidence import filter_confident
 
-    shown = list(hits) if show_all else confident_hits(hits)
+    shown = list(hits) if show_all else filter_confident(hits)
     output.print_hits(shown)
     if not shown:
         why = (

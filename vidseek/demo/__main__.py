@@ -22,7 +22,7 @@ from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.core.errors import VidseekError
 from vidseek.demo import clips
 from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
-from vidseek.search.moments.confidence import confident_hits
+from vidseek.search.moments.confidence import filter_confident
 
 if TYPE_CHECKING:
     from vidseek.core.types import SearchHit
@@ -192,7 +192,7 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
         title("3. Asking by words")
         rows = []
         for text in OWN_QUESTIONS:
-            hits = confident_hits(library.search(text, k=8, per_video=2))
+            hits = filter_confident(library.search(text, k=8, per_video=2))
             describe(f'"{text}"', hits)
             rows.append(SheetRow(text, hits))
         title("4. Asking by a video")

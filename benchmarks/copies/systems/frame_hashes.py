@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.copies.systems.system import Found, found
 from vidseek.core.types import TimeSpan
 
-LEAST_QUALITY, MOST_DISTANCE = 50, 31
+MIN_QUALITY, MAX_DISTANCE = 50, 31
 SECONDS_PER_HASH = 1.0
 
 
@@ -41,7 +41,7 @@ def hashes_of(frames: Sequence[tuple[str, int, float]]) -> FrameHashes:
     Args:
         frames: hash as 64 hexadecimal digits, quality, seconds; frames of less quality go.
     """
-    kept = [(digits, at) for digits, quality, at in frames if quality >= LEAST_QUALITY]
+    kept = [(digits, at) for digits, quality, at in frames if quality >= MIN_QUALITY]
     blob = b"".join(bytes.fromhex(digits) for digits, _ in kept)
     return FrameHashes(
         np.frombuffer(blob, np.uint64).reshape(-1, 4), np.array([at for _, at in kept], np.float64)
@@ -49,7 +49,7 @@ def hashes_of(frames: Sequence[tuple[str, int, float]]) -> FrameHashes:
 
 
 def near(some: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """(N, M) True where two hashes differ in ``MOST_DISTANCE`` bits at most.
+    """(N, M) True where two hashes differ in ``MAX_DISTANCE`` bits at most.
 
     Args:
         some: (N, 4).
@@ -58,7 +58,7 @@ def near(some: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.boo
     distances = np.zeros((len(some), len(others)), np.uint16)
     for word in range(some.shape[1]):
         distances += np.bitwise_count(some[:, None, word] ^ others[None, :, word])
-    return distances <= MOST_DISTANCE
+    return distances <= MAX_DISTANCE
 
 
 def compare(query: FrameHashes, library: dict[str, FrameHashes]) -> list[Found]:

@@ -25,7 +25,7 @@ from vidseek.search.copies.alignment.align import FrameSequence, align
 from vidseek.search.copies.candidates import find_candidates
 from vidseek.search.copies.checker import (
     EDGE_WEIGHT,
-    MOST_CANDIDATES,
+    MAX_CANDIDATES,
     is_edge,
 )
 from vidseek.search.copies.upload import QUERY_INTERVAL_SECONDS
@@ -91,9 +91,9 @@ class SemanticFrames:
 class SemanticSystem:
     """The semantic model at one least similarity."""
 
-    def __init__(self, frames: SemanticFrames, least_similarity: float) -> None:
+    def __init__(self, frames: SemanticFrames, min_similarity: float) -> None:
         self._frames = frames
-        self._least = least_similarity
+        self._least = min_similarity
         self._sources: list[str] = []
         self._library: list[SeenVideo] = []
         self._held: CopyBlock | None = None
@@ -123,22 +123,22 @@ class SemanticSystem:
         """See ``System``."""
         assert self._held is not None, "asked before it was given a library"
         query = self._frames.of_query(path)
-        candidates = find_candidates([query.frames], [self._held], least_similarity=self._least)
+        candidates = find_candidates([query.frames], [self._held], min_similarity=self._least)
         return [
             one
-            for candidate in candidates[:MOST_CANDIDATES]
+            for candidate in candidates[:MAX_CANDIDATES]
             for one in self._shown(query, candidate.video_id)
         ]
 
     def _shown(self, query: SeenVideo, number: int) -> Iterator[Found]:
         """What a query shows of one library video."""
         held = self._library[number]
-        for one in align(query.frames, held.frames, least_similarity=self._least):
+        for one in align(query.frames, held.frames, min_similarity=self._least):
             looks_shared = is_edge(one, query.duration_seconds, held.duration_seconds)
             score = one.score * (EDGE_WEIGHT if looks_shared else 1.0)
             yield found(self._sources[number], score, one.query, one.library, speed=one.speed)
 
 
-def semantic_name(least_similarity: float) -> str:
+def semantic_name(min_similarity: float) -> str:
     """Name of the system at a least similarity."""
-    return f"semantic-{least_similarity:.2f}"
+    return f"semantic-{min_similarity:.2f}"

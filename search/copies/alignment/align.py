@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from vidseek.core.types import TimeSpan
 
-LEAST_SIMILARITY = 0.5
+MIN_SIMILARITY = 0.5
 """Frames whose cosine, less their noise, is below this are not the same. Depends on the descriptor:
-`copies.LEAST_SIMILARITY` is that of the one that ships."""
+`copies.MIN_SIMILARITY` is that of the one that ships."""
 SPEEDS = (0.5, 0.57, 0.67, 0.8, 0.9, 1.0, 1.11, 1.25, 1.5, 1.75, 2.0)
 """Library seconds a second of the query, forwards and backwards. The fit finds what is between."""
-LEAST_SPEED, MOST_SPEED = 0.45, 2.2
+MIN_SPEED, MAX_SPEED = 0.45, 2.2
 SPEED_PRIOR, BACKWARDS_PRIOR = 0.95, 0.9
 """Other speeds and backwards must have this much more evidence: few frames lie on many lines."""
 MAX_GAP_SECONDS = 5.0
@@ -62,11 +62,11 @@ MOVE_GAIN = 0.003
 """Cosine that frames must be more alike for a line of speed 1 to be moved."""
 PLAIN_REACH_SECONDS, _COARSE_SECONDS, PLAIN_STEP_SECONDS = 10.0, 1.0, 0.25
 """How far around a match speed 1 is tried, and how finely: everywhere, and around the best."""
-PIECE_GAIN, LEAST_PIECE_SECONDS = 0.02, 2.0
+PIECE_GAIN, MIN_PIECE_SECONDS = 0.02, 2.0
 """Cosine that frames must be more alike along two lines of speed 1, one behind the other, than
 along one of any speed, to be two pieces; and how long each is, and how far from the other, at
 least."""
-_LEAST_VOTES, _LEAST_VOTES_SHARE = 0.1, 0.05
+_MIN_VOTES, _MIN_VOTES_SHARE = 0.1, 0.05
 """Lines with fewer votes, or fewer than this part of the first line's, are noise."""
 _LARGEST_OVERLAP = 0.3
 
@@ -133,7 +133,7 @@ def align(
     query: FrameSequence,
     library: FrameSequence,
     *,
-    least_similarity: float = LEAST_SIMILARITY,
+    min_similarity: float = MIN_SIMILARITY,
     max_segments: int = 10,
 ) -> list[Alignment]:
     """Find the stretches that two videos have in common.
@@ -141,7 +141,7 @@ def align(
     Args:
         query: of N frames, one or two a second.
         library: of M frames, whose vectors are as long as the query's.
-        least_similarity: cosine above which two frames speak for a match.
+        min_similarity: cosine above which two frames speak for a match.
         max_segments: matches at most.
 
     Returns:
@@ -158,18 +158,18 @@ def align(
             f"vectors of {query.vectors.shape[1]} and {library.vectors.shape[1]} dimensions "
             "cannot be compared: describe both videos with one descriptor"
         )
-    hits = _find_hits(query, library, least_similarity)
+    hits = _find_hits(query, library, min_similarity)
     spacings = [one.spacing_seconds for one in (query, library) if len(one) > 1]
     width = max(1.0, *spacings) if spacings else 1.0
     found: list[Alignment] = []
     # The first line is looked at however weak it is: two stills may be one picture.
-    least_votes = 0.0
+    min_votes = 0.0
     for _ in range(3 * max_segments):
         line, votes = _strongest_line(hits, width)
-        if votes <= least_votes:
+        if votes <= min_votes:
             break
-        least_votes = max(least_votes, _LEAST_VOTES, _LEAST_VOTES_SHARE * votes)
-        match = _match_along(query, library, hits, line, width, least_similarity, found)
+        min_votes = max(min_votes, _MIN_VOTES, _MIN_VOTES_SHARE * votes)
+        match = _match_along(query, library, hits, line, width, min_similarity, found)
         gone = np.zeros(len(hits.query), np.bool_)
         if match is not None:
             gone = _explained(hits, match, width)
@@ -313,7 +313,7 @@ def _least_squares(hits: _Hits, line: _Line) -> _Line:
     if spread < 0.25:  # seconds squared: one moment, any speed fits
         return _Line(line.speed, middle_library - line.speed * middle_query)
     speed = float(share @ (across * (hits.library - middle_library))) / spread
-    if speed * line.speed <= 0 or not LEAST_SPEED <= abs(speed) <= MOST_SPEED:
+    if speed * line.speed <= 0 or not MIN_SPEED <= abs(speed) <= MAX_SPEED:
         speed = line.speed
     # A few frames half a second apart do not tell 0.98 from 1.
     plain = np.copysign(1.0, speed)
@@ -388,7 +388,7 @@ def _whole_match(
     (first, last), (there, end) = _limits(query), _limits(library)
     speed = (end - there) / max(last - first, 1e-6)
     # Nearly 1 is 1: where videos end is known to half a frame's distance only.
-    if not LEAST_SPEED <= speed <= MOST_SPEED or abs(math.log(speed)) <= NEARLY_PLAIN:
+    if not MIN_SPEED <= speed <= MAX_SPEED or abs(math.log(speed)) <= NEARLY_PLAIN:
         return None
     match = _match_on(query, library, _Line(speed, there - speed * first), least, found)
     return match if match and _is_whole(match, query, library, width) else None
@@ -469,12 +469,12 @@ def _at_plain_speed(
             seconds[piece][-1] - seconds[piece][0] if piece.start < piece.stop else 0.0
             for piece in pieces
         )
-        >= LEAST_PIECE_SECONDS
+        >= MIN_PIECE_SECONDS
     ):
         starts = (offsets[sums[:, cut].argmax()], offsets[after[:, cut].argmax()])
         lines = [refined(*each) for each in zip(pieces, starts, strict=True)]
         alone = max(float(before), total / len(rows))
-        is_jump = abs(lines[0][0].offset - lines[1][0].offset) >= LEAST_PIECE_SECONDS
+        is_jump = abs(lines[0][0].offset - lines[1][0].offset) >= MIN_PIECE_SECONDS
         if is_jump and sum(value for _, value in lines) >= (alone + PIECE_GAIN) * len(rows):
             longer = int(pieces[1].stop - pieces[1].start > cut)
             piece = seconds[pieces[longer]]

@@ -26,7 +26,7 @@ from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
 from vidseek.core.errors import CalibrationError
 from vidseek.core.types import Calibration, CalibrationMethod, VideoState
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.platt_scaling import (
     balanced_weights,
     calibration_error,
@@ -34,19 +34,19 @@ from vidseek.encoders.platt_scaling import (
     fit_confidence,
     sigmoid,
 )
-from vidseek.search.moments.confidence import CONFIDENT, scoring_revision
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE, scoring_revision
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
 from vidseek.search.moments.hubness import library_hubness
 from vidseek.search.moments.query import clean_text
-from vidseek.search.moments.retrieval import Scope
+from vidseek.search.moments.retrieval import SearchContext
 from vidseek.storage.store import LibraryStore
 
 logger = logging.getLogger(__name__)
 
-LEAST_CLIPS = 20
+MIN_CLIPS = 20
 """With fewer, the best of them says little about what another query would find."""
-LEAST_QUERIES = 50
-LEAST_MATCHED = 20
+MIN_QUERIES = 50
+MIN_MATCHED = 20
 """Captions whose own clip comes first; with fewer a curve fits anything."""
 FOLDS = 5
 LIKE_DEVIATIONS = 2.0
@@ -58,7 +58,7 @@ captions are known, the score at that point was at most 0.07 off the one fitted 
 where few of the queries are shown, above it where all are (benchmarks/confidence.py)."""
 RUNNER_UP_CONFIDENCE = 0.1
 """Of a hit that scores as the average runner-up."""
-LEAST_LEAD = 1e-3
+MIN_LEAD = 1e-3
 """Scores are kept to about half of this: a smaller lead of the best over its runner-up is none."""
 
 OnProgress = Callable[[int, int], None]
@@ -135,8 +135,8 @@ def calibrate(
         EncoderError: the library was indexed with another encoder.
     """
     asked = bundled_queries() if queries is None else read_queries("\n".join(queries))
-    if len(asked) < LEAST_QUERIES:
-        raise CalibrationError(f"{len(asked)} different queries; {LEAST_QUERIES} are the least")
+    if len(asked) < MIN_QUERIES:
+        raise CalibrationError(f"{len(asked)} different queries; {MIN_QUERIES} are the least")
     scope = _scope(engine, store)
     with store.database.snapshot():
         alike = _likeness(scope)
@@ -205,11 +205,11 @@ def calibrate_on_captions(
     best, wrong = np.array(pairs, np.float64).reshape(-1, 2).T
     # A wrong best hit is no matched score; its score is counted among the wrong ones already.
     is_right = best > wrong
-    if is_right.sum() < LEAST_MATCHED or len(set(videos)) < 2 * FOLDS:
+    if is_right.sum() < MIN_MATCHED or len(set(videos)) < 2 * FOLDS:
         raise CalibrationError(
             f"{captions.file}: {len(pairs)} captions of {len(set(videos))} videos of "
             f"{store.folder}, of which {is_right.sum()} find their own clip first; at least "
-            f"{LEAST_MATCHED} that do, of {2 * FOLDS} videos, are needed"
+            f"{MIN_MATCHED} that do, of {2 * FOLDS} videos, are needed"
             f"{_first_reasons(problems)}. Caption more videos, or calibrate without captions"
         )
     scale, bias = fit_confidence(best[is_right], wrong)
@@ -233,12 +233,12 @@ def calibrate_on_captions(
     )
 
 
-def _scope(engine: SearchEngine, store: LibraryStore) -> Scope:
+def _scope(engine: SearchEngine, store: LibraryStore) -> SearchContext:
     scope = engine.everything()
     size = 0 if scope is None else scope.size
-    if scope is None or size < LEAST_CLIPS:
+    if scope is None or size < MIN_CLIPS:
         raise CalibrationError(
-            f"{store.folder} has {size} clips that can be searched; {LEAST_CLIPS} are the least to "
+            f"{store.folder} has {size} clips that can be searched; {MIN_CLIPS} are the least to "
             "calibrate with: index more videos"
         )
     return scope
@@ -246,13 +246,13 @@ def _scope(engine: SearchEngine, store: LibraryStore) -> Scope:
 
 def _report(
     encoder: Encoder,
-    scope: Scope,
+    scope: SearchContext,
     scale: float,
     bias: float,
     method: CalibrationMethod,
     best: NDArray[np.float64],
     *,
-    correction: Hubness | None,
+    correction: HubnessCorrection | None,
     error: float | None = None,
     error_by_chance: float | None = None,
     problems: tuple[CaptionProblem, ...] = (),
@@ -270,7 +270,7 @@ def _report(
             hubness=None if correction is None else correction.to_bytes(),
         ),
         queries=len(best),
-        answered=float((sigmoid(scale * best + bias) >= CONFIDENT).mean()),
+        answered=float((sigmoid(scale * best + bias) >= DEFAULT_MIN_CONFIDENCE).mean()),
         error=error,
         error_by_chance=error_by_chance,
         problems=problems,
@@ -280,7 +280,7 @@ def _report(
 # Without labels
 
 
-def _likeness(scope: Scope) -> float:
+def _likeness(scope: SearchContext) -> float:
     """The cosine of two clips above which they count as looking alike in this library."""
     ids = scope.clip_ids()
     if len(ids) > LIKE_SAMPLE:
@@ -291,7 +291,7 @@ def _likeness(scope: Scope) -> float:
 
 
 def _best_and_runner_up(
-    engine: SearchEngine, scope: Scope, text: str, alike: float
+    engine: SearchEngine, scope: SearchContext, text: str, alike: float
 ) -> tuple[float, float | None]:
     """Scores of the best clip and of the best one unlike it; None if all are like it."""
     n = min(FIRST_FETCH, scope.size)
@@ -310,14 +310,14 @@ def _best_and_runner_up(
 
 def _fit_runners_up(pairs: NDArray[np.float64], store: LibraryStore) -> tuple[float, float]:
     """Scale and bias of (Q, 2) scores of best clips and their runner-ups."""
-    if len(pairs) < LEAST_QUERIES or (pairs[:, 0] - pairs[:, 1]).mean() < LEAST_LEAD:
+    if len(pairs) < MIN_QUERIES or (pairs[:, 0] - pairs[:, 1]).mean() < MIN_LEAD:
         raise CalibrationError(
             f"{store.folder}: its clips score alike whatever is asked, so a score tells nothing; "
             "nothing was stored. A library of different videos can be calibrated"
         )
     mean, spread = float(pairs[:, 1].mean()), float(pairs[:, 1].std())
     half_sure = spread * NormalDist().inv_cdf(HALF_SURE_QUANTILE)
-    if half_sure < LEAST_LEAD:
+    if half_sure < MIN_LEAD:
         raise CalibrationError(
             f"{store.folder}: every query scores the same, so a score tells nothing; nothing was "
             "stored. Other queries may do better: --queries FILE"
@@ -380,7 +380,7 @@ def _places(
     return list(places.values()), tuple(problems)
 
 
-def _pair(engine: SearchEngine, scope: Scope, place: _Place) -> tuple[float, float] | None:
+def _pair(engine: SearchEngine, scope: SearchContext, place: _Place) -> tuple[float, float] | None:
     """Score of the best clip, -inf if it is a wrong one, and of the best wrong clip.
 
     None where the library has no other clips to compare with.

@@ -27,7 +27,7 @@ from vidseek.storage.vectors.faiss.index_file import (
     read_manifest,
     write_base,
 )
-from vidseek.storage.vectors.faiss.segment import Base, build, extended
+from vidseek.storage.vectors.faiss.segment import FaissSegment, build, extended
 from vidseek.storage.vectors.protocol import (
     Position,
     VectorChanges,
@@ -83,7 +83,7 @@ _REBUILT_GROWTH = 2.0
 class _State:
     """What a search sees: never changed, only replaced."""
 
-    base: Base
+    base: FaissSegment
     alive: NDArray[np.bool_]
     """(N,) of the base's rows: may be found."""
     tail_ids: NDArray[np.int64]
@@ -98,7 +98,7 @@ class _State:
         object.__setattr__(self, "live", int(self.alive.sum()) + len(self.tail_ids))
 
     @classmethod
-    def of(cls, base: Base, position: Position) -> _State:
+    def of(cls, base: FaissSegment, position: Position) -> _State:
         """A base to which nothing has happened."""
         no_ids = np.empty(0, np.int64)
         no_vectors = np.empty((0, base.index.d), np.float32)
@@ -276,7 +276,7 @@ class FaissIndex:
                 if changes is None:
                     raise DamagedBaseError("it is of another history of this library")
                 index = read_base(self._folder, manifest)
-                base = Base(index, manifest.factory, manifest.trained_count)
+                base = FaissSegment(index, manifest.factory, manifest.trained_count)
                 self._state = _State.of(base, manifest.position).after(changes)
                 self._manifest, self._tag = manifest, tag
                 return
@@ -338,7 +338,7 @@ class FaissIndex:
             _logger.info("Another process is replacing the vector index in %s", self._folder)
         self.refresh()
 
-    def _extended(self, state: _State, factory: str) -> Base | None:
+    def _extended(self, state: _State, factory: str) -> FaissSegment | None:
         """The base with the tail added, where building from nothing takes long."""
         manifest = self._manifest
         if factory == "Flat" or state.base.factory != factory or manifest is None:
@@ -353,7 +353,7 @@ class FaissIndex:
             return None
         return extended(base, index, state.alive, state.tail_ids, state.tail)
 
-    def _write(self, base: Base, position: Position) -> bool:
+    def _write(self, base: FaissSegment, position: Position) -> bool:
         manifest = write_base(
             self._folder,
             base.index,

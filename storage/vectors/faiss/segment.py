@@ -38,7 +38,7 @@ _REMOVED = -1
 _TIES = 16
 
 
-class Base:
+class FaissSegment:
     """A FAISS index with clip ids."""
 
     def __init__(self, index: Any, factory: str, trained_count: int) -> None:
@@ -224,7 +224,7 @@ class Base:
         return best_of(every[:, rows], self.ids[rows], k)
 
 
-def build(snapshot: VectorSnapshot, factory: str, dimension: int) -> Base:
+def build(snapshot: VectorSnapshot, factory: str, dimension: int) -> FaissSegment:
     """Build an index of everything.
 
     Args:
@@ -243,16 +243,16 @@ def build(snapshot: VectorSnapshot, factory: str, dimension: int) -> Base:
         index.train(_sample(snapshot, _TRAINING_PER_LIST * lists, dimension))
     for ids, vectors in snapshot.batches():
         index.add_with_ids(vectors, ids)
-    return Base(index, factory, index.ntotal)
+    return FaissSegment(index, factory, index.ntotal)
 
 
 def extended(
-    base: Base,
+    base: FaissSegment,
     index: Any,
     alive: NDArray[np.bool_],
     ids: NDArray[np.int64],
     vectors: NDArray[np.float32],
-) -> Base:
+) -> FaissSegment:
     """Add vectors to a private copy of a base, for kinds that take long to build.
 
     Args:
@@ -266,7 +266,7 @@ def extended(
 
     faiss.copy_array_to_vector(np.where(alive, base.ids, _REMOVED), index.id_map)
     index.add_with_ids(np.ascontiguousarray(vectors), ids)
-    return Base(index, base.factory, base.trained_count)
+    return FaissSegment(index, base.factory, base.trained_count)
 
 
 def _sample(snapshot: VectorSnapshot, size: int, dimension: int) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ def look(vectors: np.ndarray, *, interval: float = 1.0) -> FrameSequence:
 
 def found(looks: list[FrameSequence], library: list[CopyFrames]) -> list[tuple[int, int]]:
     blocks = [CopyBlock.of(library)] if library else []
-    candidates = find_candidates(looks, blocks, least_similarity=0.5)
+    candidates = find_candidates(looks, blocks, min_similarity=0.5)
     return [(one.look, one.video_id) for one in candidates]
 
 
@@ -53,10 +53,10 @@ def test_videos_that_stand_still_do_not_hide_each_other() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     library = [held(number, pictures(number, 50)) for number in range(1, 30)]
     looks = [look(pictures(number, 50)[5:25] + 0.02) for number in (3, 7, 20)]
-    whole = find_candidates(looks, [CopyBlock.of(library)], least_similarity=0.3)
+    whole = find_candidates(looks, [CopyBlock.of(library)], min_similarity=0.3)
     assert {(one.look, one.video_id) for one in whole[:3]} == {(0, 3), (1, 7), (2, 20)}
     monkeypatch.setattr(copy_candidates, name, 13)
-    blocks = find_candidates(looks, [CopyBlock.of(library)], least_similarity=0.3)
+    blocks = find_candidates(looks, [CopyBlock.of(library)], min_similarity=0.3)
     assert [(one.look, one.video_id) for one in blocks] == [
         (one.look, one.video_id) for one in whole
     ]

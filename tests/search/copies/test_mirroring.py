@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from vidseek.demo import clips as demo_clips
-from vidseek.search.copies.mirroring import LEAST_LEAD, mirror_lead
+from vidseek.search.copies.mirroring import MIN_LEAD, mirror_lead
 
 NAMES = ("chelsea.png", "rocket.jpg", "coffee.png", "camera.png")
 
@@ -53,7 +53,7 @@ def test_flips_are_seen_through_edits(photographs, edit, flip, is_mirrored):
     for name, picture in zip(NAMES, photographs, strict=True):
         edited = EDITS[edit](flip(picture) if flip else picture).convert("RGB")
         lead = mirror_lead([np.asarray(edited)], [np.asarray(picture)])
-        assert (lead > LEAST_LEAD) == is_mirrored, (name, lead)
+        assert (lead > MIN_LEAD) == is_mirrored, (name, lead)
         assert -1 <= lead <= 1
 
 

@@ -15,8 +15,8 @@ from vidseek.core.types import CopyFrames
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.copies import reference_index
 from vidseek.search.copies.alignment.align import FrameSequence
-from vidseek.search.copies.checker import CopyFinder, Upload
-from vidseek.search.copies.reference_index import LibraryFrames
+from vidseek.search.copies.checker import CopyChecker, Upload
+from vidseek.search.copies.reference_index import ReferenceDescriptors
 from vidseek.storage.store import LibraryStore
 
 FINGERPRINT = CopyDescriptor().fingerprint
@@ -45,7 +45,7 @@ def add_videos(store: LibraryStore) -> None:
         )
 
 
-def lengths(library: LibraryFrames) -> list[int]:
+def lengths(library: ReferenceDescriptors) -> list[int]:
     return [len(block) for block in library]
 
 
@@ -53,8 +53,8 @@ def lengths(library: LibraryFrames) -> list[int]:
 def test_they_can_be_gone_through_twice(
     store: LibraryStore, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(reference_index, "MOST_HELD_FRAMES", most)
-    with LibraryFrames(store.database, FINGERPRINT) as library:
+    monkeypatch.setattr(reference_index, "MAX_HELD_FRAMES", most)
+    with ReferenceDescriptors(store.database, FINGERPRINT) as library:
         assert lengths(library) == lengths(library) == [sum(COUNTS)]
         held = library._held
     assert (held is None) == (most == 5)
@@ -65,7 +65,7 @@ def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> 
         connection.execute("UPDATE copy_frames SET vectors = substr(vectors, 2)")
     connection.close()
     with (
-        LibraryFrames(store.database, FINGERPRINT) as library,
+        ReferenceDescriptors(store.database, FINGERPRINT) as library,
         pytest.raises(LibraryDamagedError, match="doctor"),
     ):
         lengths(library)
@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> 
 
 def test_they_can_be_given_up(store: LibraryStore) -> None:
     for _ in range(20):
-        library = LibraryFrames(store.database, FINGERPRINT)
+        library = ReferenceDescriptors(store.database, FINGERPRINT)
         library.close()
         assert not library._reading.is_alive()
         assert library._held is None
@@ -81,16 +81,16 @@ def test_they_can_be_given_up(store: LibraryStore) -> None:
 
 def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> None:
     first, second = store.database.copy_frames(FINGERPRINT)
-    finder = CopyFinder(store, CopyDescriptor())
+    finder = CopyChecker(store, CopyDescriptor())
     nothing = np.zeros((0, 1, 1, 3), np.uint8)
 
-    def matches(library: LibraryFrames, frames: CopyFrames) -> list[int]:
+    def matches(library: ReferenceDescriptors, frames: CopyFrames) -> list[int]:
         sequence = FrameSequence(unpacked(frames.vectors), frames.seconds)
         upload = Upload(float(len(frames)), sequence, nothing, np.zeros(0))
-        verdict = finder._compare(upload, library, least_score=0.3, sure_score=0.3)
+        verdict = finder._compare(upload, library, min_score=0.3, sure_score=0.3)
         return [one.video.id for one in verdict.matches]
 
-    with LibraryFrames(store.database, FINGERPRINT) as library:
+    with ReferenceDescriptors(store.database, FINGERPRINT) as library:
         assert matches(library, first) == [first.video_id]
         assert matches(library, second) == [second.video_id]
         store.database.remove([first.video_id])

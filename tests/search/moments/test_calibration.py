@@ -17,7 +17,7 @@ from vidseek.core.captions import read_captions
 from vidseek.core.errors import CalibrationError
 from vidseek.core.types import Calibration
 from vidseek.search.moments.calibration.calibrate import (
-    LEAST_QUERIES,
+    MIN_QUERIES,
     bundled_queries,
     calibrate,
     calibrate_on_captions,
@@ -70,7 +70,7 @@ def test_what_is_shown_is_surer_than_what_is_not(various) -> None:
 def test_the_report_says_what_every_later_search_says(various) -> None:
     report = fitted(various, queries=QUERIES)
     store(various, report.calibration)
-    answered = [bool(vidseek.confident_hits(various.engine.search(q, k=1))) for q in QUERIES]
+    answered = [bool(vidseek.filter_confident(various.engine.search(q, k=1))) for q in QUERIES]
     assert report.answered == pytest.approx(np.mean(answered))
     for hit in various.engine.search("white", k=5):
         expected = (hit.score - report.half_sure_score) * report.calibration.scale
@@ -131,7 +131,7 @@ def test_queries_that_all_score_the_same_are_refused(various) -> None:
 
 
 def test_too_few_queries_are_refused_and_each_counts_once(various) -> None:
-    with pytest.raises(CalibrationError, match=f"2 different queries; {LEAST_QUERIES}"):
+    with pytest.raises(CalibrationError, match=f"2 different queries; {MIN_QUERIES}"):
         fitted(various, queries=["red", "green", "  red "] * 40)
 
 

@@ -63,7 +63,7 @@ def test_most_captions_are_answered_and_most_absent_things_are_not(
 ) -> None:
     def answered(texts) -> float:
         return float(
-            np.mean([bool(vidseek.confident_hits(clips_library.search(t, k=1))) for t in texts])
+            np.mean([bool(vidseek.filter_confident(clips_library.search(t, k=1))) for t in texts])
         )
 
     assert clips_library.encoder.spec.confidence_scale is not None

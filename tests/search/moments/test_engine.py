@@ -14,8 +14,8 @@ from palette_encoder import HeadlessEncoder, PaletteEncoder, colour_vectors
 
 from vidseek.core.errors import EncoderError, QueryError
 from vidseek.core.types import SearchHit, TimeSpan, VideoFilter, VideoState
-from vidseek.encoders.hubness import Hubness
-from vidseek.search import SearchEngine, confident_hits
+from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.search import SearchEngine, filter_confident
 from vidseek.search.moments.confidence import confidence_of
 from vidseek.search.moments.merging import MAX_MOMENT_SECONDS
 from vidseek.storage.store import LibraryStore
@@ -147,7 +147,7 @@ def test_a_hub_does_not_push_down_what_was_asked_for(make_shelf) -> None:
     plain = shelf.engine.search("red")
     assert [hit.video.path.name for hit in plain] == ["dim.mp4", "red.mp4"]
     bank = colour_vectors(np.array([[120, 60, 60], [140, 40, 50], [90, 60, 50]]))
-    encoder.hubness = Hubness(bank, neighbours=2, weight=0.5, usual=0.5)
+    encoder.hubness = HubnessCorrection(bank, neighbours=2, weight=0.5, usual=0.5)
     hits = shelf.engine.search("red")
     assert [hit.video.path.name for hit in hits] == ["red.mp4", "dim.mp4"]
     vectors = {hit.video.path.name: hit.frames[0].score for hit in hits}
@@ -189,14 +189,14 @@ def test_confidence_follows_the_encoders_calibration(make_shelf) -> None:
     red, black = shelf.engine.search("red")
     assert red.confidence == confidence_of(red.score, shelf.encoder.spec)
     assert red.confidence > 0.9 > 0.1 > black.confidence
-    assert confident_hits([red, black]) == [red]
-    assert confident_hits(shelf.engine.search("pink"), threshold=0.999) == []
+    assert filter_confident([red, black]) == [red]
+    assert filter_confident(shelf.engine.search("pink"), threshold=0.999) == []
 
 
 def test_an_uncalibrated_encoder_claims_nothing(filled) -> None:
     hits = filled.engine.search("red", k=3)
     assert [hit.confidence for hit in hits] == [None] * 3
-    assert confident_hits(hits) == hits
+    assert filter_confident(hits) == hits
 
 
 def test_a_hopeless_score_overflows_nothing(shelf) -> None:

@@ -13,13 +13,13 @@ from palette_encoder import PALETTE, HeadlessEncoder
 
 from vidseek.core.captions import read_captions
 from vidseek.core.errors import LibraryDamagedError
-from vidseek.encoders.hubness import Hubness
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search.moments.calibration.calibrate import (
     bundled_queries,
     calibrate,
     calibrate_on_captions,
 )
-from vidseek.search.moments.confidence import CONFIDENT
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, library_hubness
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
@@ -100,7 +100,7 @@ def test_each_query_is_asked_as_one_that_is_not_in_the_bank(various) -> None:
     report = calibrated(various, hubness=True)
     scope = various.engine.everything()
     bank = library_hubness(scope, QUERIES)
-    logit = np.log(CONFIDENT / (1 - CONFIDENT))
+    logit = np.log(DEFAULT_MIN_CONFIDENCE / (1 - DEFAULT_MIN_CONFIDENCE))
     enough = (logit - report.calibration.bias) / report.calibration.scale
     answered = []
     for place, text in enumerate(QUERIES):
@@ -130,7 +130,7 @@ def test_captions_are_calibrated_on_corrected_scores_too(various, tmp_path: Path
     report = calibrate_on_captions(*arguments, hubness=True)
     assert plain.calibration.hubness is None
     assert report.calibration.hubness is not None
-    bank = Hubness.from_bytes(report.calibration.hubness).bank
+    bank = HubnessCorrection.from_bytes(report.calibration.hubness).bank
     assert len(bank) == len(bundled_queries())
     assert report.half_sure_score != plain.half_sure_score
     assert report.error is not None

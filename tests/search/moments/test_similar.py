@@ -12,7 +12,7 @@ from PIL import Image
 
 from vidseek.core.errors import PathNotFoundError, QueryError, VideoError
 from vidseek.core.types import SearchHit, TimeSpan, VideoFilter
-from vidseek.search.moments.visual_query import MOST_QUERY_CLIPS, read_visual_query
+from vidseek.search.moments.visual_query import MAX_QUERY_CLIPS, read_visual_query
 
 
 def places(hits: list[SearchHit]) -> list[tuple[str, float, float]]:
@@ -158,7 +158,7 @@ def test_parts_that_do_not_exist_are_refused(filled, tmp_path: Path) -> None:
 def test_an_hour_of_query_is_asked_by_some_of_its_clips(shelf) -> None:
     shelf.add("hour.mp4", ["red", "black", "blue"] * 300)
     query = read_visual_query(shelf.store, shelf.encoder, shelf.folder / "hour.mp4", None)
-    assert len(query.vectors) == len(query.weights) == MOST_QUERY_CLIPS
+    assert len(query.vectors) == len(query.weights) == MAX_QUERY_CLIPS
     assert len(query.own_clips) == 900
     np.testing.assert_allclose(np.linalg.norm(query.vectors, axis=1), 1, atol=2e-3)
     (hit,) = shelf.engine.similar(shelf.folder / "hour.mp4", k=1)

@@ -31,7 +31,7 @@ ALIKE = 0.6
 """Two pictures of one family whose thumbnails correlate more are neither as well."""
 PAIRED_SHARE = 0.5
 """Of a batch, so many pictures come two of a family."""
-MOST_STEPS = 10**9
+MAX_STEPS = 10**9
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CopyBatches(Dataset[CopyBatch]):
             DataLoader(
                 self,
                 batch_size=None,
-                sampler=range(step, MOST_STEPS),
+                sampler=range(step, MAX_STEPS),
                 num_workers=self.settings.workers,
             )
         )

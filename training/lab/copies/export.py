@@ -42,7 +42,7 @@ SLIDES = 500
 """Titles and slides that are drawn besides."""
 PLAIN_CUTOUTS = 750
 """Parts of pictures with little in them, at most: skies, water, walls, which look alike."""
-CUTOUTS_PER_PICTURE, MOST_PLAIN_DETAIL = 4, 3.0
+CUTOUTS_PER_PICTURE, MAX_PLAIN_DETAIL = 4, 3.0
 """Grey levels between neighbours, along rows and along columns together."""
 
 
@@ -132,7 +132,7 @@ def plain_cutouts(
             part = picture[top : top + height, left : left + width]
             grey = part.mean(-1)
             detail = sum(float(np.abs(np.diff(grey, axis=axis)).mean()) for axis in (0, 1))
-            if detail < MOST_PLAIN_DETAIL and grey.std() >= FLAT_DEVIATION:
+            if detail < MAX_PLAIN_DETAIL and grey.std() >= FLAT_DEVIATION:
                 found.append(np.array(part))
     chosen = np.linspace(0, len(found) - 1, min(most, len(found))).astype(int)
     cutouts = np.empty((len(chosen), side, side, 3), np.uint8)
