@@ -1,7 +1,9 @@
 """Every error vidseek raises on purpose, in one tree.
 
 The library raises these; only the front door (``vidseek/``) prints and translates them. A message
-says what is wrong, names the file and gives the next step.
+says what is wrong and names the file. Two attributes are for programs: ``code``, a stable
+identifier of the kind of error, and ``hint``, the next step as an action with its arguments, which
+each front door words for its users (``vidseek.cli.hints`` as shell commands).
 
     VidseekError
     ├── LibraryError            the library folder or its database
@@ -12,59 +14,99 @@ says what is wrong, names the file and gives the next step.
     │   ├── LibraryFullError        no space left on the device
     │   └── LibraryDamagedError     the database itself cannot be read
     ├── VideoError              one file; recorded with its reason, never ends a run
-    │   ├── NotAVideoError          the bytes are no video of a kind vidseek reads
-    │   ├── UnreadableVideoError    a video, but no frame of it can be decoded
+    │   ├── NotAVideoError          not a video format vidseek reads
+    │   ├── UnreadableVideoError    a video, but none of its frames can be decoded
     │   └── DecodeLimitError        a time, memory or size limit was reached
     ├── EncoderError            models and their weights
     │   ├── UnknownEncoderError     no encoder of that name
     │   ├── WeightsError            missing, truncated or swapped weights
-    │   ├── MissingExtraError       an optional part of vidseek is not installed
-    │   ├── UnsupportedModelError   a model of a kind that vidseek cannot search with
+    │   ├── MissingExtraError       an optional dependency is not installed
+    │   ├── UnsupportedModelError   a kind of model that vidseek cannot search with
     │   └── ModelDownloadError      a model is not on this machine and cannot be fetched
-    │       ├── DownloadRefusedError    whoever was asked said no
-    │       ├── GatedModelError         its makers want an agreement first
+    │       ├── DownloadRefusedError    the user declined the download
+    │       ├── GatedModelError         the model's licence must be accepted first
     │       └── ModelNotFoundError      no such repository or folder
     ├── TrainingError           captions or a run that cannot be trained with
-    ├── CalibrationError        a library whose scores cannot be made confidences
-    ├── PathNotFoundError       a path that was given does not exist
-    └── QueryError              a query or option that cannot be answered
+    ├── CalibrationError        a library whose scores cannot be calibrated
+    ├── PathNotFoundError       a given path does not exist
+    ├── QueryError              a query or option that cannot be answered
+    └── JobCancelledError       the caller cancelled the job
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The next step after an error.
+
+    >>> Hint("add_model", {"model": "clip-base"})
+    Hint(action='add_model', values={'model': 'clip-base'})
+    """
+
+    action: str
+    """Stable identifier of the step; ``vidseek.cli.hints`` lists all of them."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the step needs: paths, model names."""
 
 
 class VidseekError(Exception):
     """Base of all errors that vidseek raises on purpose."""
 
+    code: ClassVar[str] = "error"
+    """Stable identifier of the class, for programs."""
+
+    def __init__(self, message: str, *, hint: Hint | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        """The next step, if there is one to suggest."""
+
 
 class LibraryError(VidseekError):
     """The library folder or its database cannot be used."""
+
+    code = "library_error"
 
 
 class NotALibraryError(LibraryError):
     """The folder exists and is not a vidseek library."""
 
+    code = "not_a_library"
+
 
 class LibraryTooNewError(LibraryError):
     """The library was written by a newer version of vidseek."""
+
+    code = "library_too_new"
 
 
 class LibraryLockedError(LibraryError):
     """Another process is writing to the library."""
 
+    code = "library_locked"
+
 
 class LibraryReadOnlyError(LibraryError):
     """The library cannot be written to."""
+
+    code = "library_read_only"
 
 
 class LibraryFullError(LibraryError):
     """The device that holds the library is full."""
 
+    code = "library_full"
+
 
 class LibraryDamagedError(LibraryError):
     """The library's database is damaged."""
+
+    code = "library_damaged"
 
 
 class VideoError(VidseekError):
@@ -73,81 +115,123 @@ class VideoError(VidseekError):
     ``reason`` is one line without the path, for reports that print the path themselves.
     """
 
-    def __init__(self, reason: str, *, path: Path | str | None = None) -> None:
+    code = "video_error"
+
+    def __init__(
+        self, reason: str, *, path: Path | str | None = None, hint: Hint | None = None
+    ) -> None:
         self.reason = reason
         self.path = None if path is None else Path(path)
-        super().__init__(reason if path is None else f"{path}: {reason}")
+        super().__init__(reason if path is None else f"{path}: {reason}", hint=hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross from the decoding process to ours; keyword arguments are lost by default.
-        return (_rebuild_video_error, (type(self), self.reason, self.path))
+        return (_rebuild_video_error, (type(self), self.reason, self.path, self.hint))
 
 
 def _rebuild_video_error(
-    error_type: type[VideoError], reason: str, path: Path | None
+    error_type: type[VideoError], reason: str, path: Path | None, hint: Hint | None
 ) -> VideoError:
-    return error_type(reason, path=path)
+    return error_type(reason, path=path, hint=hint)
 
 
 class NotAVideoError(VideoError):
-    """The bytes are no video of a kind vidseek reads."""
+    """The file is not a video in a format that vidseek reads."""
+
+    code = "not_a_video"
 
 
 class UnreadableVideoError(VideoError):
-    """A video, but no frame of it can be decoded."""
+    """The file is a video, but none of its frames can be decoded."""
+
+    code = "unreadable_video"
 
 
 class DecodeLimitError(VideoError):
     """Decoding reached a limit of time, memory, size or length."""
 
+    code = "decode_limit"
+
 
 class EncoderError(VidseekError):
     """A model cannot be used."""
+
+    code = "encoder_error"
 
 
 class UnknownEncoderError(EncoderError):
     """No encoder of that name is known."""
 
+    code = "unknown_encoder"
+
 
 class WeightsError(EncoderError):
     """Weights are missing, truncated, swapped or of another version."""
 
+    code = "bad_weights"
+
 
 class MissingExtraError(EncoderError):
-    """An optional part of vidseek is needed and not installed."""
+    """An optional dependency is needed and not installed."""
+
+    code = "missing_extra"
 
 
 class UnsupportedModelError(EncoderError):
-    """A model of a kind that vidseek cannot search with."""
+    """vidseek cannot search with a model of this kind."""
+
+    code = "unsupported_model"
 
 
 class ModelDownloadError(EncoderError):
-    """A model is not on this machine, or not all of it, and cannot be fetched."""
+    """A model is not on this machine, or only in part, and cannot be fetched."""
+
+    code = "model_download"
 
 
 class DownloadRefusedError(ModelDownloadError):
-    """A download was needed, and whoever was asked said no."""
+    """A download was needed and the user declined it."""
+
+    code = "download_refused"
 
 
 class GatedModelError(ModelDownloadError):
-    """The makers of a model want an agreement before it is downloaded."""
+    """The model's licence must be accepted before it can be downloaded."""
+
+    code = "gated_model"
 
 
 class ModelNotFoundError(ModelDownloadError):
-    """There is no repository or folder of that name."""
+    """No repository or folder has that name."""
+
+    code = "model_not_found"
 
 
 class TrainingError(VidseekError):
-    """A model cannot be trained with what was given."""
+    """A model cannot be trained on the given data."""
+
+    code = "training_error"
 
 
 class CalibrationError(VidseekError):
-    """The scores of a library cannot be made into confidences with what was given."""
+    """The scores of a library cannot be turned into confidences with the given data."""
+
+    code = "calibration_error"
 
 
 class QueryError(VidseekError):
-    """A query or an option of it cannot be answered as given."""
+    """A query or one of its options cannot be answered as given."""
+
+    code = "bad_query"
 
 
 class PathNotFoundError(VidseekError):
-    """A path that was given does not exist."""
+    """A given path does not exist."""
+
+    code = "path_not_found"
+
+
+class JobCancelledError(VidseekError):
+    """The caller cancelled a job that has no partial result."""
+
+    code = "cancelled"

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidseek.core.errors import WeightsError
+from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
@@ -100,7 +100,7 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
         facts = {**table["spec"], "vision_hash": _visual_hash(parts)}
         if folder.resolve() != WEIGHTS_FOLDER:
             # By this name a library finds the model again that it was indexed with.
-            facts["name"] = os.path.abspath(folder)  # noqa: PTH100 - links stay
+            facts["name"] = str(absolute_path(folder))
         spec = EncoderSpec(**facts)
         return Manifest(folder, spec, parts, bool(table["rerank"]))
     except (KeyError, TypeError) as error:

@@ -7,11 +7,11 @@ encoder = create_encoder("hf:openai/clip-vit-base-patch16", confirm_download=ask
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vidseek.core.errors import UnknownEncoderError
+from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER
@@ -43,7 +43,7 @@ def model_folder(name: str) -> Path | None:
     """
     if name == "builtin":
         return WEIGHTS_FOLDER
-    folder = Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100 - links stay
+    folder = absolute_path(name)
     if (folder / MANIFEST_NAME).is_file():
         return folder
     if folder.is_dir():
@@ -90,7 +90,7 @@ def find_specs(name: str, specs: Sequence[EncoderSpec]) -> list[EncoderSpec]:
     Returns:
         None, one, or several: a folder whose weights were replaced, two commits of a repository.
     """
-    folder = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links stay
+    folder = str(absolute_path(name))
     exact = [spec for spec in specs if name_of(spec) in (name, folder)]
     if exact:
         return exact

@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vidseek.core.errors import PathNotFoundError
+from vidseek.core.paths import absolute_path
 from vidseek.indexer.report import FailedFile
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def discover(
         PathNotFoundError: a given path does not exist. Raised before anything is walked.
     """
     check_paths(paths)
-    roots = tuple(_absolute(path) for path in paths)
+    roots = tuple(absolute_path(path) for path in paths)
     walk = _Walk(tuple(exclude), follow_symlinks, skip_folder)
     files: dict[Path, FoundFile] = {}
     for root in roots:
@@ -100,14 +101,9 @@ def check_paths(paths: Sequence[Path]) -> None:
     Raises:
         PathNotFoundError: one is not.
     """
-    for path in map(_absolute, paths):
+    for path in map(absolute_path, paths):
         if not os.path.lexists(path):
             raise PathNotFoundError(f"{path} does not exist; check the name, or mount its disk")
-
-
-def _absolute(path: Path) -> Path:
-    # Not resolve(): a link that was given keeps its name.
-    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 class _Walk:

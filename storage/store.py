@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, inspect, make_url
 
 from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
+from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, VideoState
 from vidseek.storage import thumbnails
 from vidseek.storage.catalog.connection import database_engine, library_errors, sqlite_engine
@@ -83,7 +84,7 @@ class LibraryStore:
             LibraryReadOnlyError: it would have to be made or migrated, and cannot be.
             LibraryDamagedError: its database cannot be read.
         """
-        folder = Path(os.path.abspath(folder))  # noqa: PTH100  (resolves no links)
+        folder = absolute_path(folder)
         with library_errors(str(folder)):
             if create:
                 _make_folder(folder, in_folder=database_url is None)

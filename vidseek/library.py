@@ -28,6 +28,7 @@ from vidseek.core.errors import (
     PathNotFoundError,
     UnknownEncoderError,
 )
+from vidseek.core.paths import AnyPath, absolute_path
 from vidseek.core.types import (
     Calibration,
     Clip,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AnyPath: TypeAlias = str | os.PathLike[str]
 # Inside the class the name `list` is its method.
 _Videos: TypeAlias = list[Video]
 _Hits: TypeAlias = list[SearchHit]
@@ -136,7 +136,7 @@ class Library:
             LibraryError: the folder is something else, damaged, too new, or missing and not to be
                 created. The subclass says which.
         """
-        folder = default_library_folder() if path is None else absolute(path)
+        folder = default_library_folder() if path is None else absolute_path(path)
         store = LibraryStore.open(folder, create=create, database_url=database_url)
         return cls(store, encoder=encoder, confirm_download=confirm_download)
 
@@ -316,7 +316,9 @@ class Library:
         descriptor = self._copy_descriptor
         indexer = Indexer(self._store, self.encoder, options=options, descriptor=descriptor)
         report = indexer.run(
-            [absolute(path) for path in given], on_progress=on_progress, should_stop=should_stop
+            [absolute_path(path) for path in given],
+            on_progress=on_progress,
+            should_stop=should_stop,
         )
         if not report.interrupted:
             # Another process may have begun to write: then it, or the next to come, compares them.
@@ -406,7 +408,7 @@ class Library:
             EncoderError: the library is not encoded with that model, or the model is not there.
         """
         return self._search_engine(model).similar(
-            absolute(file),
+            absolute_path(file),
             span=span,
             k=k,
             where=where,
@@ -438,7 +440,7 @@ class Library:
         from vidseek.search.copies.upload import CopyUpload
 
         finder = CopyChecker(self._store, self._copy_descriptor)
-        upload = file if isinstance(file, CopyUpload) else absolute(file)
+        upload = file if isinstance(file, CopyUpload) else absolute_path(file)
         return finder.check(upload, threshold=threshold, min_score=min_score)
 
     def duplicates(self) -> _Groups:
@@ -459,7 +461,7 @@ class Library:
         """Draw what the videos of groups share into a PNG file."""
         from vidseek.timeline_plot import plot_groups
 
-        plot_groups(absolute(file), groups, self._store.database.copy_matches())
+        plot_groups(absolute_path(file), groups, self._store.database.copy_matches())
 
     @property
     def _copy_descriptor(self) -> CopyDescriptor:
@@ -545,7 +547,7 @@ class Library:
                 engine,
                 self._store,
                 encoder,
-                read_captions(absolute(captions)),
+                read_captions(absolute_path(captions)),
                 hubness=hubness,
                 on_progress=on_progress,
             )
@@ -593,7 +595,7 @@ class Library:
             states: only videos in one of these states; None for all.
             under: only this file, or what lies below this folder.
         """
-        folder = None if under is None else absolute(under)
+        folder = None if under is None else absolute_path(under)
         videos = self._store.database.videos(states=states, under=folder)
         return sorted(videos, key=lambda video: video.path)
 
@@ -607,7 +609,7 @@ class Library:
         Raises:
             PathNotFoundError: the library has no such video.
         """
-        wanted = absolute(path)
+        wanted = absolute_path(path)
         video = self._store.database.video_at(wanted)
         if video is None:
             video = self._store.database.video_at(wanted.resolve())
@@ -778,7 +780,7 @@ class Library:
             PathNotFoundError: the library has nothing there.
             LibraryLockedError: another process is writing to the library.
         """
-        wanted = absolute(path)
+        wanted = absolute_path(path)
         with self._store.writing():
             videos = self._store.database.videos(under=wanted)
             if not videos:
@@ -800,7 +802,7 @@ class Library:
             PathNotFoundError: the library has nothing at ``old``.
             LibraryLockedError: another process is writing to the library.
         """
-        before, after = absolute(old), absolute(new)
+        before, after = absolute_path(old), absolute_path(new)
         with self._store.writing():
             moved = self._store.database.relocate(before, after)
         if moved == 0:
@@ -846,8 +848,3 @@ def _named(model: LibraryModel) -> str:
     from vidseek.encoders.registry import name_of
 
     return name_of(model.spec)
-
-
-def absolute(path: AnyPath) -> Path:
-    """Absolute and without ``~`` and ``..``; links stay, files are known by the name they have."""
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100

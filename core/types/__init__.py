@@ -55,6 +55,12 @@ from vidseek.core.types.search import (
     SearchHit as SearchHit,
 )
 from vidseek.core.types.search import (
+    SearchResult as SearchResult,
+)
+from vidseek.core.types.search import (
+    SearchWarning as SearchWarning,
+)
+from vidseek.core.types.search import (
     VideoFilter as VideoFilter,
 )
 from vidseek.core.types.time import (

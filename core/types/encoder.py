@@ -110,9 +110,8 @@ class Calibration:
     """``EncoderSpec.revision``, or its head: the fingerprint tells neither whether the text part is
     the same nor whether the head is."""
     hubness: bytes | None = field(default=None, repr=False)
-    """The hubness correction, as ``encoders.hubness.HubnessCorrection`` serialises it; None if there
-    is none. Scale and bias were fitted to corrected scores, so all three are stored and deleted
-    together."""
+    """The hubness correction, as ``encoders.hubness.HubnessCorrection`` serialises it, or None.
+    Scale and bias were fitted to corrected scores, so all three are stored and deleted together."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.bias)):

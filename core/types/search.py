@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import overload
 
+from vidseek.core.errors import Hint
 from vidseek.core.types.time import TimeSpan
 from vidseek.core.types.video import Video
 
@@ -53,3 +56,34 @@ class SearchHit:
     frames: tuple[FrameMatch, ...] = ()
     thumbnail: Path | None = None
     """JPEG of the best frame, or None where it is gone."""
+
+
+@dataclass(frozen=True)
+class SearchWarning:
+    """Something the reader of a result should know."""
+
+    code: str
+    """Stable identifier: ``partial_model``, ``query_truncated``, ``english_only``, ..."""
+    message: str
+    hint: Hint | None = None
+    """The next step, worded by the front door."""
+
+
+@dataclass(frozen=True)
+class SearchResult(Sequence[SearchHit]):
+    """A page of hits, best first. Iterating, indexing and ``len`` go to the hits."""
+
+    hits: tuple[SearchHit, ...]
+    warnings: tuple[SearchWarning, ...] = ()
+    next_cursor: str | None = None
+    """Pass it back as ``cursor`` for the next page; None after the last."""
+
+    @overload
+    def __getitem__(self, index: int) -> SearchHit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[SearchHit, ...]: ...
+    def __getitem__(self, index: int | slice) -> SearchHit | tuple[SearchHit, ...]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import EncoderError, WeightsError
+from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.base import Encoder, LoadableEncoder
 
@@ -276,7 +276,7 @@ def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> 
         WeightsError: the head is damaged.
         EncoderError: the model is not there, or is another one now.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay
+    folder = absolute_path(folder)
     head, facts = read_head(folder)
     where = f'or write where it is now as "base" into {folder / FACTS}'
     try:

@@ -20,10 +20,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.sampling import evenly_spaced
 from vidseek.core.types import CopyBlock
 from vidseek.encoders.copies.descriptor import STEPS
 from vidseek.search.copies.alignment.align import FrameSequence, strongest_votes
-from vidseek.search.moments.visual_query import spread
 
 BLOCK_FRAMES = 4_096
 """Library frames at once: few enough that the products stay in the processor's cache."""
@@ -110,7 +110,7 @@ def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:
 
 def _thinned(look: FrameSequence) -> FrameSequence:
     length = float(look.seconds[-1] - look.seconds[0]) if len(look) else 0.0
-    return _part(look, spread(len(look), max(MIN_VOTERS, int(length / VOTER_SECONDS))))
+    return _part(look, evenly_spaced(len(look), max(MIN_VOTERS, int(length / VOTER_SECONDS))))
 
 
 def _part(sequence: FrameSequence, rows: slice | NDArray[np.intp]) -> FrameSequence:

@@ -12,7 +12,6 @@ enough is a match. Nothing is added to the library.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import PathNotFoundError, QueryError, WeightsError
+from vidseek.core.paths import hash_file
+from vidseek.core.sampling import evenly_spaced
 from vidseek.core.types import (
     CopyVerdict,
     Match,
@@ -50,7 +51,6 @@ from vidseek.search.copies.crops import UPSIDE_DOWN, View, composition_views
 from vidseek.search.copies.mirroring import MIN_LEAD, mirror_lead
 from vidseek.search.copies.reference_index import ReferenceDescriptors
 from vidseek.search.copies.upload import CopyUpload
-from vidseek.search.moments.visual_query import spread
 from vidseek.storage.store import LibraryStore
 
 Threshold = Literal["strict", "normal", "loose"]
@@ -235,14 +235,14 @@ class CopyChecker:
         if not views:
             return []
         probes = round(upload.duration_seconds / PROBE_SECONDS)
-        few = spread(len(upload.pictures), min(MAX_PROBES, max(MIN_PROBES, probes)))
+        few = evenly_spaced(len(upload.pictures), min(MAX_PROBES, max(MIN_PROBES, probes)))
         looks_first = self._looks(views, upload, few)
         candidates = [
             one for one in self._candidates(looks_first, library) if one.votes >= MIN_PART_VOTES
         ][:MAX_CANDIDATES]
         best = list(dict.fromkeys(one.look for one in candidates))[:MAX_VIEWS]
         candidates = [one for one in candidates if one.look in best]
-        more = spread(len(upload.pictures), MAX_VIEW_FRAMES)
+        more = evenly_spaced(len(upload.pictures), MAX_VIEW_FRAMES)
         looks = dict(zip(best, self._looks([views[at] for at in best], upload, more), strict=True))
         pairs = [(looks[one.look], one.video_id, views[one.look]) for one in candidates]
         return self._aligned(upload, pairs, min_score)
@@ -418,12 +418,6 @@ class _FrameReservoir:
             np.stack([self._pictures[index] for index in same]),
             np.array([self._seconds[index] for index in same]),
         )
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def match_score(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.search.moments.visual_query import spread
+from vidseek.core.sampling import evenly_spaced
 
 BORDER_DEVIATION = 4.0
 """Rows and columns whose pixels differ less than this in every picture, and from picture to
@@ -95,7 +95,7 @@ def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 def _sampled_grey(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(K, H, W) mean of the channels of some pictures."""
-    some = pictures[spread(len(pictures), SAMPLED_PICTURES)]
+    some = pictures[evenly_spaced(len(pictures), SAMPLED_PICTURES)]
     # By hand: `mean` over an axis of three is slow.
     grey: NDArray[np.float32] = np.add(some[..., 0], some[..., 1], dtype=np.float32)
     grey += some[..., 2]

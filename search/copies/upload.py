@@ -7,12 +7,12 @@ with CopyUpload(Path("upload.mp4")) as upload:     # a process decodes it...
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vidseek.core.paths import absolute_path
 from vidseek.core.types import FrameBatch
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
@@ -26,8 +26,7 @@ class CopyUpload:
 
     def __init__(self, path: Path) -> None:
         """Begin to decode; what is wrong with the file is told by ``batches``."""
-        # Not resolved: a file is known by the name it was given.
-        self.path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
+        self.path = absolute_path(path)
         self._pool = DecodePool(workers=1, short_side=SHORT_SIDE)
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
         self._reading = self._pool.read([DecodeJob(self.path, plan, None)])  # given up with it

@@ -6,7 +6,6 @@ clip vectors are the query; a part of it that cuts through clips is made of thei
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import PathNotFoundError, QueryError
+from vidseek.core.paths import absolute_path
+from vidseek.core.sampling import evenly_spaced
 from vidseek.core.types import Clip, TimeSpan, Video, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.storage.store import LibraryStore
@@ -51,7 +52,7 @@ def read_visual_query(
         VideoError: the file cannot be read.
     """
     # Not resolved: the library knows a file by the name it was found under.
-    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100
+    path = absolute_path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise PathNotFoundError(f"{path} {what}: give a video or a picture to compare with.")
@@ -67,7 +68,7 @@ def read_visual_query(
     own_clips = frozenset(clip.id for clip in own)
     stored = _stored(store, encoder, own, span) if own else None
     vectors, weights, is_one_picture = stored or _looked_at(encoder, path, span)
-    chosen = spread(len(vectors), MAX_QUERY_CLIPS)
+    chosen = evenly_spaced(len(vectors), MAX_QUERY_CLIPS)
     return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
 
 
@@ -147,13 +148,6 @@ def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> N
 def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     """A clip of a single frame may last 0 s and counts all the same."""
     return np.maximum(seconds, np.float32(1e-3))
-
-
-def spread(count: int, most: int) -> NDArray[np.intp]:
-    """At most ``most`` of ``count`` positions, evenly spread."""
-    if count <= most:
-        return np.arange(count)
-    return np.linspace(0, count - 1, most).round().astype(np.intp)
 
 
 def _seconds(span: TimeSpan) -> str:

@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from vidseek.core.captions import CaptionProblem
 from vidseek.core.errors import TrainingError
+from vidseek.core.paths import absolute_path
 from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
 
 __all__ = ["CaptionProblem", "TrainingProgress", "TrainingReport", "train_on_captions"]
@@ -84,8 +85,8 @@ def train_on_captions(
         from vidseek.training.user.xpool import XPoolSettings
 
         return train_head(
-            _absolute(captions),
-            _absolute(out),
+            absolute_path(captions),
+            absolute_path(out),
             create_encoder(start, confirm_download=confirm_download),
             settings=XPoolSettings() if epochs is None else XPoolSettings(epochs=epochs),
             seed=seed,
@@ -102,15 +103,11 @@ def train_on_captions(
             "of `vidseek models`"
         )
     return fine_tune(
-        _absolute(captions),
-        _absolute(out),
+        absolute_path(captions),
+        absolute_path(out),
         start=folder,
         settings=ClipTrainerSettings() if epochs is None else ClipTrainerSettings(epochs=epochs),
         seed=seed,
         on_progress=on_progress,
         should_stop=should_stop,
     )
-
-
-def _absolute(path: AnyPath) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - links stay

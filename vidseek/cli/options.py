@@ -76,9 +76,9 @@ def absolute_pattern(pattern: str) -> str:
     if pattern.startswith("~"):
         pattern = str(Path(pattern).expanduser())
     if pattern and not any(character in pattern for character in "*?["):
-        from vidseek.library import absolute
+        from vidseek.core.paths import absolute_path
 
-        return str(absolute(pattern))
+        return str(absolute_path(pattern))
     return (
         pattern
         if pattern.startswith(("/", "*")) or not pattern
@@ -110,10 +110,11 @@ def build_filter(
 
 def library_folder(ctx: typer.Context, folder: Path | None) -> Path:
     """The folder that is meant: after the command, before it, VIDSEEK_LIBRARY, the default."""
-    from vidseek.library import absolute, default_library_folder
+    from vidseek.core.paths import absolute_path
+    from vidseek.library import default_library_folder
 
     chosen = folder or ctx.obj.library
-    return default_library_folder() if chosen is None else absolute(chosen)
+    return default_library_folder() if chosen is None else absolute_path(chosen)
 
 
 def open_library(
