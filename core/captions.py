@@ -13,19 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vidseek.core.errors import PathNotFoundError, TrainingError
 from vidseek.core.types import TimeSpan
 
-MIN_VIDEOS = 8
-"""With fewer there is next to nothing to hold out, and a figure over it says nothing."""
-HELD_OUT_SHARE = 0.15
 FIELDS = frozenset({"path", "caption", "start_seconds", "end_seconds"})
 
 
@@ -119,39 +113,6 @@ def read_captions(file: Path) -> Captions:
         if lines
     )
     return Captions(file, clips, tuple(problems))
-
-
-def check_enough(captions: Captions) -> None:
-    """Refuse what is too little to train on and to measure with.
-
-    Raises:
-        TrainingError: with what is left, and the first reasons why there is no more.
-    """
-    videos = len(captions.videos)
-    if videos >= MIN_VIDEOS:
-        return
-    message = f"{captions.file}: captions of {videos} usable videos; {MIN_VIDEOS} are the least"
-    if captions.problems:
-        first = "; ".join(f"line {one.line}: {one.reason}" for one in captions.problems[:3])
-        message += f" ({len(captions.problems)} lines were left out: {first})"
-    raise TrainingError(f"{message}. Caption more videos.")
-
-
-def hold_out(clips: Sequence[CaptionedClip], *, seed: int) -> tuple[list[int], list[int]]:
-    """Split into clips to train on and clips to measure with, whole videos at a time.
-
-    Returns:
-        Places of training clips and of held-out clips, ascending.
-    """
-    videos = sorted({clip.path for clip in clips})
-    count = max(2, round(HELD_OUT_SHARE * len(videos)))
-    chosen = np.random.default_rng([seed, 5]).permutation(len(videos))[:count]
-    held_out = {videos[place] for place in chosen}
-    places = range(len(clips))
-    return (
-        [place for place in places if clips[place].path not in held_out],
-        [place for place in places if clips[place].path in held_out],
-    )
 
 
 def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:

@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vidseek.core.captions import (
-    CaptionedClip,
-    check_enough,
-    hold_out,
-    read_captions,
-)
+from vidseek.core.captions import read_captions
 from vidseek.core.errors import PathNotFoundError, TrainingError
 from vidseek.core.types import TimeSpan
 
@@ -129,31 +124,6 @@ def test_a_file_that_is_missing_or_no_text_is_refused(folder):
         read_captions(folder / "binary.jsonl")
     with pytest.raises(TrainingError, match="cannot be read"):
         read_captions(folder)
-
-
-def test_too_few_videos_are_refused_with_the_reasons(folder):
-    some = [row(number, f"thing {number}") for number in range(8)]
-    check_enough(read_captions(write(folder, *some)))
-    few = read_captions(write(folder, *some[:7], {"path": "gone.mp4", "caption": "x"}))
-    with pytest.raises(TrainingError, match=r"7 usable videos; 8 are .* line 8: no video at"):
-        check_enough(few)
-    with pytest.raises(TrainingError, match="0 usable videos"):
-        check_enough(read_captions(write(folder, "")))
-
-
-def test_whole_videos_are_held_out_the_same_for_the_same_seed():
-    clips = [
-        CaptionedClip(Path(f"/v/{video}.mp4"), TimeSpan(part, part + 1), ("x",), (1,))
-        for video in range(20)
-        for part in range(3)
-    ]
-    train, held_out = hold_out(clips, seed=1)
-    assert sorted(train + held_out) == list(range(60))
-    assert len(held_out) == 9
-    assert not {clips[p].path for p in train} & {clips[p].path for p in held_out}
-    assert hold_out(clips, seed=1) == (train, held_out)
-    assert hold_out(clips, seed=2) != (train, held_out)
-    assert len(hold_out(clips[:24], seed=1)[1]) == 6, "of eight videos two"
 
 
 def test_the_digest_changes_with_what_is_trained_on(folder):

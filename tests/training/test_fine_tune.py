@@ -62,7 +62,8 @@ def settings():
 @pytest.fixture(scope="module")
 def seed() -> int:
     """Of a split that holds out a red and a green film."""
-    from vidseek.core.captions import CaptionedClip, hold_out
+    from vidseek.core.captions import CaptionedClip
+    from vidseek.training.user.held_out import hold_out
 
     clips = [CaptionedClip(Path(f"{n}.mp4"), None, ("x",), (n,)) for n in range(VIDEOS)]
     for seed in range(20):

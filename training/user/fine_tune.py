@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from vidseek.core.captions import (
     Captions,
-    check_enough,
-    hold_out,
     read_captions,
 )
 from vidseek.core.types import FrameFeatures
@@ -50,6 +48,7 @@ from vidseek.training.user.clip_trainer import (
     choose_device,
     measure_clips,
 )
+from vidseek.training.user.held_out import check_enough, hold_out
 from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
 from vidseek.training.user.resumable_run import (
     WORK_FOLDER,

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from vidseek.core.captions import (
     CaptionProblem,
     Captions,
-    check_enough,
-    hold_out,
     read_captions,
 )
 from vidseek.core.errors import TrainingError
@@ -31,6 +29,7 @@ from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.hub.xpool import FACTS, write_head
 from vidseek.training.user.clip_frames import FrameRecipe, KeptFrames, collect_frames
 from vidseek.training.user.clip_trainer import choose_device
+from vidseek.training.user.held_out import check_enough, hold_out
 from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
 from vidseek.training.user.resumable_run import (
     WORK_FOLDER,

@@ -10,6 +10,7 @@ from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}`.",
+    "caption_more_videos": "Caption more videos.",
     "index": "Run `vidseek index FOLDER`.",
 }
 
