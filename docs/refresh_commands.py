@@ -1,4 +1,4 @@
-"""Keep the option tables of docs/commands.md as the commands have them.
+"""Keep the option tables of docs/reference/commands.md as the commands have them.
 
 python docs/refresh_commands.py            rewrites the tables
 python docs/refresh_commands.py --check    exit code 1 if they are not up to date
@@ -15,7 +15,7 @@ import typer
 
 from vidseek.cli.app import app
 
-PAGE = Path(__file__).with_name("commands.md")
+PAGE = Path(__file__).with_name("reference") / "commands.md"
 _BLOCK = re.compile(r"<!-- options: (?P<command>[^>]+) -->\n.*?<!-- end -->", re.DOTALL)
 _PATTERN = re.compile(r"'[^' ]*\*[^' ]*'")
 

@@ -56,7 +56,7 @@ from vidseek.storage.store import LibraryStore
 Threshold = Literal["strict", "normal", "loose"]
 THRESHOLDS: dict[Threshold, float] = {"strict": 0.45, "normal": 0.385, "loose": 0.33}
 """Least score of a match. Of 517 calibration videos of `benchmarks/copies`, which are no copies,
-none, one and 10 are accused; of 1,136 test videos none, 9 and 76 (docs/copies.md)."""
+none, one and 10 are accused; of 1,136 test videos none, 9 and 76 (docs/explanation/copies.md)."""
 MIN_SIMILARITY = 0.25
 """Cosine less noise above which two frames speak for a match."""
 MAX_KEPT_PICTURES = 160

@@ -1,4 +1,4 @@
-"""docs/python-api.md: its examples run as written, and it names everything that is public."""
+"""docs/reference/python-api.md: every example runs as written, every public name is on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from colour_videos import write_colours
 
 import vidseek
 
-PAGE = Path(__file__).parents[2] / "docs" / "python-api.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "python-api.md"
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -30,7 +30,7 @@ SECTIONS = (*COMMANDS, *(f"model {command}" for command in MODEL_COMMANDS))
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    return (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 
 
 def help_of(*command: str) -> str:
@@ -46,7 +46,7 @@ def help_of(*command: str) -> str:
 
 def section(page: str, command: str) -> str:
     found = re.search(rf"^## vidseek {command}$(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
-    assert found, f"docs/commands.md has no section on {command}"
+    assert found, f"docs/reference/commands.md has no section on {command}"
     return found[1]
 
 
@@ -78,6 +78,6 @@ def test_the_tables_are_up_to_date() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -35,7 +35,7 @@ def check(
         Literal["strict", "normal", "loose"],
         typer.Option(
             metavar="strict|normal|loose",
-            help="How sure a match must be; what each costs is in docs/copies.md.",
+            help="Match strictness; docs/how-to/check-uploads.md has the error rates.",
         ),
     ] = "normal",
     min_score: Annotated[

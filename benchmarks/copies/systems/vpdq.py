@@ -48,7 +48,7 @@ class VpdqSystem:
         except metadata.PackageNotFoundError as error:
             raise ValueError(
                 "--system vpdq needs the package vpdq, and that needs cmake and the headers of "
-                "FFmpeg to be built: see docs/copy-benchmark.md"
+                "FFmpeg to be built: see docs/benchmarks/copy-benchmark.md"
             ) from error
 
     def index(self, entries: Sequence[Entry]) -> None:
