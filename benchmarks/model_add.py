@@ -154,7 +154,8 @@ def known(library: Path, *, active: bool) -> int:
     """How many videos the library's active model, or another one, knows."""
     with vidseek.open(library, create=False) as opened:
         return max(
-            (one.encoded_videos for one in opened.models() if one.is_active == active), default=0
+            (one.encoded_videos for one in opened.models.list() if one.is_active == active),
+            default=0,
         )
 
 

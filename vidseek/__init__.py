@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from vidseek.library import Library as Library
     from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
+    from vidseek.models import LibraryModels as LibraryModels
     from vidseek.search import filter_confident as filter_confident
     from vidseek.search.moments.calibration.calibrate import CalibrationReport as CalibrationReport
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
@@ -81,6 +82,7 @@ _HOMES = {
     "vidseek.video": ("SamplingPlan",),
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
+    "vidseek.models": ("LibraryModels",),
     "vidseek.search": ("filter_confident",),
     "vidseek.search.moments.calibration.calibrate": ("CalibrationReport",),
     "vidseek.core.errors": (

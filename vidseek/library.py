@@ -18,24 +18,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
-from vidseek.core.errors import (
-    CalibrationError,
-    EncoderError,
-    LibraryError,
-    LibraryLockedError,
-    PathNotFoundError,
-    UnknownEncoderError,
-)
+from vidseek.core.errors import CalibrationError, Hint, LibraryLockedError, PathNotFoundError
 from vidseek.core.paths import AnyPath, absolute_path
 from vidseek.core.types import (
     Calibration,
     Clip,
     CopyVerdict,
     DuplicateGroup,
-    EncoderSpec,
-    LibraryModel,
     LibraryStatistics,
     SearchHit,
     TimeSpan,
@@ -43,13 +34,14 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
+from vidseek.models import LibraryModels
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
-    from vidseek.indexer import IndexProgress, IndexReport, ModelReport
+    from vidseek.indexer import IndexProgress, IndexReport
     from vidseek.search import SearchEngine
     from vidseek.search.copies.checker import Threshold
     from vidseek.search.copies.upload import CopyUpload
@@ -58,13 +50,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Inside the class the name `list` is its method.
-_Videos: TypeAlias = list[Video]
-_Hits: TypeAlias = list[SearchHit]
-_Groups: TypeAlias = list[DuplicateGroup]
-_Models: TypeAlias = list[LibraryModel]
-
-DEFAULT_ENCODER = "builtin"
 EVERYTHING = VideoFilter()
 
 
@@ -102,11 +87,9 @@ class Library:
     ) -> None:
         """Use ``Library.open``."""
         self._store = store
-        self._wanted = encoder
-        self._confirm_download = confirm_download
+        self.models = LibraryModels(store, encoder=encoder, confirm_download=confirm_download)
+        """The models of the library: list, add, switch and drop them."""
         self._engines: dict[str, SearchEngine] = {}
-        self._own: Encoder | None = None
-        self._encoders: dict[str, Encoder] = {}
         self._descriptor: CopyDescriptor | None = None
         self._lock = threading.RLock()
 
@@ -154,103 +137,14 @@ class Library:
             WeightsError: its weights are missing or damaged.
             EncoderError: a model of others cannot be fetched or used; the subclass says why.
         """
-        with self._lock:
-            if self._wanted is None:
-                # Asked each time: another process may have switched to another model.
-                active = self._store.database.active_encoder()
-                if active is not None:
-                    return self._stored_encoder(active)
-            if self._own is None:
-                self._own = self._made(DEFAULT_ENCODER if self._wanted is None else self._wanted)
-            return self._own
-
-    def _made(self, model: str | Encoder) -> Encoder:
-        if isinstance(model, str):
-            from vidseek.encoders.registry import create_encoder
-
-            model = create_encoder(model, confirm_download=self._confirm_download)
-        self._encoders[model.spec.fingerprint] = model
-        return model
-
-    def _stored_encoder(self, spec: EncoderSpec) -> Encoder:
-        """The encoder that made some of the library's vectors."""
-        from vidseek.encoders.registry import name_of
-
-        name = name_of(spec)
-        encoder = self._encoders.get(spec.fingerprint)
-        # With another head, or none, a model has the same vectors and other scores.
-        has_another_head = (
-            encoder is not None
-            and encoder.spec.head_hash != spec.head_hash
-            and name_of(encoder.spec) != name
-        )
-        if encoder is None or has_another_head:
-            encoder = self._made(name)
-            found = encoder.spec
-            if found.fingerprint != spec.fingerprint:
-                raise EncoderError(
-                    f"{self.folder} was indexed with the encoder {name} ({spec.revision}, "
-                    f"{spec.fingerprint}, vectors of {spec.dimension}); there are other weights of "
-                    f"it now ({found.revision}, {found.fingerprint}, vectors of "
-                    f"{found.dimension}), and their vectors cannot be compared: put those back, "
-                    f"or encode the library with these (`vidseek model add {name}`)."
-                )
-        return encoder
-
-    def _stored_spec(self, model: str) -> EncoderSpec | None:
-        """The one of the library's models that a name means; None if it means none.
-
-        Raises:
-            UnknownEncoderError: it means several.
-        """
-        from vidseek.encoders.registry import find_specs
-
-        specs = find_specs(model, self._store.database.encoders())
-        if len(specs) > 1:
-            raise UnknownEncoderError(
-                f"{model} means several models of {self.folder}: give one's fingerprint, "
-                f"{' or '.join(spec.fingerprint for spec in specs)}"
-            )
-        return specs[0] if specs else None
-
-    def _stored_specs(self) -> Sequence[EncoderSpec]:
-        specs = self._store.database.encoders()
-        if not specs:
-            raise LibraryError(
-                f"{self.folder} has no model yet: `vidseek index --model NAME PATH` begins it with "
-                "one"
-            )
-        return specs
-
-    def _held_spec(self, model: str) -> EncoderSpec:
-        """The same; raises UnknownEncoderError or LibraryError also if it means none."""
-        from vidseek.encoders.registry import name_of
-
-        spec = self._stored_spec(model)
-        if spec is not None:
-            return spec
-        held = ", ".join(name_of(one) for one in self._stored_specs())
-        raise UnknownEncoderError(
-            f"{self.folder} is not encoded with {model}; it is with {held}: name one of those, or "
-            f"add this one with `vidseek model add {model}`"
-        )
-
-    def _chosen(self, model: str | Encoder | None) -> Encoder:
-        """The encoder to search with."""
-        if model is None:
-            return self.encoder
-        if not isinstance(model, str):
-            return self._made(model)
-        if self._stored_spec(model) is None and Path(model).expanduser().is_dir():
-            return self._made(model)  # it may have been moved: its weights tell
-        return self._stored_encoder(self._held_spec(model))
+        return self.models.encoder_for(None)
 
     def _search_engine(self, model: str | Encoder | None) -> SearchEngine:
         from vidseek.search import SearchEngine
 
+        encoder = self.models.encoder_for(model)  # may load a model: not under the lock
+        fingerprint = encoder.spec.fingerprint
         with self._lock:
-            encoder = self._chosen(model)
-            fingerprint = encoder.spec.fingerprint
             engine = self._engines.get(fingerprint)
             if engine is None or engine.encoder is not encoder:
                 engine = self._engines[fingerprint] = SearchEngine(self._store, encoder)
@@ -258,15 +152,17 @@ class Library:
             return engine
 
     def _warn_if_partial(self, fingerprint: str) -> None:
-        for one in self.models():
+        from vidseek.encoders.registry import name_of
+
+        for one in self.models.list():
             if one.spec.fingerprint == fingerprint and not one.is_complete:
                 logger.warning(
                     "%s covers %d of %d videos, the others are not found: `vidseek model add %s` "
                     "encodes them",
-                    _named(one),
+                    name_of(one.spec),
                     one.encoded_videos,
                     one.videos,
-                    _named(one),
+                    name_of(one.spec),
                 )
 
     def index(
@@ -350,7 +246,7 @@ class Library:
         rerank: bool = True,
         refine_spans: bool = False,
         model: str | Encoder | None = None,
-    ) -> _Hits:
+    ) -> list[SearchHit]:
         """Find the moments that a sentence describes, best first.
 
         Args:
@@ -362,8 +258,8 @@ class Library:
             rerank: False leaves out the second stage.
             refine_spans: begin and end hits where the similarity to the best clip and to the text
                 falls, not by merging neighbouring clips that score alike.
-            model: one of ``models()``, by name or fingerprint, or its encoder; None for the active
-                one. Of a model that does not know every video yet, a warning says how many.
+            model: one of ``models.list()``, by name or fingerprint, or its encoder; None for the
+                active model. A warning says if the model has not encoded every video.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
@@ -389,7 +285,7 @@ class Library:
         per_video: int | None = None,
         exclude_itself: bool = False,
         model: str | Encoder | None = None,
-    ) -> _Hits:
+    ) -> list[SearchHit]:
         """Find moments that look like a picture, a video or a part of one, best first.
 
         Args:
@@ -443,7 +339,7 @@ class Library:
         upload = file if isinstance(file, CopyUpload) else absolute_path(file)
         return finder.check(upload, threshold=threshold, min_score=min_score)
 
-    def duplicates(self) -> _Groups:
+    def duplicates(self) -> list[DuplicateGroup]:
         """Give the groups of videos that are copies of each other, largest first.
 
         What was indexed since the last time is compared first, if the library can be written to.
@@ -558,7 +454,7 @@ class Library:
     @property
     def calibration(self) -> Calibration | None:
         """What ``calibrate`` stored for this library's encoder; None where it did not."""
-        fingerprint = self._fingerprint()
+        fingerprint = self.models.active_fingerprint()
         return None if fingerprint is None else self._store.database.calibration(fingerprint)
 
     def forget_calibration(self) -> bool:
@@ -570,25 +466,18 @@ class Library:
         Raises:
             LibraryLockedError: another process is writing to the library.
         """
-        fingerprint = self._fingerprint()
+        fingerprint = self.models.active_fingerprint()
         if fingerprint is None or self.calibration is None:
             return False
         with self._store.writing():
             return self._store.database.set_calibration(fingerprint, None)
 
-    def _fingerprint(self) -> str | None:
-        """Of the encoder that answers, without loading it; None in a new library."""
-        if self._wanted is None:
-            active = self._store.database.active_encoder()
-            return None if active is None else active.fingerprint
-        return self.encoder.spec.fingerprint
-
-    def list(
+    def videos(
         self,
         *,
         states: Collection[VideoState] | None = None,
         under: AnyPath | None = None,
-    ) -> _Videos:
+    ) -> list[Video]:
         """Give the videos of the library, ordered by path.
 
         Args:
@@ -599,9 +488,9 @@ class Library:
         videos = self._store.database.videos(states=states, under=folder)
         return sorted(videos, key=lambda video: video.path)
 
-    def failed(self) -> _Videos:
+    def failed(self) -> list[Video]:
         """Give the files that could not be read; ``Video.failure`` says why."""
-        return self.list(states=[VideoState.FAILED])
+        return self.videos(states=[VideoState.FAILED])
 
     def info(self, path: AnyPath) -> VideoDetails:
         """Give all that is known of one video.
@@ -615,8 +504,7 @@ class Library:
             video = self._store.database.video_at(wanted.resolve())
         if video is None:
             raise PathNotFoundError(
-                f"{wanted} is not in the library {self.folder}: `vidseek list` shows what is, "
-                f"`vidseek index` adds it."
+                f"{wanted} is not in the library {self.folder}", hint=Hint("list_or_index")
             )
         clips = self._store.database.clips(video.id)
         thumbnails = (
@@ -633,143 +521,6 @@ class Library:
         """How much the library holds."""
         return self._store.database.statistics()
 
-    def models(self) -> _Models:
-        """Give the models that the library is encoded with, oldest first; none in a new library."""
-        return self._store.database.models()
-
-    def add_model(
-        self,
-        model: str | Encoder,
-        *,
-        switch: bool = True,
-        workers: int | None = None,
-        on_progress: Callable[[IndexProgress], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-    ) -> ModelReport:
-        """Encode every searchable video with one more model; the active one answers meanwhile.
-
-        What is encoded already is left: a run that was stopped goes on, and one on a model that
-        does not know the newest videos catches up. The files are read again.
-
-        Args:
-            model: a name that ``create_encoder`` knows, or an encoder of one's own.
-            switch: make it the active one at the end, if it knows every video then.
-            workers: decoding processes; None chooses by the number of processors.
-            on_progress: called now and then from this thread.
-            should_stop: asked between batches; True ends the run cleanly.
-
-        Raises:
-            LibraryLockedError: another process is writing to the library.
-            LibraryError: the library has no model yet: index something first.
-            EncoderError: the model cannot be fetched or used; the subclass says why.
-        """
-        from vidseek.indexer import add_model
-
-        return add_model(
-            self._store,
-            self.load_model(model) if isinstance(model, str) else self._made(model),
-            switch=switch,
-            workers=workers,
-            on_progress=on_progress,
-            should_stop=should_stop,
-        )
-
-    def load_model(self, model: str) -> Encoder:
-        """Give the encoder that ``add_model`` takes, downloaded if ``confirm_download`` agrees.
-
-        Raises:
-            EncoderError: the model cannot be fetched or used; the subclass says why.
-            LibraryError: the library has no model yet: index something first.
-        """
-        from vidseek.encoders.registry import find_specs, name_of
-
-        known = find_specs(model, self._stored_specs())
-        # Of a repository the commit that the library knows: a run must end with what it began with.
-        return self._made(name_of(known[0]) if len(known) == 1 else model)
-
-    def switch_model(self, model: str | Encoder, *, partial: bool = False) -> LibraryModel:
-        """Make another of the library's models the active one.
-
-        Args:
-            model: one of ``models()``, by name or fingerprint, or its encoder.
-            partial: also if it does not know every video; the others are not found then.
-
-        Raises:
-            UnknownEncoderError: the library is not encoded with it.
-            EncoderError: the model is not there any more; the subclass says why.
-            LibraryError: it does not know every video, or the library has no model yet.
-            LibraryLockedError: another process is writing to the library.
-        """
-        wanted = self.find_model(model)
-        if isinstance(model, str):
-            self._stored_encoder(wanted.spec)  # before every search fails for want of it
-        if not wanted.is_complete and not partial:
-            raise LibraryError(
-                f"{self.folder}: {_named(wanted)} has encoded {wanted.encoded_videos} of "
-                f"{wanted.videos} videos, the others would not be found: `vidseek model add "
-                f"{_named(wanted)}` encodes them; `vidseek model switch --partial` does without"
-            )
-        with self._store.writing():
-            self._store.database.activate_encoder(wanted.spec.fingerprint)
-        return self.find_model(wanted.spec.fingerprint)
-
-    def drop_model(self, model: str | Encoder) -> int:
-        """Forget what a model made of the videos, and remove its index.
-
-        Args:
-            model: one of ``models()``, by name or fingerprint, or its encoder.
-
-        Returns:
-            Bytes that are free again on this disk.
-
-        Raises:
-            UnknownEncoderError: the library is not encoded with it.
-            LibraryError: it is the active one, or the only one that knows some of the videos.
-            LibraryLockedError: another process is writing to the library.
-        """
-        with self._store.writing():
-            wanted = self.find_model(model)
-            if wanted.is_active:
-                raise LibraryError(
-                    f"{self.folder} is searched with {_named(wanted)}: `vidseek model switch` to "
-                    "another model before dropping it"
-                )
-            if only := self._encoded_only_by(wanted):
-                raise LibraryError(
-                    f"{self.folder}: {only} videos are encoded with {_named(wanted)} only, and "
-                    "would be found by no model: encode them with the active one first, by "
-                    "`vidseek index` on their folder or `vidseek model add`"
-                )
-            return self._store.drop_model(wanted.spec.fingerprint)
-
-    def _encoded_only_by(self, model: LibraryModel) -> int:
-        """How many searchable videos no other model knows."""
-        database = self._store.database
-        missed = {
-            one.fingerprint: {video.id for video in database.unencoded(one.fingerprint)}
-            for one in database.encoders()
-        }
-        unknown = missed.pop(model.spec.fingerprint)
-        return len(set.intersection(*missed.values()) - unknown)
-
-    def find_model(self, model: str | Encoder) -> LibraryModel:
-        """Give one of ``models()`` by its name, its fingerprint, or its encoder.
-
-        Raises:
-            UnknownEncoderError: the library is not encoded with it, or the name means several.
-            LibraryError: the library has no model yet.
-        """
-        if isinstance(model, str):
-            fingerprint = self._held_spec(model).fingerprint
-        else:
-            fingerprint = model.spec.fingerprint
-        for one in self.models():
-            if one.spec.fingerprint == fingerprint:
-                return one
-        raise UnknownEncoderError(
-            f"{self.folder} is not encoded with {fingerprint}: `vidseek model list` shows with what"
-        )
-
     def remove(self, path: AnyPath) -> int:
         """Forget a video, or all videos below a folder. The files themselves are not touched.
 
@@ -785,8 +536,7 @@ class Library:
             videos = self._store.database.videos(under=wanted)
             if not videos:
                 raise PathNotFoundError(
-                    f"The library {self.folder} has nothing at {wanted}: `vidseek list` shows what "
-                    f"it has."
+                    f"the library {self.folder} has nothing at {wanted}", hint=Hint("list_videos")
                 )
             removed = self._store.database.remove([video.id for video in videos])
             self._store.remove_orphans()
@@ -807,8 +557,7 @@ class Library:
             moved = self._store.database.relocate(before, after)
         if moved == 0:
             raise PathNotFoundError(
-                f"The library {self.folder} has nothing at {before}: `vidseek list` shows what it "
-                f"has."
+                f"the library {self.folder} has nothing at {before}", hint=Hint("list_videos")
             )
         return moved
 
@@ -842,9 +591,3 @@ class Library:
 
 
 open = Library.open
-
-
-def _named(model: LibraryModel) -> str:
-    from vidseek.encoders.registry import name_of
-
-    return name_of(model.spec)

@@ -213,7 +213,7 @@ def test_a_library_is_searched_with_a_video_model(family, folders, tmp_path):
         assert part
     with vidseek.open(tmp_path / "later", encoder="builtin") as library:
         library.index(films)
-        library.add_model(model)
+        library.models.add(model)
     with vidseek.open(tmp_path / "later") as library:
         added = library.search("a red car", k=5)
     # The same clips as the built-in model's; where both models cut alike, the same scores.

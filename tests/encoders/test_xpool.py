@@ -331,17 +331,17 @@ def test_a_library_of_the_model_is_searched_with_the_head_at_once(
         # The calibration is of the model's scores, not of the head's.
         assert {hit.confidence for hit in for_once} == {None}
         assert "was calibrated with revision" in caplog.text
-        report = library.add_model(str(trained.folder))
+        report = library.models.add(str(trained.folder))
         assert (report.encoded, report.model.is_active) == (0, True)
     with vidseek.open(tmp_path / "library") as library:
         assert library.search(query, VIDEOS) == for_once
-        assert [name_of(model.spec) for model in library.models()] == [str(trained.folder)]
+        assert [name_of(model.spec) for model in library.models.list()] == [str(trained.folder)]
         library.calibrate(queries=queries)
         assert library.search(query, 1)[0].confidence is not None
         # The head's first stage is the model's.
         first = library.search(query, VIDEOS, rerank=False)
         assert [hit.score for hit in first] == [hit.score for hit in plain]
-        assert library.add_model(str(base)).encoded == 0
+        assert library.models.add(str(base)).encoded == 0
         assert [hit.score for hit in library.search(query, VIDEOS)] == [hit.score for hit in plain]
 
 

@@ -43,15 +43,21 @@ def test_every_public_name_exists_and_is_on_the_page(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in dir(vidseek.Library) if not name.startswith("_")]
+    ("owner", "name"),
+    [
+        (owner, name)
+        for owner in (vidseek.Library, vidseek.LibraryModels)
+        for name in dir(owner)
+        if not name.startswith("_")
+    ],
 )
-def test_every_method_and_option_is_on_the_page(name: str) -> None:
+def test_every_method_and_option_is_on_the_page(owner: type, name: str) -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert re.search(rf"library\.{name}\b|`{name}\b|Library\.{name}\b|vidseek\.{name}\b", text)
-    member = inspect.getattr_static(vidseek.Library, name)
+    member = inspect.getattr_static(owner, name)
     if isinstance(member, property):
         return
-    for option in inspect.signature(getattr(vidseek.Library, name)).parameters:
+    for option in inspect.signature(getattr(owner, name)).parameters:
         if option not in ("self", "path", "paths", "text", "file", "old", "new"):
             assert re.search(rf"\b{option}\b", text), f"{name}: {option}"
 

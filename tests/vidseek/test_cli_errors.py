@@ -226,7 +226,7 @@ def test_an_unexpected_fault_is_short_and_debug_shows_the_traceback(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr("vidseek.library.Library.list", fail)
+    monkeypatch.setattr("vidseek.library.Library.videos", fail)
     short = invoke_vidseek(["list"], library=library)
     assert short.returncode == 1
     assert "a fault of ours" in short.stderr

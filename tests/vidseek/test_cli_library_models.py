@@ -161,7 +161,7 @@ def start_adding(library: Path, model: Path, *, until: int) -> subprocess.Popen[
     with api.open(library, create=False) as opened:
         deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
-            models = opened.models()  # read once: between two looks the second one may come
+            models = opened.models.list()  # read once: between two looks the second one may come
             if len(models) == 2 and models[-1].encoded_videos >= until:
                 return process
             assert process.poll() is None, process.communicate()
@@ -187,7 +187,7 @@ def test_killed_in_the_middle_it_goes_on_while_searches_are_answered(
         assert its == min(ours + NICENESS, 19)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        before, after = reader.models()
+        before, after = reader.models.list()
         assert before.is_active
         assert before.is_complete
         done = after.encoded_videos
@@ -200,7 +200,7 @@ def test_killed_in_the_middle_it_goes_on_while_searches_are_answered(
         report = json.loads(answer.stdout)
         assert report["encoded"] == VIDEOS - done
         assert report["switched"]
-        assert [model.is_complete for model in reader.models()] == [True, True]
+        assert [model.is_complete for model in reader.models.list()] == [True, True]
         # Open since before, it answers with the new model by now: the same weights, the same hits.
         assert [hit.video.path for hit in reader.search("a red square", 10)] == [
             hit.video.path for hit in expected

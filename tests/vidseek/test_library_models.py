@@ -14,6 +14,7 @@ from colour_videos import write_colours
 from palette_encoder import HeadlessEncoder, PaletteEncoder
 
 import vidseek
+from vidseek.core.errors import Hint
 from vidseek.core.types import Calibration
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
@@ -46,18 +47,18 @@ def second() -> HeadlessEncoder:
 
 def two_of_three(library: vidseek.Library, encoder, made: Path) -> None:
     """Encode with a second model, and then let a third video come."""
-    library.add_model(encoder, switch=False)
+    library.models.add(encoder, switch=False)
     write_colours(library.folder.parent / "new.mp4", ["pink", "pink"])
     library.index(library.folder.parent / "new.mp4")
 
 
 def test_models_are_listed_and_chosen_by_search(library, second) -> None:
-    (only,) = library.models()
+    (only,) = library.models.list()
     assert (only.is_active, only.is_complete, only.videos) == (True, True, 2)
-    report = library.add_model(second, switch=False)
+    report = library.models.add(second, switch=False)
     assert (report.encoded, report.switched) == (2, False)
-    assert [model.spec.name for model in library.models()] == ["palette", SECOND]
-    assert [model.is_active for model in library.models()] == [True, False]
+    assert [model.spec.name for model in library.models.list()] == ["palette", SECOND]
+    assert [model.is_active for model in library.models.list()] == [True, False]
 
     query = "green"
     (ours,) = library.search(query, 1)
@@ -81,7 +82,7 @@ def test_every_hit_is_of_the_model_that_was_asked(library, made: Path) -> None:
             return super().encode_frames(255 - frames)
 
     negative = Negative("negative")
-    library.add_model(negative, switch=False)
+    library.models.add(negative, switch=False)
     positive = {(hit.video.path, hit.span): hit.score for hit in library.search("blue", 50)}
     hits = library.search("blue", 50, model=negative)
     assert hits[0].video.path.name == "traffic.mp4"  # where yellow, the opposite of blue, is seen
@@ -113,19 +114,19 @@ def test_the_library_follows_a_switch_and_the_old_model_still_answers(
 ) -> None:
     with vidseek.open(library.folder, create=False) as other:
         # As if another process had the library open and had loaded both.
-        other._encoders = {one.spec.fingerprint: one for one in (PaletteEncoder(), second)}
+        other.models._loaded = {one.spec.fingerprint: one for one in (PaletteEncoder(), second)}
         assert other.encoder.spec.name == "palette"
         before = other.search("green", 3)
-        assert library.add_model(second).switched
+        assert library.models.add(second).switched
         assert other.encoder.spec.name == SECOND
         assert other.search("green", 3) == other.search("green", 3, model=SECOND)
         assert other.search("green", 3, model="palette") == before
-        assert other.switch_model("palette").is_active
+        assert other.models.switch("palette").is_active
         assert other.search("green", 3) == before
 
 
 def test_each_model_has_its_own_calibration(library, second) -> None:
-    library.add_model(second, switch=False)
+    library.models.add(second, switch=False)
     ours, theirs = (Calibration(scale, -2.0, "captions", 20, "1") for scale in (4.0, 9.0))
     with vidseek.open(library.folder) as other:
         for spec, one in ((library.encoder.spec, ours), (second.spec, theirs)):
@@ -138,7 +139,7 @@ def test_each_model_has_its_own_calibration(library, second) -> None:
         expected = 1 / (1 + math.exp(-(one.scale * hit.score + one.bias)))
         assert hit.confidence == pytest.approx(expected)
     library._store.database.activate_encoder(library.encoder.spec.fingerprint)
-    library.drop_model(second)
+    library.models.drop(second)
     assert library.calibration == ours
 
 
@@ -163,10 +164,10 @@ def test_searches_never_fail_while_a_model_is_added_switched_and_dropped(
     with vidseek.open(library.folder, create=False, encoder=second) as writer:
         thread.start()
         try:
-            assert writer.add_model(second).switched
-            writer._encoders[PaletteEncoder().spec.fingerprint] = PaletteEncoder()
-            writer.switch_model("palette")
-            assert writer.drop_model(SECOND) > 0
+            assert writer.models.add(second).switched
+            writer.models._loaded[PaletteEncoder().spec.fingerprint] = PaletteEncoder()
+            writer.models.switch("palette")
+            assert writer.models.drop(SECOND) > 0
         finally:
             ended.set()
             thread.join()
@@ -178,30 +179,33 @@ def test_switching_to_a_model_that_does_not_know_all_must_be_meant(
     library, second, made: Path
 ) -> None:
     two_of_three(library, second, made)
-    with pytest.raises(vidseek.LibraryError, match=r"2 of 3 videos.*vidseek model add.*--partial"):
-        library.switch_model(second)
-    assert library.switch_model(second, partial=True).is_active
+    with pytest.raises(vidseek.LibraryError, match="2 of 3 videos") as error:
+        library.models.switch(second)
+    assert error.value.hint == Hint("complete_model", {"model": SECOND})
+    assert library.models.switch(second, partial=True).is_active
     findings = [finding.next_step for finding in library.doctor().findings]
     assert f"vidseek model add {SECOND}" in findings
     # The first model is the only one that knows the new video.
-    with pytest.raises(vidseek.LibraryError, match="1 videos are encoded with palette only"):
-        library.drop_model("palette")
-    assert library.add_model(second).encoded == 1
-    assert library.drop_model("palette") > 0
+    with pytest.raises(vidseek.LibraryError, match=r"\b1 video") as error:
+        library.models.drop("palette")
+    assert error.value.hint == Hint("encode_before_drop")
+    assert library.models.add(second).encoded == 1
+    assert library.models.drop("palette") > 0
     assert library.doctor().is_healthy
     assert {hit.video.path.name for hit in library.search("pink", 9, model=second)} >= {"new.mp4"}
 
 
 def test_dropping_removes_vectors_and_files(library, second) -> None:
-    with pytest.raises(vidseek.LibraryError, match=r"searched with palette.*model switch"):
-        library.drop_model("palette")
-    library.add_model(second, switch=False)
+    with pytest.raises(vidseek.LibraryError, match="palette") as error:
+        library.models.drop("palette")
+    assert error.value.hint == Hint("switch_before_drop")
+    library.models.add(second, switch=False)
     folder = library.folder / "vectors" / second.spec.fingerprint
     assert any(folder.iterdir())
-    assert library.drop_model(second) > 0
+    assert library.models.drop(second) > 0
     assert not folder.exists()
-    assert [model.spec.name for model in library.models()] == ["palette"]
-    with pytest.raises(vidseek.UnknownEncoderError, match=r"not encoded with.*palette"):
+    assert [model.spec.name for model in library.models.list()] == ["palette"]
+    with pytest.raises(vidseek.UnknownEncoderError, match=rf"{SECOND}.*palette"):
         library.search("green", model=SECOND)
     with pytest.raises(vidseek.EncoderError, match=r"indexed with.*palette.*second palette"):
         library.search("green", model=second)
@@ -212,24 +216,25 @@ def test_dropping_removes_vectors_and_files(library, second) -> None:
 def test_a_model_that_the_library_does_not_have_is_named_with_the_next_step(library, name) -> None:
     for ask in (
         lambda: library.search("green", model=name),
-        lambda: library.switch_model(name),
-        lambda: library.drop_model(name),
+        lambda: library.models.switch(name),
+        lambda: library.models.drop(name),
     ):
-        with pytest.raises(vidseek.UnknownEncoderError, match=r"with palette.*vidseek model add"):
+        with pytest.raises(vidseek.UnknownEncoderError, match="palette") as error:
             ask()
+        assert error.value.hint == Hint("add_model", {"model": name})
 
 
 def test_a_library_without_any_model_says_how_to_begin(tmp_path: Path, second) -> None:
     with vidseek.open(tmp_path / "library") as library:
-        assert library.models() == []
+        assert library.models.list() == []
         for ask in (
-            lambda: library.add_model("builtin"),
-            lambda: library.add_model(second),
-            lambda: library.switch_model("builtin"),
-            lambda: library.drop_model("builtin"),
+            lambda: library.models.add("builtin"),
+            lambda: library.models.add(second),
+            lambda: library.models.switch("builtin"),
+            lambda: library.models.drop("builtin"),
             lambda: library.search("green", model="builtin"),
         ):
-            with pytest.raises(vidseek.LibraryError, match="vidseek index --model NAME PATH"):
+            with pytest.raises(vidseek.LibraryError, match=str(tmp_path)):
                 ask()
 
 
@@ -246,7 +251,7 @@ def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
     model = linked_weights(tmp_path / "model")
     with vidseek.open(tmp_path / "library") as library:
         library.index(tmp_path / "films")
-        assert library.add_model(str(model)).switched
+        assert library.models.add(str(model)).switched
 
     def opened() -> vidseek.Library:
         return vidseek.open(tmp_path / "library", create=False)
@@ -258,7 +263,7 @@ def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
         for ask in (
             lambda: library.search("red"),
             lambda: library.search("red", model=str(model)),
-            lambda: library.switch_model(str(model)),
+            lambda: library.models.switch(str(model)),
         ):
             with pytest.raises(
                 vidseek.EncoderError, match=r"/model: there is no.*vidseek model add"
@@ -266,10 +271,10 @@ def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
                 ask()
         assert library.search("red", 1, model="builtin")  # the other one still answers
         assert library.search("red", 1, model=str(moved))  # known by its weights
-        assert library.add_model(str(moved)).encoded == 0  # and from now on by its new place
+        assert library.models.add(str(moved)).encoded == 0  # and from now on by its new place
     with opened() as library:
         assert library.search("red", 1)
-        assert [model.spec.name for model in library.models()] == ["builtin", str(moved)]
+        assert [model.spec.name for model in library.models.list()] == ["builtin", str(moved)]
 
     # Other weights under the same name are another model.
     manifest = moved / "manifest.json"
@@ -279,9 +284,10 @@ def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
     manifest.write_text(json.dumps(facts), encoding="utf-8")
     with opened() as library:
         for name in (None, str(moved)):
-            with pytest.raises(vidseek.EncoderError, match=r"other weights.*vidseek model add"):
+            with pytest.raises(vidseek.EncoderError) as error:
                 library.search("red", 1, model=name)
-        assert library.add_model(str(moved)).switched
+            assert error.value.hint == Hint("restore_or_add_model", {"model": str(moved)})
+        assert library.models.add(str(moved)).switched
         with pytest.raises(vidseek.UnknownEncoderError, match="means several"):
             library.search("red", 1, model=str(moved))
         assert library.search("red", 1)

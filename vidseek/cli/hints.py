@@ -9,9 +9,20 @@ from __future__ import annotations
 from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
-    "add_model": "Run `vidseek model add {model}`.",
+    "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "caption_more_videos": "Caption more videos.",
+    "complete_model": "`vidseek model add {model}` encodes the rest; `vidseek model switch "
+    "--partial {model}` switches without them.",
+    "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
+    "folder, or `vidseek model add`.",
     "index": "Run `vidseek index FOLDER`.",
+    "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
+    "list_models": "`vidseek model list` shows its models.",
+    "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
+    "list_videos": "`vidseek list` shows its videos.",
+    "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
+    "encode the library with the new ones.",
+    "switch_before_drop": "Run `vidseek model switch` first.",
 }
 
 

@@ -60,9 +60,9 @@ def add(
     give_way()
     with open_library(ctx, library, yes=yes) as opened:
         # Before anything is drawn or caught: it may ask a question, or end the run with an error.
-        encoder = opened.load_model(name)
+        encoder = opened.models.load(name)
         with StopRequest() as stop, shown_progress() as progress:
-            report = opened.add_model(
+            report = opened.models.add(
                 encoder,
                 switch=not no_switch,
                 workers=workers,
@@ -100,7 +100,7 @@ def switch(
     Example: vidseek model switch builtin
     """
     with open_library(ctx, library, yes=yes) as opened:
-        model = opened.switch_model(name, partial=partial)
+        model = opened.models.switch(name, partial=partial)
     if json:
         output.print_json(_model_json(model))
     else:
@@ -123,11 +123,11 @@ def drop(
     Example: vidseek model drop builtin
     """
     with open_library(ctx, library) as opened:
-        model = opened.find_model(name)
+        model = opened.models.find(name)
         if not yes and not model.is_active:  # that one is refused whatever the answer
             videos = output.counted(model.encoded_videos, "video")
             confirm(f"Drop what {_name(model)} made of {videos}?")
-        freed = opened.drop_model(model.spec.fingerprint)
+        freed = opened.models.drop(model.spec.fingerprint)
     if json:
         answer = {"name": _name(model), "fingerprint": model.spec.fingerprint}
         output.print_json({**answer, "freed_bytes": freed})
@@ -146,7 +146,7 @@ def list_models(
     Example: vidseek model list
     """
     with open_library(ctx, library) as opened:
-        models = opened.models()
+        models = opened.models.list()
     if json:
         output.print_json([_model_json(model) for model in models])
     elif not output.is_for_person():

@@ -26,7 +26,7 @@ def list_videos(
     Example: vidseek list --json
     """
     with open_library(ctx, library) as opened:
-        videos = opened.list()
+        videos = opened.videos()
     if json:
         output.print_json([output.video_json(video) for video in videos])
     elif not output.is_for_person():
@@ -91,7 +91,7 @@ def remove(
     Example: vidseek remove ~/Movies/old
     """
     with open_library(ctx, library) as opened:
-        count = 0 if yes else len(opened.list(under=path))
+        count = 0 if yes else len(opened.videos(under=path))
         if count > 1:
             confirm(f"Remove {output.counted(count, 'video')} from the library?")
         removed = opened.remove(path)

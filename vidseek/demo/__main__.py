@@ -185,7 +185,7 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
     with vidseek.open(library_folder) as library:
         if not index(library, [videos]):
             return 130
-        known = [video for video in library.list() if video.state.value == "indexed"]
+        known = [video for video in library.videos() if video.state.value == "indexed"]
         if not known:
             say(f"vidseek: no readable video in {videos}", to_stderr=True)
             return 1

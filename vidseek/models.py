@@ -1,0 +1,332 @@
+"""The models of a library: which it is encoded with, which one answers, and their encoders.
+
+for model in library.models.list():
+    print(model.spec.name, model.encoded_videos, "of", model.videos, "videos")
+library.models.add("clip-base")          # encode every video with it, then search with it
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from vidseek.core.errors import EncoderError, Hint, LibraryError, UnknownEncoderError
+from vidseek.core.types import EncoderSpec, LibraryModel
+from vidseek.storage.store import LibraryStore
+
+if TYPE_CHECKING:
+    from vidseek.encoders.base import Encoder
+    from vidseek.indexer import IndexProgress, ModelReport
+
+# Inside the class the name `list` is its method.
+_Models: TypeAlias = list[LibraryModel]
+
+DEFAULT_ENCODER = "builtin"
+"""The model of a new library, unless another is asked for."""
+
+
+class LibraryModels:
+    """The models of one library. Get it as ``library.models``; safe to use from several threads.
+
+    A model is named by what ``create_encoder`` takes (``builtin``, ``hf:ORG/NAME``, a folder), by
+    its fingerprint or the first digits of it, or given as an encoder.
+    """
+
+    def __init__(
+        self,
+        store: LibraryStore,
+        *,
+        encoder: str | Encoder | None = None,
+        confirm_download: Callable[[str, int], bool] | None = None,
+    ) -> None:
+        """Use ``Library.open``."""
+        self._store = store
+        self._fixed = encoder
+        self._confirm_download = confirm_download
+        self._default: Encoder | None = None
+        self._loaded: dict[str, Encoder] = {}
+        # Held while a model loads; a search with a loaded model does not wait for it.
+        self._loading = threading.RLock()
+
+    def list(self) -> _Models:
+        """List the models that the library is encoded with.
+
+        Returns:
+            Oldest first; empty for a new library.
+        """
+        return self._store.database.models()
+
+    def find(self, model: str | Encoder) -> LibraryModel:
+        """Find one of ``list()``.
+
+        Raises:
+            UnknownEncoderError: the library is not encoded with it, or the name is ambiguous.
+            LibraryError: the library has no model yet.
+        """
+        if isinstance(model, str):
+            fingerprint = self._stored_spec(model).fingerprint
+        else:
+            fingerprint = model.spec.fingerprint
+        for stored in self.list():
+            if stored.spec.fingerprint == fingerprint:
+                return stored
+        raise UnknownEncoderError(
+            f"{self._store.folder} is not encoded with {fingerprint}", hint=Hint("list_models")
+        )
+
+    def add(
+        self,
+        model: str | Encoder,
+        *,
+        switch: bool = True,
+        workers: int | None = None,
+        on_progress: Callable[[IndexProgress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> ModelReport:
+        """Encode every searchable video with one more model; the active model answers meanwhile.
+
+        Videos that the model has already encoded are skipped, so a stopped run continues and a
+        model that lacks the newest videos catches up. The files are read again.
+
+        Args:
+            model: a name that ``create_encoder`` knows, or an encoder.
+            switch: make it the active model at the end, if it has encoded every video by then.
+            workers: decoding processes; None chooses by the number of processors.
+            on_progress: called now and then from this thread.
+            should_stop: asked between batches; True ends the run cleanly.
+
+        Raises:
+            LibraryLockedError: another process is writing to the library.
+            LibraryError: the library has no model yet: index something first.
+            EncoderError: the model cannot be fetched or used; the subclass says why.
+        """
+        from vidseek.indexer import add_model
+
+        return add_model(
+            self._store,
+            self.load(model) if isinstance(model, str) else self._keep(model),
+            switch=switch,
+            workers=workers,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+
+    def load(self, model: str) -> Encoder:
+        """Load the encoder that ``add`` takes, downloading it if ``confirm_download`` agrees.
+
+        Raises:
+            EncoderError: the model cannot be fetched or used; the subclass says why.
+            LibraryError: the library has no model yet: index something first.
+        """
+        from vidseek.encoders.registry import find_specs, name_of
+
+        known = find_specs(model, self._stored_specs())
+        # For a repository, the commit that the library knows: a run must end with what it began
+        # with.
+        return self._load(name_of(known[0]) if len(known) == 1 else model)
+
+    def switch(self, model: str | Encoder, *, partial: bool = False) -> LibraryModel:
+        """Make another of the library's models the active one.
+
+        Args:
+            model: one of ``list()``.
+            partial: switch even if the model has not encoded every video; the others cannot be
+                found then.
+
+        Raises:
+            UnknownEncoderError: the library is not encoded with it.
+            EncoderError: the model is not there any more; the subclass says why.
+            LibraryError: the model has not encoded every video, or the library has no model yet.
+            LibraryLockedError: another process is writing to the library.
+        """
+        wanted = self.find(model)
+        if isinstance(model, str):
+            self._stored_encoder(wanted.spec)  # fail now rather than in every search
+        if not wanted.is_complete and not partial:
+            name = _name(wanted)
+            raise LibraryError(
+                f"{self._store.folder}: {name} has encoded {wanted.encoded_videos} of "
+                f"{wanted.videos} videos; the others would not be found",
+                hint=Hint("complete_model", {"model": name}),
+            )
+        with self._store.writing():
+            self._store.database.activate_encoder(wanted.spec.fingerprint)
+        return self.find(wanted.spec.fingerprint)
+
+    def drop(self, model: str | Encoder) -> int:
+        """Delete a model's vectors and its index. The model's own files are not touched.
+
+        Args:
+            model: one of ``list()``, but not the active one.
+
+        Returns:
+            Bytes freed on this disk.
+
+        Raises:
+            UnknownEncoderError: the library is not encoded with it.
+            LibraryError: it is the active model, or the only one that has encoded some videos.
+            LibraryLockedError: another process is writing to the library.
+        """
+        with self._store.writing():
+            wanted = self.find(model)
+            if wanted.is_active:
+                raise LibraryError(
+                    f"{self._store.folder} is searched with {_name(wanted)}: the active model "
+                    "cannot be dropped",
+                    hint=Hint("switch_before_drop"),
+                )
+            if count := self._encoded_only_by(wanted):
+                raise LibraryError(
+                    f"{self._store.folder}: {count} videos are encoded with {_name(wanted)} only, "
+                    "and no other model would find them",
+                    hint=Hint("encode_before_drop"),
+                )
+            return self._store.drop_model(wanted.spec.fingerprint)
+
+    def encoder_for(self, model: str | Encoder | None) -> Encoder:
+        """Load the encoder to search with.
+
+        Args:
+            model: one of ``list()``; None for the active model, or the one that the library was
+                opened with.
+
+        Raises:
+            UnknownEncoderError: no such model, or the library is not encoded with it.
+            WeightsError: its weights are missing or damaged.
+            EncoderError: a third-party model cannot be fetched or used; the subclass says why.
+        """
+        if model is None:
+            if self._fixed is None:
+                # Asked each time: another process may have switched to another model.
+                active = self._store.database.active_encoder()
+                if active is not None:
+                    return self._stored_encoder(active)
+            return self._default_encoder()
+        if not isinstance(model, str):
+            return self._keep(model)
+        if self._find_stored_spec(model) is None and Path(model).expanduser().is_dir():
+            return self._load(model)  # it may have been moved: its weights tell
+        return self._stored_encoder(self._stored_spec(model))
+
+    def active_fingerprint(self) -> str | None:
+        """Fingerprint of the encoder that answers, loaded only if the library was opened with one.
+
+        Returns:
+            None for a new library.
+        """
+        if self._fixed is None:
+            active = self._store.database.active_encoder()
+            return None if active is None else active.fingerprint
+        return self.encoder_for(None).spec.fingerprint
+
+    def _default_encoder(self) -> Encoder:
+        """The encoder that the library was opened with, or the one of a new library."""
+        if self._default is None:
+            model = DEFAULT_ENCODER if self._fixed is None else self._fixed
+            with self._loading:
+                if self._default is None:
+                    self._default = self._load(model) if isinstance(model, str) else model
+        return self._keep(self._default)
+
+    def _load(self, name: str) -> Encoder:
+        from vidseek.encoders.registry import create_encoder
+
+        with self._loading:
+            return self._keep(create_encoder(name, confirm_download=self._confirm_download))
+
+    def _keep(self, encoder: Encoder) -> Encoder:
+        self._loaded[encoder.spec.fingerprint] = encoder
+        return encoder
+
+    def _stored_encoder(self, spec: EncoderSpec) -> Encoder:
+        """Load the encoder that made some of the library's vectors."""
+        from vidseek.encoders.registry import name_of
+
+        if (encoder := self._matching(spec)) is not None:
+            return encoder
+        name = name_of(spec)
+        with self._loading:
+            encoder = self._matching(spec) or self._load(name)
+        found = encoder.spec
+        if found.fingerprint != spec.fingerprint:
+            raise EncoderError(
+                f"{self._store.folder} was indexed with the encoder {name} ({spec.revision}, "
+                f"{spec.fingerprint}, vectors of {spec.dimension}); there are other weights of "
+                f"it now ({found.revision}, {found.fingerprint}, vectors of {found.dimension}), "
+                "and their vectors cannot be compared",
+                hint=Hint("restore_or_add_model", {"model": name}),
+            )
+        return encoder
+
+    def _matching(self, spec: EncoderSpec) -> Encoder | None:
+        """The loaded encoder of a spec; None if it is not loaded."""
+        from vidseek.encoders.registry import name_of
+
+        encoder = self._loaded.get(spec.fingerprint)
+        if encoder is None:
+            return None
+        # With another head, or none, a model has the same vectors and other scores.
+        has_another_head = encoder.spec.head_hash != spec.head_hash and name_of(
+            encoder.spec
+        ) != name_of(spec)
+        return None if has_another_head else encoder
+
+    def _find_stored_spec(self, model: str) -> EncoderSpec | None:
+        """The library's model of that name; None if there is none.
+
+        Raises:
+            UnknownEncoderError: the name is ambiguous.
+        """
+        from vidseek.encoders.registry import find_specs
+
+        specs = find_specs(model, self._store.database.encoders())
+        if len(specs) > 1:
+            raise UnknownEncoderError(
+                f"{model} means several models of {self._store.folder}: name it by its "
+                f"fingerprint, {' or '.join(spec.fingerprint for spec in specs)}"
+            )
+        return specs[0] if specs else None
+
+    def _stored_spec(self, model: str) -> EncoderSpec:
+        """The library's model of that name.
+
+        Raises:
+            UnknownEncoderError: there is none, or the name is ambiguous.
+            LibraryError: the library has no model yet.
+        """
+        from vidseek.encoders.registry import name_of
+
+        spec = self._find_stored_spec(model)
+        if spec is not None:
+            return spec
+        stored = ", ".join(name_of(spec) for spec in self._stored_specs())
+        raise UnknownEncoderError(
+            f"{self._store.folder} is not encoded with {model}, only with {stored}",
+            hint=Hint("add_model", {"model": model}),
+        )
+
+    def _stored_specs(self) -> Sequence[EncoderSpec]:
+        specs = self._store.database.encoders()
+        if not specs:
+            raise LibraryError(
+                f"{self._store.folder} has no model yet", hint=Hint("index_with_model")
+            )
+        return specs
+
+    def _encoded_only_by(self, model: LibraryModel) -> int:
+        """How many searchable videos no other model has encoded."""
+        database = self._store.database
+        missing = {
+            spec.fingerprint: {video.id for video in database.unencoded(spec.fingerprint)}
+            for spec in database.encoders()
+        }
+        missing_here = missing.pop(model.spec.fingerprint)
+        return len(set.intersection(*missing.values()) - missing_here)
+
+
+def _name(model: LibraryModel) -> str:
+    from vidseek.encoders.registry import name_of
+
+    return name_of(model.spec)
