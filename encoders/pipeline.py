@@ -7,7 +7,7 @@ pictures wait in a temporary file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -21,12 +21,12 @@ from vidseek.core.types import (
     EncodedClip,
     FrameBatch,
     FrameFeatures,
-    TimeSpan,
 )
 from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
 from vidseek.encoders.frame_spool import FrameSpool, spread_evenly
-from vidseek.video import DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
+from vidseek.encoders.thumbnail_spool import ThumbnailSpool
+from vidseek.video import ClipCut, DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 
 MAX_SECONDS_APART = 1.0
 """A frame of a clip may be replaced by one so near: the same bytes give the same pictures, but
@@ -43,6 +43,8 @@ class EncodedVideo:
     clips: tuple[EncodedClip, ...]
     copies: CopyFrames | None
     """For finding copies; None where no descriptor was given."""
+    thumbnails: Mapping[float, bytes]
+    """JPEG of the middle frame of each clip, by its time in seconds; empty if not asked for."""
 
 
 class DescribedFrames:
@@ -73,6 +75,7 @@ def encode_video(
     encoder: Encoder,
     *,
     descriptor: CopyDescriptor | None = None,
+    thumbnails: bool = False,
     on_batch: Callable[[VideoInfo, FrameBatch], None] | None = None,
 ) -> EncodedVideo:
     """Encode a video while it is being decoded.
@@ -81,6 +84,7 @@ def encode_video(
         decoded: an item of ``DecodePool.read``; its batches are consumed.
         encoder: encodes frames and clips.
         descriptor: describes the same frames, for finding copies.
+        thumbnails: also make a thumbnail of each clip.
         on_batch: called after each batch was encoded; whatever it raises ends the video.
 
     Raises:
@@ -89,23 +93,45 @@ def encode_video(
     signatures: list[NDArray[np.float32]] = []
     described = None if descriptor is None else DescribedFrames(descriptor)
 
-    def look(info: VideoInfo, batch: FrameBatch) -> None:
-        signatures.append(frame_signatures(batch.data))
-        if described is not None:
-            described.add(batch)
-        if on_batch is not None:
-            on_batch(info, batch)
+    with (
+        FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as kept,
+        ThumbnailSpool() if thumbnails else nullcontext() as spool,
+    ):
 
-    with FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
+        def look(info: VideoInfo, batch: FrameBatch) -> None:
+            signatures.append(frame_signatures(batch.data))
+            if described is not None:
+                described.add(batch)
+            if spool is not None:
+                spool.add(batch.data)
+            if on_batch is not None:
+                on_batch(info, batch)
+
         frames, times = _encode_frames(decoded, encoder, look, kept)
-        clips = _cut(encoder, frames, times, np.concatenate(signatures), decoded.span, kept)
+        cuts = cut_clips(
+            times,
+            np.concatenate(signatures),
+            frames.vectors,
+            start_seconds=decoded.span.start_seconds,
+            duration_seconds=decoded.span.end_seconds,
+        )
+        clips = _encode_cuts(encoder, frames, times, cuts, kept)
+        jpegs = {} if spool is None else _read_thumbnails(spool, times, cuts)
     return EncodedVideo(
         info=decoded.info,
         duration_seconds=decoded.duration_seconds,
         damaged=decoded.damaged,
         clips=clips,
         copies=None if described is None else described.kept(),
+        thumbnails=jpegs,
     )
+
+
+def _read_thumbnails(
+    spool: ThumbnailSpool, pts_seconds: NDArray[np.float64], cuts: Sequence[ClipCut]
+) -> dict[float, bytes]:
+    middles = {(cut.frames.start + cut.frames.stop) // 2 for cut in cuts}
+    return {float(pts_seconds[row]): spool.read(row) for row in sorted(middles)}
 
 
 def describe_video(
@@ -211,21 +237,13 @@ def _encode_frames(
     return frames, np.concatenate(times)
 
 
-def _cut(
+def _encode_cuts(
     encoder: Encoder,
     frames: FrameFeatures,
     pts_seconds: NDArray[np.float64],
-    signatures: NDArray[np.float32],
-    span: TimeSpan,
+    cuts: Sequence[ClipCut],
     kept: FrameSpool | None,
 ) -> tuple[EncodedClip, ...]:
-    cuts = cut_clips(
-        pts_seconds,
-        signatures,
-        frames.vectors,
-        start_seconds=span.start_seconds,
-        duration_seconds=span.end_seconds,
-    )
     rows = np.arange(len(pts_seconds))
     vectors = _clip_vectors(encoder, frames, pts_seconds, [cut.frames for cut in cuts], rows, kept)
     return tuple(

@@ -191,16 +191,16 @@ class LibraryStore:
         """Where the thumbnail of a frame lies, if it was written."""
         return thumbnails.thumbnail_path(self.folder / _THUMBNAILS, content_hash, seconds)
 
-    def write_thumbnail(self, content_hash: str, seconds: float, frame: NDArray[np.uint8]) -> None:
-        """Keep a frame as a JPEG of at most 320 pixels width.
+    def write_thumbnail(self, content_hash: str, seconds: float, jpeg: bytes) -> None:
+        """Keep a frame of a video as a small JPEG.
 
         Args:
             content_hash: of the video's file.
             seconds: the frame's time.
-            frame: (H, W, 3) uint8 RGB.
+            jpeg: the file's content.
         """
         with library_errors(str(self.folder)):
-            thumbnails.write_thumbnail(self.thumbnail_path(content_hash, seconds), frame)
+            thumbnails.write_thumbnail(self.thumbnail_path(content_hash, seconds), jpeg)
 
     def read_thumbnail(self, content_hash: str, seconds: float) -> NDArray[np.uint8] | None:
         """The (H, W, 3) uint8 RGB thumbnail of a frame; None if it is not there or damaged."""

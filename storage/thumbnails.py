@@ -9,10 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH = 320
-"""Widest thumbnail, pixels."""
-
-_QUALITY = 80
 _NAME_DIGITS = 16
 """Last digits of the content's hash in a name: enough to tell contents apart, and readable."""
 
@@ -23,23 +19,17 @@ def thumbnail_path(folder: Path, content_hash: str, seconds: float) -> Path:
     return folder / name[:2] / f"{name}-{round(seconds * 1000)}.jpg"
 
 
-def write_thumbnail(path: Path, frame: NDArray[np.uint8]) -> None:
+def write_thumbnail(path: Path, jpeg: bytes) -> None:
     """Write a thumbnail, whole or not at all.
 
     Args:
         path: where; its folder is made.
-        frame: (H, W, 3) uint8 RGB.
+        jpeg: the file's content.
     """
-    from PIL import Image
-
-    picture = Image.fromarray(frame)
-    if picture.width > WIDTH:
-        height = max(1, round(picture.height * WIDTH / picture.width))
-        picture = picture.resize((WIDTH, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
     try:
-        picture.save(unfinished, "JPEG", quality=_QUALITY)
+        unfinished.write_bytes(jpeg)
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)

