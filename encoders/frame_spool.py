@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -32,12 +31,7 @@ class FrameSpool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def __len__(self) -> int:

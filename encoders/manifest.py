@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseek.core.errors import WeightsError
-from vidseek.core.paths import absolute_path
+from vidseek.core.paths import absolute_path, hash_file
 from vidseek.core.types import EncoderSpec
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
@@ -124,7 +124,7 @@ def write_manifest(
             continue
         parts[name] = {
             "file": file,
-            "sha256": hashlib.sha256((folder / file).read_bytes()).hexdigest(),
+            "sha256": hash_file(folder / file),
             "revision": revisions["text" if name == HUBNESS else name],
         }
     table = {"format": FORMAT, "spec": spec, "rerank": rerank, "parts": parts}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -33,13 +32,6 @@ class Session(Protocol):
         self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
     ) -> list[NDArray[np.float32]]:
         """Compute the named outputs."""
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use: a container may have fewer than the machine."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def visual_runtime() -> Runtime:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import deque
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -47,12 +46,7 @@ class ThumbnailSpool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def add(self, frames: NDArray[np.uint8]) -> None:

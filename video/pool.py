@@ -20,7 +20,6 @@ import collections
 import contextlib
 import itertools
 import logging
-import os
 import signal
 import subprocess
 import threading
@@ -28,7 +27,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -40,6 +38,7 @@ from vidseek.core.errors import (
     VideoError,
     VidseekError,
 )
+from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
 from vidseek.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
@@ -198,7 +197,7 @@ class DecodePool:
         self._limits = limits
         self._reader = reader
         # More threads than that decode little faster and take memory.
-        self._threads = threads or min(8, max(1, (os.cpu_count() or 1) // workers))
+        self._threads = threads or min(8, max(1, processor_count() // workers))
         self._lock = threading.Condition()
         self._waiting: collections.deque[tuple[int, DecodedVideo]] = collections.deque()
         self._unfinished: set[DecodedVideo] = set()
@@ -256,12 +255,7 @@ class DecodePool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -11,7 +11,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
-import os
 import platform
 import sqlite3
 import subprocess
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidseek.core.errors import LibraryError, LibraryLockedError, LibraryReadOnlyError
+from vidseek.core.processors import processor_count
 from vidseek.core.types import LibraryStatistics
 from vidseek.encoders.registry import name_of
 from vidseek.storage.store import LibraryStore
@@ -153,9 +153,7 @@ def examine(library: LibraryHealth | None = None) -> DoctorReport:
         sqlite=sqlite3.sqlite_version,
         decoders=decoders,
         processor=_cpu_line("model name") or platform.processor() or platform.machine(),
-        processors=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        processors=processor_count(),
         cpu_features=_cpu_features(),
         gpus=gpus,
         faiss=faiss,

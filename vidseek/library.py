@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from vidseek.core.errors import CalibrationError, Hint, LibraryLockedError, PathNotFoundError
@@ -508,9 +507,7 @@ class Library:
             )
         clips = self._store.database.clips(video.id)
         thumbnails = (
-            self._store.thumbnail_path(
-                video.content_hash, clip.frame_seconds[len(clip.frame_seconds) // 2]
-            )
+            self._store.thumbnail_path(video.content_hash, clip.middle_frame_seconds)
             for clip in clips
         )
         return VideoDetails(
@@ -578,12 +575,7 @@ class Library:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -51,6 +51,11 @@ class EncodedClip:
     frames: FrameFeatures
     """F = len(frame_seconds) rows."""
 
+    @property
+    def middle_frame_seconds(self) -> float:
+        """Time of the middle sampled frame, whose thumbnail the library stores."""
+        return self.frame_seconds[len(self.frame_seconds) // 2]
+
 
 @dataclass(frozen=True)
 class EncoderSpec:

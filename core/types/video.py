@@ -58,7 +58,12 @@ class Clip:
     video_id: int
     span: TimeSpan
     frame_seconds: tuple[float, ...]
-    """Presentation times of the sampled frames, ascending."""
+    """Presentation times of the sampled frames, ascending; at least one."""
+
+    @property
+    def middle_frame_seconds(self) -> float:
+        """Time of the middle sampled frame, whose thumbnail the library stores."""
+        return self.frame_seconds[len(self.frame_seconds) // 2]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import WeightsError
+from vidseek.core.processors import processor_count
 from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import HUBNESS, MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
@@ -27,7 +28,6 @@ from vidseek.encoders.runtime import (
     Runtime,
     input_names,
     onnxruntime_session,
-    usable_cores,
     visual_session,
 )
 
@@ -74,7 +74,7 @@ class BuiltinEncoder:
             WeightsError: the folder holds no model of this version.
         """
         self._manifest = read_manifest(folder)
-        self._threads = threads or usable_cores()
+        self._threads = threads or processor_count()
         self._runtime = runtime
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None

@@ -24,9 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import WeightsError
+from vidseek.core.paths import hash_file
+from vidseek.core.processors import processor_count
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.preprocessing import squash
-from vidseek.encoders.runtime import Session, onnxruntime_session, usable_cores
+from vidseek.encoders.runtime import Session, onnxruntime_session
 
 NETWORK_FILE, BACKGROUND_FILE, MANIFEST_FILE = "copies.onnx", "copies-background.npy", "copies.json"
 FORMAT = 1
@@ -56,7 +58,7 @@ class CopyDescriptor:
             WeightsError: the folder holds no descriptor of this version.
         """
         self._folder = folder
-        self._threads = threads or usable_cores()
+        self._threads = threads or processor_count()
         self._lock = threading.Lock()
         self._session: Session | None = None
         path = folder / MANIFEST_FILE
@@ -184,10 +186,7 @@ def unpacked(steps: NDArray[np.int8]) -> NDArray[np.float32]:
 
 def write_copy_manifest(folder: Path, *, dimension: int, picture_size: int) -> None:
     """Describe the descriptor's files in a folder."""
-    files = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (NETWORK_FILE, BACKGROUND_FILE)
-    }
+    files = {name: hash_file(folder / name) for name in (NETWORK_FILE, BACKGROUND_FILE)}
     table = {
         "format": FORMAT,
         "dimension": dimension,

@@ -23,6 +23,7 @@ from vidseek.core.errors import (
     LibraryError,
     VideoError,
 )
+from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch, Video, VideoState
 from vidseek.encoders.base import Encoder, LoadableEncoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor
@@ -425,8 +426,4 @@ class _Run:
 
 def default_workers() -> int:
     """Decoding processes that keep the encoder busy on this machine."""
-    if hasattr(os, "sched_getaffinity"):
-        processors = len(os.sched_getaffinity(0))  # a container may have fewer than the machine
-    else:
-        processors = os.cpu_count() or 1
-    return max(1, min(4, processors // 2))
+    return max(1, min(4, processor_count() // 2))

@@ -347,7 +347,7 @@ class CopyChecker:
         expected = one.alignment.library_seconds(upload.picture_seconds[shown])
         # Of the library's, a picture of each clip's middle frame is kept.
         kept = [
-            clip.frame_seconds[len(clip.frame_seconds) // 2]
+            clip.middle_frame_seconds
             for clip in self._store.database.clips_within(video.id, one.alignment.library)
         ]
         apart = np.abs(expected[:, None] - np.array(kept)[None])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from vidseek.core.types import CopyBlock
@@ -61,12 +60,7 @@ class ReferenceDescriptors:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self) -> None:

@@ -362,9 +362,7 @@ class SearchEngine:
             frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
         # A thumbnail is kept of each clip's middle frame.
         shown = max(moment.clips, key=lambda clip: float(frame_scores[clip.id].max(initial=-2)))
-        thumbnail = self._store.thumbnail_path(
-            video.content_hash, shown.frame_seconds[len(shown.frame_seconds) // 2]
-        )
+        thumbnail = self._store.thumbnail_path(video.content_hash, shown.middle_frame_seconds)
         return SearchHit(
             video=video,
             span=moment.span,

@@ -84,7 +84,7 @@ def test_videos_become_clips_with_vectors_and_thumbnails(store, encoder, footage
         features = store.database.frame_features(ids, encoder.spec.fingerprint)
         for clip, frames in zip(clips, features, strict=True):
             assert len(frames) == len(clip.frame_seconds) > 0
-            middle = clip.frame_seconds[len(clip.frame_seconds) // 2]
+            middle = clip.middle_frame_seconds
             assert store.thumbnail_path(video.content_hash, middle).is_file()
     assert set(searchable(store, encoder)) == {"a.mp4", "b.mp4", "c.mp4"}
 

@@ -65,7 +65,7 @@ class Shelf:
             )
             if thumbnails:
                 for clip in clips:
-                    middle = clip.frame_seconds[len(clip.frame_seconds) // 2]
+                    middle = clip.middle_frame_seconds
                     jpeg = encode_thumbnail(solid("grey")[0])
                     self.store.write_thumbnail(video.content_hash, middle, jpeg)
         return stored

@@ -231,8 +231,8 @@ def test_library_that_was_copied_is_hashed_once(
     monkeypatch.setattr(index_file, "ALWAYS_HASHED_BYTES", 0)
     os.utime(base_of(filled))
     hashed: list[Path] = []
-    real = index_file._hash
-    monkeypatch.setattr(index_file, "_hash", lambda path: (hashed.append(path), real(path))[1])
+    real = index_file.hash_file
+    monkeypatch.setattr(index_file, "hash_file", lambda path: (hashed.append(path), real(path))[1])
     assert_right(filled, fresh_index(filled))
     assert len(hashed) == 1
     assert_right(filled, fresh_index(filled))

@@ -23,6 +23,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from vidseek.core.captions import CaptionedClip
 from vidseek.core.errors import UnreadableVideoError, VideoError
+from vidseek.core.processors import processor_count
 from vidseek.training.user.report import OnProgress, TrainingProgress
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool
 
@@ -104,7 +105,7 @@ def collect_frames(
         jobs = [DecodeJob(clips[place].path, span=clips[place].span) for place in remaining]
         started = time.monotonic()
         if jobs:
-            workers = max(1, min(4, (os.cpu_count() or 1) - 1, len(jobs)))
+            workers = max(1, min(4, processor_count() - 1, len(jobs)))
             with DecodePool(workers=workers, short_side=recipe.short_side) as pool:
                 for place, decoded in zip(remaining, pool.read(jobs), strict=True):
                     if should_stop():
