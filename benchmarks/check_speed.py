@@ -126,7 +126,7 @@ def fill(library: Path, videos: int, seconds: int) -> None:
                 height=720,
                 codec="h264",
             )
-            store.database.add_video(
+            store.videos.add(
                 video,
                 [],
                 fingerprint="",

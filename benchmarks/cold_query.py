@@ -126,8 +126,8 @@ def make_library(folder: Path, clips: int) -> Path:
     spec = create_encoder("builtin").spec
     random = np.random.default_rng(0)
     with LibraryStore.open(folder, create=True) as store, store.writing():
-        store.database.register_encoder(spec)
-        store.database.activate_encoder(spec.fingerprint)
+        store.encoders.register(spec)
+        store.encoders.activate(spec.fingerprint)
         for number in range(-(-clips // CLIPS_PER_VIDEO)):
             count = min(CLIPS_PER_VIDEO, clips - number * CLIPS_PER_VIDEO)
             video = Video(
@@ -143,7 +143,7 @@ def make_library(folder: Path, clips: int) -> Path:
                 codec="h264",
             )
             made = [random_clip(random, spec, 5.0 * index) for index in range(count)]
-            store.database.add_video(video, made, fingerprint=spec.fingerprint)
+            store.videos.add(video, made, fingerprint=spec.fingerprint)
     return folder
 
 

@@ -408,7 +408,7 @@ def _compare(name: str, library: vidseek.Library, pairs: Pairs, captions: list[s
 def store_pictures(folder: Path, encoder: BuiltinEncoder, items: Items) -> None:
     """Make a library in which each picture is a video of one clip."""
     with LibraryStore.open(folder, create=True) as store, store.writing():
-        store.database.register_encoder(encoder.spec)
+        store.encoders.register(encoder.spec)
         for place, (vector, frames) in enumerate(zip(items.vectors, items.frames, strict=True)):
             video = Video(
                 id=0,
@@ -425,7 +425,7 @@ def store_pictures(folder: Path, encoder: BuiltinEncoder, items: Items) -> None:
             clip = EncodedClip(
                 TimeSpan(0.0, 1.0), tuple(map(float, range(len(frames)))), vector, frames
             )
-            store.database.add_video(video, [clip], fingerprint=encoder.spec.fingerprint)
+            store.videos.add(video, [clip], fingerprint=encoder.spec.fingerprint)
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def measure_index(library: Path, paths: list[Path], mode: str) -> dict[str, Any]
         loading = time.perf_counter() - started
         options = IndexOptions(plan=SamplingPlan(mode))
         report = Indexer(store, encoder, options=options).run(paths)
-        statistics = store.database.statistics()
+        statistics = store.statistics()
     own = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {

@@ -356,14 +356,14 @@ def long_films(store: LibraryStore, encoder: Encoder) -> dict[str, Film]:
     """What a library holds, by the videos' names."""
     fingerprint = encoder.spec.fingerprint
     films = {}
-    for number, video in enumerate(store.database.videos()):
-        clips = store.database.clips(video.id)
+    for number, video in enumerate(store.videos.select()):
+        clips = store.videos.clips(video.id)
         ids = [clip.id for clip in clips]
-        vectors = store.database.clip_vectors(ids, fingerprint)
+        vectors = store.clip_vectors.read(ids, fingerprint)
         films[video.path.name] = Film(
             [replace(clip, video_id=number) for clip in clips],
             vectors,
-            store.database.frame_vectors(ids, fingerprint),
+            store.clip_vectors.frame_vectors(ids, fingerprint),
             hub_corrections(encoder, vectors),
         )
     return films

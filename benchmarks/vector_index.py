@@ -33,7 +33,7 @@ K = 10
 
 
 class ArraySource:
-    """Vectors in memory in place of the database, which is measured elsewhere."""
+    """Vectors in memory in place of the store, which is measured elsewhere."""
 
     def __init__(self, vectors: NDArray[np.float16]) -> None:
         self.vectors = vectors
@@ -43,18 +43,18 @@ class ArraySource:
         """One, for ever."""
         return Position(1, 1)
 
-    def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges:
+    def changes(self, fingerprint: str, since: Position) -> VectorChanges:
         """None ever."""
         return VectorChanges.none(self.position())
 
-    def known_vectors(
+    def known(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Vectors by id."""
         return clip_ids, self.vectors[clip_ids - 1].astype(np.float32)
 
     @contextmanager
-    def vector_snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
+    def snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
         """Everything."""
 
         def batches() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

@@ -59,7 +59,7 @@ def add_model(
 
     with store.writing():
         _register(store, encoder)
-        behind = store.database.unencoded(fingerprint)
+        behind = store.videos.not_encoded_by(fingerprint)
         videos = _model(store, fingerprint).videos
         meter = ProgressMeter(
             on_progress,
@@ -88,7 +88,7 @@ def add_model(
         meter.finish()
         model = _model(store, fingerprint)
         if switch and model.is_complete and not model.is_active and not interrupted:
-            store.database.activate_encoder(fingerprint)
+            store.encoders.activate(fingerprint)
             switched, model = True, _model(store, fingerprint)
     return ModelReport(
         model=model,
@@ -103,7 +103,7 @@ def add_model(
 
 def _register(store: LibraryStore, encoder: Encoder) -> None:
     spec = encoder.spec
-    known = {one.fingerprint: one for one in store.database.encoders()}
+    known = {one.fingerprint: one for one in store.encoders.specs()}
     if not known:
         raise LibraryError(
             f"{store.folder} was not indexed yet: `vidseek index --model NAME PATH` begins it with "
@@ -114,7 +114,7 @@ def _register(store: LibraryStore, encoder: Encoder) -> None:
         check_loads(encoder)
     # New, or its folder was moved, or its text part revised; a calibration is left as it is.
     if stored is None or _sources(stored) != _sources(spec):
-        store.database.register_encoder(spec)
+        store.encoders.register(spec)
 
 
 def _sources(spec: EncoderSpec) -> tuple[str, str, str | None]:
@@ -122,4 +122,4 @@ def _sources(spec: EncoderSpec) -> tuple[str, str, str | None]:
 
 
 def _model(store: LibraryStore, fingerprint: str) -> LibraryModel:
-    return next(model for model in store.database.models() if model.spec.fingerprint == fingerprint)
+    return next(model for model in store.encoders.models() if model.spec.fingerprint == fingerprint)

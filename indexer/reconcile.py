@@ -16,7 +16,7 @@ from vidseek.core.types import FileStamp, Video, VideoState
 from vidseek.indexer.discovery import Discovery, FoundFile
 from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
-from vidseek.storage.catalog.database import Database
+from vidseek.storage.store import LibraryStore
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Comparison:
     version is found under its new name before the old name is replaced."""
 
 
-def compare(discovery: Discovery, database: Database, *, retry_failed: bool = False) -> Comparison:
+def compare(discovery: Discovery, store: LibraryStore, *, retry_failed: bool = False) -> Comparison:
     """Compare a walk with the library by sizes and times."""
-    stamps = database.file_stamps()
+    stamps = store.videos.file_stamps()
     unchanged = 0
     returned: list[tuple[int, FoundFile]] = []
     failed: list[tuple[int, FoundFile]] = []
@@ -54,19 +54,19 @@ def compare(discovery: Discovery, database: Database, *, retry_failed: bool = Fa
             returned.append((stamp.id, file))
         else:
             failed.append((stamp.id, file))
-    return Comparison(
-        unchanged, tuple(returned), _reasons(database, failed), tuple(new + different)
-    )
+    return Comparison(unchanged, tuple(returned), _reasons(store, failed), tuple(new + different))
 
 
 def _same(stamp: FileStamp, file: FoundFile) -> bool:
     return (stamp.size_bytes, stamp.modified_ns) == (file.size_bytes, file.modified_ns)
 
 
-def _reasons(database: Database, failed: Sequence[tuple[int, FoundFile]]) -> tuple[FailedFile, ...]:
+def _reasons(
+    store: LibraryStore, failed: Sequence[tuple[int, FoundFile]]
+) -> tuple[FailedFile, ...]:
     if not failed:
         return ()
-    stored = {video.id: video for video in database.videos(states={VideoState.FAILED})}
+    stored = {video.id: video for video in store.videos.select(states={VideoState.FAILED})}
     return tuple(
         FailedFile(file.path, (stored[id].failure if id in stored else None) or "failed before")
         for id, file in failed
@@ -84,7 +84,7 @@ class Reuse(enum.Enum):
     """The same bytes as a stored video that is still where it was."""
 
 
-def reuse(database: Database, hashed: HashedFile) -> Reuse | None:
+def reuse(store: LibraryStore, hashed: HashedFile) -> Reuse | None:
     """Settle a file from what is stored under its hash, if anything is.
 
     Returns:
@@ -93,22 +93,22 @@ def reuse(database: Database, hashed: HashedFile) -> Reuse | None:
     file = hashed.file
     same = [
         video
-        for video in database.videos_with_hash(hashed.content_hash)
+        for video in store.videos.with_hash(hashed.content_hash)
         if video.state is not VideoState.FAILED
     ]
     for video in same:
         if video.path == file.path:
-            database.relink(video.id, file.path, file.size_bytes, file.modified_ns)
+            store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns)
             return Reuse.UNCHANGED if video.state is VideoState.INDEXED else Reuse.MOVED
     for video in same:
         if not is_in_place(video):
-            database.relink(video.id, file.path, file.size_bytes, file.modified_ns)
+            store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns)
             return Reuse.MOVED
     if same:
         copy = replace(
             same[0], id=0, path=file.path, size_bytes=file.size_bytes, modified_ns=file.modified_ns
         )
-        database.add_copy(same[0].id, copy)
+        store.videos.add_copy(same[0].id, copy)
         return Reuse.COPIED
     return None
 
@@ -124,7 +124,7 @@ def is_in_place(video: Video) -> bool:
     return (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns)
 
 
-def mark_missing(database: Database, discovery: Discovery, *, prune: bool) -> int:
+def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> int:
     """Mark what is gone from below the walked paths as missing, or remove it.
 
     With ``prune``, a given folder in which no video at all was found keeps its entries, marked
@@ -139,7 +139,7 @@ def mark_missing(database: Database, discovery: Discovery, *, prune: bool) -> in
     missing: list[int] = []
     newly: list[int] = []
     remove: list[int] = []
-    for path, stamp in database.file_stamps().items():
+    for path, stamp in store.videos.file_stamps().items():
         if path in found or not (above := [root for root in roots if root.holds(path)]):
             continue
         if not _is_gone(path):
@@ -153,9 +153,9 @@ def mark_missing(database: Database, discovery: Discovery, *, prune: bool) -> in
         elif stamp.state is not VideoState.MISSING:
             newly.append(stamp.id)
     if newly:
-        database.set_state(newly, VideoState.MISSING)
+        store.videos.set_state(newly, VideoState.MISSING)
     if remove:
-        database.remove(remove)
+        store.videos.remove(remove)
     return len(missing)
 
 

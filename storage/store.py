@@ -1,7 +1,7 @@
 """A library: one folder with its database, vector indexes and thumbnails.
 
 with LibraryStore.open(folder, create=True) as store, store.writing():
-    store.database.add_video(video, clips, fingerprint=spec.fingerprint)
+    store.videos.add(video, clips, fingerprint=spec.fingerprint)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,16 @@ from sqlalchemy import Engine, inspect, make_url
 
 from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
 from vidseek.core.paths import absolute_path
-from vidseek.core.types import EncoderSpec, VideoState
+from vidseek.core.types import EncoderSpec, LibraryStatistics, VideoState
 from vidseek.storage import thumbnails
+from vidseek.storage.catalog.clip_vectors import ClipVectors
 from vidseek.storage.catalog.connection import database_engine, library_errors, sqlite_engine
-from vidseek.storage.catalog.database import Database
+from vidseek.storage.catalog.copy_descriptors import CopyDescriptors
+from vidseek.storage.catalog.copy_matches import CopyMatches
+from vidseek.storage.catalog.encoders import Encoders
+from vidseek.storage.catalog.statistics import count_contents
+from vidseek.storage.catalog.transactions import Transactions
+from vidseek.storage.catalog.videos import Videos
 from vidseek.storage.lease import FolderLock
 from vidseek.storage.migrations.runner import (
     Migrations,
@@ -58,7 +64,12 @@ class LibraryStore:
         """Use ``LibraryStore.open``."""
         self.folder = folder
         self.read_only = read_only
-        self.database = Database(engine, name=str(folder))
+        self._transactions = Transactions(engine, name=str(folder))
+        self.encoders = Encoders(self._transactions)
+        self.videos = Videos(self._transactions)
+        self.clip_vectors = ClipVectors(self._transactions)
+        self.copy_descriptors = CopyDescriptors(self._transactions)
+        self.copy_matches = CopyMatches(self._transactions)
         self._lock = FolderLock(folder / _LOCK)
         self._indexes: dict[str, VectorIndex] = {}
         self._indexes_guard = threading.Lock()
@@ -170,6 +181,26 @@ class LibraryStore:
                 stack.enter_context(self._lock.held())
             yield
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read one state of the database through all calls that this thread makes inside."""
+        return self._transactions.snapshot()
+
+    def sequence(self) -> int:
+        """Number of the last committed change."""
+        return self._transactions.sequence()
+
+    def statistics(self) -> LibraryStatistics:
+        """How much the library holds."""
+        with self._transactions.reading() as connection:
+            return count_contents(connection)
+
+    def find_problems(self) -> list[str]:
+        """Look for damage in the database; gives one line for each problem."""
+        from vidseek.storage.catalog.integrity import find_problems
+
+        with self._transactions.reading() as connection:
+            return find_problems(connection)
+
     def vector_index(self, spec: EncoderSpec) -> VectorIndex:
         """The vector index of an encoder; the same object each time."""
         from vidseek.storage.vectors.faiss.index import FaissIndex
@@ -179,7 +210,7 @@ class LibraryStore:
             if index is None:
                 index = FaissIndex(
                     self.folder / _VECTORS / spec.fingerprint,
-                    self.database,
+                    self.clip_vectors,
                     spec,
                     read_only=self.read_only,
                 )
@@ -219,17 +250,17 @@ class LibraryStore:
         """
         folder = self.folder / _VECTORS / fingerprint
         index_bytes = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
-        before = self.database.statistics().database_bytes or 0
-        self.database.drop_encoder(fingerprint)
+        before = self.statistics().database_bytes or 0
+        self.encoders.drop(fingerprint)
         with self._indexes_guard:
             self._indexes.pop(fingerprint, None)
         with library_errors(str(self.folder)):
             shutil.rmtree(folder, ignore_errors=True)
         try:
-            self.database.shrink()
+            self._transactions.shrink()
         except LibraryError as error:  # it needs as much space again; new videos take the old
             _logger.warning("The model is dropped, but library.db stays as large: %s", error)
-        after = self.database.statistics().database_bytes or 0
+        after = self.statistics().database_bytes or 0
         return index_bytes + max(before - after, 0)
 
     def remove_orphans(self) -> int:
@@ -238,7 +269,7 @@ class LibraryStore:
         Returns:
             How many files.
         """
-        hashes = {video.content_hash for video in self.database.videos(states=list(VideoState))}
+        hashes = {video.content_hash for video in self.videos.select(states=list(VideoState))}
         with library_errors(str(self.folder)):
             return (
                 thumbnails.remove_orphans(self.folder / _THUMBNAILS, hashes)
@@ -246,7 +277,7 @@ class LibraryStore:
             )
 
     def _remove_orphaned_indexes(self) -> int:
-        known = {spec.fingerprint for spec in self.database.encoders()}
+        known = {spec.fingerprint for spec in self.encoders.specs()}
         removed = 0
         for folder in (self.folder / _VECTORS).glob("*"):
             if folder.name not in known and folder.is_dir():
@@ -256,7 +287,7 @@ class LibraryStore:
 
     def close(self) -> None:
         """Close the database. Searching and writing end here."""
-        self.database.close()
+        self._transactions.close()
         self._indexes.clear()
 
     def __enter__(self) -> LibraryStore:

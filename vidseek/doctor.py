@@ -169,10 +169,9 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
         repair: rebuild damaged indexes and delete orphans; needs to be the only writer, and is
             left out where another process is writing.
     """
-    database = store.database
     findings = [
         Finding(problem, "restore library.db from a backup, or index into a new library")
-        for problem in database.check()
+        for problem in store.find_problems()
     ]
     orphans = 0
     if repair:
@@ -186,7 +185,7 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
     if not repair:
         findings += _examine_indexes(store, repair=False)
     findings += _examine_models(store)
-    statistics = database.statistics()
+    statistics = store.statistics()
     if statistics.failed:
         findings.append(
             Finding(
@@ -202,7 +201,7 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
                 "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`",
             )
         )
-    for model in database.models():
+    for model in store.encoders.models():
         if model.is_active and not model.is_complete:
             behind = model.videos - model.encoded_videos
             findings.append(
@@ -211,7 +210,7 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
                     f"vidseek model add {name_of(model.spec)}",
                 )
             )
-    active = database.active_encoder()
+    active = store.encoders.active()
     return LibraryHealth(
         folder=store.folder,
         encoder=None if active is None else f"{active.name} {active.revision}",
@@ -224,7 +223,7 @@ def examine_library(store: LibraryStore, *, repair: bool = True) -> LibraryHealt
 def _examine_models(store: LibraryStore) -> list[Finding]:
     """Models of folders that are gone; weights that were changed are told where they are used."""
     findings = []
-    for spec in store.database.encoders():
+    for spec in store.encoders.specs():
         folder = Path(name_of(spec))
         if folder.is_absolute() and not folder.is_dir():
             findings.append(
@@ -240,7 +239,7 @@ def _examine_models(store: LibraryStore) -> list[Finding]:
 def _examine_indexes(store: LibraryStore, *, repair: bool) -> list[Finding]:
     next_step = "" if repair else "vidseek doctor  (when no other process is writing)"
     findings = []
-    for spec in store.database.encoders():
+    for spec in store.encoders.specs():
         try:
             problems = store.vector_index(spec).verify(repair=repair)
         except LibraryError as error:

@@ -110,7 +110,7 @@ class Library:
             encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a folder
                 with a model), or an encoder of one's own; None for the active one of the library's
                 models, and the built-in one for a new library.
-            database_url: keep the metadata in another database, as an SQLAlchemy URL.
+            database_url: keep the metadata in another store, as an SQLAlchemy URL.
             confirm_download: asked with a repository and a size in bytes before a model is
                 downloaded; without it nothing is.
 
@@ -225,7 +225,7 @@ class Library:
         """Find what the videos that came since share with the others."""
         from vidseek.search.copies.duplicates import compare_new_videos
 
-        waiting = self._store.database.copies_to_compare(self._copy_descriptor.fingerprint)
+        waiting = self._store.copy_matches.videos_to_compare(self._copy_descriptor.fingerprint)
         if waiting and not self._store.read_only:
             with self._store.writing():
                 compare_new_videos(
@@ -356,7 +356,7 @@ class Library:
         """Draw what the videos of groups share into a PNG file."""
         from vidseek.timeline_plot import plot_groups
 
-        plot_groups(absolute_path(file), groups, self._store.database.copy_matches())
+        plot_groups(absolute_path(file), groups, self._store.copy_matches.read())
 
     @property
     def _copy_descriptor(self) -> CopyDescriptor:
@@ -421,7 +421,7 @@ class Library:
                 "without --hubness"
             )
         if hubness is None:
-            stored = self._store.database.calibration(spec.fingerprint)
+            stored = self._store.encoders.calibration(spec.fingerprint)
             hubness = stored is not None and stored.hubness is not None
         with self._store.writing():
             pass  # refused now rather than after the work
@@ -447,14 +447,14 @@ class Library:
                 on_progress=on_progress,
             )
         with self._store.writing():
-            self._store.database.set_calibration(spec.fingerprint, report.calibration)
+            self._store.encoders.set_calibration(spec.fingerprint, report.calibration)
         return report
 
     @property
     def calibration(self) -> Calibration | None:
         """What ``calibrate`` stored for this library's encoder; None where it did not."""
         fingerprint = self.models.active_fingerprint()
-        return None if fingerprint is None else self._store.database.calibration(fingerprint)
+        return None if fingerprint is None else self._store.encoders.calibration(fingerprint)
 
     def forget_calibration(self) -> bool:
         """Go back to the encoder's own calibration, or to none.
@@ -469,7 +469,7 @@ class Library:
         if fingerprint is None or self.calibration is None:
             return False
         with self._store.writing():
-            return self._store.database.set_calibration(fingerprint, None)
+            return self._store.encoders.set_calibration(fingerprint, None)
 
     def videos(
         self,
@@ -484,7 +484,7 @@ class Library:
             under: only this file, or what lies below this folder.
         """
         folder = None if under is None else absolute_path(under)
-        videos = self._store.database.videos(states=states, under=folder)
+        videos = self._store.videos.select(states=states, under=folder)
         return sorted(videos, key=lambda video: video.path)
 
     def failed(self) -> list[Video]:
@@ -498,14 +498,14 @@ class Library:
             PathNotFoundError: the library has no such video.
         """
         wanted = absolute_path(path)
-        video = self._store.database.video_at(wanted)
+        video = self._store.videos.at(wanted)
         if video is None:
-            video = self._store.database.video_at(wanted.resolve())
+            video = self._store.videos.at(wanted.resolve())
         if video is None:
             raise PathNotFoundError(
                 f"{wanted} is not in the library {self.folder}", hint=Hint("list_or_index")
             )
-        clips = self._store.database.clips(video.id)
+        clips = self._store.videos.clips(video.id)
         thumbnails = (
             self._store.thumbnail_path(video.content_hash, clip.middle_frame_seconds)
             for clip in clips
@@ -516,7 +516,7 @@ class Library:
 
     def statistics(self) -> LibraryStatistics:
         """How much the library holds."""
-        return self._store.database.statistics()
+        return self._store.statistics()
 
     def remove(self, path: AnyPath) -> int:
         """Forget a video, or all videos below a folder. The files themselves are not touched.
@@ -530,12 +530,12 @@ class Library:
         """
         wanted = absolute_path(path)
         with self._store.writing():
-            videos = self._store.database.videos(under=wanted)
+            videos = self._store.videos.select(under=wanted)
             if not videos:
                 raise PathNotFoundError(
                     f"the library {self.folder} has nothing at {wanted}", hint=Hint("list_videos")
                 )
-            removed = self._store.database.remove([video.id for video in videos])
+            removed = self._store.videos.remove([video.id for video in videos])
             self._store.remove_orphans()
         return removed
 
@@ -551,7 +551,7 @@ class Library:
         """
         before, after = absolute_path(old), absolute_path(new)
         with self._store.writing():
-            moved = self._store.database.relocate(before, after)
+            moved = self._store.videos.relocate(before, after)
         if moved == 0:
             raise PathNotFoundError(
                 f"the library {self.folder} has nothing at {before}", hint=Hint("list_videos")

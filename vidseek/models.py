@@ -56,7 +56,7 @@ class LibraryModels:
         Returns:
             Oldest first; empty for a new library.
         """
-        return self._store.database.models()
+        return self._store.encoders.models()
 
     def find(self, model: str | Encoder) -> LibraryModel:
         """Find one of ``list()``.
@@ -152,7 +152,7 @@ class LibraryModels:
                 hint=Hint("complete_model", {"model": name}),
             )
         with self._store.writing():
-            self._store.database.activate_encoder(wanted.spec.fingerprint)
+            self._store.encoders.activate(wanted.spec.fingerprint)
         return self.find(wanted.spec.fingerprint)
 
     def drop(self, model: str | Encoder) -> int:
@@ -200,7 +200,7 @@ class LibraryModels:
         if model is None:
             if self._fixed is None:
                 # Asked each time: another process may have switched to another model.
-                active = self._store.database.active_encoder()
+                active = self._store.encoders.active()
                 if active is not None:
                     return self._stored_encoder(active)
             return self._default_encoder()
@@ -217,7 +217,7 @@ class LibraryModels:
             None for a new library.
         """
         if self._fixed is None:
-            active = self._store.database.active_encoder()
+            active = self._store.encoders.active()
             return None if active is None else active.fingerprint
         return self.encoder_for(None).spec.fingerprint
 
@@ -281,7 +281,7 @@ class LibraryModels:
         """
         from vidseek.encoders.registry import find_specs
 
-        specs = find_specs(model, self._store.database.encoders())
+        specs = find_specs(model, self._store.encoders.specs())
         if len(specs) > 1:
             raise UnknownEncoderError(
                 f"{model} means several models of {self._store.folder}: name it by its "
@@ -308,7 +308,7 @@ class LibraryModels:
         )
 
     def _stored_specs(self) -> Sequence[EncoderSpec]:
-        specs = self._store.database.encoders()
+        specs = self._store.encoders.specs()
         if not specs:
             raise LibraryError(
                 f"{self._store.folder} has no model yet", hint=Hint("index_with_model")
@@ -317,10 +317,10 @@ class LibraryModels:
 
     def _encoded_only_by(self, model: LibraryModel) -> int:
         """How many searchable videos no other model has encoded."""
-        database = self._store.database
+        videos = self._store.videos
         missing = {
-            spec.fingerprint: {video.id for video in database.unencoded(spec.fingerprint)}
-            for spec in database.encoders()
+            spec.fingerprint: {video.id for video in videos.not_encoded_by(spec.fingerprint)}
+            for spec in self._store.encoders.specs()
         }
         missing_here = missing.pop(model.spec.fingerprint)
         return len(set.intersection(*missing.values()) - missing_here)

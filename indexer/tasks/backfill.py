@@ -1,7 +1,7 @@
 """Describe videos that the library holds already for finding copies, without encoding them again.
 
-backfill = DescriptorBackfill(store.database, descriptor, workers=2, meter=meter, ...)
-backfill.run(store.database.videos_without_copy_frames(descriptor.fingerprint))
+backfill = DescriptorBackfill(store, descriptor, workers=2, meter=meter, ...)
+backfill.run(store.videos.without_copy_descriptors(descriptor.fingerprint))
 
 An older vidseek kept no copy frames, or one with another descriptor kept those. The frames are the
 ones that the clips are made of. Every video is one transaction; files with the same bytes are read
@@ -22,7 +22,7 @@ from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import describe_video
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.tasks.reencode import Stopped, why_unusable
-from vidseek.storage.catalog.database import Database
+from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool, VideoInfo
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class DescriptorBackfill:
 
     def __init__(
         self,
-        database: Database,
+        store: LibraryStore,
         descriptor: CopyDescriptor,
         *,
         workers: int,
@@ -44,14 +44,14 @@ class DescriptorBackfill:
         """Prepare a run.
 
         Args:
-            database: of the library, which this process writes to.
+            store: of the library, which this process writes to.
             descriptor: describes frames.
             workers: decoding processes.
             short_side: of the frames in pixels; as when the videos were indexed.
             meter: told of progress; one file a video.
             check_stop: called between batches of frames; raises ``Stopped`` to end the run.
         """
-        self._database = database
+        self._store = store
         self._descriptor = descriptor
         self._workers = workers
         self._short_side = short_side
@@ -96,7 +96,7 @@ class DescriptorBackfill:
                 self._skip(video, reason)
             else:
                 self._in_flight.append(video)
-                clips = self._database.clips(video.id)
+                clips = self._store.videos.clips(video.id)
                 times = sorted({seconds for clip in clips for seconds in clip.frame_seconds})
                 yield DecodeJob(video.path, at_seconds=tuple(times))
 
@@ -128,15 +128,15 @@ class DescriptorBackfill:
 
     def _of_a_twin(self, video: Video) -> CopyFrames | None:
         """What is kept of another file with the same content."""
-        twins = {one.id for one in self._database.videos_with_hash(video.content_hash)}
+        twins = {one.id for one in self._store.videos.with_hash(video.content_hash)}
         others = twins - self._waiting.keys()
         if not others:
             return None
-        found = self._database.copy_frames(self._descriptor.fingerprint, video_ids=others)
+        found = self._store.copy_descriptors.read(self._descriptor.fingerprint, video_ids=others)
         return next(found, None)
 
     def _keep(self, video: Video, frames: CopyFrames) -> None:
-        self._database.add_copy_frames(
+        self._store.copy_descriptors.add(
             replace(frames, video_id=video.id), self._descriptor.fingerprint
         )
         del self._waiting[video.id]

@@ -111,15 +111,15 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
     Raises:
         EncoderError: they come from another one, or this one cannot be loaded.
     """
-    active = store.database.active_encoder()
+    active = store.encoders.active()
     if active is None:
         check_loads(encoder)
-        store.database.register_encoder(encoder.spec)
-        store.database.activate_encoder(encoder.spec.fingerprint)
+        store.encoders.register(encoder.spec)
+        store.encoders.activate(encoder.spec.fingerprint)
     elif active.fingerprint != encoder.spec.fingerprint:
         spec = encoder.spec
         what = "other weights of it" if active.name == spec.name else f"the encoder {spec.name}"
-        held = any(one.fingerprint == spec.fingerprint for one in store.database.encoders())
+        held = any(one.fingerprint == spec.fingerprint for one in store.encoders.specs())
         step = (
             "switch to this one: `vidseek model switch"
             if held
@@ -132,7 +132,7 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
         )
     elif active != encoder.spec:
         # The same vectors under another name (its folder was moved), or revised words.
-        store.database.register_encoder(encoder.spec)
+        store.encoders.register(encoder.spec)
 
 
 def check_loads(encoder: Encoder) -> None:
@@ -157,7 +157,6 @@ class _Run:
         descriptor: CopyDescriptor | None,
     ) -> None:
         self._store = store
-        self._database = store.database
         self._encoder = encoder
         self._options = options
         self._discovery = discovery
@@ -176,11 +175,9 @@ class _Run:
         on_progress: Callable[[IndexProgress], None] | None,
         should_stop: Callable[[], bool],
     ) -> IndexReport:
-        comparison = compare(
-            self._discovery, self._database, retry_failed=self._options.retry_failed
-        )
+        comparison = compare(self._discovery, self._store, retry_failed=self._options.retry_failed)
         for video_id, file in comparison.returned:
-            self._database.relink(video_id, file.path, file.size_bytes, file.modified_ns)
+            self._store.videos.relink(video_id, file.path, file.size_bytes, file.modified_ns)
         self._unchanged = comparison.unchanged
         self._moved = len(comparison.returned)
         self._failed.extend(comparison.still_failed)
@@ -197,7 +194,7 @@ class _Run:
             self._meter.finish()
             caught_up = self._catch_up(on_progress)
             self._describe(on_progress)
-            missing = mark_missing(self._database, self._discovery, prune=self._options.prune)
+            missing = mark_missing(self._store, self._discovery, prune=self._options.prune)
             self._tidy(changed=bool(comparison.changed) or caught_up)
         except Stopped:
             interrupted = True
@@ -231,7 +228,7 @@ class _Run:
 
     def _catch_up(self, on_progress: Callable[[IndexProgress], None] | None) -> bool:
         """Encode what only other models know: videos that were away when this one was added."""
-        behind = self._found(self._database.unencoded(self._encoder.spec.fingerprint))
+        behind = self._found(self._store.videos.not_encoded_by(self._encoder.spec.fingerprint))
         if not behind:
             return False
         meter = meter_of(behind, on_progress)
@@ -255,13 +252,13 @@ class _Run:
         """Describe what an older vidseek, or one with another descriptor, has indexed."""
         if self._descriptor is None:
             return
-        waiting = self._database.videos_without_copy_frames(self._descriptor.fingerprint)
+        waiting = self._store.videos.without_copy_descriptors(self._descriptor.fingerprint)
         behind = self._found(waiting)
         if not behind:
             return
         meter = meter_of(behind, on_progress)
         describer = DescriptorBackfill(
-            self._database,
+            self._store,
             self._descriptor,
             workers=self._options.workers or default_workers(),
             short_side=self._encoder.spec.image_size,
@@ -290,7 +287,7 @@ class _Run:
                 self._fail(hashed, reason)
             elif any(hashed.content_hash == other.content_hash for other in self._in_flight):
                 self._deferred.append(hashed.file)
-            elif (reused := reuse(self._database, hashed)) is not None:
+            elif (reused := reuse(self._store, hashed)) is not None:
                 self._count(reused)
                 self._meter.settle(hashed.file.size_bytes)
             else:
@@ -360,7 +357,7 @@ class _Run:
             codec=info.codec,
             damaged=encoded.damaged,
         )
-        self._database.add_video(
+        self._store.videos.add(
             video,
             encoded.clips,
             fingerprint=self._encoder.spec.fingerprint,
@@ -387,7 +384,7 @@ class _Run:
         if vanished or hashed.vanished:
             return
         if not is_lasting:
-            known = self._database.video_at(file.path)
+            known = self._store.videos.at(file.path)
             if known is not None and known.state is not VideoState.FAILED:
                 return
         video = Video(
@@ -404,7 +401,7 @@ class _Run:
             state=VideoState.FAILED,
             failure=reason,
         )
-        self._database.add_video(video, [], fingerprint=self._encoder.spec.fingerprint)
+        self._store.videos.add(video, [], fingerprint=self._encoder.spec.fingerprint)
 
     def _tidy(self, *, changed: bool) -> None:
         if changed:

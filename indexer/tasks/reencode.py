@@ -1,7 +1,7 @@
 """Encode videos that the library knows with one more encoder: the same frames, the same clips.
 
 again = Reencoder(store, encoder, workers=2, meter=meter, check_stop=check_stop)
-again.run(store.database.unencoded(encoder.spec.fingerprint))
+again.run(store.videos.not_encoded_by(encoder.spec.fingerprint))
 
 The files are read again, at the times of the frames that the clips are made of: pictures are not
 kept but for a small one a clip. Every video is one transaction, and no other encoder's vectors are
@@ -58,7 +58,6 @@ class Reencoder:
             check_stop: called between batches of frames; raises ``Stopped`` to end the run.
         """
         self._store = store
-        self._database = store.database
         self._encoder = encoder
         self._workers = workers
         self._meter = meter
@@ -97,7 +96,7 @@ class Reencoder:
             if (reason := why_unusable(video)) is not None:
                 self._fail(video, reason)
                 continue
-            clips = self._database.clips(video.id)
+            clips = self._store.videos.clips(video.id)
             if not clips:
                 self._fail(video, "the library has no clips of it: run `vidseek doctor`")
                 continue
@@ -132,17 +131,17 @@ class Reencoder:
                 self._keep(twin, dict(zip(ids, encoded.values(), strict=True)))
 
     def _keep(self, video: Video, clips: dict[int, EncodedClip]) -> None:
-        self._database.add_vectors(video.id, clips, fingerprint=self._encoder.spec.fingerprint)
+        self._store.clip_vectors.add(video.id, clips, fingerprint=self._encoder.spec.fingerprint)
         self._done.add(video.id)
         self.encoded += 1
         self._meter.settle(video.size_bytes, encoded=True, video_seconds=video.duration_seconds)
 
     def _twins(self, video: Video, clips: Sequence[Clip]) -> Iterator[tuple[Video, list[int]]]:
         """Other files with the same content that are not encoded yet, and their clips' ids."""
-        for twin in self._database.videos_with_hash(video.content_hash):
+        for twin in self._store.videos.with_hash(video.content_hash):
             if twin.id not in self._waiting or twin.id in self._done:
                 continue
-            others = self._database.clips(twin.id)
+            others = self._store.videos.clips(twin.id)
             if [one.frame_seconds for one in others] == [one.frame_seconds for one in clips]:
                 yield twin, [one.id for one in others]
 

@@ -1,6 +1,6 @@
 """Stretches that several otherwise different videos share: intros, outros, advertisements.
 
-shared = shared_spans(database.copy_matches(), videos)
+shared = shared_spans(store.copy_matches.read(), videos)
 boilerplate = find_boilerplate(shared, videos)         # video id -> its stretches
 """
 

@@ -1,6 +1,7 @@
 """Which of the library's videos may hold what an upload shows: frames vote, in time.
 
-candidates = find_candidates([frames], database.copy_blocks(fingerprint), min_similarity=0.25)
+blocks = store.copy_descriptors.blocks(fingerprint)
+candidates = find_candidates([frames], blocks, min_similarity=0.25)
 
 The library's frames are gone through block by block, exactly: 500 hours are 230 MB of int8 vectors,
 and no index has to be built, kept or trusted. What counts is above a threshold, which differs from

@@ -139,14 +139,14 @@ class CopyChecker:
         content_hash = hash_file(path)
         same = [
             video
-            for video in self._store.database.videos_with_hash(content_hash)
+            for video in self._store.videos.with_hash(content_hash)
             if video.state is VideoState.INDEXED
         ]
         if same:
             return _exact(same)
         sure = THRESHOLDS[threshold]
         least = sure if min_score is None else min_score
-        with ReferenceDescriptors(self._store.database, self._descriptor.fingerprint) as library:
+        with ReferenceDescriptors(self._store, self._descriptor.fingerprint) as library:
             if isinstance(file, CopyUpload):
                 upload = self._read(file)
             else:
@@ -165,14 +165,14 @@ class CopyChecker:
             min_score: of what is listed.
             sure_score: of what the verdict is of.
         """
-        with self._store.database.snapshot():
+        with self._store.snapshot():
             found = self._matches(upload, library, min_score)
             # What is listed on demand must not end the search for what is sure.
             sure = [one for one in found if one.score >= sure_score]
             if _covered(upload, sure) < FULL_COVERAGE:
                 found += self._matches_of_parts(upload, library, min_score)
             found = _without_repetitions(self._without_boilerplate(found, min_score))
-            videos = self._store.database.videos_by_id({one.video_id for one in found})
+            videos = self._store.videos.by_id({one.video_id for one in found})
             mirrored = self._mirrored(upload, found, videos)
         return _verdict(upload, found, mirrored, videos, sure_score)
 
@@ -278,11 +278,11 @@ class CopyChecker:
         min_score: float,
     ) -> list[_Found]:
         ids = {video_id for _, video_id, _ in pairs}
-        videos = self._store.database.videos_by_id(ids)
+        videos = self._store.videos.by_id(ids)
         lengths = {video.id: video.duration_seconds for video in videos.values()}
         held = {
             frames.video_id: FrameSequence(unpacked(frames.vectors), frames.seconds)
-            for frames in self._store.database.copy_frames(
+            for frames in self._store.copy_descriptors.read(
                 self._descriptor.fingerprint, video_ids=ids
             )
         }
@@ -309,12 +309,12 @@ class CopyChecker:
         if not found:
             return []
         ids = {one.video_id for one in found}
-        matches = self._store.database.copy_matches(of_videos=ids)
+        matches = self._store.copy_matches.read(of_videos=ids)
         others = ids | {one for match in matches for one in (match.video_id, match.other_id)}
         if BOILERPLATE_VIDEOS <= len(others) <= MAX_SHARING:
             # Whether those that share something are different is in what they share of each other.
-            matches = self._store.database.copy_matches(of_videos=others)
-        videos = self._store.database.videos_by_id(others)
+            matches = self._store.copy_matches.read(of_videos=others)
+        videos = self._store.videos.by_id(others)
         boilerplate = find_boilerplate(shared_spans(matches, videos), videos)
         kept = []
         for one in found:
@@ -348,7 +348,7 @@ class CopyChecker:
         # Of the library's, a picture of each clip's middle frame is kept.
         kept = [
             clip.middle_frame_seconds
-            for clip in self._store.database.clips_within(video.id, one.alignment.library)
+            for clip in self._store.videos.clips_within(video.id, one.alignment.library)
         ]
         apart = np.abs(expected[:, None] - np.array(kept)[None])
         pairs = []

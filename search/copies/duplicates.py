@@ -68,16 +68,16 @@ def compare_new_videos(
     Returns:
         How many were compared.
     """
-    database, fingerprint = store.database, descriptor.fingerprint
+    fingerprint = descriptor.fingerprint
     done = 0
-    waiting = database.copies_to_compare(fingerprint)
+    waiting = store.copy_matches.videos_to_compare(fingerprint)
     for start in range(0, len(waiting), VIDEOS_AT_ONCE):
         if should_stop():
             break
         some = waiting[start : start + VIDEOS_AT_ONCE]
         found = _compare(store, descriptor, some)
         for video_id in some:
-            database.add_copy_matches(video_id, found[video_id])
+            store.copy_matches.add(video_id, found[video_id])
         done += len(some)
     return done
 
@@ -86,11 +86,11 @@ def _compare(
     store: LibraryStore, descriptor: CopyDescriptor, video_ids: Collection[int]
 ) -> dict[int, list[CopyMatch]]:
     """What some videos share with those of a smaller id, or that were compared before them."""
-    database, fingerprint = store.database, descriptor.fingerprint
-    new = set(database.copies_to_compare(fingerprint))
+    fingerprint = descriptor.fingerprint
+    new = set(store.copy_matches.videos_to_compare(fingerprint))
     sequences: dict[int, FrameSequence] = {}
     asked, looks = [], []
-    for held in database.copy_frames(fingerprint, video_ids=video_ids):
+    for held in store.copy_descriptors.read(fingerprint, video_ids=video_ids):
         vectors = unpacked(held.vectors)
         noise = descriptor.noise(vectors)
         sequences[held.video_id] = FrameSequence(vectors, held.seconds, noise)
@@ -99,7 +99,7 @@ def _compare(
         asked += [held.video_id] * len(stretches)
     pairs: dict[int, set[int]] = defaultdict(set)
     taken: Counter[int] = Counter()
-    held_frames = database.copy_blocks(fingerprint)
+    held_frames = store.copy_descriptors.blocks(fingerprint)
     for one in find_candidates(looks, held_frames, min_similarity=MIN_SIMILARITY):
         asker, other = asked[one.look], one.video_id
         # Of two new ones, the later compares itself with the earlier.
@@ -110,11 +110,11 @@ def _compare(
     others = {other for some in pairs.values() for other in some}
     held_by_id = {
         held.video_id: FrameSequence(unpacked(held.vectors), held.seconds)
-        for held in database.copy_frames(fingerprint, video_ids=others)
+        for held in store.copy_descriptors.read(fingerprint, video_ids=others)
     }
     lengths = {
         video.id: video.duration_seconds
-        for video in database.videos_by_id({*sequences, *others}).values()
+        for video in store.videos.by_id({*sequences, *others}).values()
     }
     found: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
     for asker, some in pairs.items():
@@ -139,9 +139,9 @@ def _compare(
 
 def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
     """All groups of duplicates, and of videos that hold others whole; largest first."""
-    with store.database.snapshot():
-        videos = {video.id: video for video in store.database.videos(states=[VideoState.INDEXED])}
-        matches = store.database.copy_matches()
+    with store.snapshot():
+        videos = {video.id: video for video in store.videos.select(states=[VideoState.INDEXED])}
+        matches = store.copy_matches.read()
     return group_videos(videos, matches)
 
 

@@ -1,6 +1,6 @@
 """What is kept of all videos' frames, read while an upload is decoded, and held for a second pass.
 
-with ReferenceDescriptors(store.database, descriptor.fingerprint) as library:
+with ReferenceDescriptors(store, descriptor.fingerprint) as library:
     upload = read(path)                       # takes seconds; the library's frames are read beside
     for block in library:
         ...
@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Self
 
 from vidseek.core.types import CopyBlock
-from vidseek.storage.catalog.database import Database
+from vidseek.storage.store import LibraryStore
 
 MAX_HELD_FRAMES = 2_000_000
 """So many are held: 280 MB. A larger library is read each time."""
@@ -22,14 +22,14 @@ MAX_HELD_FRAMES = 2_000_000
 class ReferenceDescriptors:
     """The frames of one library as they were at some moment since it was made. Of one thread."""
 
-    def __init__(self, database: Database, fingerprint: str) -> None:
+    def __init__(self, store: LibraryStore, fingerprint: str) -> None:
         """Begin to read.
 
         Args:
-            database: the library's.
+            store: the library.
             fingerprint: of the copy descriptor.
         """
-        self._database = database
+        self._store = store
         self._fingerprint = fingerprint
         self._held: list[CopyBlock] | None = None
         self._error: Exception | None = None
@@ -49,7 +49,7 @@ class ReferenceDescriptors:
         if self._held is not None:
             yield from self._held
         else:
-            yield from self._database.copy_blocks(self._fingerprint)
+            yield from self._store.copy_descriptors.blocks(self._fingerprint)
 
     def close(self) -> None:
         """Read no further, and hold nothing."""
@@ -65,10 +65,10 @@ class ReferenceDescriptors:
 
     def _read(self) -> None:
         try:
-            if self._database.copy_frame_count(self._fingerprint) > MAX_HELD_FRAMES:
+            if self._store.copy_descriptors.frame_count(self._fingerprint) > MAX_HELD_FRAMES:
                 return
             held = []
-            for block in self._database.copy_blocks(self._fingerprint):
+            for block in self._store.copy_descriptors.blocks(self._fingerprint):
                 if self._stopped:
                     return
                 held.append(block)

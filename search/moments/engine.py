@@ -115,7 +115,7 @@ class SearchEngine:
         if index is None:
             return []
         # One state of the database from here on: no clip goes between two looks at it.
-        with self._store.database.snapshot():
+        with self._store.snapshot():
             stored = self._stored_calibration()
             hubness = self._hubness(stored)
             scope = SearchContext(self._store, self._encoder, index, self._allowed(where), hubness)
@@ -179,7 +179,7 @@ class SearchEngine:
         if index is None:
             return []
         query = read_visual_query(self._store, self._encoder, Path(path), span)
-        with self._store.database.snapshot():
+        with self._store.snapshot():
             scope = SearchContext(self._store, self._encoder, index, self._allowed(where))
             if exclude_itself and query.own_clips:
                 scope = scope.without(query.own_clips)
@@ -221,7 +221,7 @@ class SearchEngine:
     def _index(self) -> VectorIndex | None:
         """The vectors to search, as of now; None if there are none."""
         spec = self._encoder.spec
-        held = self._store.database.encoders()
+        held = self._store.encoders.specs()
         if held and all(one.fingerprint != spec.fingerprint for one in held):
             those = " and ".join(
                 f"{one.name} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
@@ -254,7 +254,7 @@ class SearchEngine:
     def _stored_calibration(self) -> Calibration | None:
         """The library's own for this encoder, if it is of the same scores."""
         spec = self._encoder.spec
-        return usable_calibration(spec, self._store.database.calibration(spec.fingerprint))
+        return usable_calibration(spec, self._store.encoders.calibration(spec.fingerprint))
 
     def _hubness(self, stored: Calibration | None) -> HubnessCorrection | None:
         """What is taken off the scores of hubs: the library's, or else the encoder's own."""
@@ -265,7 +265,7 @@ class SearchEngine:
     def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
         if where.is_empty:
             return None
-        return self._store.database.clip_ids(where, self._encoder.spec.fingerprint)
+        return self._store.clip_vectors.ids(where, self._encoder.spec.fingerprint)
 
     def _best_merged(
         self,
@@ -326,7 +326,7 @@ class SearchEngine:
 
     def _videos(self, ids: Collection[int]) -> dict[int, Video]:
         """The videos that are still there and searchable, by id."""
-        videos = self._store.database.videos_by_id(ids)
+        videos = self._store.videos.by_id(ids)
         return {i: video for i, video in videos.items() if video.state is VideoState.INDEXED}
 
     def _hits(

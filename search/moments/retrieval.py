@@ -71,7 +71,7 @@ class SearchContext:
         """Ids of the clips that may answer."""
         if self.allowed is not None:
             return self.allowed
-        return self.store.database.clip_ids(VideoFilter(), self.encoder.spec.fingerprint)
+        return self.store.clip_vectors.ids(VideoFilter(), self.encoder.spec.fingerprint)
 
     def without(self, ids: Collection[int]) -> SearchContext:
         """The same, these clips left out."""
@@ -86,25 +86,25 @@ class SearchContext:
 
     def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
         """The clips that are still there: another process may have removed some meanwhile."""
-        self._seen.update(self.store.database.clips_by_id([i for i in ids if i not in self._seen]))
+        self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
         return {i: self._seen[i] for i in ids if i in self._seen}
 
     def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
         """Stored features of the clips' frames, in the order of ``ids``."""
-        return self.store.database.frame_features(ids, self.encoder.spec.fingerprint)
+        return self.store.clip_vectors.frame_features(ids, self.encoder.spec.fingerprint)
 
     def frame_vectors(self, ids: Sequence[int]) -> list[NDArray[np.float32]]:
         """Stored (F, D) vectors of the clips' frames, in the order of ``ids``."""
-        return self.store.database.frame_vectors(ids, self.encoder.spec.fingerprint)
+        return self.store.clip_vectors.frame_vectors(ids, self.encoder.spec.fingerprint)
 
     def around(self, video_id: int, span: TimeSpan) -> tuple[list[Clip], list[NDArray[np.float32]]]:
         """Clips of a video that lie in a span, in order of time, and their frame vectors."""
-        clips = self.store.database.clips_within(video_id, span)
+        clips = self.store.videos.clips_within(video_id, span)
         return clips, self.frame_vectors([clip.id for clip in clips])
 
     def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """(len(ids), D) stored clip vectors."""
-        return self.store.database.clip_vectors(ids, self.encoder.spec.fingerprint)
+        return self.store.clip_vectors.read(ids, self.encoder.spec.fingerprint)
 
 
 def head_is_used(encoder: Encoder) -> bool:

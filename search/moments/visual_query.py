@@ -63,7 +63,7 @@ def read_visual_query(
     own: list[Clip] = []
     if video is not None:
         _check_part(span, video.duration_seconds, path)
-        clips = store.database.clips(video.id)
+        clips = store.videos.clips(video.id)
         own = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
     own_clips = frozenset(clip.id for clip in own)
     stored = _stored(store, encoder, own, span) if own else None
@@ -79,7 +79,7 @@ _Rows = tuple[NDArray[np.float32], NDArray[np.float32], bool]
 def _unchanged(store: LibraryStore, path: Path) -> Video | None:
     """The video of the library that this file is, if it is still what was indexed."""
     for candidate in dict.fromkeys((path, path.resolve())):
-        video = store.database.video_at(candidate)
+        video = store.videos.at(candidate)
         if video is not None and video.state is VideoState.INDEXED:
             status = path.stat()
             if (status.st_size, status.st_mtime_ns) == (video.size_bytes, video.modified_ns):
@@ -93,12 +93,12 @@ def _stored(
     """Rows from what the library keeps; None if no sampled frame lies inside the part."""
     fingerprint = encoder.spec.fingerprint
     ids = [clip.id for clip in clips]
-    vectors = store.database.clip_vectors(ids, fingerprint)
+    vectors = store.clip_vectors.read(ids, fingerprint)
     seconds = np.array([clip.span.duration_seconds for clip in clips], np.float32)
     if span is None:
         return vectors, _positive(seconds), False
     rows, weights = [], []
-    features = store.database.frame_features(ids, fingerprint)
+    features = store.clip_vectors.frame_features(ids, fingerprint)
     for clip, vector, frames in zip(clips, vectors, features, strict=True):
         overlap = clip.span.overlap(span)
         if overlap < clip.span.duration_seconds:

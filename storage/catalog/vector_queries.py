@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from vidseek.core.types import EncoderSpec, FrameFeatures, VideoState
 from vidseek.storage.catalog.blobs import from_half
@@ -20,7 +20,7 @@ from vidseek.storage.catalog.schema import (
     ClipVectorRow,
     VideoRow,
 )
-from vidseek.storage.catalog.video_queries import chunks
+from vidseek.storage.catalog.video_queries import chunks, clip_ids_of
 from vidseek.storage.vectors.protocol import START, Position, VectorChanges, VectorSnapshot
 
 _MAX_RANGES = 1000
@@ -253,3 +253,13 @@ def _unpacked(
     """Ids (T,) and vectors (T, D) of rows."""
     ids = np.fromiter((clip_id for clip_id, _ in rows), np.int64, len(rows))
     return ids, from_half(b"".join([blob for _, blob in rows]), (len(rows), spec.dimension))
+
+
+def remove_videos(change: Change, video_ids: Collection[int]) -> int:
+    """Delete videos with all that is stored of them; gives how many there were."""
+    removed = 0
+    change.log(clip_ids_of(change.connection, video_ids))
+    for chunk in chunks(video_ids):
+        statement = delete(VideoRow).where(VideoRow.id.in_(chunk))
+        removed += change.connection.execute(statement).rowcount
+    return removed

@@ -1,4 +1,4 @@
-"""Reading and writing rows inside a transaction that ``Database`` opened."""
+"""Reading and writing rows inside a transaction that ``Transactions`` opened."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 index = store.vector_index(spec)
 index.refresh()
-scores, clip_ids = index.search(queries, 10, allowed=database.clip_ids(where, spec.fingerprint))
+allowed = store.clip_vectors.ids(where, spec.fingerprint)
+scores, clip_ids = index.search(queries, 10, allowed=allowed)
 """
 
 from __future__ import annotations
@@ -63,13 +64,13 @@ class VectorSource(Protocol):
     def position(self) -> Position:
         """Where history stands. Cheap."""
 
-    def vector_changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
+    def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
         """What changed since; None if this library never was at that position."""
 
-    def vector_snapshot(self, fingerprint: str) -> AbstractContextManager[VectorSnapshot]:
+    def snapshot(self, fingerprint: str) -> AbstractContextManager[VectorSnapshot]:
         """Everything, in one transaction."""
 
-    def known_vectors(
+    def known(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Those of the clips (K,) that there are, and their vectors (K, D)."""

@@ -86,7 +86,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibrarySto
         template: Template = request.getfixturevalue("template")
         shutil.copytree(template.library, library)
         with LibraryStore.open(library) as store:
-            store.database.relocate(template.footage, tmp_path / "footage")
+            store.videos.relocate(template.footage, tmp_path / "footage")
     with LibraryStore.open(library, create=True) as store:
         yield store
 
@@ -94,4 +94,4 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibrarySto
 @pytest.fixture
 def indexed(store: LibraryStore, footage: Path) -> None:
     """The library holds the footage."""
-    assert {video.path for video in store.database.videos()} == set(footage.rglob("*.mp4"))
+    assert {video.path for video in store.videos.select()} == set(footage.rglob("*.mp4"))

@@ -17,7 +17,6 @@ from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model
 from vidseek.indexer.tasks import backfill as backfill_module
 from vidseek.indexer.tasks import index as index_module
-from vidseek.storage.catalog.database import Database
 from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
@@ -49,21 +48,21 @@ def index(store, encoder, descriptor, *paths: Path, should_stop=None, **options)
     return indexer.run(list(paths), should_stop=should_stop)
 
 
-def kept(database: Database, descriptor: CopyDescriptor) -> dict[str, CopyFrames]:
+def kept(store: LibraryStore, descriptor: CopyDescriptor) -> dict[str, CopyFrames]:
     """Copy frames by file name."""
-    names = {video.id: video.path.name for video in database.videos()}
-    return {names[one.video_id]: one for one in database.copy_frames(descriptor.fingerprint)}
+    names = {video.id: video.path.name for video in store.videos.select()}
+    return {names[one.video_id]: one for one in store.copy_descriptors.read(descriptor.fingerprint)}
 
 
-def clip_seconds(database: Database, name: str) -> list[float]:
-    (video,) = (one for one in database.videos() if one.path.name == name)
-    return sorted({at for clip in database.clips(video.id) for at in clip.frame_seconds})
+def clip_seconds(store: LibraryStore, name: str) -> list[float]:
+    (video,) = (one for one in store.videos.select() if one.path.name == name)
+    return sorted({at for clip in store.videos.clips(video.id) for at in clip.frame_seconds})
 
 
-def assert_described(database: Database, descriptor: CopyDescriptor, path: Path) -> None:
+def assert_described(store: LibraryStore, descriptor: CopyDescriptor, path: Path) -> None:
     """The stored frames are those of the clips, and as the descriptor sees the file now."""
-    frames = kept(database, descriptor)[path.name]
-    assert frames.seconds == pytest.approx(clip_seconds(database, path.name), abs=0.001)
+    frames = kept(store, descriptor)[path.name]
+    assert frames.seconds == pytest.approx(clip_seconds(store, path.name), abs=0.001)
     with DecodePool(workers=1, short_side=ColourEncoder().spec.image_size) as pool:
         pictures = np.concatenate(
             [
@@ -97,8 +96,8 @@ def test_every_frame_of_a_new_video_is_described(store, encoder, descriptor, foo
     described = descriptor.frames_described
     assert described == encoder.frames_encoded
     for path in footage.rglob("*.mp4"):
-        assert_described(store.database, descriptor, path)
-    assert store.database.statistics().copy_videos == 3
+        assert_described(store, descriptor, path)
+    assert store.statistics().copy_videos == 3
     descriptor.frames_described = 0
     index(store, encoder, descriptor, footage)
     assert descriptor.frames_described == 0
@@ -106,8 +105,8 @@ def test_every_frame_of_a_new_video_is_described(store, encoder, descriptor, foo
 
 def test_without_a_descriptor_nothing_is_kept(store, encoder, descriptor, footage):
     index(store, encoder, None, footage)
-    assert kept(store.database, descriptor) == {}
-    assert store.database.statistics().copy_videos == 0
+    assert kept(store, descriptor) == {}
+    assert store.statistics().copy_videos == 0
 
 
 def test_copies_and_moved_files_are_not_described_again(
@@ -121,7 +120,7 @@ def test_copies_and_moved_files_are_not_described_again(
     shutil.copy(footage / "b.mp4", footage / "later.mp4")
     (footage / "deep" / "c.mp4").rename(footage / "moved.mp4")
     assert index(store, encoder, descriptor, footage).failed == ()
-    found = kept(store.database, descriptor)
+    found = kept(store, descriptor)
     assert set(found) == {"a.mp4", "twin.mp4", "b.mp4", "later.mp4", "moved.mp4"}
     for one, other in (("a.mp4", "twin.mp4"), ("b.mp4", "later.mp4")):
         assert np.array_equal(found[one].vectors, found[other].vectors)
@@ -131,7 +130,7 @@ def test_a_removed_video_takes_its_copy_frames_along(store, encoder, descriptor,
     index(store, encoder, descriptor, footage)
     (footage / "a.mp4").unlink()
     index(store, encoder, descriptor, footage)
-    assert set(kept(store.database, descriptor)) == {"b.mp4", "c.mp4"}
+    assert set(kept(store, descriptor)) == {"b.mp4", "c.mp4"}
     index(store, encoder, descriptor, footage, prune=True)
     with sqlite3.connect(store.folder / "library.db") as connection:
         assert connection.execute("SELECT count(*) FROM copy_frames").fetchone() == (2,)
@@ -150,19 +149,19 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
     connection.close()
     with LibraryStore.open(library) as store:
         assert (library / f"library.db.before-{HEAD_REVISION}").is_file()
-        store.database.relocate(template.footage, footage)
-        videos = store.database.videos()
-        clips = [store.database.clips(video.id) for video in videos]
+        store.videos.relocate(template.footage, footage)
+        videos = store.videos.select()
+        clips = [store.videos.clips(video.id) for video in videos]
         told = []
         indexer = Indexer(store, encoder, options=IndexOptions(workers=1), descriptor=descriptor)
         report = indexer.run([footage], on_progress=told.append)
         assert (report.indexed, report.unchanged, report.failed) == (0, 3, ())
         assert (told[-1].files_done, told[-1].files_total) == (3, 3)
         assert encoder.frames_encoded == 0
-        assert store.database.videos() == videos
-        assert [store.database.clips(video.id) for video in videos] == clips
+        assert store.videos.select() == videos
+        assert [store.videos.clips(video.id) for video in videos] == clips
         for path in footage.rglob("*.mp4"):
-            assert_described(store.database, descriptor, path)
+            assert_described(store, descriptor, path)
         no_decoding()
         assert index(store, encoder, descriptor, footage).unchanged == 3
 
@@ -172,11 +171,11 @@ def test_a_video_of_one_colour_has_no_frames_and_is_looked_at_once(
 ):
     path = write_black(tmp_path / "black.mp4")
     assert index(store, encoder, descriptor, path).indexed == 1
-    frames = kept(store.database, descriptor)["black.mp4"]
+    frames = kept(store, descriptor)["black.mp4"]
     assert frames.vectors.shape == (0, descriptor.dimension)
     newer = CountingDescriptor("newer")
     index(store, encoder, newer, path)
-    assert len(kept(store.database, newer)["black.mp4"]) == 0
+    assert len(kept(store, newer)["black.mp4"]) == 0
     no_decoding()
     assert index(store, encoder, newer, path).unchanged == 1
 
@@ -186,8 +185,8 @@ def test_another_descriptor_describes_anew(store, encoder, descriptor, footage):
     newer = CountingDescriptor("newer")
     index(store, encoder, newer, footage)
     assert newer.frames_described == descriptor.frames_described
-    assert kept(store.database, descriptor) == {}
-    assert set(kept(store.database, newer)) == {"a.mp4", "b.mp4", "c.mp4"}
+    assert kept(store, descriptor) == {}
+    assert set(kept(store, newer)) == {"a.mp4", "b.mp4", "c.mp4"}
 
 
 def test_files_with_the_same_bytes_are_read_once(store, encoder, descriptor, footage, indexed):
@@ -196,10 +195,10 @@ def test_files_with_the_same_bytes_are_read_once(store, encoder, descriptor, foo
     index(store, encoder, None, footage)
     index(store, encoder, descriptor, footage / "a.mp4")
     described = descriptor.frames_described
-    assert described == len(kept(store.database, descriptor)["a.mp4"])
+    assert described == len(kept(store, descriptor)["a.mp4"])
     shutil.copy(footage / "b.mp4", footage / "three.mp4")
     index(store, encoder, descriptor, footage)
-    found = kept(store.database, descriptor)
+    found = kept(store, descriptor)
     assert set(found) == {"a.mp4", "b.mp4", "c.mp4", "one.mp4", "two.mp4", "three.mp4"}
     expected = sum(len(found[name]) for name in ("a.mp4", "b.mp4", "c.mp4"))
     assert descriptor.frames_described == expected
@@ -209,10 +208,10 @@ def test_only_files_that_the_run_is_about_are_described(
     store, encoder, descriptor, footage, indexed
 ):
     index(store, encoder, descriptor, footage, exclude=("b.mp4",))
-    assert set(kept(store.database, descriptor)) == {"a.mp4", "c.mp4"}
+    assert set(kept(store, descriptor)) == {"a.mp4", "c.mp4"}
     (footage / "b.mp4").unlink()
     index(store, encoder, descriptor, footage)
-    assert set(kept(store.database, descriptor)) == {"a.mp4", "c.mp4"}
+    assert set(kept(store, descriptor)) == {"a.mp4", "c.mp4"}
 
 
 def test_a_file_that_cannot_be_read_any_more_is_told_and_left(
@@ -226,22 +225,22 @@ def test_a_file_that_cannot_be_read_any_more_is_told_and_left(
     report = index(store, encoder, descriptor, footage)
     assert report.failed == ()
     assert "a.mp4: not described" in caplog.text
-    assert set(kept(store.database, descriptor)) == {"b.mp4", "c.mp4"}
-    assert {video.state for video in store.database.videos()} == {VideoState.INDEXED}
+    assert set(kept(store, descriptor)) == {"b.mp4", "c.mp4"}
+    assert {video.state for video in store.videos.select()} == {VideoState.INDEXED}
 
 
 def test_a_stopped_run_keeps_what_is_described_and_the_next_goes_on(
     store, encoder, descriptor, footage, indexed
 ):
     def one_is_there() -> bool:
-        return store.database.statistics().copy_videos >= 1
+        return store.statistics().copy_videos >= 1
 
     report = index(store, encoder, descriptor, footage, should_stop=one_is_there)
     assert report.interrupted
-    assert store.database.statistics().copy_videos == 1
+    assert store.statistics().copy_videos == 1
     described = descriptor.frames_described
     assert not index(store, encoder, descriptor, footage).interrupted
-    found = kept(store.database, descriptor)
+    found = kept(store, descriptor)
     assert set(found) == {"a.mp4", "b.mp4", "c.mp4"}
     assert descriptor.frames_described >= described
     assert encoder.frames_encoded == 0
@@ -249,13 +248,13 @@ def test_a_stopped_run_keeps_what_is_described_and_the_next_goes_on(
 
 def test_another_model_leaves_copy_frames_alone(store, encoder, descriptor, footage):
     index(store, encoder, descriptor, footage)
-    before = kept(store.database, descriptor)
+    before = kept(store, descriptor)
     for one in before.values():
-        store.database.add_copy_matches(one.video_id, [])
+        store.copy_matches.add(one.video_id, [])
     report = add_model(store, ColourEncoder("second"), workers=1)
     assert report.switched
-    after = kept(store.database, descriptor)
+    after = kept(store, descriptor)
     assert set(after) == set(before)
     for name, frames in after.items():
         assert np.array_equal(frames.vectors, before[name].vectors)
-    assert store.database.copies_to_compare(descriptor.fingerprint) == []
+    assert store.copy_matches.videos_to_compare(descriptor.fingerprint) == []

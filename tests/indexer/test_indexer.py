@@ -42,7 +42,7 @@ def counts(report: IndexReport) -> dict[str, int]:
 
 
 def states(store: LibraryStore) -> dict[str, str]:
-    return {video.path.name: video.state.value for video in store.database.videos()}
+    return {video.path.name: video.state.value for video in store.videos.select()}
 
 
 def searchable(store: LibraryStore, encoder: ColourEncoder) -> dict[str, int]:
@@ -51,8 +51,8 @@ def searchable(store: LibraryStore, encoder: ColourEncoder) -> dict[str, int]:
     index.refresh()
     _, ids = index.search(encoder.encode_text(["anything"]), 1000)
     found: dict[str, int] = {}
-    for clip in store.database.clips_by_id([int(id) for id in ids[0] if id >= 0]).values():
-        video = store.database.video(clip.video_id)
+    for clip in store.videos.clips_by_id([int(id) for id in ids[0] if id >= 0]).values():
+        video = store.videos.get(clip.video_id)
         assert video is not None
         found[video.path.name] = found.get(video.path.name, 0) + 1
     return found
@@ -73,15 +73,15 @@ def test_videos_become_clips_with_vectors_and_thumbnails(store, encoder, footage
     assert counts(report) == {"indexed": 3}
     assert report.video_seconds == pytest.approx(9.0, abs=0.7)
     assert not report.interrupted
-    for video in store.database.videos():
+    for video in store.videos.select():
         assert (video.width, video.height, video.codec) == (96, 64, "h264")
-        clips = store.database.clips(video.id)
+        clips = store.videos.clips(video.id)
         ids = [clip.id for clip in clips]
         assert clips[0].span.start_seconds == 0.0
         assert clips[-1].span.end_seconds == pytest.approx(video.duration_seconds)
-        vectors = store.database.clip_vectors(ids, encoder.spec.fingerprint)
+        vectors = store.clip_vectors.read(ids, encoder.spec.fingerprint)
         assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=0.01)
-        features = store.database.frame_features(ids, encoder.spec.fingerprint)
+        features = store.clip_vectors.frame_features(ids, encoder.spec.fingerprint)
         for clip, frames in zip(clips, features, strict=True):
             assert len(frames) == len(clip.frame_seconds) > 0
             middle = clip.middle_frame_seconds
@@ -90,15 +90,15 @@ def test_videos_become_clips_with_vectors_and_thumbnails(store, encoder, footage
 
 
 def test_one_thumbnail_a_clip_is_kept(store, encoder, indexed):
-    clips = store.database.statistics().clips
+    clips = store.statistics().clips
     assert len(list((store.folder / "thumbnails").rglob("*.jpg"))) == clips
 
 
 def test_what_was_indexed_is_found_by_its_own_frames(store, encoder, footage, indexed):
-    video = store.database.video_at(footage / "b.mp4")
+    video = store.videos.at(footage / "b.mp4")
     assert video is not None
-    (clip, *_) = store.database.clips(video.id)
-    vector = store.database.clip_vectors([clip.id], encoder.spec.fingerprint)
+    (clip, *_) = store.videos.clips(video.id)
+    vector = store.clip_vectors.read([clip.id], encoder.spec.fingerprint)
     scores, ids = store.vector_index(encoder.spec).search(vector, 3)
     assert ids[0][0] == clip.id
     assert scores[0][0] == pytest.approx(1.0, abs=0.01)
@@ -108,25 +108,25 @@ def test_a_second_run_decodes_nothing_and_reads_nothing(
     store, encoder, footage, indexed, no_decoding, monkeypatch
 ):
     monkeypatch.setattr(index_module, "HashAhead", None)
-    before = store.database.sequence()
+    before = store.sequence()
     assert counts(index(store, encoder, footage)) == {"unchanged": 3}
-    assert store.database.sequence() == before
+    assert store.sequence() == before
 
 
 def test_a_touched_file_is_not_decoded_again(store, encoder, footage, indexed, no_decoding):
     os.utime(footage / "a.mp4", ns=(1, 1_600_000_000_000_000_000))
     assert counts(index(store, encoder, footage)) == {"unchanged": 3}
-    video = store.database.video_at(footage / "a.mp4")
+    video = store.videos.at(footage / "a.mp4")
     assert video is not None
     assert video.modified_ns == 1_600_000_000_000_000_000
 
 
 def test_moved_and_renamed_files_are_linked_again(store, encoder, footage, indexed, no_decoding):
-    ids = {video.id for video in store.database.videos()}
+    ids = {video.id for video in store.videos.select()}
     (footage / "a.mp4").rename(footage / "renamed.mp4")
     (footage / "deep" / "c.mp4").rename(footage / "c.mp4")
     assert counts(index(store, encoder, footage)) == {"moved": 2, "unchanged": 1}
-    assert {video.id for video in store.database.videos()} == ids
+    assert {video.id for video in store.videos.select()} == ids
     assert set(searchable(store, encoder)) == {"b.mp4", "renamed.mp4", "c.mp4"}
 
 
@@ -159,24 +159,24 @@ def test_equal_files_that_cannot_be_read_fail_with_one_reason(store, encoder, fo
 
 
 def test_a_changed_file_replaces_what_was_there(store, encoder, footage, indexed, make_video):
-    old = store.database.videos()
+    old = store.videos.select()
     make_video(footage / "a.mp4", seed=99, seconds=12.0, scenes=4)
     assert counts(index(store, encoder, footage)) == {"indexed": 1, "unchanged": 2}
-    video = store.database.video_at(footage / "a.mp4")
+    video = store.videos.at(footage / "a.mp4")
     assert video is not None
     assert video.duration_seconds == pytest.approx(12.0, abs=0.3)
-    assert len(store.database.videos()) == len(old)
-    assert searchable(store, encoder)["a.mp4"] == len(store.database.clips(video.id))
+    assert len(store.videos.select()) == len(old)
+    assert searchable(store, encoder)["a.mp4"] == len(store.videos.clips(video.id))
 
 
 def test_a_file_moved_aside_for_a_new_version_keeps_its_vectors(
     store, encoder, footage, indexed, make_video
 ):
-    old = store.database.video_at(footage / "a.mp4")
+    old = store.videos.at(footage / "a.mp4")
     (footage / "a.mp4").rename(footage / "z_old.mp4")
     make_video(footage / "a.mp4", seed=99)
     assert counts(index(store, encoder, footage)) == {"indexed": 1, "moved": 1, "unchanged": 2}
-    moved = store.database.video_at(footage / "z_old.mp4")
+    moved = store.videos.at(footage / "z_old.mp4")
     assert old is not None
     assert moved is not None
     assert moved.id == old.id
@@ -184,7 +184,7 @@ def test_a_file_moved_aside_for_a_new_version_keeps_its_vectors(
 
 
 def test_two_files_that_swapped_names_stay_right(store, encoder, footage, indexed):
-    hashes = {video.path.name: video.content_hash for video in store.database.videos()}
+    hashes = {video.path.name: video.content_hash for video in store.videos.select()}
     (footage / "a.mp4").rename(footage / "x")
     (footage / "b.mp4").rename(footage / "a.mp4")
     (footage / "x").rename(footage / "b.mp4")
@@ -193,7 +193,7 @@ def test_two_files_that_swapped_names_stay_right(store, encoder, footage, indexe
     os.utime(footage / "b.mp4", ns=(1, 1_500_000_000_000_000_000))
     report = index(store, encoder, footage)
     assert report.failed == ()
-    after = {video.path.name: video.content_hash for video in store.database.videos()}
+    after = {video.path.name: video.content_hash for video in store.videos.select()}
     assert (after["a.mp4"], after["b.mp4"]) == (hashes["b.mp4"], hashes["a.mp4"])
     assert set(searchable(store, encoder)) == {"a.mp4", "b.mp4", "c.mp4"}
 
@@ -251,7 +251,7 @@ def test_bad_files_are_reported_and_the_rest_is_indexed(store, encoder, footage)
     assert set(reasons) == {"empty.mp4", "noise.mp4", "text.mp4"}
     assert all(reason and "\n" not in reason for reason in reasons.values())
     assert "empty" in reasons["empty.mp4"]
-    stored = store.database.videos(states={VideoState.FAILED})
+    stored = store.videos.select(states={VideoState.FAILED})
     assert {video.path.name: video.failure for video in stored} == reasons
 
 
@@ -375,13 +375,13 @@ def test_a_stopped_run_keeps_whole_videos_and_the_next_goes_on(store, encoder, f
 
     def should_stop() -> bool:
         asked.append(True)
-        return store.database.statistics().indexed >= 1
+        return store.statistics().indexed >= 1
 
     indexer = Indexer(store, encoder, options=IndexOptions(workers=1))
     report = indexer.run([footage], should_stop=should_stop)
     assert report.interrupted
     assert counts(report) == {"indexed": 1}
-    assert store.database.check() == []
+    assert store.find_problems() == []
     report = indexer.run([footage])
     assert counts(report) == {"indexed": 2, "unchanged": 1}
     assert not report.interrupted
@@ -402,16 +402,16 @@ def test_progress_counts_up_to_everything(store, encoder, footage):
 
 
 def test_a_second_encoder_is_refused_before_anything_is_done(store, footage, indexed):
-    before = store.database.sequence()
+    before = store.sequence()
     with pytest.raises(EncoderError, match="was made with the encoder colours"):
         index(store, ColourEncoder("other"), footage)
-    assert store.database.sequence() == before
+    assert store.sequence() == before
 
 
 def test_a_missing_path_is_refused_before_anything_is_done(store, encoder, footage):
     with pytest.raises(PathNotFoundError, match="nowhere"):
         index(store, encoder, footage, footage / "nowhere")
-    assert store.database.videos() == []
+    assert store.videos.select() == []
 
 
 def test_two_runs_at_once_are_refused(store, encoder, footage):
@@ -436,7 +436,7 @@ def test_any_file_name_is_indexed(store, encoder, tmp_path, make_video):
     shutil.copy(make_video(tmp_path / "x.mp4", seed=9), raw)
     report = index(store, encoder, folder)
     assert report.failed == ()
-    assert {video.path for video in store.database.videos()} == {
+    assert {video.path for video in store.videos.select()} == {
         *(folder / name for name in odd),
         raw,
     }

@@ -25,23 +25,22 @@ def assert_whole_videos_only(library: Path) -> int:
     """Open a library and look at every video in it; gives how many there are."""
     encoder = ColourEncoder()
     with LibraryStore.open(library) as store:
-        database = store.database
-        assert database.check() == []
-        videos = database.videos()
+        assert store.find_problems() == []
+        videos = store.videos.select()
         for video in videos:
             assert video.state is VideoState.INDEXED
-            clips = database.clips(video.id)
+            clips = store.videos.clips(video.id)
             assert clips[0].span.start_seconds == 0.0
             assert clips[-1].span.end_seconds == pytest.approx(video.duration_seconds)
             ids = [clip.id for clip in clips]
-            vectors = database.clip_vectors(ids, encoder.spec.fingerprint)
+            vectors = store.clip_vectors.read(ids, encoder.spec.fingerprint)
             assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=0.01)
-            features = database.frame_features(ids, encoder.spec.fingerprint)
+            features = store.clip_vectors.frame_features(ids, encoder.spec.fingerprint)
             for clip, frames in zip(clips, features, strict=True):
                 assert len(frames) == len(clip.frame_seconds)
         index = store.vector_index(encoder.spec)
         index.refresh()
-        assert len(index) == database.statistics().clips
+        assert len(index) == store.statistics().clips
         return len(videos)
 
 
@@ -53,8 +52,8 @@ def hits(library: Path) -> list[dict[tuple[str, float, float], float]]:
         index = store.vector_index(encoder.spec)
         index.refresh()
         scores, ids = index.search(queries, len(index))
-        clips = store.database.clips_by_id(ids[0].tolist())
-        names = {video.id: video.path.name for video in store.database.videos()}
+        clips = store.videos.clips_by_id(ids[0].tolist())
+        names = {video.id: video.path.name for video in store.videos.select()}
         where = {
             id: (names[clip.video_id], clip.span.start_seconds, clip.span.end_seconds)
             for id, clip in clips.items()
@@ -112,10 +111,10 @@ def test_a_killed_run_leaves_no_video_without_its_copy_frames(many, tmp_path):
         if library.exists():
             assert_whole_videos_only(library)
             with LibraryStore.open(library) as store:
-                assert store.database.videos_without_copy_frames(fingerprint) == []
+                assert store.videos.without_copy_descriptors(fingerprint) == []
     wait_for_end_of_decoders(library)
     with LibraryStore.open(library) as store:
-        assert 0 < store.database.statistics().copy_videos < VIDEOS
+        assert 0 < store.statistics().copy_videos < VIDEOS
 
 
 def test_another_process_searches_while_a_run_goes_on(many, tmp_path):

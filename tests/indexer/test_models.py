@@ -32,21 +32,22 @@ def add(store, encoder, **options) -> ModelReport:
 
 def model_of(store, encoder) -> LibraryModel:
     (model,) = [
-        one for one in store.database.models() if one.spec.fingerprint == encoder.spec.fingerprint
+        one for one in store.encoders.models() if one.spec.fingerprint == encoder.spec.fingerprint
     ]
     return model
 
 
 def assert_same_vectors(store, one: ColourEncoder, other: ColourEncoder) -> None:
     """Both see with the same eyes, so both must have made the same of every clip."""
-    for video in store.database.videos(states=[VideoState.INDEXED]):
-        ids = [clip.id for clip in store.database.clips(video.id)]
+    for video in store.videos.select(states=[VideoState.INDEXED]):
+        ids = [clip.id for clip in store.videos.clips(video.id)]
         vectors = [
-            store.database.clip_vectors(ids, encoder.spec.fingerprint) for encoder in (one, other)
+            store.clip_vectors.read(ids, encoder.spec.fingerprint) for encoder in (one, other)
         ]
         assert np.array_equal(vectors[0], vectors[1])
         features = [
-            store.database.frame_features(ids, encoder.spec.fingerprint) for encoder in (one, other)
+            store.clip_vectors.frame_features(ids, encoder.spec.fingerprint)
+            for encoder in (one, other)
         ]
         for ours, theirs in zip(*features, strict=True):
             assert np.array_equal(ours.vectors, theirs.vectors)
@@ -59,7 +60,7 @@ def second() -> ColourEncoder:
 
 
 def test_the_same_frames_of_the_same_clips_are_encoded(store, encoder, second, footage, indexed):
-    clips = store.database.statistics().clips
+    clips = store.statistics().clips
     thumbnails = sorted((store.folder / "thumbnails").rglob("*.jpg"))
     told = []
     report = add(store, second, on_progress=told.append)
@@ -67,11 +68,11 @@ def test_the_same_frames_of_the_same_clips_are_encoded(store, encoder, second, f
     assert report.video_seconds == pytest.approx(9.0, abs=0.7)
     assert told[-1].files_done == told[-1].files_total == 3
     assert model_of(store, second).is_complete
-    assert store.database.active_encoder() == second.spec
+    assert store.encoders.active() == second.spec
     assert_same_vectors(store, encoder, second)
-    assert store.database.statistics().clips == clips
+    assert store.statistics().clips == clips
     assert sorted((store.folder / "thumbnails").rglob("*.jpg")) == thumbnails
-    assert store.database.check() == []
+    assert store.find_problems() == []
     manifest = store.folder / "vectors" / second.spec.fingerprint / "manifest.json"
     assert manifest.is_file()  # the first search finds its index made
     again = ColourEncoder(SECOND)
@@ -91,7 +92,7 @@ def test_the_switch_can_be_left_for_later(store, encoder, second, indexed):
     report = add(store, second, switch=False)
     assert report.model.is_complete
     assert not report.switched
-    assert store.database.active_encoder() == encoder.spec
+    assert store.encoders.active() == encoder.spec
 
 
 def test_copies_are_decoded_once(store, encoder, second, footage, indexed):
@@ -102,9 +103,9 @@ def test_copies_are_decoded_once(store, encoder, second, footage, indexed):
     assert_same_vectors(store, encoder, second)
     ones = sum(
         len(clip.frame_seconds)
-        for video in store.database.videos()
+        for video in store.videos.select()
         if video.path.name != "again.mp4"
-        for clip in store.database.clips(video.id)
+        for clip in store.videos.clips(video.id)
     )
     assert second.frames_encoded == ones
 
@@ -121,7 +122,7 @@ def test_a_file_that_is_not_as_it_was_is_told_and_keeps_the_old_model(
     assert "changed" in reasons["b.mp4"]
     assert all("vidseek index" in reason for reason in reasons.values())
     assert (report.encoded, report.switched) == (1, False)
-    assert store.database.active_encoder() == encoder.spec
+    assert store.encoders.active() == encoder.spec
     # What the reasons advise leads to the switch.
     index(store, encoder, footage)
     report = add(store, second)
@@ -154,7 +155,7 @@ def test_a_video_that_was_away_is_encoded_when_it_returns(
     report = index(store, second, footage)
     assert (report.moved, report.indexed, report.failed) == (1, 1, ())
     assert model_of(store, second).is_complete
-    assert len(store.vector_index(second.spec)) == store.database.statistics().clips
+    assert len(store.vector_index(second.spec)) == store.statistics().clips
     assert_same_vectors(store, encoder, second)
 
 
@@ -164,7 +165,7 @@ def test_a_stopped_run_keeps_what_is_complete_and_does_not_switch(store, encoder
 
     report = add(store, second, should_stop=should_stop)
     assert (report.interrupted, report.encoded, report.switched) == (True, 1, False)
-    assert store.database.active_encoder() == encoder.spec
+    assert store.encoders.active() == encoder.spec
     assert add(store, second).encoded == 2
 
 
@@ -186,7 +187,7 @@ def test_one_bad_file_costs_that_file(store, encoder, footage, indexed):
 def test_a_library_without_a_model_says_how_to_begin(store, second):
     with pytest.raises(LibraryError, match="vidseek index --model"):
         add(store, second)
-    assert store.database.models() == []
+    assert store.encoders.models() == []
 
 
 def test_only_one_process_writes(store, second, indexed):
@@ -196,7 +197,7 @@ def test_only_one_process_writes(store, second, indexed):
         pytest.raises(LibraryLockedError),
     ):
         add(store, second)
-    assert len(store.database.models()) == 1
+    assert len(store.encoders.models()) == 1
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_killed_again_and_again_it_does_nothing_twice_and_loses_nothing(many):
         process = start("add_model_in_process.py", many)
         in_the_act += kill_at(process, chance.randint(4, 7), chance.uniform(0.0, 0.03))
         with LibraryStore.open(many) as store:
-            assert store.database.check() == []
+            assert store.find_problems() == []
             assert model_of(store, first).is_complete
             assert model_of(store, first).is_active
             now = model_of(store, second).encoded_videos
@@ -233,8 +234,8 @@ def test_killed_again_and_again_it_does_nothing_twice_and_loses_nothing(many):
         assert report.switched
         frames = sum(
             len(clip.frame_seconds)
-            for video in store.database.videos()
-            for clip in store.database.clips(video.id)
+            for video in store.videos.select()
+            for clip in store.videos.clips(video.id)
         )
         assert 0 < second.frames_encoded < frames
         assert_same_vectors(store, first, second)

@@ -27,12 +27,12 @@ def test_odd_files_are_indexed_or_explained(shared_data, store, encoder):
     for name, words in UNREADABLE.items():
         assert words in reasons[name]
         assert "\n" not in reasons[name]
-    videos = {video.path.name: video for video in store.database.videos()}
+    videos = {video.path.name: video for video in store.videos.select()}
     assert len(videos) == len(list(odd.iterdir()))
     assert {name for name, video in videos.items() if video.damaged} == DAMAGED
     assert (videos["rotated_90.mp4"].width, videos["rotated_90.mp4"].height) == (360, 640)
     assert videos["mpeg2.ts"].duration_seconds == pytest.approx(4.0, abs=0.1)
-    assert store.database.check() == []
+    assert store.find_problems() == []
     again = Indexer(store, encoder, options=IndexOptions(workers=1)).run([odd])
     assert again.unchanged == report.indexed
     assert again.failed == report.failed
@@ -44,8 +44,8 @@ def test_long_videos_are_covered_by_clips_without_gaps(shared_data, store, encod
         [shared_data / "videos" / "long"]
     )
     assert (report.indexed, report.failed) == (2, ())
-    for video in store.database.videos():
-        clips = store.database.clips(video.id)
+    for video in store.videos.select():
+        clips = store.videos.clips(video.id)
         assert clips[0].span.start_seconds == 0.0
         assert clips[-1].span.end_seconds == pytest.approx(video.duration_seconds)
         for left, right in pairwise(clips):

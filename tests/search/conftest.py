@@ -25,8 +25,8 @@ class Shelf:
         self.folder = folder
         self.encoder = encoder
         self.store = LibraryStore.open(folder / "library", create=True)
-        self.store.database.register_encoder(encoder.spec)
-        self.store.database.activate_encoder(encoder.spec.fingerprint)
+        self.store.encoders.register(encoder.spec)
+        self.store.encoders.activate(encoder.spec.fingerprint)
         self.engine = SearchEngine(self.store, encoder)
 
     def add(
@@ -60,9 +60,7 @@ class Shelf:
             self._clip(colour, index * seconds, seconds) for index, colour in enumerate(colours)
         ]
         with self.store.writing():
-            stored = self.store.database.add_video(
-                video, clips, fingerprint=self.encoder.spec.fingerprint
-            )
+            stored = self.store.videos.add(video, clips, fingerprint=self.encoder.spec.fingerprint)
             if thumbnails:
                 for clip in clips:
                     middle = clip.middle_frame_seconds

@@ -9,15 +9,7 @@ from pathlib import Path
 import pytest
 from library_samples import SPEC
 
-from vidseek.storage.catalog.database import Database
 from vidseek.storage.store import LibraryStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[LibraryStore]:
-    with LibraryStore.open(tmp_path / "library", create=True) as opened:
-        opened.database.register_encoder(SPEC)
-        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -56,18 +48,11 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def any_store(
-    backend: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[LibraryStore]:
+def store(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LibraryStore]:
     """A library on the backend that the test is parametrised with."""
     url = None
     if backend == "postgresql":
         url = request.getfixturevalue("postgres_url")()
     with LibraryStore.open(tmp_path / "library", create=True, database_url=url) as opened:
-        opened.database.register_encoder(SPEC)
+        opened.encoders.register(SPEC)
         yield opened
-
-
-@pytest.fixture
-def database(any_store: LibraryStore) -> Database:
-    return any_store.database

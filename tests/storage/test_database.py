@@ -16,7 +16,7 @@ from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.core.errors import LibraryDamagedError, LibraryError, QueryError
 from vidseek.core.types import Calibration, TimeSpan, VideoFilter, VideoState
-from vidseek.storage.catalog.database import Database
+from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import START
 
 pytestmark = pytest.mark.parametrize(
@@ -29,254 +29,258 @@ FINGERPRINT = SPEC.fingerprint
 EVERYTHING = VideoFilter()
 
 
-def add(database: Database, path: str, count: int = 3, *, seed: int = 0, **facts: object) -> int:
-    return database.add_video(
+def add(store: LibraryStore, path: str, count: int = 3, *, seed: int = 0, **facts: object) -> int:
+    return store.videos.add(
         video(path, **facts),  # type: ignore[arg-type]
         clips(count, seed),
         fingerprint=FINGERPRINT,
     ).id
 
 
-def test_video_and_clips_come_back_as_they_were_stored(database: Database) -> None:
+def test_video_and_clips_come_back_as_they_were_stored(store: LibraryStore) -> None:
     made = clips(4, seed=7, frames=3)
-    stored = database.add_video(video("/v/a.mp4", damaged=True), made, fingerprint=FINGERPRINT)
-    assert database.video(stored.id) == stored
-    assert database.video_at(Path("/v/a.mp4")) == stored
-    kept = database.clips(stored.id)
+    stored = store.videos.add(video("/v/a.mp4", damaged=True), made, fingerprint=FINGERPRINT)
+    assert store.videos.get(stored.id) == stored
+    assert store.videos.at(Path("/v/a.mp4")) == stored
+    kept = store.videos.clips(stored.id)
     assert [clip.span for clip in kept] == [clip.span for clip in made]
     assert [clip.frame_seconds for clip in kept] == [clip.frame_seconds for clip in made]
     assert {clip.video_id for clip in kept} == {stored.id}
     ids = [clip.id for clip in kept]
     assert np.array_equal(
-        database.clip_vectors(ids, FINGERPRINT), np.stack([clip.vector for clip in made])
+        store.clip_vectors.read(ids, FINGERPRINT), np.stack([clip.vector for clip in made])
     )
-    for clip, features in zip(made, database.frame_features(ids, FINGERPRINT), strict=True):
+    for clip, features in zip(
+        made, store.clip_vectors.frame_features(ids, FINGERPRINT), strict=True
+    ):
         assert np.array_equal(features.vectors, clip.frames.vectors)
         assert np.array_equal(features.tokens, clip.frames.tokens)
 
 
-def test_vectors_come_in_the_order_asked_for(database: Database) -> None:
-    ids = [clip.id for clip in database.clips(add(database, "/v/a.mp4", 5))]
+def test_vectors_come_in_the_order_asked_for(store: LibraryStore) -> None:
+    ids = [clip.id for clip in store.videos.clips(add(store, "/v/a.mp4", 5))]
     order = [ids[3], ids[0], ids[4], ids[0]]
-    every = database.clip_vectors(ids, FINGERPRINT)
-    assert np.array_equal(database.clip_vectors(order, FINGERPRINT), every[[3, 0, 4, 0]])
-    features = database.frame_features(order, FINGERPRINT)
-    assert np.array_equal(features[0].tokens, database.frame_features(ids, FINGERPRINT)[3].tokens)
-    vectors = database.frame_vectors(order, FINGERPRINT)
+    every = store.clip_vectors.read(ids, FINGERPRINT)
+    assert np.array_equal(store.clip_vectors.read(order, FINGERPRINT), every[[3, 0, 4, 0]])
+    features = store.clip_vectors.frame_features(order, FINGERPRINT)
+    assert np.array_equal(
+        features[0].tokens, store.clip_vectors.frame_features(ids, FINGERPRINT)[3].tokens
+    )
+    vectors = store.clip_vectors.frame_vectors(order, FINGERPRINT)
     assert all(map(np.array_equal, vectors, [found.vectors for found in features]))
 
 
-def test_clips_within_a_span_are_those_that_it_touches(database: Database) -> None:
-    first = add(database, "/v/a.mp4", 5)
-    add(database, "/v/b.mp4", 5, seed=9)
-    every = database.clips(first)
+def test_clips_within_a_span_are_those_that_it_touches(store: LibraryStore) -> None:
+    first = add(store, "/v/a.mp4", 5)
+    add(store, "/v/b.mp4", 5, seed=9)
+    every = store.videos.clips(first)
     middle = every[2].span
-    assert database.clips_within(first, middle) == every[2:3], "neighbours only share an edge"
+    assert store.videos.clips_within(first, middle) == every[2:3], "neighbours only share an edge"
     wider = TimeSpan(middle.start_seconds - 0.1, middle.end_seconds + 0.1)
-    assert database.clips_within(first, wider) == every[1:4]
-    assert database.clips_within(first, TimeSpan(0, 1e9)) == every
-    assert database.clips_within(first, TimeSpan(1e6, 1e9)) == []
+    assert store.videos.clips_within(first, wider) == every[1:4]
+    assert store.videos.clips_within(first, TimeSpan(0, 1e9)) == every
+    assert store.videos.clips_within(first, TimeSpan(1e6, 1e9)) == []
 
 
-def test_every_write_is_a_new_number_and_reading_is_none(database: Database) -> None:
-    before = database.sequence()
-    add(database, "/v/a.mp4")
-    database.set_state([1], VideoState.MISSING)
-    assert database.sequence() == before + 2
-    database.videos()
-    assert database.sequence() == before + 2
+def test_every_write_is_a_new_number_and_reading_is_none(store: LibraryStore) -> None:
+    before = store.sequence()
+    add(store, "/v/a.mp4")
+    store.videos.set_state([1], VideoState.MISSING)
+    assert store.sequence() == before + 2
+    store.videos.select()
+    assert store.sequence() == before + 2
 
 
-def test_adding_a_path_again_replaces_what_was_there(database: Database) -> None:
-    first = add(database, "/v/a.mp4", 3, seed=1)
-    old = {clip.id for clip in database.clips(first)}
-    second = add(database, "/v/a.mp4", 2, seed=2)
-    assert [found.id for found in database.videos()] == [second]
-    assert database.clips(first) == []
-    new = {clip.id for clip in database.clips(second)}
+def test_adding_a_path_again_replaces_what_was_there(store: LibraryStore) -> None:
+    first = add(store, "/v/a.mp4", 3, seed=1)
+    old = {clip.id for clip in store.videos.clips(first)}
+    second = add(store, "/v/a.mp4", 2, seed=2)
+    assert [found.id for found in store.videos.select()] == [second]
+    assert store.videos.clips(first) == []
+    new = {clip.id for clip in store.videos.clips(second)}
     assert not old & new
-    assert set(database.clip_ids(EVERYTHING, FINGERPRINT)) == new
+    assert set(store.clip_vectors.ids(EVERYTHING, FINGERPRINT)) == new
 
 
-def test_clip_ids_are_never_used_again(database: Database) -> None:
-    last = max(clip.id for clip in database.clips(add(database, "/v/a.mp4")))
-    database.remove([1])
-    assert min(clip.id for clip in database.clips(add(database, "/v/b.mp4"))) > last
+def test_clip_ids_are_never_used_again(store: LibraryStore) -> None:
+    last = max(clip.id for clip in store.videos.clips(add(store, "/v/a.mp4")))
+    store.videos.remove([1])
+    assert min(clip.id for clip in store.videos.clips(add(store, "/v/b.mp4"))) > last
 
 
-def test_failed_file_keeps_its_reason_and_has_no_clips(database: Database) -> None:
+def test_failed_file_keeps_its_reason_and_has_no_clips(store: LibraryStore) -> None:
     failed = video("/v/bad.mp4", state=VideoState.FAILED, failure="no video stream")
-    stored = database.add_video(failed, [], fingerprint="unknown")
-    assert database.videos(states=[VideoState.FAILED]) == [stored]
+    stored = store.videos.add(failed, [], fingerprint="unknown")
+    assert store.videos.select(states=[VideoState.FAILED]) == [stored]
     assert stored.failure == "no video stream"
-    database.set_state([stored.id], VideoState.MISSING)
-    database.relink(stored.id, Path("/w/bad.mp4"), 5, 6)
-    found = database.video(stored.id)
+    store.videos.set_state([stored.id], VideoState.MISSING)
+    store.videos.relink(stored.id, Path("/w/bad.mp4"), 5, 6)
+    found = store.videos.get(stored.id)
     assert found is not None
     assert found.state == VideoState.FAILED
 
 
-def test_adding_is_all_or_nothing(database: Database) -> None:
-    add(database, "/v/a.mp4", 2, seed=1)
-    sequence = database.sequence()
+def test_adding_is_all_or_nothing(store: LibraryStore) -> None:
+    add(store, "/v/a.mp4", 2, seed=1)
+    sequence = store.sequence()
     wrong = clips(3, seed=2)
     wrong[2] = replace(wrong[2], vector=np.ones(5, np.float32))
     with pytest.raises(ValueError, match="spec says"):
-        database.add_video(video("/v/a.mp4"), wrong, fingerprint=FINGERPRINT)
+        store.videos.add(video("/v/a.mp4"), wrong, fingerprint=FINGERPRINT)
     wrong[2] = replace(wrong[0], vector=np.full(SPEC.dimension, 1e6, np.float32))
     with pytest.raises(ValueError, match="65504"):
-        database.add_video(video("/v/a.mp4"), wrong, fingerprint=FINGERPRINT)
+        store.videos.add(video("/v/a.mp4"), wrong, fingerprint=FINGERPRINT)
     with pytest.raises(LibraryError, match="holds no vectors"):
-        database.add_video(video("/v/a.mp4"), clips(1, 3), fingerprint="unknown")
-    assert len(database.clips(1)) == 2
-    assert database.sequence() == sequence
-    assert database.check() == []
+        store.videos.add(video("/v/a.mp4"), clips(1, 3), fingerprint="unknown")
+    assert len(store.videos.clips(1)) == 2
+    assert store.sequence() == sequence
+    assert store.find_problems() == []
 
 
-def test_copy_shares_what_was_encoded(database: Database) -> None:
-    source = add(database, "/v/a.mp4", 4, content_hash="abc")
-    copy = database.add_copy(source, video("/v/copy.mp4", content_hash="abc"))
-    assert [found.id for found in database.videos_with_hash("abc")] == [source, copy.id]
-    old, new = database.clips(source), database.clips(copy.id)
+def test_copy_shares_what_was_encoded(store: LibraryStore) -> None:
+    source = add(store, "/v/a.mp4", 4, content_hash="abc")
+    copy = store.videos.add_copy(source, video("/v/copy.mp4", content_hash="abc"))
+    assert [found.id for found in store.videos.with_hash("abc")] == [source, copy.id]
+    old, new = store.videos.clips(source), store.videos.clips(copy.id)
     assert [clip.span for clip in old] == [clip.span for clip in new]
     assert not {clip.id for clip in old} & {clip.id for clip in new}
-    for table in (database.clip_vectors,):
+    for table in (store.clip_vectors.read,):
         assert np.array_equal(
             table([clip.id for clip in old], FINGERPRINT),
             table([clip.id for clip in new], FINGERPRINT),
         )
-    database.remove([source])
-    features = database.frame_features([clip.id for clip in new], FINGERPRINT)
+    store.videos.remove([source])
+    features = store.clip_vectors.frame_features([clip.id for clip in new], FINGERPRINT)
     assert np.array_equal(features[1].tokens, clips(4, 0)[1].frames.tokens)
-    assert database.check() == []
+    assert store.find_problems() == []
 
 
-def test_copy_over_another_video_replaces_it(database: Database) -> None:
-    source = add(database, "/v/a.mp4", 2)
-    other = add(database, "/v/b.mp4", 5, seed=9)
-    copy = database.add_copy(source, video("/v/b.mp4"))
-    assert database.video(other) is None
-    assert len(database.clips(copy.id)) == 2
+def test_copy_over_another_video_replaces_it(store: LibraryStore) -> None:
+    source = add(store, "/v/a.mp4", 2)
+    other = add(store, "/v/b.mp4", 5, seed=9)
+    copy = store.videos.add_copy(source, video("/v/b.mp4"))
+    assert store.videos.get(other) is None
+    assert len(store.videos.clips(copy.id)) == 2
 
 
-def test_missing_videos_are_not_searched_until_they_are_found_again(database: Database) -> None:
-    first, second = add(database, "/v/a.mp4"), add(database, "/v/b.mp4", seed=5)
-    database.set_state([first], VideoState.MISSING)
-    searched = {clip.id for clip in database.clips(second)}
-    assert set(database.clip_ids(EVERYTHING, FINGERPRINT)) == searched
-    database.relink(first, Path("/w/moved.mp4"), 77, 88)
-    found = database.video_at(Path("/w/moved.mp4"))
+def test_missing_videos_are_not_searched_until_they_are_found_again(store: LibraryStore) -> None:
+    first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=5)
+    store.videos.set_state([first], VideoState.MISSING)
+    searched = {clip.id for clip in store.videos.clips(second)}
+    assert set(store.clip_vectors.ids(EVERYTHING, FINGERPRINT)) == searched
+    store.videos.relink(first, Path("/w/moved.mp4"), 77, 88)
+    found = store.videos.at(Path("/w/moved.mp4"))
     assert found is not None
     assert (found.id, found.state) == (first, VideoState.INDEXED)
     assert (found.size_bytes, found.modified_ns) == (77, 88)
-    assert len(database.clip_ids(EVERYTHING, FINGERPRINT)) == 6
+    assert len(store.clip_vectors.ids(EVERYTHING, FINGERPRINT)) == 6
 
 
-def test_relinking_onto_another_path_replaces_what_was_there(database: Database) -> None:
-    first, second = add(database, "/v/a.mp4"), add(database, "/v/b.mp4", seed=5)
-    database.relink(first, Path("/v/b.mp4"), 1, 2)
-    assert [found.id for found in database.videos()] == [first]
-    assert database.video(second) is None
+def test_relinking_onto_another_path_replaces_what_was_there(store: LibraryStore) -> None:
+    first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=5)
+    store.videos.relink(first, Path("/v/b.mp4"), 1, 2)
+    assert [found.id for found in store.videos.select()] == [first]
+    assert store.videos.get(second) is None
     with pytest.raises(LibraryError, match="removed"):
-        database.relink(second, Path("/v/c.mp4"), 1, 2)
+        store.videos.relink(second, Path("/v/c.mp4"), 1, 2)
 
 
-def test_removing_leaves_nothing_behind(database: Database) -> None:
-    first, second = add(database, "/v/a.mp4"), add(database, "/v/b.mp4", seed=5)
-    gone = [clip.id for clip in database.clips(first)]
-    assert database.remove([first, 12345]) == 1
-    assert database.remove([]) == 0
-    assert database.clips_by_id(gone) == {}
+def test_removing_leaves_nothing_behind(store: LibraryStore) -> None:
+    first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=5)
+    gone = [clip.id for clip in store.videos.clips(first)]
+    assert store.videos.remove([first, 12345]) == 1
+    assert store.videos.remove([]) == 0
+    assert store.videos.clips_by_id(gone) == {}
     with pytest.raises(LibraryError, match="removed"):
-        database.clip_vectors(gone, FINGERPRINT)
+        store.clip_vectors.read(gone, FINGERPRINT)
     with pytest.raises(LibraryError, match="removed"):
-        database.frame_features(gone, FINGERPRINT)
+        store.clip_vectors.frame_features(gone, FINGERPRINT)
     with pytest.raises(LibraryError, match="removed"):
-        database.frame_vectors(gone, FINGERPRINT)
-    assert [found.id for found in database.videos()] == [second]
-    assert database.check() == []
+        store.clip_vectors.frame_vectors(gone, FINGERPRINT)
+    assert [found.id for found in store.videos.select()] == [second]
+    assert store.find_problems() == []
 
 
-def test_file_stamps_tell_all_that_the_fast_pass_needs(database: Database) -> None:
-    first = add(database, "/v/a.mp4", modified_ns=5)
-    database.set_state([first], VideoState.MISSING)
-    ((path, stamp),) = database.file_stamps().items()
+def test_file_stamps_tell_all_that_the_fast_pass_needs(store: LibraryStore) -> None:
+    first = add(store, "/v/a.mp4", modified_ns=5)
+    store.videos.set_state([first], VideoState.MISSING)
+    ((path, stamp),) = store.videos.file_stamps().items()
     assert path == "/v/a.mp4"
     assert stamp == (first, 1008, 5, VideoState.MISSING)
     assert isinstance(stamp.state, VideoState)
 
 
-def test_relocating_a_folder_moves_what_is_below_it(database: Database) -> None:
+def test_relocating_a_folder_moves_what_is_below_it(store: LibraryStore) -> None:
     for path in ("/v/a.mp4", "/v/sub/b.mp4", "/v2/c.mp4", "/v"):
-        add(database, path, 1)
-    assert database.relocate(Path("/v"), Path("/w")) == 3
-    paths = {str(found.path) for found in database.videos()}
+        add(store, path, 1)
+    assert store.videos.relocate(Path("/v"), Path("/w")) == 3
+    paths = {str(found.path) for found in store.videos.select()}
     assert paths == {"/w/a.mp4", "/w/sub/b.mp4", "/v2/c.mp4", "/w"}
 
 
-def test_relocating_into_itself_and_out_of_it(database: Database) -> None:
+def test_relocating_into_itself_and_out_of_it(store: LibraryStore) -> None:
     for path in ("/v/x/x", "/v/x", "/v/y"):
-        add(database, path, 1)
-    assert database.relocate(Path("/v"), Path("/v/x")) == 3
-    assert {str(found.path) for found in database.videos()} == {"/v/x/x/x", "/v/x/x", "/v/x/y"}
-    assert database.relocate(Path("/v/x"), Path("/")) == 3
-    assert {str(found.path) for found in database.videos()} == {"/x/x", "/x", "/y"}
+        add(store, path, 1)
+    assert store.videos.relocate(Path("/v"), Path("/v/x")) == 3
+    assert {str(found.path) for found in store.videos.select()} == {"/v/x/x/x", "/v/x/x", "/v/x/y"}
+    assert store.videos.relocate(Path("/v/x"), Path("/")) == 3
+    assert {str(found.path) for found in store.videos.select()} == {"/x/x", "/x", "/y"}
 
 
-def test_relocating_onto_what_is_known_keeps_the_searchable_one(database: Database) -> None:
-    old, new = add(database, "/v/a.mp4", 1), add(database, "/w/a.mp4", 2)
-    gone, kept = add(database, "/v/b.mp4", 1), add(database, "/w/b.mp4", 2)
-    database.set_state([kept], VideoState.MISSING)
-    assert database.relocate(Path("/v"), Path("/w")) == 1
-    assert {found.id for found in database.videos()} == {new, gone}
-    assert database.video(old) is None
+def test_relocating_onto_what_is_known_keeps_the_searchable_one(store: LibraryStore) -> None:
+    old, new = add(store, "/v/a.mp4", 1), add(store, "/w/a.mp4", 2)
+    gone, kept = add(store, "/v/b.mp4", 1), add(store, "/w/b.mp4", 2)
+    store.videos.set_state([kept], VideoState.MISSING)
+    assert store.videos.relocate(Path("/v"), Path("/w")) == 1
+    assert {found.id for found in store.videos.select()} == {new, gone}
+    assert store.videos.get(old) is None
 
 
-def test_clips_of_another_encoder_are_not_mixed_in(database: Database) -> None:
+def test_clips_of_another_encoder_are_not_mixed_in(store: LibraryStore) -> None:
     other = encoder_spec("other", dimension=16)
-    database.register_encoder(other)
-    add(database, "/v/a.mp4", 2)
-    second = database.add_video(
+    store.encoders.register(other)
+    add(store, "/v/a.mp4", 2)
+    second = store.videos.add(
         video("/v/b.mp4"), clips(3, 4, spec=other), fingerprint=other.fingerprint
     )
-    searched = {clip.id for clip in database.clips(second.id)}
-    assert set(database.clip_ids(EVERYTHING, other.fingerprint)) == searched
-    assert len(database.clip_ids(EVERYTHING, FINGERPRINT)) == 2
-    assert len(database.clip_ids(EVERYTHING, "unknown")) == 0
-    assert database.encoders() == [SPEC, other]
-    assert database.active_encoder() == SPEC
-    database.activate_encoder(other.fingerprint)
-    assert database.active_encoder() == other
+    searched = {clip.id for clip in store.videos.clips(second.id)}
+    assert set(store.clip_vectors.ids(EVERYTHING, other.fingerprint)) == searched
+    assert len(store.clip_vectors.ids(EVERYTHING, FINGERPRINT)) == 2
+    assert len(store.clip_vectors.ids(EVERYTHING, "unknown")) == 0
+    assert store.encoders.specs() == [SPEC, other]
+    assert store.encoders.active() == SPEC
+    store.encoders.activate(other.fingerprint)
+    assert store.encoders.active() == other
     with pytest.raises(LibraryError, match="holds no vectors"):
-        database.activate_encoder("unknown")
+        store.encoders.activate("unknown")
 
 
-def test_new_revision_of_an_encoder_is_the_same_encoder(database: Database) -> None:
+def test_new_revision_of_an_encoder_is_the_same_encoder(store: LibraryStore) -> None:
     revised = replace(SPEC, revision="2", confidence_scale=3.0, confidence_bias=-1.0)
-    database.register_encoder(revised)
-    assert database.encoders() == [revised]
+    store.encoders.register(revised)
+    assert store.encoders.specs() == [revised]
 
 
-def test_calibration_is_kept_per_encoder_and_replaced(database: Database) -> None:
+def test_calibration_is_kept_per_encoder_and_replaced(store: LibraryStore) -> None:
     other = encoder_spec("other")
-    database.register_encoder(other)
-    assert database.calibration(FINGERPRINT) is None
+    store.encoders.register(other)
+    assert store.encoders.calibration(FINGERPRINT) is None
     first = Calibration(12.5, -4.25, "queries", 245, "1")
-    assert not database.set_calibration(FINGERPRINT, first)
-    assert database.calibration(FINGERPRINT) == first
-    assert database.calibration(other.fingerprint) is None
+    assert not store.encoders.set_calibration(FINGERPRINT, first)
+    assert store.encoders.calibration(FINGERPRINT) == first
+    assert store.encoders.calibration(other.fingerprint) is None
     second = Calibration(7.0, -1.5, "captions", 300, "1")
-    assert database.set_calibration(FINGERPRINT, second)
+    assert store.encoders.set_calibration(FINGERPRINT, second)
     # A revised encoder is registered again: what was measured in this library stays.
-    database.register_encoder(replace(SPEC, revision="2", confidence_scale=1.0))
-    assert database.calibration(FINGERPRINT) == second
-    assert database.set_calibration(FINGERPRINT, None)
-    assert database.calibration(FINGERPRINT) is None
-    assert not database.set_calibration(FINGERPRINT, None)
-    assert database.calibration("unknown") is None
+    store.encoders.register(replace(SPEC, revision="2", confidence_scale=1.0))
+    assert store.encoders.calibration(FINGERPRINT) == second
+    assert store.encoders.set_calibration(FINGERPRINT, None)
+    assert store.encoders.calibration(FINGERPRINT) is None
+    assert not store.encoders.set_calibration(FINGERPRINT, None)
+    assert store.encoders.calibration("unknown") is None
     with pytest.raises(LibraryError, match="holds no vectors"):
-        database.set_calibration("unknown", first)
-    assert database.check() == []
+        store.encoders.set_calibration("unknown", first)
+    assert store.find_problems() == []
 
 
 @pytest.mark.parametrize(
@@ -305,11 +309,11 @@ def test_calibration_is_kept_per_encoder_and_replaced(database: Database) -> Non
         (VideoFilter(path_glob="/v/films/*", min_duration_seconds=15), {"b"}),
     ],
 )
-def test_filters(database: Database, where: VideoFilter, expected: set[str]) -> None:
+def test_filters(store: LibraryStore, where: VideoFilter, expected: set[str]) -> None:
     new_year = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
     made = {
         name: add(
-            database,
+            store,
             path,
             1,
             duration_seconds=10.0 * number,
@@ -327,57 +331,59 @@ def test_filters(database: Database, where: VideoFilter, expected: set[str]) -> 
         )
     }
     by_video = {video_id: name for name, video_id in made.items()}
-    found = database.clips_by_id(database.clip_ids(where, FINGERPRINT).tolist())
+    found = store.videos.clips_by_id(store.clip_vectors.ids(where, FINGERPRINT).tolist())
     if where.min_height == 720:
         expected = expected | {"b"}  # 720 itself passes
     assert {by_video[clip.video_id] for clip in found.values()} == expected
 
 
-def test_naive_dates_are_local(database: Database) -> None:
+def test_naive_dates_are_local(store: LibraryStore) -> None:
     moment = datetime(2024, 6, 1, 12, 0)
-    add(database, "/v/a.mp4", 1, modified_ns=round(moment.timestamp() * 1e9))
-    assert len(database.clip_ids(VideoFilter(after=moment), FINGERPRINT)) == 1
-    assert len(database.clip_ids(VideoFilter(before=moment), FINGERPRINT)) == 0
+    add(store, "/v/a.mp4", 1, modified_ns=round(moment.timestamp() * 1e9))
+    assert len(store.clip_vectors.ids(VideoFilter(after=moment), FINGERPRINT)) == 1
+    assert len(store.clip_vectors.ids(VideoFilter(before=moment), FINGERPRINT)) == 0
 
 
-def test_endless_pattern_is_refused(database: Database) -> None:
+def test_endless_pattern_is_refused(store: LibraryStore) -> None:
     with pytest.raises(QueryError, match="4096"):
-        database.clip_ids(VideoFilter(path_glob="*a" * 3000), FINGERPRINT)
+        store.clip_vectors.ids(VideoFilter(path_glob="*a" * 3000), FINGERPRINT)
 
 
 @pytest.mark.parametrize(
     "name",
     ["grüße 日本.mp4", 'quote\'s "x" %_*.mp4', "line\nfeed.mp4", os.fsdecode(b"bad\xff\xfe")],
 )
-def test_odd_names(database: Database, name: str) -> None:
-    video_id = add(database, f"/v/{name}", 1)
-    found = database.video_at(Path(f"/v/{name}"))
+def test_odd_names(store: LibraryStore, name: str) -> None:
+    video_id = add(store, f"/v/{name}", 1)
+    found = store.videos.at(Path(f"/v/{name}"))
     assert found is not None
     assert found.id == video_id
     assert found.path == Path(f"/v/{name}")
-    assert list(database.file_stamps()) == [f"/v/{name}"]
-    assert len(database.videos(under=Path("/v"))) == 1
-    assert len(database.clip_ids(VideoFilter(path_glob=f"/v/{name}"), FINGERPRINT)) == 1
-    assert len(database.clip_ids(VideoFilter(path_glob=f"/v/{name[:3]}*"), FINGERPRINT)) == 1
-    assert database.relocate(Path("/v"), Path("/w")) == 1
-    assert database.video_at(Path(f"/w/{name}")) is not None
+    assert list(store.videos.file_stamps()) == [f"/v/{name}"]
+    assert len(store.videos.select(under=Path("/v"))) == 1
+    assert len(store.clip_vectors.ids(VideoFilter(path_glob=f"/v/{name}"), FINGERPRINT)) == 1
+    assert len(store.clip_vectors.ids(VideoFilter(path_glob=f"/v/{name[:3]}*"), FINGERPRINT)) == 1
+    assert store.videos.relocate(Path("/v"), Path("/w")) == 1
+    assert store.videos.at(Path(f"/w/{name}")) is not None
 
 
-def test_videos_under_a_folder_are_not_those_of_its_namesakes(database: Database) -> None:
+def test_videos_under_a_folder_are_not_those_of_its_namesakes(store: LibraryStore) -> None:
     for path in ("/v/a_b/1.mp4", "/v/axb/2.mp4", "/v/a_bc.mp4", "/V/a_b/3.mp4"):
-        add(database, path, 1)
-    assert [str(found.path) for found in database.videos(under=Path("/v/a_b"))] == ["/v/a_b/1.mp4"]
-    assert len(database.videos(under=Path("/"))) == 4
+        add(store, path, 1)
+    assert [str(found.path) for found in store.videos.select(under=Path("/v/a_b"))] == [
+        "/v/a_b/1.mp4"
+    ]
+    assert len(store.videos.select(under=Path("/"))) == 4
 
 
-def test_statistics_count_what_is_there(database: Database) -> None:
-    add(database, "/v/a.mp4", 3, damaged=True)
-    add(database, "/v/b.mp4", 2)
-    missing = add(database, "/v/c.mp4", 4)
-    database.set_state([missing], VideoState.MISSING)
+def test_statistics_count_what_is_there(store: LibraryStore) -> None:
+    add(store, "/v/a.mp4", 3, damaged=True)
+    add(store, "/v/b.mp4", 2)
+    missing = add(store, "/v/c.mp4", 4)
+    store.videos.set_state([missing], VideoState.MISSING)
     bad = video("/v/d.mp4", state=VideoState.FAILED, failure="bad")
-    database.add_video(bad, [], fingerprint="")
-    statistics = database.statistics()
+    store.videos.add(bad, [], fingerprint="")
+    statistics = store.statistics()
     assert (statistics.indexed, statistics.missing, statistics.failed) == (2, 1, 1)
     assert (statistics.damaged, statistics.clips) == (1, 5)
     assert statistics.video_seconds == 20.0
@@ -385,66 +391,66 @@ def test_statistics_count_what_is_there(database: Database) -> None:
     assert statistics.vectors == {FINGERPRINT: 5}
 
 
-def test_snapshot_reads_one_state_while_others_write(database: Database) -> None:
-    first = add(database, "/v/a.mp4")
-    ids = [clip.id for clip in database.clips(first)]
-    with database.snapshot():
-        assert len(database.videos()) == 1
-        other = threading.Thread(target=database.remove, args=([first],))
+def test_snapshot_reads_one_state_while_others_write(store: LibraryStore) -> None:
+    first = add(store, "/v/a.mp4")
+    ids = [clip.id for clip in store.videos.clips(first)]
+    with store.snapshot():
+        assert len(store.videos.select()) == 1
+        other = threading.Thread(target=store.videos.remove, args=([first],))
         other.start()
         other.join()
-        assert len(database.frame_features(ids, FINGERPRINT)) == 3
+        assert len(store.clip_vectors.frame_features(ids, FINGERPRINT)) == 3
         with pytest.raises(RuntimeError, match="snapshot"):
-            database.remove([first])
-    assert database.videos() == []
+            store.videos.remove([first])
+    assert store.videos.select() == []
 
 
-def test_threads_write_one_after_another(database: Database) -> None:
+def test_threads_write_one_after_another(store: LibraryStore) -> None:
     def write(thread: int) -> None:
         for number in range(5):
-            add(database, f"/v/{thread}/{number}.mp4", 2)
+            add(store, f"/v/{thread}/{number}.mp4", 2)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    before = database.sequence()
+    before = store.sequence()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(database.videos()) == 20
-    assert database.sequence() == before + 20
-    assert database.check() == []
+    assert len(store.videos.select()) == 20
+    assert store.sequence() == before + 20
+    assert store.find_problems() == []
 
 
 @pytest.mark.parametrize("max_ranges", [1, 1000])
 def test_changes_are_what_happened_since(
-    database: Database, max_ranges: int, monkeypatch: pytest.MonkeyPatch
+    store: LibraryStore, max_ranges: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vidseek.storage.catalog.vector_queries._MAX_RANGES", max_ranges)
-    first = add(database, "/v/a.mp4", 2)
-    position = database.position()
-    second = add(database, "/v/b.mp4", 3, seed=5)
-    database.remove([first])
-    changes = database.vector_changes(FINGERPRINT, position)
+    first = add(store, "/v/a.mp4", 2)
+    position = store.clip_vectors.position()
+    second = add(store, "/v/b.mp4", 3, seed=5)
+    store.videos.remove([first])
+    changes = store.clip_vectors.changes(FINGERPRINT, position)
     assert changes is not None
-    assert changes.ids.tolist() == [clip.id for clip in database.clips(second)]
+    assert changes.ids.tolist() == [clip.id for clip in store.videos.clips(second)]
     assert changes.ranges.tolist() == [[1, 5]]
-    assert np.array_equal(changes.vectors, database.clip_vectors(changes.ids, FINGERPRINT))
-    since_start = database.vector_changes(FINGERPRINT, START)
+    assert np.array_equal(changes.vectors, store.clip_vectors.read(changes.ids, FINGERPRINT))
+    since_start = store.clip_vectors.changes(FINGERPRINT, START)
     assert since_start is not None
     assert since_start.ids.tolist() == changes.ids.tolist()
-    third = add(database, "/v/c.mp4", 2, seed=6)
-    fourth = add(database, "/v/d.mp4", 2, seed=7)
-    position = database.position()
-    database.set_state([second, fourth], VideoState.MISSING)
-    database.relink(second, Path("/v/b.mp4"), 1, 1)
-    changes = database.vector_changes(FINGERPRINT, position)
+    third = add(store, "/v/c.mp4", 2, seed=6)
+    fourth = add(store, "/v/d.mp4", 2, seed=7)
+    position = store.clip_vectors.position()
+    store.videos.set_state([second, fourth], VideoState.MISSING)
+    store.videos.relink(second, Path("/v/b.mp4"), 1, 1)
+    changes = store.clip_vectors.changes(FINGERPRINT, position)
     assert changes is not None
     assert changes.ranges.tolist() == [[3, 5], [8, 9]]  # the third did not change
-    assert changes.ids.tolist() == [clip.id for clip in database.clips(second)]
-    assert database.clips(third)
-    assert database.vector_changes(FINGERPRINT, position._replace(stamp=1)) is None
+    assert changes.ids.tolist() == [clip.id for clip in store.videos.clips(second)]
+    assert store.videos.clips(third)
+    assert store.clip_vectors.changes(FINGERPRINT, position._replace(stamp=1)) is None
     later = position._replace(sequence=position.sequence + 1000)
-    assert database.vector_changes(FINGERPRINT, later) is None
+    assert store.clip_vectors.changes(FINGERPRINT, later) is None
 
 
 @pytest.mark.parametrize(
@@ -458,41 +464,41 @@ def test_changes_are_what_happened_since(
         ("DELETE FROM library", "exactly one row"),
     ],
 )
-def test_check_finds_what_should_not_be(database: Database, damage: str, problem: str) -> None:
-    add(database, "/v/a.mp4", 3)
-    assert database.check() == []
-    with database._writer.begin() as connection:
+def test_check_finds_what_should_not_be(store: LibraryStore, damage: str, problem: str) -> None:
+    add(store, "/v/a.mp4", 3)
+    assert store.find_problems() == []
+    with store._transactions._writer.begin() as connection:
         connection.exec_driver_sql(damage)
-    (found,) = database.check()
+    (found,) = store.find_problems()
     assert problem in found
     if "vector =" in damage:
         with pytest.raises(LibraryDamagedError, match="doctor"):
-            database.clip_vectors([2], FINGERPRINT)
+            store.clip_vectors.read([2], FINGERPRINT)
 
 
-def test_check_finds_rows_that_belong_to_nothing(database: Database, backend: str) -> None:
+def test_check_finds_rows_that_belong_to_nothing(store: LibraryStore, backend: str) -> None:
     if backend != "sqlite":
         return  # a server does not let them arise
-    add(database, "/v/a.mp4", 3)
-    with sqlite3.connect(database_file(database)) as connection:
+    add(store, "/v/a.mp4", 3)
+    with sqlite3.connect(database_file(store)) as connection:
         connection.execute("DELETE FROM videos")
     connection.close()
-    (problem,) = database.check()
+    (problem,) = store.find_problems()
     assert "3 rows of clips belong to nothing" in problem
 
 
-def database_file(database: Database) -> str:
-    with database._reading() as connection:
+def database_file(store: LibraryStore) -> str:
+    with store._transactions.reading() as connection:
         row = connection.exec_driver_sql("PRAGMA database_list").one()
         return str(row[2])
 
 
-def test_large_libraries_are_quick(database: Database, backend: str) -> None:
+def test_large_libraries_are_quick(store: LibraryStore, backend: str) -> None:
     """100,000 stamps in a second, a video of 100 clips in 50 ms; with room for a busy machine."""
     if backend != "sqlite":
         return
-    add(database, "/v/a.mp4", 1)
-    with database._writer.begin() as connection:
+    add(store, "/v/a.mp4", 1)
+    with store._transactions._writer.begin() as connection:
         connection.exec_driver_sql(
             "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n "
             "WHERE value < 99999) INSERT INTO videos SELECT value + 1, '/v/' || (value % 100) || "
@@ -500,16 +506,16 @@ def test_large_libraries_are_quick(database: Database, backend: str) -> None:
             "width, height, codec, state, damaged, failure FROM videos, n"
         )
     start = time.perf_counter()
-    stamps = database.file_stamps()
+    stamps = store.videos.file_stamps()
     stamps_seconds = time.perf_counter() - start
     assert len(stamps) == 100_000
     made = clips(100, 1)
     start = time.perf_counter()
     for number in range(5):
-        database.add_video(video(f"/w/{number}.mp4"), made, fingerprint=FINGERPRINT)
+        store.videos.add(video(f"/w/{number}.mp4"), made, fingerprint=FINGERPRINT)
     add_seconds = (time.perf_counter() - start) / 5
     start = time.perf_counter()
-    database.clip_ids(VideoFilter(path_glob="*/7/*"), FINGERPRINT)
+    store.clip_vectors.ids(VideoFilter(path_glob="*/7/*"), FINGERPRINT)
     filter_seconds = time.perf_counter() - start
     print(f"stamps {stamps_seconds:.3f} s, add {add_seconds:.3f} s, filter {filter_seconds:.3f} s")
     assert stamps_seconds < 3

@@ -27,7 +27,7 @@ QUERIES = unit_vectors(3, 42)
 @pytest.fixture
 def filled(store: LibraryStore) -> LibraryStore:
     for number in range(3):
-        store.database.add_video(
+        store.videos.add(
             video(f"/v/{number}.mp4"), clips(100, number, frames=1), fingerprint=FINGERPRINT
         )
     store.vector_index(SPEC).compact()
@@ -48,12 +48,12 @@ def manifest_of(store: LibraryStore) -> Path:
 
 
 def fresh_index(store: LibraryStore, *, read_only: bool = False) -> FaissIndex:
-    return FaissIndex(folder_of(store), store.database, SPEC, read_only=read_only)
+    return FaissIndex(folder_of(store), store.clip_vectors, SPEC, read_only=read_only)
 
 
 def assert_right(store: LibraryStore, index: FaissIndex) -> None:
-    ids = store.database.clip_ids(VideoFilter(), FINGERPRINT)
-    scores = QUERIES @ store.database.clip_vectors(ids, FINGERPRINT).T
+    ids = store.clip_vectors.ids(VideoFilter(), FINGERPRINT)
+    scores = QUERIES @ store.clip_vectors.read(ids, FINGERPRINT).T
     expected = ids[np.argsort(-scores, axis=1, kind="stable")[:, :10]]
     assert np.array_equal(index.search(QUERIES, 10)[1], expected)
 
@@ -196,7 +196,7 @@ def test_vectors_that_are_not_the_databases_are_found(filled: LibraryStore) -> N
     """A base whose hash is right, of a library whose database was changed by hand."""
     from sqlalchemy import text
 
-    with filled.database._writer.begin() as connection:
+    with filled._transactions._writer.begin() as connection:
         connection.execute(
             text("UPDATE clip_vectors SET vector = :vector WHERE clip_id = 5"),
             {"vector": unit_vectors(1, 9).astype("<f2").tobytes()},
@@ -215,11 +215,11 @@ def test_library_restored_from_a_backup_does_not_use_the_newer_index(
     filled.close()
     shutil.copy(filled.folder / "library.db", tmp_path / "backup.db")
     with LibraryStore.open(filled.folder) as store:
-        store.database.add_video(video("/v/x.mp4"), clips(50, 77), fingerprint=FINGERPRINT)
+        store.videos.add(video("/v/x.mp4"), clips(50, 77), fingerprint=FINGERPRINT)
         store.vector_index(SPEC).compact(force=True)
     shutil.copy(tmp_path / "backup.db", filled.folder / "library.db")
     with LibraryStore.open(filled.folder) as store:
-        store.database.add_video(video("/v/y.mp4"), clips(50, 78), fingerprint=FINGERPRINT)
+        store.videos.add(video("/v/y.mp4"), clips(50, 78), fingerprint=FINGERPRINT)
         index = fresh_index(store)
         assert_right(store, index)
         assert index.verify(repair=False) == []
@@ -242,7 +242,7 @@ def test_library_that_was_copied_is_hashed_once(
 def test_disk_that_is_full_while_compacting_leaves_the_old_base(
     filled: LibraryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled.database.add_video(video("/v/new.mp4"), clips(20, 8), fingerprint=FINGERPRINT)
+    filled.videos.add(video("/v/new.mp4"), clips(20, 8), fingerprint=FINGERPRINT)
     before = sorted(folder_of(filled).iterdir())
 
     def full(descriptor: int) -> None:
@@ -267,14 +267,14 @@ def test_unfinished_files_of_killed_processes_are_cleaned_up(filled: LibraryStor
 
 def test_kind_of_index_follows_the_size(filled: LibraryStore) -> None:
     options = FaissOptions(flat_up_to=200, hnsw_up_to=100_000)
-    index = FaissIndex(folder_of(filled), filled.database, SPEC, options=options)
+    index = FaissIndex(folder_of(filled), filled.clip_vectors, SPEC, options=options)
     assert index.factory == "Flat"
     assert index.needs_compaction
     index.compact()
     assert index.factory == "HNSW32"
     assert not index.needs_compaction
     options = FaissOptions(flat_up_to=100, hnsw_up_to=200)
-    lists = FaissIndex(folder_of(filled), filled.database, SPEC, options=options)
+    lists = FaissIndex(folder_of(filled), filled.clip_vectors, SPEC, options=options)
     lists.compact()
     assert lists.factory == "IVF4,SQ8"
     assert len(lists) == 300
@@ -282,13 +282,13 @@ def test_kind_of_index_follows_the_size(filled: LibraryStore) -> None:
 
 def test_short_tail_is_not_worth_a_new_base(filled: LibraryStore) -> None:
     before = base_of(filled)
-    filled.database.add_video(video("/v/new.mp4"), clips(20, 8), fingerprint=FINGERPRINT)
+    filled.videos.add(video("/v/new.mp4"), clips(20, 8), fingerprint=FINGERPRINT)
     index = fresh_index(filled)
     index.compact()
     assert base_of(filled) == before
     assert len(index) == 320
     for number in range(10):
-        filled.database.add_video(
+        filled.videos.add(
             video(f"/w/{number}.mp4"), clips(100, 20 + number, frames=1), fingerprint=FINGERPRINT
         )
     index.compact()
@@ -298,20 +298,20 @@ def test_short_tail_is_not_worth_a_new_base(filled: LibraryStore) -> None:
 
 def test_graph_grows_without_being_built_again(filled: LibraryStore) -> None:
     options = FaissOptions(factory="HNSW32", tail_at_least=1)
-    index = FaissIndex(folder_of(filled), filled.database, SPEC, options=options)
+    index = FaissIndex(folder_of(filled), filled.clip_vectors, SPEC, options=options)
     index.compact()
-    filled.database.remove([1])
-    filled.database.add_video(video("/v/new.mp4"), clips(60, 8), fingerprint=FINGERPRINT)
+    filled.videos.remove([1])
+    filled.videos.add(video("/v/new.mp4"), clips(60, 8), fingerprint=FINGERPRINT)
     index.compact()
     facts = json.loads(manifest_of(filled).read_text())
     assert facts["trained_count"] == 300
     assert facts["count"] == 360  # the removed ones stay in the graph, without an id
     assert len(index) == 260
     assert index.verify(repair=False) == []
-    again = FaissIndex(folder_of(filled), filled.database, SPEC, options=options)
+    again = FaissIndex(folder_of(filled), filled.clip_vectors, SPEC, options=options)
     assert len(again) == 260
     assert not np.isin(again.search(QUERIES, 260)[1], np.arange(1, 101)).any()
-    filled.database.remove([2])
+    filled.videos.remove([2])
     index.compact()  # more than 30 % would be dead
     facts = json.loads(manifest_of(filled).read_text())
     assert (facts["trained_count"], facts["count"]) == (160, 160)

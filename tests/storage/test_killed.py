@@ -49,8 +49,8 @@ def hits_of(store: LibraryStore) -> Hits:
     """What searching finds, without the numbers that differ between two runs."""
     index = index_of(store)
     scores, ids = index.search(QUERIES, 10)
-    found = store.database.clips_by_id(ids.ravel().tolist())
-    paths = {video.id: str(video.path) for video in store.database.videos()}
+    found = store.videos.clips_by_id(ids.ravel().tolist())
+    paths = {video.id: str(video.path) for video in store.videos.select()}
     return [
         [
             (paths[found[clip].video_id], found[clip].span.start_seconds, round(score, 5))
@@ -62,16 +62,16 @@ def hits_of(store: LibraryStore) -> Hits:
 
 def assert_whole(store: LibraryStore) -> None:
     """Videos are whole, and searching gives what the database holds."""
-    assert store.database.check() == []
-    for found in store.database.videos():
-        kept = store.database.clips(found.id)
+    assert store.find_problems() == []
+    for found in store.videos.select():
+        kept = store.videos.clips(found.id)
         assert len(kept) == CLIPS
-        features = store.database.frame_features([clip.id for clip in kept], SPEC.fingerprint)
+        features = store.clip_vectors.frame_features([clip.id for clip in kept], SPEC.fingerprint)
         assert [len(part) for part in features] == [2] * CLIPS
-    ids = store.database.clip_ids(VideoFilter(), SPEC.fingerprint)
-    scores = QUERIES @ store.database.clip_vectors(ids, SPEC.fingerprint).T
+    ids = store.clip_vectors.ids(VideoFilter(), SPEC.fingerprint)
+    scores = QUERIES @ store.clip_vectors.read(ids, SPEC.fingerprint).T
     index = index_of(store)
-    assert len(index) == len(ids) == CLIPS * len(store.database.videos())
+    assert len(index) == len(ids) == CLIPS * len(store.videos.select())
     expected = np.sort(scores, axis=1)[:, ::-1][:, :10]
     assert np.allclose(index.search(QUERIES, 10)[0], expected, atol=1e-5)
 

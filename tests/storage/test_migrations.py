@@ -94,11 +94,9 @@ def test_head_is_the_last_revision() -> None:
 
 
 def fill(store: LibraryStore) -> None:
-    store.database.register_encoder(SPEC)
+    store.encoders.register(SPEC)
     for number in range(3):
-        store.database.add_video(
-            video(f"/v/{number}.mp4"), clips(50, number), fingerprint=FINGERPRINT
-        )
+        store.videos.add(video(f"/v/{number}.mp4"), clips(50, number), fingerprint=FINGERPRINT)
     store.vector_index(SPEC).compact()
 
 
@@ -109,25 +107,25 @@ def test_older_library_is_migrated_after_a_backup(
     queries = unit_vectors(2, 5)
     with LibraryStore.open(folder, create=True) as store:
         fill(store)
-        newest = store.database.add_copy(3, video("/v/3.mp4")).id
-        newest_clip = store.database.clips(newest)[-1].id
-        store.database.remove([newest])
-        videos = store.database.videos()
+        newest = store.videos.add_copy(3, video("/v/3.mp4")).id
+        newest_clip = store.videos.clips(newest)[-1].id
+        store.videos.remove([newest])
+        videos = store.videos.select()
         expected = store.vector_index(SPEC).search(queries, 5)
     later = later_migrations(tmp_path / "migrations")
     monkeypatch.setattr(store_module, "MIGRATIONS", later)
     with caplog.at_level(logging.WARNING), LibraryStore.open(folder) as store:
         assert f"before-{later.head}" in caplog.text
-        assert store.database.videos() == videos  # also: nothing was deleted by foreign keys
-        assert store.database.check() == []
+        assert store.videos.select() == videos  # also: nothing was deleted by foreign keys
+        assert store.find_problems() == []
         scores, ids = store.vector_index(SPEC).search(queries, 5)
         assert np.array_equal(ids, expected[1])
         assert np.array_equal(scores, expected[0])
-        columns = inspect(store.database._engine).get_columns("videos")
+        columns = inspect(store._transactions._engine).get_columns("videos")
         assert "title" in {column["name"] for column in columns}
-        copy = store.database.add_copy(1, video("/v/copy.mp4")).id
+        copy = store.videos.add_copy(1, video("/v/copy.mp4")).id
         assert copy > newest  # rebuilt tables go on counting
-        assert store.database.clips(copy)[0].id > newest_clip
+        assert store.videos.clips(copy)[0].id > newest_clip
     caplog.clear()
     with LibraryStore.open(folder):
         assert not caplog.records  # once
@@ -138,7 +136,7 @@ def test_older_library_is_migrated_after_a_backup(
     for log in folder.glob("library.db-*"):
         log.unlink()
     with LibraryStore.open(folder) as store:
-        assert store.database.videos() == videos
+        assert store.videos.select() == videos
         assert store.vector_index(SPEC).verify(repair=False) == []
 
 
@@ -154,11 +152,11 @@ def test_library_of_the_first_version_takes_a_calibration(tmp_path: Path) -> Non
     with LibraryStore.open(folder) as store:
         fill(store)
         calibration = Calibration(3.0, -1.0, "queries", 150, "1")
-        store.database.set_calibration(FINGERPRINT, calibration)
+        store.encoders.set_calibration(FINGERPRINT, calibration)
     assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
     with LibraryStore.open(folder) as store:
-        assert store.database.calibration(FINGERPRINT) == calibration
-        assert store.database.check() == []
+        assert store.encoders.calibration(FINGERPRINT) == calibration
+        assert store.find_problems() == []
 
 
 def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
@@ -168,18 +166,18 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
     calibration = Calibration(3.0, -1.0, "captions", 150, "1")
     with LibraryStore.open(folder, create=True) as store:
         fill(store)
-        store.database.set_calibration(FINGERPRINT, calibration)
+        store.encoders.set_calibration(FINGERPRINT, calibration)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     with LibraryStore.open(folder) as store:
         assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
-        assert store.database.calibration(FINGERPRINT) == calibration
+        assert store.encoders.calibration(FINGERPRINT) == calibration
         corrected = replace(calibration, hubness=b"bank")
-        store.database.set_calibration(FINGERPRINT, corrected)
-        assert store.database.calibration(FINGERPRINT) == corrected
-        assert store.database.check() == []
+        store.encoders.set_calibration(FINGERPRINT, corrected)
+        assert store.encoders.calibration(FINGERPRINT) == corrected
+        assert store.find_problems() == []
 
 
 def test_migration_that_fails_leaves_the_old_library(
@@ -188,7 +186,7 @@ def test_migration_that_fails_leaves_the_old_library(
     folder = tmp_path / "library"
     with LibraryStore.open(folder, create=True) as store:
         fill(store)
-        videos = store.database.videos()
+        videos = store.videos.select()
     for last in (
         "raise RuntimeError('a mistake in the migration')",
         "op.execute('DELETE FROM videos WHERE id = 2')",  # leaves clips without a video
@@ -199,8 +197,8 @@ def test_migration_that_fails_leaves_the_old_library(
             with pytest.raises((RuntimeError, LibraryDamagedError)):
                 LibraryStore.open(folder)
         with LibraryStore.open(folder) as store:
-            assert store.database.videos() == videos
-            assert store.database.check() == []
+            assert store.videos.select() == videos
+            assert store.find_problems() == []
 
 
 def test_two_that_open_an_older_library_migrate_it_once(
@@ -215,7 +213,7 @@ def test_two_that_open_an_older_library_migrate_it_once(
 
     def open_it() -> None:
         with LibraryStore.open(folder) as opened:
-            found.append(len(opened.database.videos()))
+            found.append(len(opened.videos.select()))
 
     threads = [threading.Thread(target=open_it) for _ in range(3)]
     for thread in threads:

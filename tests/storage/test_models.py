@@ -11,7 +11,6 @@ from library_samples import SPEC, clips, encoder_spec, unit_vectors, video
 
 from vidseek.core.errors import LibraryError
 from vidseek.core.types import Calibration, EncodedClip, EncoderSpec, VideoState
-from vidseek.storage.catalog.database import Database
 from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
 
@@ -21,16 +20,16 @@ BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.full)]
 on_every_backend = pytest.mark.parametrize("backend", BACKENDS, indirect=True)
 
 
-def add(database: Database, path: str, count: int, *, seed: int) -> int:
-    stored = database.add_video(video(path), clips(count, seed), fingerprint=SPEC.fingerprint)
+def add(store: LibraryStore, path: str, count: int, *, seed: int) -> int:
+    stored = store.videos.add(video(path), clips(count, seed), fingerprint=SPEC.fingerprint)
     return stored.id
 
 
-def encode(database: Database, video_id: int, spec: EncoderSpec, *, seed: int) -> None:
+def encode(store: LibraryStore, video_id: int, spec: EncoderSpec, *, seed: int) -> None:
     """Let another encoder make something of a video's clips."""
-    there = database.clips(video_id)
+    there = store.videos.clips(video_id)
     made = clips(len(there), seed, spec=spec)
-    database.add_vectors(
+    store.clip_vectors.add(
         video_id,
         {
             clip.id: EncodedClip(clip.span, clip.frame_seconds, one.vector, one.frames)
@@ -40,70 +39,69 @@ def encode(database: Database, video_id: int, spec: EncoderSpec, *, seed: int) -
     )
 
 
-def coverage(database: Database) -> dict[str, tuple[int, int, bool]]:
+def coverage(store: LibraryStore) -> dict[str, tuple[int, int, bool]]:
     return {
         model.spec.name: (model.encoded_videos, model.videos, model.is_active)
-        for model in database.models()
+        for model in store.encoders.models()
     }
 
 
 @on_every_backend
-def test_each_model_tells_how_much_it_covers(database: Database) -> None:
-    first = add(database, "/v/a.mp4", 3, seed=1)
-    second = add(database, "/v/b.mp4", 2, seed=2)
-    database.register_encoder(OTHER)
-    assert coverage(database) == {"sample": (2, 2, True), "other": (0, 2, False)}
-    assert [one.id for one in database.unencoded(OTHER.fingerprint)] == [first, second]
-    assert [one.id for one in database.unencoded("never heard of")] == [first, second]
-    encode(database, first, OTHER, seed=3)
-    assert coverage(database) == {"sample": (2, 2, True), "other": (1, 2, False)}
-    assert [one.id for one in database.unencoded(OTHER.fingerprint)] == [second]
+def test_each_model_tells_how_much_it_covers(store: LibraryStore) -> None:
+    first = add(store, "/v/a.mp4", 3, seed=1)
+    second = add(store, "/v/b.mp4", 2, seed=2)
+    store.encoders.register(OTHER)
+    assert coverage(store) == {"sample": (2, 2, True), "other": (0, 2, False)}
+    assert [one.id for one in store.videos.not_encoded_by(OTHER.fingerprint)] == [first, second]
+    assert [one.id for one in store.videos.not_encoded_by("never heard of")] == [first, second]
+    encode(store, first, OTHER, seed=3)
+    assert coverage(store) == {"sample": (2, 2, True), "other": (1, 2, False)}
+    assert [one.id for one in store.videos.not_encoded_by(OTHER.fingerprint)] == [second]
     # A copy brings what every model made of its source; a new video only what one did.
-    database.add_copy(first, video("/v/copy.mp4"))
-    add(database, "/v/c.mp4", 2, seed=4)
-    assert coverage(database) == {"sample": (4, 4, True), "other": (2, 4, False)}
-    database.set_state([second], VideoState.MISSING)  # is not searched, so it is not missed
-    assert coverage(database) == {"sample": (3, 3, True), "other": (2, 3, False)}
-    assert database.check() == []
+    store.videos.add_copy(first, video("/v/copy.mp4"))
+    add(store, "/v/c.mp4", 2, seed=4)
+    assert coverage(store) == {"sample": (4, 4, True), "other": (2, 4, False)}
+    store.videos.set_state([second], VideoState.MISSING)  # is not searched, so it is not missed
+    assert coverage(store) == {"sample": (3, 3, True), "other": (2, 3, False)}
+    assert store.find_problems() == []
 
 
 @on_every_backend
-def test_storing_the_same_again_replaces_it(database: Database) -> None:
-    video_id = add(database, "/v/a.mp4", 2, seed=1)
-    database.register_encoder(OTHER)
-    encode(database, video_id, OTHER, seed=3)
-    encode(database, video_id, OTHER, seed=9)
-    ids = [clip.id for clip in database.clips(video_id)]
-    vectors = database.clip_vectors(ids, OTHER.fingerprint)
+def test_storing_the_same_again_replaces_it(store: LibraryStore) -> None:
+    video_id = add(store, "/v/a.mp4", 2, seed=1)
+    store.encoders.register(OTHER)
+    encode(store, video_id, OTHER, seed=3)
+    encode(store, video_id, OTHER, seed=9)
+    ids = [clip.id for clip in store.videos.clips(video_id)]
+    vectors = store.clip_vectors.read(ids, OTHER.fingerprint)
     assert np.array_equal(vectors, unit_vectors(2, 9, dimension=16))
-    assert np.array_equal(database.clip_vectors(ids, SPEC.fingerprint), unit_vectors(2, 1))
+    assert np.array_equal(store.clip_vectors.read(ids, SPEC.fingerprint), unit_vectors(2, 1))
 
 
-def test_vectors_for_clips_that_are_gone_are_refused(database: Database) -> None:
-    video_id = add(database, "/v/a.mp4", 2, seed=1)
-    database.register_encoder(OTHER)
+def test_vectors_for_clips_that_are_gone_are_refused(store: LibraryStore) -> None:
+    video_id = add(store, "/v/a.mp4", 2, seed=1)
+    store.encoders.register(OTHER)
     (one, _) = clips(2, 3, spec=OTHER)
     with pytest.raises(LibraryError, match="indexed anew"):
-        database.add_vectors(video_id, {1: one}, fingerprint=OTHER.fingerprint)
-    assert coverage(database)["other"] == (0, 1, False)
+        store.clip_vectors.add(video_id, {1: one}, fingerprint=OTHER.fingerprint)
+    assert coverage(store)["other"] == (0, 1, False)
 
 
 @on_every_backend
 def test_encoding_with_a_second_model_leaves_the_first_ones_index_alone(
-    any_store: LibraryStore,
+    store: LibraryStore,
 ) -> None:
-    database = any_store.database
-    video_id = add(database, "/v/a.mp4", 40, seed=1)
-    index = any_store.vector_index(SPEC)
+    video_id = add(store, "/v/a.mp4", 40, seed=1)
+    index = store.vector_index(SPEC)
     queries = unit_vectors(3, 8)
     before = index.search(queries, 5)
-    at = database.position()
-    database.register_encoder(OTHER)
-    other = any_store.vector_index(OTHER)
+    at = store.clip_vectors.position()
+    store.encoders.register(OTHER)
+    other = store.vector_index(OTHER)
     assert len(other) == 0
-    encode(database, video_id, OTHER, seed=3)
+    encode(store, video_id, OTHER, seed=3)
 
-    changes = database.vector_changes(SPEC.fingerprint, at)
+    changes = store.clip_vectors.changes(SPEC.fingerprint, at)
     assert changes is not None
     assert changes.ranges.tolist() == []
     index.refresh()
@@ -117,123 +115,121 @@ def test_encoding_with_a_second_model_leaves_the_first_ones_index_alone(
     scores, _ = other.search(unit_vectors(40, 3, dimension=16), 1)
     assert scores == pytest.approx(1.0, abs=1e-3)
     # What concerns every model reaches every index.
-    database.remove([video_id])
+    store.videos.remove([video_id])
     for each in (index, other):
         each.refresh()
         assert len(each) == 0
 
 
 @on_every_backend
-def test_dropping_a_model_leaves_nothing_of_it(any_store: LibraryStore) -> None:
-    database = any_store.database
-    ids = [add(database, f"/v/{number}.mp4", 20, seed=number) for number in range(5)]
-    database.register_encoder(OTHER)
+def test_dropping_a_model_leaves_nothing_of_it(store: LibraryStore) -> None:
+    ids = [add(store, f"/v/{number}.mp4", 20, seed=number) for number in range(5)]
+    store.encoders.register(OTHER)
     for number, video_id in enumerate(ids):
-        encode(database, video_id, OTHER, seed=50 + number)
-    reader = any_store.vector_index(OTHER)  # another process has this open
+        encode(store, video_id, OTHER, seed=50 + number)
+    reader = store.vector_index(OTHER)  # another process has this open
     assert len(reader) == 100
-    any_store.vector_index(OTHER).compact(force=True)
-    any_store.vector_index(SPEC).compact(force=True)
-    folder = any_store.folder / "vectors" / OTHER.fingerprint
+    store.vector_index(OTHER).compact(force=True)
+    store.vector_index(SPEC).compact(force=True)
+    folder = store.folder / "vectors" / OTHER.fingerprint
     assert folder.is_dir()
 
-    with any_store.writing():
-        assert any_store.drop_model(OTHER.fingerprint) > 0
+    with store.writing():
+        assert store.drop_model(OTHER.fingerprint) > 0
     assert not folder.exists()
-    assert (any_store.folder / "vectors" / SPEC.fingerprint).is_dir()
-    assert [spec.name for spec in database.encoders()] == ["sample"]
+    assert (store.folder / "vectors" / SPEC.fingerprint).is_dir()
+    assert [spec.name for spec in store.encoders.specs()] == ["sample"]
     for table in ("clip_vectors", "clip_frames"):
-        with database._engine.connect() as connection:
+        with store._transactions._engine.connect() as connection:
             rows = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
         assert rows == 100  # the first model's
-    assert database.check() == []
+    assert store.find_problems() == []
     reader.refresh()
     assert len(reader) == 0
     with pytest.raises(LibraryError, match="vidseek model list"):
-        database.clip_vectors([1], OTHER.fingerprint)
+        store.clip_vectors.read([1], OTHER.fingerprint)
     with pytest.raises(LibraryError):
-        database.drop_encoder(OTHER.fingerprint)
-    assert len(any_store.vector_index(SPEC)) == 100
+        store.encoders.drop(OTHER.fingerprint)
+    assert len(store.vector_index(SPEC)) == 100
 
     # Taken in again, also under an id that the dropped one had, it begins from nothing.
-    database.register_encoder(THIRD)
-    database.register_encoder(OTHER)
-    encode(database, ids[0], THIRD, seed=80)
-    assert coverage(database)["other"] == (0, 5, False)
+    store.encoders.register(THIRD)
+    store.encoders.register(OTHER)
+    encode(store, ids[0], THIRD, seed=80)
+    assert coverage(store)["other"] == (0, 5, False)
     reader.refresh()
     assert len(reader) == 0
-    encode(database, ids[1], OTHER, seed=81)
+    encode(store, ids[1], OTHER, seed=81)
     reader.refresh()
     assert len(reader) == 20
 
 
 @on_every_backend
-def test_dropping_a_model_drops_its_calibration_and_no_other(database: Database) -> None:
-    add(database, "/v/a.mp4", 2, seed=1)
-    database.register_encoder(OTHER)
+def test_dropping_a_model_drops_its_calibration_and_no_other(store: LibraryStore) -> None:
+    add(store, "/v/a.mp4", 2, seed=1)
+    store.encoders.register(OTHER)
     kept, dropped = (Calibration(scale, -1.0, "queries", 20, "1") for scale in (2.0, 3.0))
-    database.set_calibration(SPEC.fingerprint, kept)
-    database.set_calibration(OTHER.fingerprint, dropped)
-    database.drop_encoder(OTHER.fingerprint)
-    assert database.calibration(OTHER.fingerprint) is None
-    assert database.calibration(SPEC.fingerprint) == kept
+    store.encoders.set_calibration(SPEC.fingerprint, kept)
+    store.encoders.set_calibration(OTHER.fingerprint, dropped)
+    store.encoders.drop(OTHER.fingerprint)
+    assert store.encoders.calibration(OTHER.fingerprint) is None
+    assert store.encoders.calibration(SPEC.fingerprint) == kept
     # Neither the next one, which may have its id, nor itself when it comes back.
     for spec in (THIRD, OTHER):
-        database.register_encoder(spec)
-        assert database.calibration(spec.fingerprint) is None
+        store.encoders.register(spec)
+        assert store.encoders.calibration(spec.fingerprint) is None
 
 
 def test_a_database_that_another_process_changes_never_takes_one_model_for_another(
     store: LibraryStore,
 ) -> None:
-    video_id = add(store.database, "/v/a.mp4", 2, seed=1)
-    store.database.register_encoder(OTHER)
-    encode(store.database, video_id, OTHER, seed=2)
-    ids = [clip.id for clip in store.database.clips(video_id)]
+    video_id = add(store, "/v/a.mp4", 2, seed=1)
+    store.encoders.register(OTHER)
+    encode(store, video_id, OTHER, seed=2)
+    ids = [clip.id for clip in store.videos.clips(video_id)]
     with LibraryStore.open(store.folder) as second:
-        assert second.database.clip_vectors(ids, OTHER.fingerprint).shape == (2, 16)
-        store.database.drop_encoder(OTHER.fingerprint)
-        store.database.register_encoder(THIRD)  # SQLite gives it the id that the other one had
-        encode(store.database, video_id, THIRD, seed=3)
+        assert second.clip_vectors.read(ids, OTHER.fingerprint).shape == (2, 16)
+        store.encoders.drop(OTHER.fingerprint)
+        store.encoders.register(THIRD)  # SQLite gives it the id that the other one had
+        encode(store, video_id, THIRD, seed=3)
         with pytest.raises(LibraryError, match="holds no vectors"):
-            second.database.clip_vectors(ids, OTHER.fingerprint)
+            second.clip_vectors.read(ids, OTHER.fingerprint)
 
 
 @on_every_backend
-def test_the_active_model_is_not_dropped(database: Database) -> None:
-    add(database, "/v/a.mp4", 2, seed=1)
+def test_the_active_model_is_not_dropped(store: LibraryStore) -> None:
+    add(store, "/v/a.mp4", 2, seed=1)
     with pytest.raises(LibraryError, match="switch to another"):
-        database.drop_encoder(SPEC.fingerprint)
-    assert coverage(database) == {"sample": (1, 1, True)}
+        store.encoders.drop(SPEC.fingerprint)
+    assert coverage(store) == {"sample": (1, 1, True)}
 
 
 def test_dropping_gives_space_back_to_the_disk(store: LibraryStore) -> None:
-    database = store.database
-    ids = [add(database, f"/v/{number}.mp4", 200, seed=number) for number in range(5)]
-    alone = database.statistics().database_bytes
+    ids = [add(store, f"/v/{number}.mp4", 200, seed=number) for number in range(5)]
+    alone = store.statistics().database_bytes
     large = encoder_spec("large", dimension=512)
-    database.register_encoder(large)
+    store.encoders.register(large)
     for video_id in ids:
-        encode(database, video_id, large, seed=video_id)
+        encode(store, video_id, large, seed=video_id)
     store.vector_index(large).compact(force=True)
-    both = database.statistics().database_bytes
+    both = store.statistics().database_bytes
     assert alone is not None
     assert both is not None
     with store.writing():
         freed = store.drop_model(large.fingerprint)
-    after = database.statistics().database_bytes
+    after = store.statistics().database_bytes
     assert after is not None
     assert after < alone + (both - alone) / 4
     assert freed >= both - after
 
 
 def test_an_index_that_a_killed_drop_left_is_removed_later(store: LibraryStore) -> None:
-    video_id = add(store.database, "/v/a.mp4", 5, seed=1)
-    store.database.register_encoder(OTHER)
-    encode(store.database, video_id, OTHER, seed=2)
+    video_id = add(store, "/v/a.mp4", 5, seed=1)
+    store.encoders.register(OTHER)
+    encode(store, video_id, OTHER, seed=2)
     for spec in (SPEC, OTHER):
         store.vector_index(spec).compact(force=True)
-    store.database.drop_encoder(OTHER.fingerprint)  # and killed here
+    store.encoders.drop(OTHER.fingerprint)  # and killed here
     with store.writing():
         assert store.remove_orphans() >= 2
         assert store.remove_orphans() == 0
@@ -243,10 +239,10 @@ def test_an_index_that_a_killed_drop_left_is_removed_later(store: LibraryStore) 
 def test_a_library_of_the_first_format_takes_a_second_model(tmp_path: Path) -> None:
     folder = tmp_path / "library"
     with LibraryStore.open(folder, create=True) as store:
-        store.database.register_encoder(SPEC)
-        video_id = add(store.database, "/v/a.mp4", 30, seed=1)
+        store.encoders.register(SPEC)
+        video_id = add(store, "/v/a.mp4", 30, seed=1)
         store.vector_index(SPEC).compact(force=True)
-        add(store.database, "/v/b.mp4", 3, seed=2)
+        add(store, "/v/b.mp4", 3, seed=2)
         expected = store.vector_index(SPEC).search(unit_vectors(2, 5), 5)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE changes DROP COLUMN fingerprint")
@@ -259,9 +255,9 @@ def test_a_library_of_the_first_format_takes_a_second_model(tmp_path: Path) -> N
         assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
         found = store.vector_index(SPEC).search(unit_vectors(2, 5), 5)
         assert np.array_equal(found[1], expected[1])
-        store.database.register_encoder(OTHER)
-        encode(store.database, video_id, OTHER, seed=3)
-        assert coverage(store.database) == {"sample": (2, 2, True), "other": (1, 2, False)}
+        store.encoders.register(OTHER)
+        encode(store, video_id, OTHER, seed=3)
+        assert coverage(store) == {"sample": (2, 2, True), "other": (1, 2, False)}
         assert len(store.vector_index(OTHER)) == 30
         assert store.vector_index(SPEC).verify(repair=False) == []
-        assert store.database.check() == []
+        assert store.find_problems() == []

@@ -28,7 +28,6 @@ from vidseek.core.errors import (
     NotALibraryError,
 )
 from vidseek.storage.catalog.connection import sqlite_engine
-from vidseek.storage.catalog.database import Database
 from vidseek.storage.store import LibraryStore
 from vidseek.video.thumbnail import encode_thumbnail
 
@@ -36,7 +35,7 @@ FINGERPRINT = SPEC.fingerprint
 
 
 def add(store: LibraryStore, path: str = "/v/a.mp4", count: int = 3, seed: int = 0) -> int:
-    return store.database.add_video(video(path), clips(count, seed), fingerprint=FINGERPRINT).id
+    return store.videos.add(video(path), clips(count, seed), fingerprint=FINGERPRINT).id
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -115,7 +114,7 @@ def test_database_with_a_garbage_page_is_reported_not_believed(store: LibrarySto
         file.write(os.urandom(4 * 4096))
     with LibraryStore.open(store.folder) as opened:
         try:
-            problems = opened.database.check()
+            problems = opened.find_problems()
         except LibraryDamagedError:
             problems = ["damaged"]
     assert problems
@@ -142,8 +141,8 @@ def test_sqlite_by_url(tmp_path: Path) -> None:
     LibraryStore.open(tmp_path / "one", create=True).close()
     url = f"sqlite:///{tmp_path}/one/library.db"
     with LibraryStore.open(tmp_path / "two", create=True, database_url=url) as store:
-        store.database.register_encoder(SPEC)
-        assert len(store.database.encoders()) == 1
+        store.encoders.register(SPEC)
+        assert len(store.encoders.specs()) == 1
 
 
 @pytest.mark.full
@@ -153,7 +152,7 @@ def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object
     with pytest.raises(NotALibraryError):
         LibraryStore.open(tmp_path, database_url=url)
     with LibraryStore.open(folder, create=True, database_url=url) as store:
-        store.database.register_encoder(SPEC)
+        store.encoders.register(SPEC)
         add(store)
         store.vector_index(SPEC).compact()
     for create in (False, True):
@@ -162,7 +161,7 @@ def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object
     with LibraryStore.open(folder, database_url=url) as store:
         assert len(store.vector_index(SPEC)) == 3
         assert store.vector_index(SPEC).verify(repair=False) == []
-        assert store.database.check() == []
+        assert store.find_problems() == []
 
 
 # One writer
@@ -247,7 +246,7 @@ def test_one_thread_writes_and_may_enter_twice(store: LibraryStore) -> None:
 def test_errors_of_other_files_are_not_the_librarys(store: LibraryStore) -> None:
     with pytest.raises(PermissionError), store.writing():
         raise PermissionError(errno.EACCES, "Permission denied", "/v/private.mp4")
-    with pytest.raises(PermissionError), store.database.snapshot():
+    with pytest.raises(PermissionError), store.snapshot():
         raise PermissionError(errno.EACCES, "Permission denied", "/v/private.mp4")
     with store.writing():
         add(store)
@@ -281,7 +280,7 @@ READ = """
         print(store.read_only, index.search(unit_vectors(1, 3), 2)[1].tolist(), end=" ")
         for write in (
             lambda: store.writing().__enter__(),
-            lambda: store.database.remove([1]),
+            lambda: store.videos.remove([1]),
             lambda: store.write_thumbnail("ab", 1.0, b"jpeg"),
         ):
             try:
@@ -304,7 +303,7 @@ def test_read_only_library_is_searched_and_not_written(
 ) -> None:
     folder = world_readable / "library"
     store = LibraryStore.open(folder, create=True)
-    store.database.register_encoder(SPEC)
+    store.encoders.register(SPEC)
     add(store, count=5)
     store.vector_index(SPEC).compact()
     expected = store.vector_index(SPEC).search(unit_vectors(1, 3), 2)[1].tolist()
@@ -350,13 +349,13 @@ def test_full_disk_loses_nothing_that_was_stored(store: LibraryStore) -> None:
     def limit(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages + 5}")
 
-    database = Database(engine, name=str(store.folder))
+    limited = LibraryStore(store.folder, engine, read_only=False)
     with pytest.raises(LibraryFullError, match="No space left"):
-        database.add_video(video("/v/b.mp4"), clips(200, 1), fingerprint=FINGERPRINT)
-    assert [str(found.path) for found in database.videos()] == ["/v/a.mp4"]
-    database.close()
+        limited.videos.add(video("/v/b.mp4"), clips(200, 1), fingerprint=FINGERPRINT)
+    assert [str(found.path) for found in limited.videos.select()] == ["/v/a.mp4"]
+    limited.close()
     with LibraryStore.open(store.folder) as opened:
-        assert opened.database.check() == []
+        assert opened.find_problems() == []
         add(opened, "/v/b.mp4", 200)
         assert len(opened.vector_index(SPEC)) == 203
 
@@ -372,7 +371,7 @@ FILL = """
         store.vector_index(SPEC).compact()
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
         for write in (
-            lambda: store.database.add_video(
+            lambda: store.videos.add(
                 video("/v/b.mp4"), clips(500, 1), fingerprint=SPEC.fingerprint
             ),
             lambda: store.vector_index(SPEC).compact(force=True),
@@ -382,7 +381,7 @@ FILL = """
                 write()
             except LibraryError as error:
                 print(type(error).__name__, end=" ")
-        print(len(store.vector_index(SPEC)), len(store.database.videos()))
+        print(len(store.vector_index(SPEC)), len(store.videos.select()))
 """
 
 
@@ -392,7 +391,7 @@ def test_disk_that_takes_no_more(store: LibraryStore) -> None:
     output = run_python(FILL, str(store.folder))
     assert output == "LibraryError LibraryFullError LibraryFullError 500 1"
     assert not list(store.folder.rglob("*unfinished*"))
-    assert store.database.check() == []
+    assert store.find_problems() == []
     assert store.vector_index(SPEC).verify(repair=False) == []
 
 
@@ -419,17 +418,17 @@ def test_thumbnail_is_read_again_and_a_damaged_one_is_none(store: LibraryStore) 
 
 
 def test_thumbnails_of_removed_videos_are_orphans(store: LibraryStore) -> None:
-    kept = store.database.add_video(
+    kept = store.videos.add(
         video("/v/a.mp4", content_hash="aa" * 32), clips(1, 1), fingerprint=FINGERPRINT
     )
-    gone = store.database.add_video(
+    gone = store.videos.add(
         video("/v/b.mp4", content_hash="bb" * 32), clips(1, 2), fingerprint=FINGERPRINT
     )
     for found in (kept, gone):
         store.write_thumbnail(found.content_hash, 1.5, b"jpeg")
     (store.folder / "thumbnails" / "aa" / "x.jpg.99.unfinished").write_bytes(b"half")
     assert store.remove_orphans() == 1
-    store.database.remove([gone.id])
+    store.videos.remove([gone.id])
     assert store.remove_orphans() == 1
     assert store.thumbnail_path(kept.content_hash, 1.5).exists()
     assert not store.thumbnail_path(gone.content_hash, 1.5).exists()

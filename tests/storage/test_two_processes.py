@@ -30,10 +30,10 @@ def test_searching_while_another_process_writes(operation: str, tmp_path: Path) 
         while not (here.poll() and here.recv() == "ended"):
             start = time.perf_counter()
             index.refresh()
-            with store.database.snapshot():
+            with store.snapshot():
                 scores, ids = index.search(queries, 10_000)
-                found = store.database.clips_by_id(ids[ids >= 0].tolist())
-                store.database.frame_features(list(found), SPEC.fingerprint)
+                found = store.videos.clips_by_id(ids[ids >= 0].tolist())
+                store.clip_vectors.frame_features(list(found), SPEC.fingerprint)
             slowest = max(slowest, time.perf_counter() - start)
             during += 1
             for row, row_scores in zip(ids, scores, strict=True):

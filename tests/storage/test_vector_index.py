@@ -14,7 +14,6 @@ from library_samples import DIMENSION, SPEC, clips, unit_vectors, video
 from numpy.typing import NDArray
 
 from vidseek.core.types import VideoFilter, VideoState
-from vidseek.storage.catalog.database import Database
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.vectors.protocol import VectorIndex, best_of
@@ -40,7 +39,7 @@ def make_index(store: LibraryStore, factory: str) -> MakeIndex:
     def make(**options: object) -> VectorIndex:
         return FaissIndex(
             store.folder / "vectors" / "index",
-            store.database,
+            store.clip_vectors,
             SPEC,
             options=FaissOptions(factory=factory, tail_at_least=1, **options),  # type: ignore[arg-type]
         )
@@ -48,20 +47,20 @@ def make_index(store: LibraryStore, factory: str) -> MakeIndex:
     return make
 
 
-def add(database: Database, path: str, count: int, seed: int) -> int:
-    return database.add_video(video(path), clips(count, seed, frames=1), fingerprint=FINGERPRINT).id
+def add(store: LibraryStore, path: str, count: int, seed: int) -> int:
+    return store.videos.add(video(path), clips(count, seed, frames=1), fingerprint=FINGERPRINT).id
 
 
 def brute_force(
-    database: Database,
+    store: LibraryStore,
     queries: NDArray[np.float32],
     k: int,
     allowed: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    ids = database.clip_ids(EVERYTHING, FINGERPRINT)
+    ids = store.clip_vectors.ids(EVERYTHING, FINGERPRINT)
     if allowed is not None:
         ids = np.intersect1d(ids, allowed)
-    vectors = database.clip_vectors(ids, FINGERPRINT)
+    vectors = store.clip_vectors.read(ids, FINGERPRINT)
     scores = queries @ vectors.T
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     found = np.full((len(queries), k), -1)
@@ -73,7 +72,7 @@ def brute_force(
 
 def assert_same_answers(
     index: VectorIndex,
-    database: Database,
+    store: LibraryStore,
     queries: NDArray[np.float32],
     k: int,
     allowed: NDArray[np.int64] | None = None,
@@ -81,7 +80,7 @@ def assert_same_answers(
     recall: float = 1.0,
 ) -> None:
     scores, ids = index.search(queries, k, allowed=allowed)
-    expected_scores, expected_ids = brute_force(database, queries, k, allowed)
+    expected_scores, expected_ids = brute_force(store, queries, k, allowed)
     assert scores.shape == ids.shape == (len(queries), k)
     assert (scores.dtype, ids.dtype) == (np.float32, np.int64)
     assert (scores[:, 1:] <= scores[:, :-1]).all()
@@ -89,7 +88,7 @@ def assert_same_answers(
     hits = ids >= 0
     recalls: list[float] = []
     for row, query in enumerate(queries):
-        known = database.clip_vectors(ids[row][hits[row]], FINGERPRINT)
+        known = store.clip_vectors.read(ids[row][hits[row]], FINGERPRINT)
         assert np.allclose(known @ query, scores[row][hits[row]], atol=1e-5)
         if allowed is not None:
             assert np.isin(ids[row][hits[row]], allowed).all()
@@ -115,8 +114,8 @@ def test_unknown_encoder_answers_with_nothing(tmp_path: Path) -> None:
         index = store.vector_index(SPEC)
         index.compact(force=True)
         assert (index.search(unit_vectors(1, 1), 3)[1] == -1).all()
-        store.database.register_encoder(SPEC)
-        add(store.database, "/v/a.mp4", 2, seed=1)
+        store.encoders.register(SPEC)
+        add(store, "/v/a.mp4", 2, seed=1)
         index.refresh()
         assert len(index) == 2
 
@@ -127,39 +126,39 @@ def test_what_was_added_is_found_before_and_after_compacting(
     index = make_index()
     queries = unit_vectors(3, 99)
     for number in range(4):
-        add(store.database, f"/v/{number}.mp4", 400, seed=number)
+        add(store, f"/v/{number}.mp4", 400, seed=number)
         index.refresh()
         assert len(index) == 400 * (number + 1)
-        assert_same_answers(index, store.database, queries, 10)
+        assert_same_answers(index, store, queries, 10)
         if number % 2:
             index.compact()
             assert not index.needs_compaction
-            assert_same_answers(index, store.database, queries, 10)
-    assert_same_answers(make_index(), store.database, queries, 10)
+            assert_same_answers(index, store, queries, 10)
+    assert_same_answers(make_index(), store, queries, 10)
     assert index.verify(repair=False) == []
 
 
 def test_what_left_is_not_found_and_comes_back(store: LibraryStore, make_index: MakeIndex) -> None:
-    first = add(store.database, "/v/a.mp4", 300, seed=1)
-    second = add(store.database, "/v/b.mp4", 300, seed=2)
+    first = add(store, "/v/a.mp4", 300, seed=1)
+    second = add(store, "/v/b.mp4", 300, seed=2)
     index = make_index()
     index.compact()
-    third = add(store.database, "/v/c.mp4", 30, seed=3)
+    third = add(store, "/v/c.mp4", 30, seed=3)
     index.refresh()
     queries = unit_vectors(3, 98)
     for change in (
-        lambda: store.database.set_state([first, third], VideoState.MISSING),
-        lambda: store.database.relink(first, Path("/w/a.mp4"), 1, 1),
-        lambda: store.database.remove([second]),
-        lambda: store.database.add_copy(first, video("/w/copy.mp4")),
+        lambda: store.videos.set_state([first, third], VideoState.MISSING),
+        lambda: store.videos.relink(first, Path("/w/a.mp4"), 1, 1),
+        lambda: store.videos.remove([second]),
+        lambda: store.videos.add_copy(first, video("/w/copy.mp4")),
     ):
         change()
         index.refresh()
-        assert_same_answers(index, store.database, queries, 20)
-        assert_same_answers(make_index(), store.database, queries, 20)
+        assert_same_answers(index, store, queries, 20)
+        assert_same_answers(make_index(), store, queries, 20)
     index.compact(force=True)
-    assert_same_answers(index, store.database, queries, 20)
-    assert_same_answers(make_index(), store.database, queries, 20)
+    assert_same_answers(index, store, queries, 20)
+    assert_same_answers(make_index(), store, queries, 20)
     assert index.verify(repair=False) == []
 
 
@@ -170,29 +169,29 @@ def test_filtered_search_finds_the_best_of_what_is_allowed(
     monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW", 50)
     monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW_STORED", 50)
     for number in range(3):
-        add(store.database, f"/v/{number}.mp4", 1000, seed=number)
+        add(store, f"/v/{number}.mp4", 1000, seed=number)
     index = make_index()
     index.compact()
-    add(store.database, "/v/tail.mp4", 100, seed=50)
+    add(store, "/v/tail.mp4", 100, seed=50)
     index.refresh()
-    every = store.database.clip_ids(EVERYTHING, FINGERPRINT)
+    every = store.clip_vectors.ids(EVERYTHING, FINGERPRINT)
     random = np.random.default_rng(0)
     allowed = random.permutation(every)[: round(share * len(every))]
     elsewhere = np.array([0, 10**12])  # what the library does not hold does no harm
     allowed = np.concatenate([allowed, elsewhere])
-    assert_same_answers(index, store.database, unit_vectors(4, 97), 10, allowed, recall=0.7)
+    assert_same_answers(index, store, unit_vectors(4, 97), 10, allowed, recall=0.7)
 
 
 @pytest.mark.parametrize("k", [1, 7, 600, 1_000_000])
 def test_any_number_of_hits_can_be_asked_for(
     store: LibraryStore, make_index: MakeIndex, k: int
 ) -> None:
-    add(store.database, "/v/a.mp4", 500, seed=1)
+    add(store, "/v/a.mp4", 500, seed=1)
     index = make_index()
     index.compact()
-    add(store.database, "/v/b.mp4", 50, seed=2)
+    add(store, "/v/b.mp4", 50, seed=2)
     index.refresh()
-    assert_same_answers(index, store.database, unit_vectors(2, 96), k, recall=0.9)
+    assert_same_answers(index, store, unit_vectors(2, 96), k, recall=0.9)
 
 
 def test_rough_indexes_find_nearly_all(
@@ -201,12 +200,12 @@ def test_rough_indexes_find_nearly_all(
     monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW", 0)
     monkeypatch.setattr("vidseek.storage.vectors.faiss.segment._FEW_STORED", 0)
     for number in range(4):
-        add(store.database, f"/v/{number}.mp4", 1000, seed=number)
+        add(store, f"/v/{number}.mp4", 1000, seed=number)
     index = make_index()
     index.compact()
     queries = unit_vectors(50, 95)
     _, ids = index.search(queries, 10)
-    _, expected = brute_force(store.database, queries, 10)
+    _, expected = brute_force(store, queries, 10)
     recall = np.mean([np.isin(e, f).mean() for e, f in zip(expected, ids, strict=True)])
     print(f"recall at 10: {recall:.3f}")
     assert recall >= 0.75  # random vectors are the hardest case there is
@@ -235,7 +234,7 @@ def test_searching_goes_on_while_others_write_and_compact(
         for clip in clips(20, 1, frames=1)
     ]
     for number in range(10):
-        store.database.add_video(video(f"/v/{number}.mp4"), made, fingerprint=FINGERPRINT)
+        store.videos.add(video(f"/v/{number}.mp4"), made, fingerprint=FINGERPRINT)
     index.compact(force=True)
     failures: list[BaseException] = []
     searches = 0
@@ -256,8 +255,8 @@ def test_searching_goes_on_while_others_write_and_compact(
     for thread in threads:
         thread.start()
     for number in range(10, 20):
-        store.database.add_video(video(f"/v/{number}.mp4"), made, fingerprint=FINGERPRINT)
-        store.database.remove([number - 9])
+        store.videos.add(video(f"/v/{number}.mp4"), made, fingerprint=FINGERPRINT)
+        store.videos.remove([number - 9])
         index.refresh()
         if number % 5 == 0:
             index.compact(force=True)
@@ -272,16 +271,16 @@ def test_searching_goes_on_while_others_write_and_compact(
 def test_two_processes_views_agree(store: LibraryStore, make_index: MakeIndex) -> None:
     """A reader that has the old base open goes on, and takes the new one when it refreshes."""
     writer, reader = make_index(), make_index()
-    add(store.database, "/v/a.mp4", 500, seed=1)
+    add(store, "/v/a.mp4", 500, seed=1)
     writer.compact()
     queries = unit_vectors(2, 94)
     reader.refresh()
-    add(store.database, "/v/b.mp4", 500, seed=2)
+    add(store, "/v/b.mp4", 500, seed=2)
     writer.compact(force=True)
     old = reader.search(queries, 5)
     assert (old[1] <= 500).all()  # it has not refreshed
     reader.refresh()
-    assert_same_answers(reader, store.database, queries, 5)
+    assert_same_answers(reader, store, queries, 5)
     bases = [path for path in (store.folder / "vectors" / "index").iterdir() if "base" in path.name]
     assert len(bases) == 1
 
@@ -326,17 +325,16 @@ def test_flat_equals_brute_force_whatever_happens(
     allowed: set[int] | None,
 ) -> None:
     with LibraryStore.open(tmp_path_factory.mktemp("any") / "library", create=True) as store:
-        database = store.database
-        database.register_encoder(SPEC)
+        store.encoders.register(SPEC)
 
         def open_index() -> FaissIndex:
-            return FaissIndex(store.folder / "vectors" / "index", database, SPEC)
+            return FaissIndex(store.folder / "vectors" / "index", store.clip_vectors, SPEC)
 
         index = open_index()
         for step, (name, first, second) in enumerate(steps):
-            there = database.video_at(Path(f"/v/{first}"))
+            there = store.videos.at(Path(f"/v/{first}"))
             if name == "add":
-                add(database, f"/v/{first}", second, seed=step)
+                add(store, f"/v/{first}", second, seed=step)
             elif name == "refresh":
                 index.refresh()
             elif name == "compact":
@@ -346,15 +344,15 @@ def test_flat_equals_brute_force_whatever_happens(
             elif there is None:
                 continue
             elif name == "copy" and first != second:
-                database.add_copy(there.id, video(f"/v/{second}"))
+                store.videos.add_copy(there.id, video(f"/v/{second}"))
             elif name == "remove":
-                database.remove([there.id])
+                store.videos.remove([there.id])
             elif name == "missing":
-                database.set_state([there.id], VideoState.MISSING)
+                store.videos.set_state([there.id], VideoState.MISSING)
             elif name == "relink":
-                database.relink(there.id, Path(f"/v/{second}"), 1, 1)
+                store.videos.relink(there.id, Path(f"/v/{second}"), 1, 1)
         index.refresh()
         chosen = None if allowed is None else np.array(sorted(allowed), dtype=np.int64)
-        assert_same_answers(index, database, unit_vectors(2, 93), k, chosen)
-        assert database.check() == []
+        assert_same_answers(index, store, unit_vectors(2, 93), k, chosen)
+        assert store.find_problems() == []
         assert index.dimension == DIMENSION

@@ -25,9 +25,9 @@ def path_of(number: int) -> str:
 def make_library(folder: Path) -> None:
     """The library as it is before each operation."""
     with LibraryStore.open(folder, create=True) as store:
-        store.database.register_encoder(SPEC)
+        store.encoders.register(SPEC)
         for number in range(1, VIDEOS + 1):
-            store.database.add_video(
+            store.videos.add(
                 video(path_of(number)), clips(CLIPS, number), fingerprint=SPEC.fingerprint
             )
         index_of(store).compact(force=True)
@@ -37,7 +37,7 @@ def index_of(store: LibraryStore) -> FaissIndex:
     """The index that the product uses, but quick to think that a new base is due."""
     return FaissIndex(
         store.folder / "vectors" / SPEC.fingerprint,
-        store.database,
+        store.clip_vectors,
         SPEC,
         options=FaissOptions(tail_at_least=1),
     )
@@ -47,9 +47,9 @@ def removing(folder: Path) -> None:
     """Remove every other video, those that are left of them; then fold the index."""
     with LibraryStore.open(folder) as store, store.writing():
         for number in REMOVED:
-            there = store.database.video_at(Path(path_of(number)))
+            there = store.videos.at(Path(path_of(number)))
             if there is not None:
-                store.database.remove([there.id])
+                store.videos.remove([there.id])
                 store.remove_orphans()
         index_of(store).compact()
 
@@ -58,7 +58,7 @@ def adding(folder: Path) -> None:
     """Replace some videos and add some, in any state of doing so."""
     with LibraryStore.open(folder) as store, store.writing():
         for number in (*range(7, VIDEOS + 1), *range(100, 105)):
-            store.database.add_video(
+            store.videos.add(
                 video(path_of(number)), clips(CLIPS, 1000 + number), fingerprint=SPEC.fingerprint
             )
         index_of(store).compact()

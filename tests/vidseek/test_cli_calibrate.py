@@ -28,14 +28,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = encoder.encode_text(texts)
     tokens = np.zeros((1, spec.tokens_per_frame, spec.token_dimension), np.float32)
     with LibraryStore.open(folder / "library", create=True) as store, store.writing():
-        store.database.register_encoder(spec)
+        store.encoders.register(spec)
         for text, vector in zip(texts, vectors, strict=True):
             path = folder / f"{text}.mp4"
             path.write_bytes(b"video")
             video = Video(0, path, f"{len(text):064x}", 5, 1, 1.0, 1.0, 640, 360, "h264")
             features = FrameFeatures(vector[None], tokens)
             clip = EncodedClip(TimeSpan(0.0, 1.0), (0.5,), vector, features)
-            store.database.add_video(video, [clip], fingerprint=spec.fingerprint)
+            store.videos.add(video, [clip], fingerprint=spec.fingerprint)
     return folder
 
 

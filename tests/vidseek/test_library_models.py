@@ -130,15 +130,15 @@ def test_each_model_has_its_own_calibration(library, second) -> None:
     ours, theirs = (Calibration(scale, -2.0, "captions", 20, "1") for scale in (4.0, 9.0))
     with vidseek.open(library.folder) as other:
         for spec, one in ((library.encoder.spec, ours), (second.spec, theirs)):
-            other._store.database.set_calibration(spec.fingerprint, one)
+            other._store.encoders.set_calibration(spec.fingerprint, one)
         assert other.calibration == ours
-        other._store.database.activate_encoder(second.spec.fingerprint)
+        other._store.encoders.activate(second.spec.fingerprint)
         assert other.calibration == theirs
     for model, one in ((None, ours), (second, theirs)):
         (hit,) = library.search("green", 1, model=model)
         expected = 1 / (1 + math.exp(-(one.scale * hit.score + one.bias)))
         assert hit.confidence == pytest.approx(expected)
-    library._store.database.activate_encoder(library.encoder.spec.fingerprint)
+    library._store.encoders.activate(library.encoder.spec.fingerprint)
     library.models.drop(second)
     assert library.calibration == ours
 

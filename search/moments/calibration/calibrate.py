@@ -2,7 +2,7 @@
 
 engine = SearchEngine(store, encoder)
 report = calibrate(engine, store, encoder)
-store.database.set_calibration(encoder.spec.fingerprint, report.calibration)
+store.encoders.set_calibration(encoder.spec.fingerprint, report.calibration)
 
 Without labels it is not known which queries the library shows, so nothing tells what a right hit
 scores. What a wrong one scores can be told: the best clip that looks unlike a query's best hit, its
@@ -138,7 +138,7 @@ def calibrate(
     if len(asked) < MIN_QUERIES:
         raise CalibrationError(f"{len(asked)} different queries; {MIN_QUERIES} are the least")
     scope = _scope(engine, store)
-    with store.database.snapshot():
+    with store.snapshot():
         alike = _likeness(scope)
         correction = library_hubness(scope, asked) if hubness else None
         best, runners_up = [], []
@@ -189,7 +189,7 @@ def calibrate_on_captions(
     scope = _scope(engine, store)
     pairs: list[tuple[float, float]] = []
     videos: list[int] = []
-    with store.database.snapshot():
+    with store.snapshot():
         correction = library_hubness(scope, bundled_queries()) if hubness else None
         if correction is not None:
             scope = replace(scope, hubness=correction)
@@ -344,14 +344,14 @@ class _Place:
 def _places(
     store: LibraryStore, captions: Captions
 ) -> tuple[list[_Place], tuple[CaptionProblem, ...]]:
-    indexed = store.database.videos(states=[VideoState.INDEXED])
+    indexed = store.videos.select(states=[VideoState.INDEXED])
     # The file of captions names videos by where they really lie.
     known = {video.path.resolve(): video.id for video in indexed}
     described: list[tuple[CaptionedClip, int, frozenset[int], frozenset[int]]] = []
     problems = []
     for captioned in captions.clips:
         video_id = known.get(captioned.path)
-        clips = [] if video_id is None else store.database.clips(video_id)
+        clips = [] if video_id is None else store.videos.clips(video_id)
         right = frozenset(
             clip.id
             for clip in clips

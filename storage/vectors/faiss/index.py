@@ -197,7 +197,7 @@ class FaissIndex:
                 return
             changes = None
             if state is not None:
-                changes = self._source.vector_changes(self._spec.fingerprint, state.position)
+                changes = self._source.changes(self._spec.fingerprint, state.position)
             if state is None or changes is None:
                 self._rebuild()
             else:
@@ -272,7 +272,7 @@ class FaissIndex:
                     return
                 if manifest.dimension != self.dimension:
                     raise DamagedBaseError("it is of another encoder")
-                changes = self._source.vector_changes(self._spec.fingerprint, manifest.position)
+                changes = self._source.changes(self._spec.fingerprint, manifest.position)
                 if changes is None:
                     raise DamagedBaseError("it is of another history of this library")
                 index = read_base(self._folder, manifest)
@@ -291,7 +291,7 @@ class FaissIndex:
 
     def _rebuild(self) -> None:
         """Build from the database, in memory at least."""
-        with self._source.vector_snapshot(self._spec.fingerprint) as snapshot:
+        with self._source.snapshot(self._spec.fingerprint) as snapshot:
             factory = self._options.factory_for(snapshot.count)
             # What takes minutes to build is left to the writer; this answers, exactly, meanwhile.
             base = build(snapshot, "Flat", self.dimension)
@@ -329,7 +329,7 @@ class FaissIndex:
         base = self._extended(state, factory)
         position = state.position
         if base is None:
-            with self._source.vector_snapshot(self._spec.fingerprint) as snapshot:
+            with self._source.snapshot(self._spec.fingerprint) as snapshot:
                 base = build(snapshot, factory, self.dimension)
                 position = snapshot.position
         with library_errors(str(self._folder)):
@@ -374,7 +374,7 @@ class FaissIndex:
     def _stored_vectors(
         self, ids: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._source.known_vectors(ids, self._spec.fingerprint)
+        return self._source.known(ids, self._spec.fingerprint)
 
     def _file_problems(self) -> list[str]:
         try:
@@ -390,7 +390,7 @@ class FaissIndex:
     def _content_problems(self) -> list[str]:
         """Compare every vector that is searched with the database's."""
         unknown = wrong = 0
-        with self._source.vector_snapshot(self._spec.fingerprint) as snapshot:
+        with self._source.snapshot(self._spec.fingerprint) as snapshot:
             self.refresh()  # inside the snapshot: to this very position
             state = self._current()
             for ids, vectors in snapshot.batches():

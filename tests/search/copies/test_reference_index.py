@@ -27,7 +27,7 @@ COUNTS = (12, 9)
 def store(tmp_path: Path) -> Iterator[LibraryStore]:
     """Two videos whose frames are like nothing else."""
     with LibraryStore.open(tmp_path / "library", create=True) as opened:
-        opened.database.register_encoder(SPEC)
+        opened.encoders.register(SPEC)
         add_videos(opened)
         yield opened
 
@@ -36,7 +36,7 @@ def add_videos(store: LibraryStore) -> None:
     random = np.random.default_rng(0)
     for number, count in enumerate(COUNTS):
         vectors = random.integers(-20, 21, (count, 128)).astype(np.int8)
-        store.database.add_video(
+        store.videos.add(
             video(f"/v/{number}.mp4"),
             clips(2, number),
             fingerprint=SPEC.fingerprint,
@@ -54,7 +54,7 @@ def test_they_can_be_gone_through_twice(
     store: LibraryStore, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(reference_index, "MAX_HELD_FRAMES", most)
-    with ReferenceDescriptors(store.database, FINGERPRINT) as library:
+    with ReferenceDescriptors(store, FINGERPRINT) as library:
         assert lengths(library) == lengths(library) == [sum(COUNTS)]
         held = library._held
     assert (held is None) == (most == 5)
@@ -65,7 +65,7 @@ def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> 
         connection.execute("UPDATE copy_frames SET vectors = substr(vectors, 2)")
     connection.close()
     with (
-        ReferenceDescriptors(store.database, FINGERPRINT) as library,
+        ReferenceDescriptors(store, FINGERPRINT) as library,
         pytest.raises(LibraryDamagedError, match="doctor"),
     ):
         lengths(library)
@@ -73,14 +73,14 @@ def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> 
 
 def test_they_can_be_given_up(store: LibraryStore) -> None:
     for _ in range(20):
-        library = ReferenceDescriptors(store.database, FINGERPRINT)
+        library = ReferenceDescriptors(store, FINGERPRINT)
         library.close()
         assert not library._reading.is_alive()
         assert library._held is None
 
 
 def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> None:
-    first, second = store.database.copy_frames(FINGERPRINT)
+    first, second = store.copy_descriptors.read(FINGERPRINT)
     finder = CopyChecker(store, CopyDescriptor())
     nothing = np.zeros((0, 1, 1, 3), np.uint8)
 
@@ -90,9 +90,9 @@ def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> N
         verdict = finder._compare(upload, library, min_score=0.3, sure_score=0.3)
         return [one.video.id for one in verdict.matches]
 
-    with ReferenceDescriptors(store.database, FINGERPRINT) as library:
+    with ReferenceDescriptors(store, FINGERPRINT) as library:
         assert matches(library, first) == [first.video_id]
         assert matches(library, second) == [second.video_id]
-        store.database.remove([first.video_id])
+        store.videos.remove([first.video_id])
         assert matches(library, first) == []
         assert matches(library, second) == [second.video_id]

@@ -51,7 +51,7 @@ def fitted(shelf, **options):
 
 
 def store(shelf, calibration: Calibration | None) -> bool:
-    return shelf.store.database.set_calibration(shelf.encoder.spec.fingerprint, calibration)
+    return shelf.store.encoders.set_calibration(shelf.encoder.spec.fingerprint, calibration)
 
 
 def test_what_is_shown_is_surer_than_what_is_not(various) -> None:
@@ -201,8 +201,8 @@ def test_it_is_kept_per_encoder_and_over_opening_again(various) -> None:
         assert library.calibration == report.calibration
         assert library.search("red", k=1)[0].confidence == surely.confidence
         other = PaletteEncoder("other")
-        library._store.database.register_encoder(other.spec)
-        assert library._store.database.calibration(other.spec.fingerprint) is None
+        library._store.encoders.register(other.spec)
+        assert library._store.encoders.calibration(other.spec.fingerprint) is None
         assert library.forget_calibration()
         assert not library.forget_calibration()
         assert library.search("red", k=1)[0].confidence is None

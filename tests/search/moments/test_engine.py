@@ -265,16 +265,16 @@ def test_another_encoder_than_the_librarys_is_refused(filled) -> None:
 
 
 def test_missing_and_removed_videos_do_not_answer(filled) -> None:
-    database = filled.store.database
-    video = database.video_at(filled.folder / "a.mp4")
+    store = filled.store
+    video = store.videos.at(filled.folder / "a.mp4")
     with filled.store.writing():
-        database.set_state([video.id], VideoState.MISSING)
+        store.videos.set_state([video.id], VideoState.MISSING)
     assert "a.mp4" not in {hit.video.path.name for hit in filled.engine.search("red", k=100)}
     with filled.store.writing():
-        database.relink(video.id, video.path, video.size_bytes, video.modified_ns)
+        store.videos.relink(video.id, video.path, video.size_bytes, video.modified_ns)
     assert filled.engine.search("red", k=1)[0].video.path.name == "a.mp4"
     with filled.store.writing():
-        database.remove([video.id])
+        store.videos.remove([video.id])
     assert "a.mp4" not in {hit.video.path.name for hit in filled.engine.search("red", k=100)}
 
 
@@ -309,7 +309,7 @@ def test_threads_share_an_engine_while_the_library_grows_and_shrinks(filled) -> 
         video = filled.add(f"extra{index}.mp4", ["black", "white"])
         if index % 2:
             with filled.store.writing():
-                filled.store.database.remove([video.id])
+                filled.store.videos.remove([video.id])
     done.set()
     for thread in threads:
         thread.join()

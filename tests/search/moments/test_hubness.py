@@ -41,7 +41,7 @@ def various(make_shelf):
 def calibrated(shelf, *, hubness: bool, queries=QUERIES):
     report = calibrate(shelf.engine, shelf.store, shelf.encoder, queries=queries, hubness=hubness)
     fingerprint = shelf.encoder.spec.fingerprint
-    shelf.store.database.set_calibration(fingerprint, report.calibration)
+    shelf.store.encoders.set_calibration(fingerprint, report.calibration)
     return report
 
 
@@ -53,8 +53,8 @@ def scores(shelf, text: str, **options) -> dict[str, float]:
 def correction_of(shelf, name: str) -> float:
     """By the definition of NNN, from the stored vectors."""
     scope = shelf.engine.everything()
-    (clip,) = shelf.store.database.clips(
-        next(v.id for v in shelf.store.database.videos() if v.path.name == name)
+    (clip,) = shelf.store.videos.clips(
+        next(v.id for v in shelf.store.videos.select() if v.path.name == name)
     )
     bank = shelf.encoder.encode_text(QUERIES)
 
@@ -117,7 +117,7 @@ def test_each_query_is_asked_as_one_that_is_not_in_the_bank(various) -> None:
 def test_captions_are_calibrated_on_corrected_scores_too(various, tmp_path: Path) -> None:
     rows = [
         {"path": str(video.path), "caption": f"{' and '.join(video.path.stem.split('-'))}"}
-        for video in various.store.database.videos()
+        for video in various.store.videos.select()
     ]
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = (
@@ -140,8 +140,8 @@ def test_a_bank_that_is_damaged_is_said_with_the_way_out(various) -> None:
     report = calibrated(various, hubness=True)
     damaged = replace(report.calibration, hubness=b"PK" + bytes(99))
     fingerprint = various.encoder.spec.fingerprint
-    various.store.database.set_calibration(fingerprint, damaged)
+    various.store.encoders.set_calibration(fingerprint, damaged)
     with pytest.raises(LibraryDamagedError, match="calibrate --forget"):
         various.engine.search("red")
-    various.store.database.set_calibration(fingerprint, None)
+    various.store.encoders.set_calibration(fingerprint, None)
     assert various.engine.search("red")

@@ -1,0 +1,179 @@
+"""The vectors of clips and of their frames, by encoder.
+
+ids = store.clip_vectors.ids(VideoFilter(path_glob="/films/*"), spec.fingerprint)
+vectors = store.clip_vectors.read(ids, spec.fingerprint)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from vidseek.core.errors import LibraryError
+from vidseek.core.types import EncodedClip, FrameFeatures, VideoFilter, VideoState
+from vidseek.storage.catalog.filters import video_conditions
+from vidseek.storage.catalog.schema import ClipRow, ClipVectorRow, VideoRow
+from vidseek.storage.catalog.transactions import Transactions
+from vidseek.storage.catalog.vector_queries import (
+    read_changes,
+    read_frame_vectors,
+    read_frames,
+    read_position,
+    read_snapshot,
+    read_vectors,
+)
+from vidseek.storage.catalog.video_queries import clip_ids_of, delete_vectors, insert_vectors
+from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
+
+_Found = TypeVar("_Found")
+
+
+class ClipVectors:
+    """What encoders made of clips. The source of the vector indexes (``VectorSource``)."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def add(self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str) -> None:
+        """Store what a further encoder made of a video, in place of what it had made before.
+
+        Args:
+            video_id: the video.
+            clips: by the id of the stored clip, all of them; vectors are kept as float16.
+            fingerprint: the registered encoder that made them.
+
+        Raises:
+            LibraryError: the video's clips are not these any more.
+            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+        """
+        ids = sorted(clips)
+        with self._transactions.writing() as change:
+            connection = change.connection
+            encoder = self._transactions.encoder(connection, fingerprint)
+            if sorted(clip_ids_of(connection, [video_id])) != ids:
+                raise LibraryError(
+                    f"{self._transactions.name}: video {video_id} was indexed anew meanwhile; "
+                    "run it again"
+                )
+            delete_vectors(connection, encoder.id, ids)
+            insert_vectors(
+                connection, ids, [clips[clip_id] for clip_id in ids], encoder.id, encoder.spec
+            )
+            change.log(ids, fingerprint=fingerprint)
+
+    def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
+        """Clips that may answer: of INDEXED videos that pass, encoded by that encoder.
+
+        Returns:
+            Ascending int64 ids.
+        """
+        with self._transactions.reading() as connection:
+            encoder = self._transactions.find_encoder(connection, fingerprint)
+            if encoder is None:
+                return np.empty(0, dtype=np.int64)
+            conditions = video_conditions(where, connection.dialect.name)
+            rows = connection.execute(
+                select(ClipVectorRow.clip_id)
+                .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
+                .join(VideoRow, VideoRow.id == ClipRow.video_id)
+                .where(
+                    ClipVectorRow.encoder_id == encoder.id,
+                    VideoRow.state == VideoState.INDEXED,
+                    *conditions,
+                )
+            )
+            return np.sort(np.fromiter(rows.scalars(), dtype=np.int64))
+
+    def read(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> NDArray[np.float32]:
+        """Vectors of clips.
+
+        Returns:
+            (K, D) float32, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = np.asarray(clip_ids, dtype=np.int64)
+        known, vectors = self.known(np.unique(wanted), fingerprint)
+        gone = np.setdiff1d(wanted, known)
+        if len(gone):
+            raise LibraryError(
+                f"{self._transactions.name} holds no vector of clip {gone[0]}: removed?"
+            )
+        return vectors[np.searchsorted(known, wanted)]
+
+    def known(
+        self, clip_ids: NDArray[np.int64], fingerprint: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Vectors of those clips that there are.
+
+        Returns:
+            Their ids (K,), ascending, and vectors (K, D) float32.
+        """
+        with self._transactions.reading() as connection:
+            return read_vectors(
+                connection, self._transactions.encoder(connection, fingerprint), clip_ids
+            )
+
+    def frame_features(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> list[FrameFeatures]:
+        """What is kept of the frames of clips, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = [int(clip_id) for clip_id in clip_ids]
+        with self._transactions.reading() as connection:
+            encoder = self._transactions.encoder(connection, fingerprint)
+            return self._of_each(read_frames(connection, encoder, wanted), wanted)
+
+    def frame_vectors(
+        self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
+    ) -> list[NDArray[np.float32]]:
+        """Vectors of the clips' frames without their tokens, which are most of what is kept.
+
+        Returns:
+            (F, D) float32 for each clip, in the order of the ids.
+
+        Raises:
+            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+        """
+        wanted = [int(clip_id) for clip_id in clip_ids]
+        with self._transactions.reading() as connection:
+            encoder = self._transactions.encoder(connection, fingerprint)
+            return self._of_each(read_frame_vectors(connection, encoder, wanted), wanted)
+
+    def _of_each(self, found: dict[int, _Found], wanted: Sequence[int]) -> list[_Found]:
+        try:
+            return [found[clip_id] for clip_id in wanted]
+        except KeyError as error:
+            raise LibraryError(
+                f"{self._transactions.name} holds no frames of clip {error}: removed?"
+            ) from None
+
+    def position(self) -> Position:
+        """Where the history of what is searched stands."""
+        with self._transactions.reading() as connection:
+            return read_position(connection)
+
+    def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
+        """What changed in the searchable vectors since a position; None if it never was here."""
+        with self._transactions.reading() as connection:
+            known = self._transactions.find_encoder(connection, fingerprint)
+            return read_changes(connection, known, fingerprint, since)
+
+    @contextmanager
+    def snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
+        """All searchable vectors of an encoder, in one transaction."""
+        with self._transactions.reading() as connection:
+            yield read_snapshot(
+                connection, self._transactions.find_encoder(connection, fingerprint)
+            )

@@ -1,0 +1,80 @@
+"""The descriptors of video frames that copies are found with.
+
+store.copy_descriptors.add(frames, descriptor.fingerprint)
+for block in store.copy_descriptors.blocks(descriptor.fingerprint): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from vidseek.core.errors import LibraryError
+from vidseek.core.types import CopyBlock, CopyFrames
+from vidseek.storage.catalog.copy_queries import (
+    PAGE,
+    copy_frame_counts,
+    count_copy_frames,
+    described_ids,
+    pages,
+    read_copy_block,
+    read_copy_frames,
+    replace_copy_frames,
+)
+from vidseek.storage.catalog.transactions import Transactions
+from vidseek.storage.catalog.video_queries import chunks
+
+
+class CopyDescriptors:
+    """What a copy descriptor made of the frames of videos."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def add(self, frames: CopyFrames, fingerprint: str) -> None:
+        """Store what a copy descriptor made of a video's frames, in place of an earlier one's.
+
+        Matches that were found with the earlier one's are forgotten.
+
+        Raises:
+            LibraryError: the library holds no such video.
+        """
+        with self._transactions.writing() as change:
+            if not replace_copy_frames(change.connection, frames, fingerprint):
+                raise LibraryError(
+                    f"{self._transactions.name} holds no video {frames.video_id}: it was removed"
+                )
+
+    def read(
+        self, fingerprint: str, *, video_ids: Collection[int] | None = None
+    ) -> Iterator[CopyFrames]:
+        """What a copy descriptor made of INDEXED videos, by ascending id of the video.
+
+        Read a page at a time, each one transaction: a whole library need not fit into memory, and
+        what is found can be written in between. Inside ``snapshot`` it is one state.
+
+        Args:
+            fingerprint: the descriptor's.
+            video_ids: of these videos only; None for all.
+        """
+        if video_ids is None:
+            with self._transactions.reading() as connection:
+                video_ids = described_ids(connection, fingerprint)
+        for page in chunks(sorted(set(video_ids)), PAGE):
+            with self._transactions.reading() as connection:
+                found = read_copy_frames(connection, fingerprint, page)
+            yield from found
+
+    def blocks(self, fingerprint: str) -> Iterator[CopyBlock]:
+        """The same of all INDEXED videos, many of them in one piece."""
+        with self._transactions.reading() as connection:
+            counts = copy_frame_counts(connection, fingerprint)
+        for page in pages(counts):
+            with self._transactions.reading() as connection:
+                block = read_copy_block(connection, fingerprint, page)
+            if block is not None:
+                yield block
+
+    def frame_count(self, fingerprint: str) -> int:
+        """How many frames of INDEXED videos a copy descriptor has described."""
+        with self._transactions.reading() as connection:
+            return count_copy_frames(connection, fingerprint)

@@ -1,0 +1,63 @@
+"""The segments that videos of a library share.
+
+for video_id in store.copy_matches.videos_to_compare(descriptor.fingerprint): ...
+matches = store.copy_matches.read()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from vidseek.core.errors import LibraryError
+from vidseek.core.types import CopyMatch
+from vidseek.storage.catalog.copy_queries import (
+    described_ids,
+    read_copy_matches,
+    replace_copy_matches,
+)
+from vidseek.storage.catalog.transactions import Transactions
+
+
+class CopyMatches:
+    """Segments of videos that are copies of segments of other videos."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def videos_to_compare(self, fingerprint: str) -> list[int]:
+        """Ids of INDEXED videos whose frames were not compared with the others', ascending."""
+        with self._transactions.reading() as connection:
+            return described_ids(connection, fingerprint, is_compared=False)
+
+    def add(self, video_id: int, matches: Sequence[CopyMatch]) -> None:
+        """Store what comparing a video with the others found, and that it was compared.
+
+        A pair of videos is stored once: what an earlier comparison of this video found goes, and so
+        do the matches of another video with this one where the new ones are of the same pair.
+
+        Args:
+            video_id: the video; it has copy frames.
+            matches: with this ``video_id`` in each.
+
+        Raises:
+            LibraryError: the library holds no copy frames of it.
+            ValueError: a match is another video's.
+        """
+        for match in matches:
+            if match.video_id != video_id:
+                raise ValueError(f"a match of video {match.video_id}, expected {video_id}")
+        with self._transactions.writing() as change:
+            if not replace_copy_matches(change.connection, video_id, matches):
+                raise LibraryError(
+                    f"{self._transactions.name} holds no copy frames of video {video_id}: it was "
+                    "removed"
+                )
+
+    def read(self, *, of_videos: Collection[int] | None = None) -> list[CopyMatch]:
+        """Parts of INDEXED videos that are copies of parts of others, by video and time.
+
+        Args:
+            of_videos: only those that one of these videos, at most 10,000, has a part in.
+        """
+        with self._transactions.reading() as connection:
+            return read_copy_matches(connection, None if of_videos is None else list(of_videos))

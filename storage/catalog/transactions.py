@@ -1,0 +1,126 @@
+"""Transactions on the library's database.
+
+with transactions.writing() as change:
+    change.connection.execute(...)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from sqlalchemy import Connection, Engine, select, update
+
+from vidseek.core.errors import LibraryError
+from vidseek.storage.catalog.connection import library_errors, reader, writer
+from vidseek.storage.catalog.schema import EncoderRow, LibraryRow
+from vidseek.storage.catalog.vector_queries import Change, StoredEncoder
+from vidseek.storage.catalog.video_queries import read_spec
+
+
+class Transactions:
+    """Opens the transactions of one library. Safe to use from several threads.
+
+    A transaction happens completely or not at all, whatever kills the process. Every failure of
+    the database is a ``LibraryError``.
+    """
+
+    def __init__(self, engine: Engine, *, name: str) -> None:
+        """Use the tables behind an engine, which must exist.
+
+        Args:
+            engine: see ``vidseek.storage.catalog.connection``.
+            name: the library's folder, for messages.
+        """
+        self.name = name
+        self._engine = engine
+        self._reader = reader(engine)
+        self._writer = writer(engine)
+        self._local = threading.local()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one state of the database through all calls that this thread makes inside."""
+        if getattr(self._local, "connection", None) is not None:
+            yield
+            return
+        with ExitStack() as stack:
+            with library_errors(self.name):  # what the caller does inside is not the library's
+                self._local.connection = stack.enter_context(self._reader.begin())
+            self._local.encoders = {}
+            try:
+                yield
+            finally:
+                self._local.connection = self._local.encoders = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give the connection of this thread's snapshot, or of a new one."""
+        with library_errors(self.name), self.snapshot():
+            yield self._local.connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Change]:
+        """Begin a transaction that writes."""
+        if getattr(self._local, "connection", None) is not None:
+            raise RuntimeError("cannot write inside a snapshot")
+        with library_errors(self.name), self._writer.begin() as connection:
+            connection.execute(update(LibraryRow).values(sequence=LibraryRow.sequence + 1))
+            sequence = connection.execute(select(LibraryRow.sequence)).scalar_one()
+            yield Change.begin(connection, sequence)
+
+    def sequence(self) -> int:
+        """Number of the last committed change."""
+        with self.reading() as connection:
+            return connection.execute(select(LibraryRow.sequence)).scalar_one()
+
+    def encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder:
+        """The encoder of that fingerprint.
+
+        Raises:
+            LibraryError: the library has no such encoder.
+        """
+        encoder = self.find_encoder(connection, fingerprint)
+        if encoder is None:
+            raise LibraryError(
+                f"{self.name} holds no vectors of a model {fingerprint}: `vidseek model list` "
+                "shows what it holds"
+            )
+        return encoder
+
+    def find_encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder | None:
+        """None in a library in which nothing was indexed with that encoder yet.
+
+        Kept no longer than a snapshot: another process may drop an encoder, and the database give
+        its id to the next one.
+        """
+        seen: dict[str, StoredEncoder] | None = getattr(self._local, "encoders", None)
+        if seen is not None and fingerprint in seen:
+            return seen[fingerprint]
+        row = connection.execute(
+            select(EncoderRow.id, EncoderRow.spec).where(EncoderRow.fingerprint == fingerprint)
+        ).first()
+        if row is None:
+            return None
+        known = StoredEncoder(row.id, read_spec(row.spec))
+        if seen is not None:
+            seen[fingerprint] = known
+        return known
+
+    def shrink(self) -> None:
+        """Give the space of what was deleted back to the disk; a server does that by itself."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with library_errors(self.name):
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("VACUUM")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()

@@ -1,0 +1,299 @@
+"""The videos of a library and their clips.
+
+video = store.videos.add(video, clips, fingerprint=spec.fingerprint)
+clips = store.videos.clips(video.id)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select, update
+
+from vidseek.core.errors import LibraryError
+from vidseek.core.types import Clip, CopyFrames, EncodedClip, FileStamp, TimeSpan, Video, VideoState
+from vidseek.storage.catalog.copy_queries import (
+    copy_copy_frames,
+    insert_copy_frames,
+    recompare,
+    undescribed_by,
+)
+from vidseek.storage.catalog.filters import is_or_is_below
+from vidseek.storage.catalog.schema import ClipRow, PathText, VideoRow
+from vidseek.storage.catalog.statistics import unencoded_by
+from vidseek.storage.catalog.transactions import Transactions
+from vidseek.storage.catalog.vector_queries import remove_videos
+from vidseek.storage.catalog.video_queries import (
+    VIDEO_COLUMNS,
+    chunks,
+    clip_ids_of,
+    copy_clips,
+    ids_at,
+    insert_clips,
+    insert_vectors,
+    insert_video,
+    make_video,
+    moved_path,
+    read_clips,
+)
+
+
+class Videos:
+    """Videos and clips, without their vectors. Every method is one transaction."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def add(
+        self,
+        video: Video,
+        clips: Sequence[EncodedClip],
+        *,
+        fingerprint: str,
+        copies: CopyFrames | None = None,
+        copies_fingerprint: str = "",
+    ) -> Video:
+        """Store a video with its clips, in place of whatever was stored for its path.
+
+        Args:
+            video: as read; its id is ignored. A file that failed has state FAILED and no clips.
+            clips: in order of time; vectors and tokens are kept as float16.
+            fingerprint: the registered encoder that made them; unused where there are none.
+            copies: what is kept of its frames for finding copies; the id in it is ignored.
+            copies_fingerprint: the copy descriptor that made that.
+
+        Returns:
+            The video with its id.
+
+        Raises:
+            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+        """
+        with self._transactions.writing() as change:
+            connection = change.connection
+            remove_videos(change, ids_at(connection, str(video.path)))
+            video_id = insert_video(connection, video)
+            if clips:
+                encoder = self._transactions.encoder(connection, fingerprint)
+                ids = insert_clips(connection, video_id, clips)
+                insert_vectors(connection, ids, clips, encoder.id, encoder.spec)
+                change.log(ids)
+            if copies is not None:
+                insert_copy_frames(connection, video_id, copies, copies_fingerprint)
+            return replace(video, id=video_id)
+
+    def add_copy(self, source_id: int, video: Video) -> Video:
+        """Store a second file with the same content: clips, vectors and copy frames are copied.
+
+        Args:
+            source_id: the video whose clips are copied.
+            video: path, size and time of the second file; the rest too, as for ``add_video``.
+        """
+        with self._transactions.writing() as change:
+            connection = change.connection
+            taken = [found for found in ids_at(connection, str(video.path)) if found != source_id]
+            remove_videos(change, taken)
+            video_id = insert_video(connection, video)
+            ids = copy_clips(connection, source_id, video_id)
+            copy_copy_frames(connection, source_id, video_id)
+            change.log(ids)
+            return replace(video, id=video_id)
+
+    def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> None:
+        """Note that a file was moved, renamed, touched or found again; its content is the same.
+
+        The video is searched again if it was missing. Whatever else was stored for ``path`` goes.
+        """
+        with self._transactions.writing() as change:
+            connection = change.connection
+            taken = [found for found in ids_at(connection, str(path)) if found != video_id]
+            remove_videos(change, taken)
+            state, failure = connection.execute(
+                select(VideoRow.state, VideoRow.failure).where(VideoRow.id == video_id)
+            ).one_or_none() or (None, None)
+            if state is None:
+                raise LibraryError(
+                    f"{self._transactions.name} holds no video {video_id}: it was removed"
+                )
+            now = VideoState.INDEXED if failure is None else VideoState.FAILED
+            connection.execute(
+                update(VideoRow)
+                .where(VideoRow.id == video_id)
+                .values(path=str(path), size_bytes=size_bytes, modified_ns=modified_ns, state=now)
+            )
+            if state != now:
+                recompare(connection, [video_id])
+                change.log(clip_ids_of(connection, [video_id]))
+
+    def set_state(self, video_ids: Collection[int], state: VideoState) -> None:
+        """Set what is known of files. Clips of videos that are not INDEXED are not searched."""
+        with self._transactions.writing() as change:
+            connection = change.connection
+            changed: list[int] = []
+            for chunk in chunks(video_ids):
+                other = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
+                changed.extend(connection.execute(select(VideoRow.id).where(other)).scalars())
+                connection.execute(update(VideoRow).where(other).values(state=state))
+            if state is VideoState.INDEXED:
+                recompare(connection, changed)
+            change.log(clip_ids_of(connection, changed))
+
+    def remove(self, video_ids: Collection[int]) -> int:
+        """Forget videos with all that was kept of them; gives how many there were."""
+        with self._transactions.writing() as change:
+            return remove_videos(change, video_ids)
+
+    def relocate(self, old: Path, new: Path) -> int:
+        """Note that a folder (or file) with all below it lies elsewhere now; states stay.
+
+        Where something is stored for a new path already, the searchable one of the two is kept,
+        and of two such the one that was there.
+
+        Returns:
+            How many videos have a new path.
+        """
+        with self._transactions.writing() as change:
+            connection = change.connection
+            moving = {
+                row.id: (moved_path(row.path, old, new), row.state)
+                for row in connection.execute(
+                    select(VideoRow.id, VideoRow.path, VideoRow.state).where(
+                        is_or_is_below(str(old))
+                    )
+                )
+            }
+            dropped: list[int] = []
+            targets = {path: video_id for video_id, (path, _) in moving.items()}
+            for chunk in chunks(list(targets)):
+                for row in connection.execute(
+                    select(VideoRow.id, VideoRow.path, VideoRow.state).where(
+                        VideoRow.path.in_(chunk)
+                    )
+                ):
+                    if row.id in moving:
+                        continue
+                    mover = targets[row.path]
+                    stays = row.state == VideoState.INDEXED or row.state == moving[mover][1]
+                    dropped.append(mover if stays else row.id)
+            remove_videos(change, dropped)
+            moved = [
+                {"video": video_id, "to": path}
+                for video_id, (path, _) in moving.items()
+                if video_id not in set(dropped)
+            ]
+            if moved:
+                # Two steps, for a new path may be the old path of one that has not moved yet.
+                for step in (
+                    [{"video": to["video"], "to": f"\x01{to['video']}"} for to in moved],
+                    moved,
+                ):
+                    connection.execute(
+                        update(VideoRow.__table__)  # type: ignore[arg-type]
+                        .where(VideoRow.id == bindparam("video"))
+                        .values(path=bindparam("to", type_=PathText)),
+                        step,
+                    )
+            return len(moved)
+
+    def get(self, video_id: int) -> Video | None:
+        """The video of that id."""
+        return next(iter(self._select(VideoRow.id == video_id)), None)
+
+    def at(self, path: Path) -> Video | None:
+        """The video of that absolute path."""
+        return next(iter(self._select(VideoRow.path == str(path))), None)
+
+    def select(
+        self, *, states: Collection[VideoState] | None = None, under: Path | None = None
+    ) -> list[Video]:
+        """Videos by path.
+
+        Args:
+            states: only in one of these; None for all.
+            under: only this file, or what is below this folder.
+        """
+        conditions: list[Any] = []
+        if states is not None:
+            conditions.append(VideoRow.state.in_(list(states)))
+        if under is not None:
+            conditions.append(is_or_is_below(str(under)))
+        return self._select(*conditions)
+
+    def by_id(self, video_ids: Collection[int]) -> dict[int, Video]:
+        """Videos by id; those that were removed meanwhile are left out."""
+        with self._transactions.snapshot():
+            return {
+                video.id: video
+                for chunk in chunks(video_ids)
+                for video in self._select(VideoRow.id.in_(chunk))
+            }
+
+    def with_hash(self, content_hash: str) -> list[Video]:
+        """Videos with that content, by path."""
+        return self._select(VideoRow.content_hash == content_hash)
+
+    def not_encoded_by(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that other encoders know and this one does not, by path."""
+        with self._transactions.reading() as connection:
+            encoder = self._transactions.find_encoder(connection, fingerprint)
+            return self._select(*unencoded_by(None if encoder is None else encoder.id))
+
+    def without_copy_descriptors(self, fingerprint: str) -> list[Video]:
+        """Searchable videos that a copy descriptor has not described, by path."""
+        return self._select(*undescribed_by(fingerprint))
+
+    def file_stamps(self) -> dict[str, FileStamp]:
+        """Of every file: what tells whether it changed, by absolute path."""
+        with self._transactions.reading() as connection:
+            rows = connection.execute(
+                select(
+                    VideoRow.path,
+                    VideoRow.id,
+                    VideoRow.size_bytes,
+                    VideoRow.modified_ns,
+                    VideoRow.state,
+                )
+            )
+            states = {str(state): state for state in VideoState}
+            return {
+                path: FileStamp(video_id, size_bytes, modified_ns, states[state])
+                for path, video_id, size_bytes, modified_ns, state in rows
+            }
+
+    def clips(self, video_id: int) -> list[Clip]:
+        """Clips of a video in order of time."""
+        with self._transactions.reading() as connection:
+            return read_clips(connection, ClipRow.video_id == video_id)
+
+    def clips_within(self, video_id: int, span: TimeSpan) -> list[Clip]:
+        """Clips of a video that begin before the span's end and end after its start, in order.
+
+        What is read of a video of many hours is only what lies there.
+        """
+        with self._transactions.reading() as connection:
+            return read_clips(
+                connection,
+                and_(
+                    ClipRow.video_id == video_id,
+                    ClipRow.start_seconds < span.end_seconds,
+                    ClipRow.end_seconds > span.start_seconds,
+                ),
+            )
+
+    def clips_by_id(self, clip_ids: Collection[int]) -> dict[int, Clip]:
+        """Clips by id; those that were removed meanwhile are left out."""
+        with self._transactions.reading() as connection:
+            return {
+                clip.id: clip
+                for chunk in chunks(clip_ids)
+                for clip in read_clips(connection, ClipRow.id.in_(chunk))
+            }
+
+    def _select(self, *conditions: Any) -> list[Video]:
+        with self._transactions.reading() as connection:
+            rows = connection.execute(
+                select(*VIDEO_COLUMNS).where(*conditions).order_by(VideoRow.path)
+            )
+            return [make_video(row) for row in rows]
