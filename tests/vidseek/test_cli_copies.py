@@ -16,7 +16,7 @@ from cli_terminal import ESCAPE, on_terminal
 from PIL import Image, ImageOps
 from videos import make_video, write_video
 
-from vidseek.cli.copies import EXIT_COPY
+from vidseek.cli.exit_codes import EXIT_COPY
 from vidseek.demo import clips as demo_clips
 from vidseek.demo.clips import FRAMES_PER_SECOND
 

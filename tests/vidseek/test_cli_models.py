@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from vidseek.cli.app import app
-from vidseek.cli.options import download_question
+from vidseek.cli.questions import download_question
 from vidseek.encoders.hub.catalogue import CATALOGUE
 
 

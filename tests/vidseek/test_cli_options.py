@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from vidseek.cli.options import absolute_pattern, parse_date, parse_moment, parse_seconds
+from vidseek.cli.values import absolute_pattern, parse_date, parse_moment, parse_seconds
 from vidseek.core.types import TimeSpan
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,21 +19,24 @@ from typer.core import TyperCommand, TyperGroup
 from vidseek import __version__
 from vidseek.cli import (
     calibrate,
-    copies,
+    check,
     doctor,
+    duplicates,
+    failed,
     index,
+    info,
+    list_videos,
     model,
     models,
+    relocate,
+    remove,
     search,
+    similar,
     train,
-    videos,
 )
+from vidseek.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
 from vidseek.cli.output import say_aside
 from vidseek.cli.priority import process_is_a_command
-
-EXIT_ERROR = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -177,23 +181,23 @@ def _make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     application.callback()(_start)
-    for command in (
-        index.index,
-        search.search,
-        search.similar,
-        copies.check,
-        copies.duplicates,
-        calibrate.calibrate,
-        videos.list_videos,
-        videos.info,
-        index.failed,
-        videos.remove,
-        videos.relocate,
-        models.models,
-        train.train,
-        doctor.doctor,
-    ):
-        name = "list" if command is videos.list_videos else command.__name__
+    commands: dict[str, Callable[..., None]] = {
+        "index": index.index,
+        "search": search.search,
+        "similar": similar.similar,
+        "check": check.check,
+        "duplicates": duplicates.duplicates,
+        "calibrate": calibrate.calibrate,
+        "list": list_videos.list_videos,
+        "info": info.info,
+        "failed": failed.failed,
+        "remove": remove.remove,
+        "relocate": relocate.relocate,
+        "models": models.models,
+        "train": train.train,
+        "doctor": doctor.doctor,
+    }
+    for name, command in commands.items():
         application.command(name, cls=Command)(command)
     application.add_typer(_make_model_app(), name="model")
     return application

@@ -1,9 +1,9 @@
-"""``vidseek index`` and ``vidseek failed``: taking videos into a library."""
+"""``vidseek index``: take videos into a library, or bring it up to date."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_libra
 from vidseek.cli.progress import StopRequest, shown_progress
 
 if TYPE_CHECKING:
+    from vidseek.indexer import IndexReport
     from vidseek.library import Library
 
 
@@ -83,7 +84,7 @@ def index(
 
     check_paths(paths)  # before a library is made for a mistyped name
     with open_library(ctx, library, create=True, model=model, yes=yes) as opened:
-        _run(
+        run_index(
             opened,
             paths,
             exclude=exclude or [],
@@ -96,40 +97,7 @@ def index(
         )
 
 
-def failed(
-    ctx: typer.Context,
-    retry: Annotated[bool, typer.Option("--retry", help="Try these files again now.")] = False,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List the files that could not be read.
-
-    Each with its reason. They are passed over by `index` until they change.
-
-    \b
-    Example: vidseek failed --retry
-    """
-    with open_library(ctx, library, yes=yes) as opened:
-        videos = opened.failed()
-        if retry and videos:
-            _run(opened, [video.path for video in videos], retry_failed=True, json=json)
-        elif json and retry:
-            output.print_json(output.EMPTY_REPORT)
-        elif json:
-            output.print_json(
-                [{"path": str(video.path), "reason": video.failure} for video in videos]
-            )
-        elif not output.is_for_person():
-            output.print_columns((video.path, video.failure) for video in videos)
-        elif not videos:
-            typer.echo("no file of this library failed")
-        else:
-            output.print_failures([(video.path, video.failure or "") for video in videos])
-            typer.echo("try them again: vidseek failed --retry")
-
-
-def _run(
+def run_index(
     library: Library,
     paths: list[Path],
     *,
@@ -160,9 +128,53 @@ def _run(
             should_stop=stop.wanted,
         )
     if json:
-        output.print_json(output.report_json(report))
+        output.print_json(report_json(report))
     else:
-        output.print_report(report)
+        print_report(report)
     if report.interrupted:
         output.say_aside("vidseek: stopped before the end; run it again to go on")
         raise typer.Exit(stop.exit_code)
+
+
+EMPTY_REPORT = {
+    "indexed": 0,
+    "unchanged": 0,
+    "moved": 0,
+    "missing": 0,
+    "failed": [],
+    "video_seconds": 0.0,
+    "seconds": 0.0,
+}
+"""What ``report_json`` gives where there was nothing to do."""
+
+
+def report_json(report: IndexReport) -> dict[str, Any]:
+    """What an indexing run did, as JSON."""
+    return {
+        "indexed": report.indexed,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "missing": report.missing,
+        "failed": [{"path": str(file.path), "reason": file.reason} for file in report.failed],
+        "video_seconds": round(report.video_seconds, 3),
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def print_report(report: IndexReport) -> None:
+    """What an indexing run did, for a person: counts, speed, and every failure's reason."""
+    counts = {
+        "indexed": report.indexed,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "missing": report.missing,
+        "failed": len(report.failed),
+    }
+    typer.echo("  ".join(f"{name} {count:,}" for name, count in counts.items()))
+    if report.indexed and report.seconds > 0:
+        speed = report.video_seconds / report.seconds
+        typer.echo(
+            f"{output.amount_of_time(report.video_seconds)} of video in "
+            f"{output.amount_of_time(report.seconds)}, {speed:.0f}x realtime"
+        )
+    output.print_failures([(file.path, file.reason) for file in report.failed])

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption, LibraryOption, YesOption, confirm, open_library
+from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
 from vidseek.cli.priority import give_way
 from vidseek.cli.progress import StopRequest, shown_progress
+from vidseek.cli.questions import confirm
 
 if TYPE_CHECKING:
     from vidseek.core.types import LibraryModel

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from vidseek.core.types import SearchHit, Video
-    from vidseek.indexer import IndexReport
+    from vidseek.core.types import Video
 
 
 def print_json(value: Any) -> None:
@@ -136,81 +135,6 @@ def amount_of_bytes(size: float) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 video``, ``3 videos``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def hit_json(hit: SearchHit) -> dict[str, Any]:
-    """A hit as JSON."""
-    return {
-        "path": str(hit.video.path),
-        "start_seconds": round(hit.span.start_seconds, 3),
-        "end_seconds": round(hit.span.end_seconds, 3),
-        "score": round(hit.score, 6),
-        "confidence": None if hit.confidence is None else round(hit.confidence, 4),
-        "thumbnail": None if hit.thumbnail is None else str(hit.thumbnail),
-    }
-
-
-def print_hits(hits: Sequence[SearchHit]) -> None:
-    """Write hits, best first: two lines each for a person, tab-separated columns for a pipe."""
-    if not is_for_person():
-        print_columns((rank, *hit_json(hit).values()) for rank, hit in enumerate(hits, 1))
-        return
-    times = [span_clock(hit.span.start_seconds, hit.span.end_seconds) for hit in hits]
-    wide = max(map(len, times), default=0)
-    for rank, (hit, time) in enumerate(zip(hits, times, strict=True), 1):
-        sure = f"{hit.score:.3f}" if hit.confidence is None else f"{hit.confidence:.0%}"
-        lead = f"{rank:>3}  {sure:>5}  {time:<{wide}}  "
-        name = shorten(short_path(hit.video.path), terminal_columns() - len(lead))
-        typer.echo(
-            f"{rank:>3}  {styled(f'{sure:>5}', fg='green')}  {time:<{wide}}  "
-            f"{styled(name, bold=True)}"
-        )
-        if hit.thumbnail is not None:
-            typer.echo(styled(f"     {short_path(hit.thumbnail)}", dim=True))
-
-
-EMPTY_REPORT = {
-    "indexed": 0,
-    "unchanged": 0,
-    "moved": 0,
-    "missing": 0,
-    "failed": [],
-    "video_seconds": 0.0,
-    "seconds": 0.0,
-}
-"""What ``report_json`` gives where there was nothing to do."""
-
-
-def report_json(report: IndexReport) -> dict[str, Any]:
-    """What an indexing run did, as JSON."""
-    return {
-        "indexed": report.indexed,
-        "unchanged": report.unchanged,
-        "moved": report.moved,
-        "missing": report.missing,
-        "failed": [{"path": str(file.path), "reason": file.reason} for file in report.failed],
-        "video_seconds": round(report.video_seconds, 3),
-        "seconds": round(report.seconds, 3),
-    }
-
-
-def print_report(report: IndexReport) -> None:
-    """What an indexing run did, for a person: counts, speed, and every failure's reason."""
-    counts = {
-        "indexed": report.indexed,
-        "unchanged": report.unchanged,
-        "moved": report.moved,
-        "missing": report.missing,
-        "failed": len(report.failed),
-    }
-    typer.echo("  ".join(f"{name} {count:,}" for name, count in counts.items()))
-    if report.indexed and report.seconds > 0:
-        speed = report.video_seconds / report.seconds
-        typer.echo(
-            f"{amount_of_time(report.video_seconds)} of video in "
-            f"{amount_of_time(report.seconds)}, {speed:.0f}x realtime"
-        )
-    print_failures([(file.path, file.reason) for file in report.failed])
 
 
 def print_failures(failures: Sequence[tuple[Path, str]]) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption, YesOption, download_question
+from vidseek.cli.options import JsonOption, YesOption
 from vidseek.cli.progress import LINE_EVERY_SECONDS, StopRequest
+from vidseek.cli.questions import download_question
 
 if TYPE_CHECKING:
     from vidseek.training.user.report import TrainingProgress, TrainingReport

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import vidseek
 from vidseek.cli import output
-from vidseek.cli.copies import print_groups
+from vidseek.cli.duplicates import print_groups
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.core.errors import VidseekError
 from vidseek.demo import clips

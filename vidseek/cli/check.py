@@ -1,23 +1,21 @@
-"""``vidseek check`` and ``vidseek duplicates``: copies, against an upload and in the library."""
+"""``vidseek check``: is a video a copy of a video in the library?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.exit_codes import EXIT_COPY
 from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 if TYPE_CHECKING:
-    from vidseek.core.types import CopyVerdict, DuplicateGroup, Match
+    from vidseek.core.types import CopyVerdict, Match
 
 FEW_FRAMES = 5
 """Two seconds: less is little to go by."""
-EXIT_COPY = 10
-"""The upload is a copy of something, or shows a part of it."""
 TIMELINE_COLUMNS = 40
 _SAYINGS = {
     "exact": "the same file as",
@@ -145,71 +143,3 @@ def _timeline(start_seconds: float, end_seconds: float, length_seconds: float) -
     first = min(int(start_seconds * scale), TIMELINE_COLUMNS - 1)
     last = max(first + 1, min(round(end_seconds * scale), TIMELINE_COLUMNS))
     return "·" * first + "█" * (last - first) + "·" * (TIMELINE_COLUMNS - last)
-
-
-def duplicates(
-    ctx: typer.Context,
-    plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw what the groups' videos share (PNG)."),
-    ] = None,
-    library: LibraryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List videos that are copies of each other, and which of them to keep.
-
-    Nothing is deleted. To be kept: the longest, then the one of the highest resolution, then of
-    the highest bitrate. An intro that five videos share makes none of them a copy.
-
-    \b
-    Example: vidseek duplicates --json
-    """
-    with open_library(ctx, library) as opened:
-        groups = opened.duplicates()
-        if plot is not None:
-            opened.plot_duplicates(plot, groups)
-    if json:
-        output.print_json([_group_json(group) for group in groups])
-    elif output.is_for_person():
-        print_groups(groups)
-    else:
-        output.print_columns(
-            (number, group.kind, "keep" if one.keep else "", f"{one.coverage:.3f}", one.video.path)
-            for number, group in enumerate(groups, 1)
-            for one in group.members
-        )
-
-
-def _group_json(group: DuplicateGroup) -> dict[str, object]:
-    return {
-        "kind": group.kind,
-        "why": group.why,
-        "members": [
-            {
-                "path": str(one.video.path),
-                "keep": one.keep,
-                "coverage": round(one.coverage, 4),
-            }
-            for one in group.members
-        ],
-    }
-
-
-def print_groups(groups: Sequence[DuplicateGroup]) -> None:
-    """For a person: which file of each group to keep, the others, and what they take."""
-    if not groups:
-        typer.echo("no duplicates")
-        return
-    for group in groups:
-        kept, *others = group.members
-        name = output.short_path(kept.video.path)
-        typer.echo(f"{output.styled('keep', bold=True)}  {name}  ({group.why})")
-        for one in others:
-            same = one.video.content_hash == kept.video.content_hash
-            what = "same bytes" if same else f"{one.coverage:.0%} of it"
-            typer.echo(f"      {output.short_path(one.video.path)}  ({what})")
-    spare = sum(one.video.size_bytes for group in groups for one in group.members if not one.keep)
-    typer.echo(
-        f"{output.counted(len(groups), 'group')}; the others take {output.amount_of_bytes(spare)}. "
-        "Nothing was deleted."
-    )

@@ -1,0 +1,99 @@
+"""The options that restrict which videos may answer, shared by ``search`` and ``similar``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from vidseek.cli.values import absolute_pattern, parse_date, parse_seconds
+
+if TYPE_CHECKING:
+    from vidseek.core.types import VideoFilter
+
+InOption = Annotated[
+    str | None,
+    typer.Option(
+        "--in",
+        metavar="GLOB",
+        help="Only videos whose path matches: a file, a folder, or a pattern like '*/2024/*.mp4'.",
+    ),
+]
+MinDurationOption = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_seconds, metavar="TIME", help="Only videos this long or longer: 90 or 1:30."
+    ),
+]
+MaxDurationOption = Annotated[
+    float | None,
+    typer.Option(parser=parse_seconds, metavar="TIME", help="Only videos this long or shorter."),
+]
+MinHeightOption = Annotated[
+    int | None,
+    typer.Option(metavar="PIXELS", help="Only videos with at least this many lines, like 720."),
+]
+AfterOption = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=parse_date, metavar="DATE", help="Only files modified on this date or later."
+    ),
+]
+BeforeOption = Annotated[
+    datetime | None,
+    typer.Option(parser=parse_date, metavar="DATE", help="Only files modified before this date."),
+]
+
+
+def build_filter(
+    *,
+    within: InOption = None,
+    min_duration: MinDurationOption = None,
+    max_duration: MaxDurationOption = None,
+    min_height: MinHeightOption = None,
+    after: AfterOption = None,
+    before: BeforeOption = None,
+) -> VideoFilter:
+    """Make a filter from the options of the command line."""
+    from vidseek.core.types import VideoFilter
+
+    return VideoFilter(
+        path_glob=None if within is None else absolute_pattern(within),
+        min_duration_seconds=min_duration,
+        max_duration_seconds=max_duration,
+        min_height=min_height,
+        after=after,
+        before=before,
+    )
+
+
+def with_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's parameter ``where`` by the options of ``build_filter``."""
+    options = _parameters(build_filter)
+    parameters = []
+    for parameter in _parameters(command):
+        parameters += options if parameter.name == "where" else [parameter]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        where = build_filter(**{option.name: values.pop(option.name) for option in options})
+        command(where=where, **values)
+
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    )
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    # The filter's class is imported for type checkers only.
+    types = get_type_hints(function, localns={"VideoFilter": object}, include_extras=True)
+    return [
+        parameter.replace(annotation=types[parameter.name])
+        for parameter in inspect.signature(function).parameters.values()
+    ]

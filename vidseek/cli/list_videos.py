@@ -1,0 +1,57 @@
+"""``vidseek list``: the videos of a library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.options import JsonOption, LibraryOption, open_library
+
+if TYPE_CHECKING:
+    from vidseek.core.types import Video
+
+
+def list_videos(
+    ctx: typer.Context,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the videos of the library.
+
+    \b
+    Example: vidseek list --json
+    """
+    with open_library(ctx, library) as opened:
+        videos = opened.videos()
+    if json:
+        output.print_json([output.video_json(video) for video in videos])
+    elif not output.is_for_person():
+        output.print_columns(
+            (
+                video.path,
+                video.state.value,
+                f"{video.duration_seconds:.3f}",
+                video.width,
+                video.height,
+                video.codec,
+            )
+            for video in videos
+        )
+    else:
+        for video in videos:
+            _print_video_line(video)
+        total = sum(video.duration_seconds for video in videos)
+        typer.echo(f"{output.counted(len(videos), 'video')}, {output.amount_of_time(total)}")
+
+
+def _print_video_line(video: Video) -> None:
+    notes = [] if video.state.value == "indexed" else [video.state.value]
+    notes += ["damaged"] if video.damaged else []
+    note = f"  ({', '.join(notes)})" if notes else ""
+    size = f"{video.width}x{video.height}" if video.height else ""
+    lead = f"{output.clock(video.duration_seconds):>8}  {size:>9}  "
+    width = output.terminal_columns() - len(lead) - len(note)
+    name = output.shorten(output.short_path(video.path), width)
+    typer.echo(lead + name + output.styled(note, fg="yellow"))

@@ -1,0 +1,67 @@
+"""``vidseek similar``: find moments by a picture or a video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidseek.cli.filters import with_filters
+from vidseek.cli.hits import show_hits
+from vidseek.cli.options import (
+    CountOption,
+    JsonOption,
+    LibraryOption,
+    PerVideoOption,
+    SearchModelOption,
+    YesOption,
+    open_library,
+)
+from vidseek.cli.values import parse_moment
+
+if TYPE_CHECKING:
+    from vidseek.core.types import VideoFilter
+
+
+@with_filters
+def similar(
+    ctx: typer.Context,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE[@START-END]",
+            help="A video, a part of one (clip.mp4@1:30-1:45), or a picture.",
+        ),
+    ],
+    *,
+    k: CountOption = 10,
+    others: Annotated[
+        bool, typer.Option("--others", help="Leave out the file's own moments.")
+    ] = False,
+    where: VideoFilter,
+    per_video: PerVideoOption = None,
+    model: SearchModelOption = None,
+    yes: YesOption = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find moments by a picture or a video.
+
+    The file need not be in the library. Hits are those that look most like it, shown as
+    `search` shows them.
+
+    \b
+    Example: vidseek similar holiday.mp4@1:30-1:45
+    """
+    path, span = parse_moment(file)
+    with open_library(ctx, library, yes=yes) as opened:
+        hits = opened.similar(
+            path,
+            span=span,
+            k=k,
+            where=where,
+            per_video=per_video,
+            exclude_itself=others,
+            model=model,
+        )
+    show_hits(hits, where, json=json)

@@ -1,0 +1,82 @@
+"""How the text of options and arguments becomes values: times, dates, parts of videos."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from vidseek.core.types import TimeSpan
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", re.ASCII)
+_MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOTALL | re.ASCII)
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds from ``90``, ``1:30``, ``1:02:03`` or ``90.5``.
+
+    Raises:
+        typer.BadParameter: it is none of these.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no time; write seconds (90) or minutes (1:30)")
+    hours, minutes, seconds = found.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def parse_date(text: str) -> datetime:
+    """A local date or time from ``2026-01-31`` or ``2026-01-31T18:00``.
+
+    Raises:
+        typer.BadParameter: it is no date.
+    """
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no date; write 2026-01-31 or 2026-01-31T18:00"
+        ) from None
+
+
+def parse_moment(text: str) -> tuple[Path, TimeSpan | None]:
+    """A file, or a part of one, from ``FILE`` or ``FILE@START-END``.
+
+    A file whose name really ends like that is that file.
+
+    Raises:
+        typer.BadParameter: the part ends before it starts.
+    """
+    from vidseek.core.types import TimeSpan
+
+    whole = Path(text).expanduser()
+    found = _MOMENT.fullmatch(text)
+    if found is None or whole.exists():
+        return whole, None
+    start, end = parse_seconds(found["start"]), parse_seconds(found["end"])
+    if end <= start:
+        raise typer.BadParameter(f"the part {found['start']}-{found['end']} ends before it starts")
+    return Path(found["path"]).expanduser(), TimeSpan(start, end)
+
+
+def absolute_pattern(pattern: str) -> str:
+    """What ``--in`` compares absolute paths with.
+
+    A file or folder is taken from the current folder; a pattern with wildcards that does not start
+    at the root matches anywhere.
+    """
+    if pattern.startswith("~"):
+        pattern = str(Path(pattern).expanduser())
+    if pattern and not any(character in pattern for character in "*?["):
+        from vidseek.core.paths import absolute_path
+
+        return str(absolute_path(pattern))
+    return (
+        pattern
+        if pattern.startswith(("/", "*")) or not pattern
+        else f"*/{pattern.removeprefix('./')}"
+    )
