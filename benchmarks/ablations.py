@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from benchmarks.machine import processor_name
 from benchmarks.retrieval.__main__ import DATA
-from benchmarks.retrieval.tables import processor
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
 from vidseek.encoders.preprocessing import squash
@@ -135,7 +135,7 @@ def main() -> None:
     if not arguments.data.is_dir():
         parser.exit(1, f"{arguments.data} is missing: these figures need the data folder\n")
     encoder = BuiltinEncoder()
-    print(f"# Ablations: {encoder.spec.name} {encoder.spec.revision}\n\n{processor()}")
+    print(f"# Ablations: {encoder.spec.name} {encoder.spec.revision}\n\n{processor_name()}")
     print(f"ONNX Runtime {onnxruntime.__version__}, torch {torch.__version__}")
     rows = DevRows(encoder, arguments.data, arguments.pictures)
     vision = restore_vision(read_manifest().read("vision")).eval()

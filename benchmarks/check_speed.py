@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 import vidseek
 from benchmarks.looped_video import enlarge_video, loop_video
-from benchmarks.retrieval.tables import processor
+from benchmarks.machine import processor_name
 from vidseek.core.types import CopyFrames, Video
 from vidseek.demo.clips import FRAMES_PER_SECOND, Scene, make_clip
 from vidseek.encoders.copies.descriptor import CopyDescriptor, packed
@@ -71,7 +71,7 @@ def main() -> None:
     print(
         f"`vidseek check` of {UPLOAD_SECONDS:.0f} s of 720p against {options.videos:,} videos, "
         f"{options.hours:g} hours, {options.runs} runs, load {load:.1f} on "
-        f"{processor()}; library.db {size:.0f} MB:\n"
+        f"{processor_name()}; library.db {size:.0f} MB:\n"
     )
     print("| upload | median s | slowest | processor s | peak MiB | exit code |")
     print("| --- | --- | --- | --- | --- | --- |")

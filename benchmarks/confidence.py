@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vidseek
+from benchmarks.machine import processor_name
 from benchmarks.retrieval.pictures import encode
-from benchmarks.retrieval.tables import processor
 from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
@@ -449,7 +449,7 @@ def main() -> None:
         return
     encoder = BuiltinEncoder(arguments.weights, threads=arguments.threads)
     spec = encoder.spec
-    print(f"# Confidence: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor()}")
+    print(f"# Confidence: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
     sources = Sources(encoder, arguments.data, arguments.cache)
     for name, part in (("error", error), ("absent", absent), ("unlabelled", unlabelled)):
         if name in arguments.only:

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.retrieval.tables import processor
+from benchmarks.machine import processor_name
 from vidseek.encoders.hub.catalogue import CATALOGUE
 
 BAR = 0.9
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None, help="of torch; all cores by default")
     options = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
-    print(f"\nProcessor: {processor()}\n")
+    print(f"\nProcessor: {processor_name()}\n")
     print("| model | precision | bare forward, frames/s | vidseek, frames/s | ratio |")
     print("| --- | --- | --- | --- | --- |")
     short = []

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import processor_name
 from benchmarks.retrieval.pictures import encode
-from benchmarks.retrieval.tables import interval, processor
+from benchmarks.retrieval.tables import interval
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.moments.calibration.calibrate import bundled_queries
@@ -116,7 +117,7 @@ def main() -> None:
         parser.error(f"{arguments.data} is missing: give the folder of pictures with --data")
     encoder = BuiltinEncoder(arguments.weights)
     asked = bundled_queries()
-    print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}\n\n{processor()}")
+    print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}\n\n{processor_name()}")
     galleries = {"flickr8k": pictures(encoder, arguments.data, arguments.split)}
     if arguments.split == "test":
         galleries["msrvtt"] = videos(encoder, arguments.data)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import platform
 import resource
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.looped_video import enlarge_video, loop_video
+from benchmarks.machine import processor_name
 from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
@@ -266,16 +266,6 @@ def print_memory(source: Path, folder: Path) -> None:
             )
 
 
-def processor() -> str:
-    """The processor's name and how many of it there are."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return f"{len(names) or '?'} x {names[0] if names else platform.processor()}"
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -289,7 +279,7 @@ def main() -> None:
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is missing: give a folder with clips/ and long/")
     logging.getLogger("vidseek").setLevel(logging.ERROR)  # captions of scenes are cut: known
-    print(f"## Indexing on {processor()}")
+    print(f"## Indexing on {processor_name()}")
     with tempfile.TemporaryDirectory() as temporary:
         if options.only != "memory":
             data, libraries = options.folder, Path(temporary)

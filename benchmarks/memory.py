@@ -18,18 +18,9 @@ from pathlib import Path
 
 from benchmarks.decoding import make_video
 from benchmarks.looped_video import loop_video
+from benchmarks.machine import peak_mib
 
 SHORT_SIDE = 260
-
-
-def peak_mib(process_id: int | str) -> float:
-    """Peak resident memory of a process so far, MiB; 0 if it is gone."""
-    try:
-        status = Path(f"/proc/{process_id}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    lines = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(lines[0].split()[1]) / 1024 if lines else 0.0
 
 
 def measure(path: Path, mode: str, workers: int) -> str:
@@ -58,7 +49,7 @@ def measure(path: Path, mode: str, workers: int) -> str:
         watcher.join()
     return (
         f"| {minutes:.0f} | {mode} | {frames} | {seconds:.1f} | {minutes * 60 / seconds:.0f} "
-        f"| {largest:.0f} | {peak_mib('self'):.0f} |"
+        f"| {largest:.0f} | {peak_mib():.0f} |"
     )
 
 

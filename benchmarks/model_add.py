@@ -22,7 +22,7 @@ from pathlib import Path
 
 import vidseek
 from benchmarks.hub_throughput import Architecture, make_model
-from benchmarks.retrieval.tables import processor
+from benchmarks.machine import processor_name
 from vidseek.demo.clips import Scene, make_clip
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "rocket.jpg", "astronaut.png", "coins.png")
@@ -98,7 +98,7 @@ def main() -> None:
         searches = [
             tuple(map(float, line.split())) for line in log.read_text().splitlines()[1:] if line
         ]
-    print(f"`vidseek model add` beside searches, {options.videos} videos; {processor()}\n")
+    print(f"`vidseek model add` beside searches, {options.videos} videos; {processor_name()}\n")
     print("| searches | number | failed | median ms | p99 ms |\n| --- | --- | --- | --- | --- |")
     p99 = []
     for what, (start, end) in (("alone", alone), ("while a model is added", busy)):

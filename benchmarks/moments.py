@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.retrieval.tables import interval, processor
+from benchmarks.machine import processor_name
+from benchmarks.retrieval.tables import interval
 from vidseek.core.types import Clip, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
@@ -466,7 +467,7 @@ def main() -> None:
         parser.error(f"{options.folder} is missing: give a folder with clips/ and long/")
     logging.getLogger("vidseek").setLevel(logging.ERROR)  # captions of scenes are cut: known
     encoder = create_encoder()
-    print(f"## Spans of hits, on {processor()}")
+    print(f"## Spans of hits, on {processor_name()}")
     if options.only != "long":
         print_joined(options.folder, encoder)
     if options.only != "joined":

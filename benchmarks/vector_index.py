@@ -10,8 +10,6 @@ process of its own, so that its memory is its own.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import processor_name
 from vidseek.core.types import EncoderSpec
 from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
@@ -143,14 +142,6 @@ def recall(index: FaissIndex, source: ArraySource, queries: NDArray[np.float32])
     return float(np.mean([np.isin(b, f).mean() for b, f in zip(best, found, strict=True)]))
 
 
-def cpu_name() -> str:
-    """What the system calls its processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
 def main() -> None:
     """Measure each size in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -162,7 +153,7 @@ def main() -> None:
     if options.here:
         measure(options.sizes[0], options.dimension, options.factory)
         return
-    print(f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores\n")
+    print(f"{processor_name()}\n")
     print(
         f"| vectors x {options.dimension} | kind | build s | open s | search ms | 50 % allowed | "
         "10 % | 1 % | recall at 10 | memory MB | file MB |"

@@ -13,11 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarks.machine import processor_name
 from benchmarks.retrieval.clips import clips
 from benchmarks.retrieval.pictures import Flickr8k, classes, msrvtt
 from benchmarks.retrieval.speed import speed
 from benchmarks.retrieval.synonyms import synonyms
-from benchmarks.retrieval.tables import processor
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
@@ -47,7 +47,7 @@ def main() -> None:
         only = {"speed"}
     encoder = BuiltinEncoder(arguments.weights, threads=arguments.threads)
     spec, data = encoder.spec, arguments.data
-    print(f"# Retrieval: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor()}")
+    print(f"# Retrieval: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
     if only & set(FLICKR_PARTS):
         flickr = Flickr8k(encoder, data, arguments.split)
         if "flickr8k" in only:

@@ -1,18 +1,13 @@
-"""Rows of the tables: means with bootstrap intervals, and the processor they were measured on.
+"""Rows of the tables: means with bootstrap intervals.
 
 Proportions of queries for the same pictures have intervals for which whole pictures are drawn.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-UNITS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 SAMPLES = 1000
 
 
@@ -56,15 +51,3 @@ def recall_row(title: str, rank: NDArray[np.intp], groups: NDArray[np.intp] | No
 def recall_head(what: str = "recall, per cent (95 % interval)") -> None:
     """Print the head of a table of recall."""
     print(f"\n| {what} | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- |", flush=True)
-
-
-def processor() -> str:
-    """The processor's name, how many of its cores may be used, and its units for small numbers."""
-    try:
-        rows = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-    fields = {row.split(":")[0].strip(): row.split(":")[1].strip() for row in rows if ":" in row}
-    flags = fields.get("flags", "").split()
-    units = [unit for unit in UNITS if unit in flags]
-    return f"{fields.get('model name', '?')}, {os.cpu_count()} cores, {' '.join(units)}"
