@@ -25,6 +25,11 @@ def recall(rank: NDArray[np.intp], k: int) -> float:
     return float((rank < k).mean() * 100)
 
 
+def mean_reciprocal_rank(rank: NDArray[np.intp]) -> float:
+    """Mean of 1 / (1 + rank), 0 to 1."""
+    return float((1.0 / (1 + rank)).mean())
+
+
 def group_means(
     vectors: NDArray[np.float32], groups: Sequence[str]
 ) -> tuple[NDArray[np.float32], list[str]]:

@@ -1,4 +1,4 @@
-"""What the stages' training loops share: learning rate, optimiser groups, checkpoints."""
+"""What the training loops share: contrastive loss, learning rate, optimiser, checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def symmetric_infonce(logits: Tensor) -> Tensor:
+    """InfoNCE in both directions over (B, B) logits whose diagonal has the matching pairs."""
+    target = torch.arange(len(logits), device=logits.device)
+    return 0.5 * (
+        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+    )
+
+
+def choose_device() -> torch.device:
+    """A GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def rate_factor(used: float, *, warm_up: float) -> float:

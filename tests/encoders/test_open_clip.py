@@ -412,10 +412,10 @@ def test_a_head_is_trained_for_a_model_that_has_a_name_of_open_clip(hub, tmp_pat
     from vidseek.training.user.xpool import XPoolSettings
 
     base = create_encoder("open_clip:ViT-B-32/laion2b_s34b_b79k", confirm_download=hub.confirm)
-    settings = XPoolSettings(epochs=30, batch=10, learning_rate=3e-3)
+    settings = XPoolSettings(seed=0, epochs=30, batch=10, learning_rate=3e-3)
     write_captioned_films(tmp_path, base)
     captions, folder = tmp_path / "captions.jsonl", tmp_path / "head"
-    report = train_head(captions, folder, base, settings=settings, seed=0)
+    report = train_head(captions, folder, base, settings=settings)
     assert report.improved
     assert report.base == name_of(base.spec)
     head = create_encoder(str(folder))  # the model is found by its name

@@ -18,6 +18,7 @@ from hub_checkpoints import make_checkpoint
 
 import vidseek
 from vidseek.core.errors import EncoderError, ModelNotFoundError, TrainingError, WeightsError
+from vidseek.core.job import Job
 from vidseek.encoders.registry import create_encoder, find_specs, name_of
 
 pytestmark = pytest.mark.full
@@ -71,8 +72,8 @@ def trainer(toy):
 
     from vidseek.training.user.xpool import XPoolSettings, XPoolTrainer
 
-    settings = XPoolSettings(epochs=30, learning_rate=3e-3)
-    trainer = XPoolTrainer(settings, toy, seed=1, device=torch.device("cpu"))
+    settings = XPoolSettings(seed=1, epochs=30, learning_rate=3e-3)
+    trainer = XPoolTrainer(settings, toy, device=torch.device("cpu"))
     trainer.measure()
     while trainer.step < trainer.steps:
         trainer.train_step()
@@ -185,10 +186,10 @@ def said(footage) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def settings():
+def settings(seed):
     from vidseek.training.user.xpool import XPoolSettings
 
-    return XPoolSettings(epochs=30, batch=10, learning_rate=3e-3)
+    return XPoolSettings(seed=seed, epochs=30, batch=10, learning_rate=3e-3)
 
 
 @pytest.fixture(scope="module")
@@ -206,12 +207,12 @@ def seed() -> int:
 
 
 @pytest.fixture(scope="module")
-def trained(base, footage, settings, seed, tmp_path_factory):
+def trained(base, footage, settings, tmp_path_factory):
     from vidseek.training.user.train_head import train_head
 
     folder = tmp_path_factory.mktemp("heads") / "head"
     encoder = create_encoder(str(base))
-    return train_head(footage / "captions.jsonl", folder, encoder, settings=settings, seed=seed)
+    return train_head(footage / "captions.jsonl", folder, encoder, settings=settings)
 
 
 def test_a_run_that_gains_writes_two_files_beside_nothing_of_the_model(trained, base):
@@ -244,7 +245,7 @@ def test_the_heads_folder_is_a_model_with_the_same_vectors(trained, base):
 
 
 def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
-    base, footage, trained, settings, seed, tmp_path
+    base, footage, trained, settings, tmp_path
 ):
     from vidseek.training.user.train_head import train_head
 
@@ -258,9 +259,10 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
             tmp_path / "head",
             encoder,
             settings=settings,
-            seed=seed,
-            on_progress=lambda progress: stages.append((progress.stage, progress.done)),
-            should_stop=lambda: asked.append(True) or len(asked) > times,  # type: ignore[func-returns-value]
+            job=Job(
+                on_progress=lambda progress: stages.append((progress.stage, progress.done)),
+                should_cancel=lambda: asked.append(True) or len(asked) > times,  # type: ignore[func-returns-value]
+            ),
         )
 
     assert run(3).interrupted
@@ -278,7 +280,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_nothing_better_writes_no_head(base, footage, settings, seed, tmp_path):
+def test_nothing_better_writes_no_head(base, footage, settings, tmp_path):
     from dataclasses import replace
 
     from vidseek.training.user.train_head import train_head
@@ -286,7 +288,7 @@ def test_nothing_better_writes_no_head(base, footage, settings, seed, tmp_path):
     still = replace(settings, epochs=1, learning_rate=0.0)
     encoder = create_encoder(str(base))
     captions = footage / "captions.jsonl"
-    report = train_head(captions, tmp_path / "head", encoder, settings=still, seed=seed)
+    report = train_head(captions, tmp_path / "head", encoder, settings=still)
     assert not report.improved
     assert report.fingerprint is None
     assert not (tmp_path / "head" / "xpool.json").exists()
@@ -304,10 +306,10 @@ def test_a_video_model_needs_no_head(footage, tmp_path):
 
 def test_a_folder_that_holds_a_head_is_not_written_over(footage, base, trained):
     before = (trained.folder / "xpool.json").read_bytes()
-    with pytest.raises(TrainingError, match="already holds a model"):
+    with pytest.raises(TrainingError, match=str(trained.folder)):
         vidseek.train_on_captions(footage / "captions.jsonl", trained.folder, start=str(base))
     assert (trained.folder / "xpool.json").read_bytes() == before
-    with pytest.raises(TrainingError, match="is a head for a model of others"):
+    with pytest.raises(TrainingError, match=r"xpool\.json"):
         vidseek.train_on_captions(
             footage / "captions.jsonl", trained.folder.parent / "on", start=str(trained.folder)
         )

@@ -23,8 +23,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from vidseek.core.captions import CaptionedClip
 from vidseek.core.errors import UnreadableVideoError, VideoError
+from vidseek.core.job import Job
 from vidseek.core.processors import processor_count
-from vidseek.training.user.report import OnProgress, TrainingProgress
+from vidseek.training.user.report import TrainingProgress
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool
 
 FRAMES_WHILE_READING = 48
@@ -80,8 +81,7 @@ def collect_frames(
     folder: Path,
     *,
     identity: str,
-    on_progress: OnProgress = lambda progress: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    job: Job,
 ) -> KeptFrames | None:
     """Decode clips and compute what is kept of them, going on where a stopped call was.
 
@@ -90,11 +90,10 @@ def collect_frames(
         recipe: what to compute.
         folder: for the files, made if missing.
         identity: changes when clips or recipe change; what was kept under another one is dropped.
-        on_progress: called after every clip.
-        should_stop: asked before every clip.
+        job: told of every clip, and asked before every clip whether it is cancelled.
 
     Returns:
-        What is kept; None if it was stopped.
+        What is kept; None if the job was cancelled.
     """
     folder.mkdir(parents=True, exist_ok=True)
     notes, arrays = (folder / name for name in recipe.files)
@@ -108,7 +107,7 @@ def collect_frames(
             workers = max(1, min(4, processor_count() - 1, len(jobs)))
             with DecodePool(workers=workers, short_side=recipe.short_side) as pool:
                 for place, decoded in zip(remaining, pool.read(jobs), strict=True):
-                    if should_stop():
+                    if job.is_cancelled:
                         return None
                     note = _read_clip(decoded, recipe, arrays_file)
                     arrays_file.flush()
@@ -117,7 +116,15 @@ def collect_frames(
                     done.append(note)
                     rate = (time.monotonic() - started) / (place + 1 - remaining.start)
                     eta = rate * (len(clips) - place - 1)
-                    on_progress(TrainingProgress("reading", place + 1, len(clips), eta))
+                    job.report(
+                        TrainingProgress(
+                            stage="reading",
+                            done=place + 1,
+                            total=len(clips),
+                            unit="clips",
+                            eta_seconds=eta,
+                        )
+                    )
     return _open_kept(arrays, done, recipe)
 
 

@@ -6,7 +6,7 @@ maps.fine[maps.frames[3]]        # (F, 17, 17, 120) int8 of the fourth clip, F u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidseek.core.captions import CaptionedClip
+from vidseek.core.job import Job
 from vidseek.encoders.preprocessing import squash
 from vidseek.training.networks.stem import (
     FINE_CHANNELS,
@@ -23,9 +24,8 @@ from vidseek.training.networks.stem import (
     normalise,
 )
 from vidseek.training.networks.vision import Vision
-from vidseek.training.stem_maps import STEP
+from vidseek.training.stem_maps import to_steps
 from vidseek.training.user.clip_frames import FrameRecipe, collect_frames
-from vidseek.training.user.report import OnProgress
 
 FRAMES_PER_CLIP = 6
 MAP_SHAPE = (FINE_SIDE, FINE_SIDE, FINE_CHANNELS)
@@ -46,14 +46,27 @@ class ClipMaps:
     """Why the others could not."""
 
 
+@dataclass(frozen=True)
+class TrainingClips:
+    """Clips, the maps of their frames, and the vectors of what is said of them."""
+
+    clips: Sequence[CaptionedClip]
+    maps: ClipMaps
+    train: list[int]
+    """Places of the clips that are trained on."""
+    held_out: list[int]
+    """Places of those that are measured with; no video is in both."""
+    sentences: list[NDArray[np.float32]]
+    """A (C, D) float32 array of L2-normalised caption vectors a clip."""
+
+
 def collect_maps(
     clips: Sequence[CaptionedClip],
     vision: Vision,
     folder: Path,
     *,
     identity: str,
-    on_progress: OnProgress = lambda progress: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    job: Job,
 ) -> ClipMaps | None:
     """Decode clips and compute their maps, going on where a stopped call was.
 
@@ -62,19 +75,17 @@ def collect_maps(
         vision: its stem computes, on the device where it is.
         folder: for the files, made if missing.
         identity: changes when clips or stem change; what was kept under another one is dropped.
-        on_progress: called after every clip.
-        should_stop: asked before every clip.
+        job: told of every clip, and asked before every clip whether it is cancelled.
 
     Returns:
-        The maps; None if it was stopped.
+        The maps; None if the job was cancelled.
     """
 
     def compute(pictures: NDArray[np.uint8]) -> NDArray[np.int8]:
         with torch.inference_mode():
             inputs = normalise(torch.from_numpy(pictures).to(vision.device).permute(0, 3, 1, 2))
             maps = vision.stem.fine_map(inputs).permute(0, 2, 3, 1).float().cpu().numpy()
-        steps: NDArray[np.int8] = np.clip(np.round(maps / STEP), -127, 127).astype(np.int8)
-        return steps
+        return to_steps(maps)
 
     recipe = FrameRecipe(
         "maps",
@@ -86,14 +97,7 @@ def collect_maps(
         compute=compute,
     )
     assert recipe.files == FILES
-    kept = collect_frames(
-        clips,
-        recipe,
-        folder,
-        identity=identity,
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
+    kept = collect_frames(clips, recipe, folder, identity=identity, job=job)
     if kept is None:
         return None
     return ClipMaps(kept.values, kept.seconds, kept.frames, kept.failures)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from vidseek.core.captions import (
     Captions,
     read_captions,
 )
+from vidseek.core.job import Job
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import (
@@ -34,29 +34,23 @@ from vidseek.encoders.manifest import (
     read_manifest,
     write_manifest,
 )
-from vidseek.training.metrics import ranks
+from vidseek.training.metrics import mean_reciprocal_rank, ranks
 from vidseek.training.networks.export import export_vision
 from vidseek.training.networks.restore import restore_temporal, restore_vision
 from vidseek.training.networks.temporal import Temporal
+from vidseek.training.optimisation import choose_device
 from vidseek.training.user.clip_maps import FILES as MAP_FILES
-from vidseek.training.user.clip_maps import ClipMaps, collect_maps
-from vidseek.training.user.clip_trainer import (
-    ClipMeasures,
-    ClipTrainer,
-    ClipTrainerSettings,
-    TrainingClips,
-    choose_device,
-    measure_clips,
-)
+from vidseek.training.user.clip_maps import ClipMaps, TrainingClips, collect_maps
+from vidseek.training.user.clip_measures import ClipMeasures, measure_clips
+from vidseek.training.user.clip_trainer import ClipTrainer, ClipTrainerSettings
 from vidseek.training.user.held_out import check_enough, hold_out
-from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
+from vidseek.training.user.report import TrainingReport, exporting
 from vidseek.training.user.resumable_run import (
-    WORK_FOLDER,
-    claim_folder,
-    count_videos,
+    Outcome,
+    RunFolder,
+    make_report,
     readable_captions,
     train_to_end,
-    write_report,
 )
 
 logger = logging.getLogger(__name__)
@@ -74,10 +68,8 @@ def fine_tune(
     *,
     start: Path = WEIGHTS_FOLDER,
     settings: ClipTrainerSettings | None = None,
-    seed: int = 1,
     device: torch.device | None = None,
-    on_progress: OnProgress = lambda progress: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    job: Job | None = None,
 ) -> TrainingReport:
     """Train, or go on training, and write a model if it is better on held-out videos.
 
@@ -86,10 +78,9 @@ def fine_tune(
         folder: where the model goes, made if missing.
         start: folder of the model to start from.
         settings: of the training.
-        seed: of the split, the batches and all that is random.
         device: where to compute; a GPU if there is one.
-        on_progress: called now and then, from this thread.
-        should_stop: asked between clips and steps; True ends the run, kept as far as it got.
+        job: told of clips and steps as ``TrainingProgress``; if cancelled between them, the run
+            ends with a report, and the same call continues it.
 
     Raises:
         PathNotFoundError: there is no such file.
@@ -100,64 +91,48 @@ def fine_tune(
     settings = settings or ClipTrainerSettings()
     captions = read_captions(captions_file)
     check_enough(captions)
-    run = _Run(captions, folder, read_manifest(start), settings, seed, device or choose_device())
-    return run.execute(started, on_progress, should_stop)
+    run = _Run(captions, RunFolder(folder), read_manifest(start), settings)
+    return run.execute(started, device or choose_device(), job or Job())
 
 
 class _Run:
     """One call of ``fine_tune``: its files and what it has found out."""
 
     def __init__(
-        self,
-        captions: Captions,
-        folder: Path,
-        start: Manifest,
-        settings: ClipTrainerSettings,
-        seed: int,
-        device: torch.device,
+        self, captions: Captions, files: RunFolder, start: Manifest, settings: ClipTrainerSettings
     ) -> None:
-        self.captions, self.folder, self.start = captions, folder, start
-        self.settings, self.seed, self.device = settings, seed, device
-        self.work = folder / WORK_FOLDER
-        self.checkpoint = self.work / "checkpoint.pt"
+        self.captions, self.files, self.start, self.settings = captions, files, start, settings
         self.identity = f"{captions.digest} {start.parts['vision'].sha256[:16]}"
         self.problems = captions.problems
-        facts = {"identity": self.identity, "seed": seed, **asdict(settings)}
-        claim_folder(folder, self.checkpoint, facts, made=MANIFEST_NAME)
+        files.claim({"identity": self.identity, **asdict(settings)}, made=MANIFEST_NAME)
 
-    def execute(
-        self, started: float, on_progress: OnProgress, should_stop: Callable[[], bool]
-    ) -> TrainingReport:
-        vision = restore_vision(self.start.read("vision")).to(self.device)
+    def execute(self, started: float, device: torch.device, job: Job) -> TrainingReport:
+        vision = restore_vision(self.start.read("vision")).to(device)
         temporal = restore_temporal(self.start.read("temporal"))
         maps = collect_maps(
-            self.captions.clips,
-            vision,
-            self.work,
-            identity=self.identity,
-            on_progress=on_progress,
-            should_stop=should_stop,
+            self.captions.clips, vision, self.files.work, identity=self.identity, job=job
         )
         if maps is None:
-            return self._report(started, None, None, interrupted=True)
+            return self._report(started, None, Outcome({}, interrupted=True))
         data = self._split(maps)
-        trainer = ClipTrainer(
-            self.settings, vision, temporal, data, seed=self.seed, device=self.device
-        )
-        if not train_to_end(
-            trainer,
-            self.checkpoint,
-            device=self.device,
-            on_progress=on_progress,
-            should_stop=should_stop,
-        ):
-            return self._report(started, trainer, None, interrupted=True)
-        on_progress(TrainingProgress("exporting", 0, 1))
-        manifest, after = self._export(trainer, temporal, data)
-        report = self._report(started, trainer, manifest, after=after)
-        self._tidy(report)
-        on_progress(TrainingProgress("exporting", 1, 1, 0.0))
+        trainer = ClipTrainer(self.settings, vision, temporal, data, device=device)
+        ended = train_to_end(trainer, self.files.checkpoint, device=device, job=job)
+        before = {name: value for name, value in trainer.history[0].items() if name != "step"}
+        if not ended:
+            return self._report(started, trainer, Outcome(before, interrupted=True))
+        job.report(exporting(0))
+        manifest, after = self._export(trainer, temporal, data, device)
+        fingerprint = None if manifest is None else manifest.spec.fingerprint
+        outcome = Outcome(before, None if after is None else after.figures, fingerprint)
+        report = self._report(started, trainer, outcome)
+        self.files.finish(report, frames=MAP_FILES)
+        job.report(exporting(1))
         return report
+
+    def _report(
+        self, started: float, trainer: ClipTrainer | None, outcome: Outcome
+    ) -> TrainingReport:
+        return make_report(self.files.folder, outcome, trainer, self.problems, started=started)
 
     def _split(self, maps: ClipMaps) -> TrainingClips:
         """Clips that could be read, their captions' vectors, and which are held out."""
@@ -165,7 +140,7 @@ class _Run:
         left = readable_captions(self.captions, readable, maps.failures)
         self.problems = left.problems
         check_enough(left)
-        train, held_out = hold_out(left.clips, seed=self.seed)
+        train, held_out = hold_out(left.clips, seed=self.settings.seed)
         encoder = BuiltinEncoder(self.start.folder)
         sentences = [encoder.encode_text(clip.captions) for clip in left.clips]
         frames = {place: maps.frames[old] for place, old in enumerate(readable)}
@@ -173,25 +148,25 @@ class _Run:
         return TrainingClips(left.clips, kept, train, held_out, sentences)
 
     def _export(
-        self, trainer: ClipTrainer, temporal: Temporal, data: TrainingClips
+        self, trainer: ClipTrainer, temporal: Temporal, data: TrainingClips, device: torch.device
     ) -> tuple[Manifest | None, ClipMeasures | None]:
         """Write the best weights, measured as they were written, if they are still better."""
         if not trainer.best:
             return None, None
         before = measure_clips(trainer.start, temporal, data)
         trainer.vision.load_state_dict(trainer.best)
-        file = self.work / "vision.onnx"
+        file = self.files.work / "vision.onnx"
         export_vision(trainer.vision.float().cpu(), file)
         # Rounding to int8 may take back what little was gained.
-        written = restore_vision(file.read_bytes()).to(self.device)
+        written = restore_vision(file.read_bytes()).to(device)
         after = measure_clips(written, temporal, data)
         if after.figures["mean_reciprocal_rank"] <= before.figures["mean_reciprocal_rank"]:
             file.unlink()
             return None, after
         for part, known in self.start.parts.items():
             if part != "vision":
-                shutil.copyfile(self.start.folder / known.file, self.folder / FILES[part])
-        file.replace(self.folder / "vision.onnx")
+                shutil.copyfile(self.start.folder / known.file, self.files.folder / FILES[part])
+        file.replace(self.files.folder / "vision.onnx")
         revision = f"{self.start.spec.revision}-{self.captions.digest}"
         spec = asdict(self.start.spec)
         for derived in ("fingerprint", "vision_hash"):
@@ -201,7 +176,7 @@ class _Run:
             spec |= {"confidence_scale": None, "confidence_bias": None}
         revisions = {part: self.start.parts[part].revision for part in PARTS}
         manifest = write_manifest(
-            self.folder,
+            self.files.folder,
             spec=spec,
             revisions=revisions | {"vision": revision},
             rerank=self.start.rerank and self._reranking_helps(after, data),
@@ -216,7 +191,7 @@ class _Run:
             for output in after.outputs
         ]
         captions = [caption for p in data.held_out for caption in data.clips[p].captions]
-        random = np.random.default_rng([self.seed, 23])
+        random = np.random.default_rng([self.settings.seed, 23])
         chosen = random.permutation(len(captions))[:RERANK_QUERIES]
         scores = after.scores[chosen].copy()
         for row, query in zip(scores, chosen, strict=True):
@@ -226,51 +201,8 @@ class _Run:
                 captions[query], [features[place] for place in best], row[best]
             )
         truth = after.truth[chosen]
-        return _mean_reciprocal_rank(scores, truth) >= _mean_reciprocal_rank(
-            after.scores[chosen], truth
-        )
-
-    def _report(
-        self,
-        started: float,
-        trainer: ClipTrainer | None,
-        manifest: Manifest | None,
-        *,
-        after: ClipMeasures | None = None,
-        interrupted: bool = False,
-    ) -> TrainingReport:
-        data = None if trainer is None else trainer.data
-        history = [] if trainer is None else trainer.history
-        figures = [{k: v for k, v in row.items() if k != "step"} for row in history]
-
-        best = max(figures, key=lambda row: row["mean_reciprocal_rank"], default={})
-        return TrainingReport(
-            folder=self.folder,
-            improved=manifest is not None,
-            interrupted=interrupted,
-            videos=0 if data is None else count_videos(data.clips, data.train),
-            held_out_videos=0 if data is None else count_videos(data.clips, data.held_out),
-            clips=0 if data is None else len(data.train),
-            problems=self.problems,
-            before=figures[0] if figures else {},
-            after=best if after is None else after.figures,
-            steps=0 if trainer is None else trainer.step,
-            best_step=0 if trainer is None else trainer.best_step,
-            seconds=time.monotonic() - started,
-            fingerprint=None if manifest is None else manifest.spec.fingerprint,
-        )
-
-    def _tidy(self, report: TrainingReport) -> None:
-        """Leave the curves and the report; maps stay where another attempt may want them."""
-        write_report(report, self.work)
-        self.checkpoint.unlink(missing_ok=True)
-        if report.improved:
-            for name in MAP_FILES:
-                (self.work / name).unlink(missing_ok=True)
-
-
-def _mean_reciprocal_rank(scores: NDArray[np.float32], truth: NDArray[np.intp]) -> float:
-    return float((1.0 / (1 + ranks(scores, truth))).mean())
+        plain = ranks(after.scores[chosen], truth)
+        return mean_reciprocal_rank(ranks(scores, truth)) >= mean_reciprocal_rank(plain)
 
 
 def _is_calibrated_still(before: ClipMeasures, after: ClipMeasures) -> bool:

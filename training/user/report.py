@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from vidseek.core.captions import CaptionProblem
+from vidseek.core.job import Progress
 
 
-@dataclass(frozen=True)
-class TrainingProgress:
-    """Where a run is."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingProgress(Progress):
+    """How far a run has come: clips read, then steps trained, then models exported."""
 
-    stage: Literal["reading", "training", "exporting"]
-    done: int
-    """Clips read, or steps trained."""
-    total: int
     eta_seconds: float | None = None
-    """Of this stage; None until there is something to judge by."""
+    """Time left of this stage; None until it can be estimated."""
     loss: float | None = None
-    """Of the latest step, contrast alone."""
+    """Contrastive loss of the latest step."""
     figures: dict[str, float] | None = None
-    """Held-out figures, where they were just measured."""
+    """Held-out figures, if they were just measured."""
 
 
-OnProgress: TypeAlias = Callable[[TrainingProgress], None]
+def exporting(done: int) -> TrainingProgress:
+    """Progress of writing the one model of a run."""
+    return TrainingProgress(stage="exporting", done=done, total=1, unit="models")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What every training run on a user's captions shares: its folder, its loop, its report.
 
-claim_folder(folder, checkpoint, facts, made="manifest.json")
-ended = train_to_end(trainer, checkpoint, device=device, on_progress=tell, should_stop=asked)
+run = RunFolder(Path("my-model"))
+run.claim(facts, made="manifest.json")
+ended = train_to_end(trainer, run.checkpoint, device=device, job=job)
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from vidseek.core.captions import CaptionedClip, CaptionProblem, Captions
-from vidseek.core.errors import TrainingError
+from vidseek.core.errors import Hint, TrainingError
+from vidseek.core.job import Job
 from vidseek.training.curves import draw_curves
 from vidseek.training.optimisation import save_checkpoint
-from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
+from vidseek.training.user.epoch_trainer import EpochTrainer
+from vidseek.training.user.report import TrainingProgress, TrainingReport
 
 logger = logging.getLogger(__name__)
 
@@ -29,54 +32,63 @@ EVALUATIONS = 10
 CHECKPOINT_SECONDS = 120.0
 
 
-class Trainer(Protocol):
-    """What is trained step by step, and measured now and then."""
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a model to be, and what its run keeps there until it ends."""
 
-    step: int
-    losses: list[dict[str, float]]
-    history: list[dict[str, float]]
-    steps: int
+    folder: Path
 
-    def train_step(self) -> dict[str, float]:
-        """One step; the losses by name."""
+    @property
+    def work(self) -> Path:
+        """The subfolder for the run's own files."""
+        return self.folder / WORK_FOLDER
 
-    def measure(self) -> dict[str, float]:
-        """Measure on held-out clips, and keep the weights if they are the best so far."""
+    @property
+    def checkpoint(self) -> Path:
+        """The file that a stopped run continues from."""
+        return self.work / "checkpoint.pt"
 
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
+    def claim(self, facts: Mapping[str, object], *, made: str) -> None:
+        """Make the folder, or check that what is in it belongs to this run.
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state()`` of another run."""
+        Args:
+            facts: what the run is: a call with the same facts continues from the checkpoint.
+            made: name of the file whose presence means that a model is there.
 
+        Raises:
+            TrainingError: the folder is in use.
+        """
+        folder, elsewhere = self.folder, Hint("choose_training_folder")
+        if (folder / made).exists():
+            raise TrainingError(f"{folder} already holds a model", hint=elsewhere)
+        if folder.exists() and not folder.is_dir():
+            raise TrainingError(f"{folder} is a file", hint=elsewhere)
+        if folder.exists() and not self.work.exists() and any(folder.iterdir()):
+            raise TrainingError(f"{folder} holds other files", hint=elsewhere)
+        self.work.mkdir(parents=True, exist_ok=True)
+        note = self.work / "run.json"
+        if self.checkpoint.exists() and json.loads(note.read_text()) != facts:
+            raise TrainingError(
+                f"{folder} holds an unfinished run with other captions, settings or starting model",
+                hint=Hint("finish_or_delete_run", {"folder": str(self.work)}),
+            )
+        note.write_text(json.dumps(facts))
 
-def claim_folder(folder: Path, checkpoint: Path, facts: Mapping[str, object], *, made: str) -> None:
-    """Make the folder of a model to be, or make sure that what is in it is this run.
+    def finish(self, report: TrainingReport, *, frames: Sequence[str]) -> None:
+        """Leave the report and the curves.
 
-    Args:
-        folder: of the model.
-        checkpoint: in the work folder below it.
-        facts: what the run is: the same facts go on from its checkpoint.
-        made: name of the file that tells that a model is there.
-
-    Raises:
-        TrainingError: it is something else.
-    """
-    work = checkpoint.parent
-    if (folder / made).exists():
-        raise TrainingError(f"{folder} already holds a model: give another --out folder")
-    if folder.exists() and not folder.is_dir():
-        raise TrainingError(f"{folder} is a file: give another --out folder")
-    if folder.exists() and not work.exists() and any(folder.iterdir()):
-        raise TrainingError(f"{folder} holds other files: give an empty --out folder")
-    work.mkdir(parents=True, exist_ok=True)
-    note = work / "run.json"
-    if checkpoint.exists() and json.loads(note.read_text()) != facts:
-        raise TrainingError(
-            f"{folder} holds an unfinished run of other captions, settings or starting "
-            f"model: start that one again, or delete {work}"
-        )
-    note.write_text(json.dumps(facts))
+        Args:
+            report: of the run.
+            frames: names of the files computed from the frames, which stay for another attempt
+                unless a model was written.
+        """
+        facts: dict[str, Any] = asdict(report)
+        facts["folder"] = str(report.folder)
+        (self.work / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+        self.checkpoint.unlink(missing_ok=True)
+        if report.improved:
+            for name in frames:
+                (self.work / name).unlink(missing_ok=True)
 
 
 def readable_captions(
@@ -98,28 +110,18 @@ def readable_captions(
     return Captions(captions.file, tuple(clips[place] for place in readable), tuple(problems))
 
 
-def count_videos(clips: Sequence[CaptionedClip], places: Sequence[int]) -> int:
-    """How many videos some of the clips are of."""
-    return len({clips[place].path for place in places})
-
-
 def train_to_end(
-    trainer: Trainer,
-    checkpoint: Path,
-    *,
-    device: torch.device,
-    on_progress: OnProgress,
-    should_stop: Callable[[], bool],
+    trainer: EpochTrainer, checkpoint: Path, *, device: torch.device, job: Job
 ) -> bool:
-    """Train from the checkpoint, or the beginning, to the end.
+    """Train from the checkpoint, or from the beginning, to the end.
 
     Returns:
-        False if it was stopped, and kept as far as it got.
+        False if the job was cancelled; the checkpoint has everything up to there.
     """
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True, map_location=device)
         trainer.restore(state)
-        logger.info("going on at step %d of %d", trainer.step, trainer.steps)
+        logger.info("continuing at step %d of %d", trainer.step, trainer.steps)
     every = max(1, trainer.steps // EVALUATIONS)
     saved, begun, first = time.monotonic(), time.monotonic(), trainer.step
     while True:
@@ -128,37 +130,89 @@ def train_to_end(
         if is_due and last != trainer.step:
             figures = trainer.measure()
             draw_curves(trainer.losses, trainer.history, checkpoint.parent / "curves.png")
-            on_progress(_progress(trainer, begun, first, figures))
+            job.report(_progress(trainer, begun, first, figures))
         if trainer.step >= trainer.steps:
             save_checkpoint(trainer.state(), checkpoint)
             return True
-        stopped = should_stop()
-        if stopped or time.monotonic() - saved >= CHECKPOINT_SECONDS:
+        is_cancelled = job.is_cancelled
+        if is_cancelled or time.monotonic() - saved >= CHECKPOINT_SECONDS:
             saved = time.monotonic()
             save_checkpoint(trainer.state(), checkpoint)
-        if stopped:
+        if is_cancelled:
             return False
         trainer.train_step()
-        on_progress(_progress(trainer, begun, first, None))
+        job.report(_progress(trainer, begun, first, None))
 
 
 def _progress(
-    trainer: Trainer, begun: float, first: int, figures: dict[str, float] | None
+    trainer: EpochTrainer, begun: float, first: int, figures: dict[str, float] | None
 ) -> TrainingProgress:
     done = trainer.step - first
     rate = (time.monotonic() - begun) / done if done else None
     return TrainingProgress(
-        "training",
-        trainer.step,
-        trainer.steps,
-        None if rate is None else rate * (trainer.steps - trainer.step),
-        trainer.losses[-1]["contrast"] if trainer.losses else None,
-        figures,
+        stage="training",
+        done=trainer.step,
+        total=trainer.steps,
+        unit="steps",
+        eta_seconds=None if rate is None else rate * (trainer.steps - trainer.step),
+        loss=trainer.losses[-1]["contrast"] if trainer.losses else None,
+        figures=figures,
     )
 
 
-def write_report(report: TrainingReport, work: Path) -> None:
-    """Leave the report in the work folder."""
-    facts: dict[str, Any] = asdict(report)
-    facts["folder"] = str(report.folder)
-    (work / "report.json").write_text(json.dumps(facts, indent=2) + "\n")
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. Figures are those of ``TrainingReport``."""
+
+    before: dict[str, float]
+    after: dict[str, float] | None = None
+    """Of the model as written; None for the best figures measured while training."""
+    fingerprint: str | None = None
+    """Of the written model; None if none was written."""
+    interrupted: bool = False
+    base: str | None = None
+    pooled: dict[str, float] = field(default_factory=dict)
+
+
+def make_report(
+    folder: Path,
+    outcome: Outcome,
+    trainer: EpochTrainer | None,
+    problems: tuple[CaptionProblem, ...],
+    *,
+    started: float,
+) -> TrainingReport:
+    """The report of a run.
+
+    Args:
+        folder: of the model.
+        outcome: how the run ended.
+        trainer: None if the run was interrupted before training.
+        problems: the lines of captions that were left out.
+        started: by the monotonic clock.
+    """
+    history = [] if trainer is None else trainer.history
+    figures = [{k: v for k, v in row.items() if k != "step"} for row in history]
+    best = max(figures, key=lambda row: row["mean_reciprocal_rank"], default={})
+    data = None if trainer is None else trainer.data
+    return TrainingReport(
+        folder=folder,
+        improved=outcome.fingerprint is not None,
+        interrupted=outcome.interrupted,
+        videos=0 if data is None else _count_videos(data.clips, data.train),
+        held_out_videos=0 if data is None else _count_videos(data.clips, data.held_out),
+        clips=0 if data is None else len(data.train),
+        problems=problems,
+        before=outcome.before,
+        after=best if outcome.after is None else outcome.after,
+        steps=0 if trainer is None else trainer.step,
+        best_step=0 if trainer is None else trainer.best_step,
+        seconds=time.monotonic() - started,
+        fingerprint=outcome.fingerprint,
+        base=outcome.base,
+        pooled=outcome.pooled,
+    )
+
+
+def _count_videos(clips: Sequence[CaptionedClip], positions: Sequence[int]) -> int:
+    return len({clips[position].path for position in positions})

@@ -13,23 +13,19 @@ Needs the extra ``train``; nothing else of vidseek does.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
 
 from vidseek.core.captions import CaptionProblem
-from vidseek.core.errors import TrainingError
-from vidseek.core.paths import absolute_path
-from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
+from vidseek.core.errors import Hint, TrainingError
+from vidseek.core.job import Job
+from vidseek.core.paths import AnyPath, absolute_path
+from vidseek.training.user.report import TrainingProgress, TrainingReport
 
 __all__ = ["CaptionProblem", "TrainingProgress", "TrainingReport", "train_on_captions"]
 
-AnyPath: TypeAlias = str | os.PathLike[str]
-
 PACKAGES = ("torch", "transformers", "onnx", "matplotlib", "pyarrow", "safetensors")
-INSTALL = 'pip install "vidseek[train]"'
 
 
 def train_on_captions(
@@ -40,8 +36,7 @@ def train_on_captions(
     epochs: int | None = None,
     seed: int = 1,
     confirm_download: Callable[[str, int], bool] | None = None,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    job: Job | None = None,
 ) -> TrainingReport:
     """Fine-tune a model, and write it if it finds held-out videos better than before.
 
@@ -57,8 +52,8 @@ def train_on_captions(
         seed: the same seed, captions and machine give the same model.
         confirm_download: asked with a repository and a size in bytes before a model of others is
             downloaded; without it nothing is.
-        on_progress: called now and then, from this thread.
-        should_stop: asked now and then; True ends the run, kept as far as it got.
+        job: told of clips and steps as ``TrainingProgress``; if cancelled between them, the run
+            ends with a report, and the same call continues it.
 
     Raises:
         PathNotFoundError: there is no such file of captions.
@@ -69,16 +64,17 @@ def train_on_captions(
         raise TrainingError(f"at least 1 epoch is needed, got {epochs}")
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise TrainingError(f"Training needs {', '.join(missing)}: {INSTALL}")
+        raise TrainingError(
+            f"training needs the packages {', '.join(missing)}",
+            hint=Hint("install_extra", {"extra": "train"}),
+        )
     from vidseek.encoders.hub.xpool import is_head
     from vidseek.encoders.registry import create_encoder, is_hub_model, model_folder
 
-    on_progress = on_progress or (lambda progress: None)
-    should_stop = should_stop or (lambda: False)
     if is_head(Path(start).expanduser()):
         raise TrainingError(
-            f"{start} is a head for a model of others: train another one from that model, which "
-            f"{Path(start) / 'xpool.json'} names"
+            f"{start} is a re-ranking head, not a model: train another head from its base model, "
+            f"which {Path(start) / 'xpool.json'} names"
         )
     if is_hub_model(start):
         from vidseek.training.user.train_head import train_head
@@ -88,26 +84,19 @@ def train_on_captions(
             absolute_path(captions),
             absolute_path(out),
             create_encoder(start, confirm_download=confirm_download),
-            settings=XPoolSettings() if epochs is None else XPoolSettings(epochs=epochs),
-            seed=seed,
-            on_progress=on_progress,
-            should_stop=should_stop,
+            settings=XPoolSettings(seed=seed, epochs=epochs or XPoolSettings.epochs),
+            job=job,
         )
     from vidseek.training.user.clip_trainer import ClipTrainerSettings
     from vidseek.training.user.fine_tune import fine_tune
 
     folder = model_folder(start)
     if folder is None:
-        raise TrainingError(
-            f"no model is called {start!r}: give builtin, a model's folder, hf:ORG/NAME, or a name "
-            "of `vidseek models`"
-        )
+        raise TrainingError(f"no model is called {start!r}", hint=Hint("choose_starting_model"))
     return fine_tune(
         absolute_path(captions),
         absolute_path(out),
         start=folder,
-        settings=ClipTrainerSettings() if epochs is None else ClipTrainerSettings(epochs=epochs),
-        seed=seed,
-        on_progress=on_progress,
-        should_stop=should_stop,
+        settings=ClipTrainerSettings(seed=seed, epochs=epochs or ClipTrainerSettings.epochs),
+        job=job,
     )

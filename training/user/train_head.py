@@ -10,7 +10,6 @@ call goes on from there.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,21 +22,21 @@ from vidseek.core.captions import (
     Captions,
     read_captions,
 )
-from vidseek.core.errors import TrainingError
+from vidseek.core.errors import Hint, TrainingError
+from vidseek.core.job import Job
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.hub.xpool import FACTS, write_head
+from vidseek.training.optimisation import choose_device
 from vidseek.training.user.clip_frames import FrameRecipe, KeptFrames, collect_frames
-from vidseek.training.user.clip_trainer import choose_device
 from vidseek.training.user.held_out import check_enough, hold_out
-from vidseek.training.user.report import OnProgress, TrainingProgress, TrainingReport
+from vidseek.training.user.report import TrainingReport, exporting
 from vidseek.training.user.resumable_run import (
-    WORK_FOLDER,
-    claim_folder,
-    count_videos,
+    Outcome,
+    RunFolder,
+    make_report,
     readable_captions,
     train_to_end,
-    write_report,
 )
 from vidseek.training.user.xpool import (
     VectorClips,
@@ -58,10 +57,8 @@ def train_head(
     encoder: Encoder,
     *,
     settings: XPoolSettings | None = None,
-    seed: int = 1,
     device: torch.device | None = None,
-    on_progress: OnProgress = lambda progress: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    job: Job | None = None,
 ) -> TrainingReport:
     """Train, or go on training, and write a head if it finds held-out clips better.
 
@@ -73,10 +70,9 @@ def train_head(
         folder: where the head goes, made if missing.
         encoder: the model.
         settings: of the training.
-        seed: of the split, the batches and all that is random.
         device: where the head learns; a GPU if there is one.
-        on_progress: called now and then, from this thread.
-        should_stop: asked between clips and steps; True ends the run, kept as far as it got.
+        job: told of clips and steps as ``TrainingProgress``; if cancelled between them, the run
+            ends with a report, and the same call continues it.
 
     Raises:
         PathNotFoundError: there is no such file.
@@ -87,70 +83,55 @@ def train_head(
     if isinstance(encoder, VideoEncoder):
         raise TrainingError(
             f"{encoder.spec.revision} is a video model: it sees the frames of a clip together "
-            "already, and a head that weighs them would take that away. Train a head on a model of "
-            "pictures, such as clip-base (`vidseek models`)"
+            "already, and a head that weighs them would take that away",
+            hint=Hint("train_image_model"),
         )
     started = time.monotonic()
     captions = read_captions(captions_file)
     check_enough(captions)
-    run = _Run(
-        captions, folder, encoder, settings or XPoolSettings(), seed, device or choose_device()
-    )
-    return run.execute(started, on_progress, should_stop)
+    run = _Run(captions, RunFolder(folder), encoder, settings or XPoolSettings())
+    return run.execute(started, device or choose_device(), job or Job())
 
 
 class _Run:
     """One call of ``train_head``: its files and what it has found out."""
 
     def __init__(
-        self,
-        captions: Captions,
-        folder: Path,
-        encoder: Encoder,
-        settings: XPoolSettings,
-        seed: int,
-        device: torch.device,
+        self, captions: Captions, files: RunFolder, encoder: Encoder, settings: XPoolSettings
     ) -> None:
-        self.captions, self.folder, self.encoder = captions, folder, encoder
-        self.settings, self.seed, self.device = settings, seed, device
-        self.work = folder / WORK_FOLDER
-        self.checkpoint = self.work / "checkpoint.pt"
+        self.captions, self.files, self.encoder = captions, files, encoder
+        self.settings = settings
         self.identity = f"{captions.digest} {encoder.spec.fingerprint}"
         self.problems: tuple[CaptionProblem, ...] = captions.problems
         self.recipe = _recipe(encoder)
-        facts = {"identity": self.identity, "seed": seed, **asdict(settings)}
-        claim_folder(folder, self.checkpoint, facts, made=FACTS)
+        files.claim({"identity": self.identity, **asdict(settings)}, made=FACTS)
 
-    def execute(
-        self, started: float, on_progress: OnProgress, should_stop: Callable[[], bool]
-    ) -> TrainingReport:
+    def execute(self, started: float, device: torch.device, job: Job) -> TrainingReport:
         kept = collect_frames(
-            self.captions.clips,
-            self.recipe,
-            self.work,
-            identity=self.identity,
-            on_progress=on_progress,
-            should_stop=should_stop,
+            self.captions.clips, self.recipe, self.files.work, identity=self.identity, job=job
         )
+        base = self.encoder.spec.revision
         if kept is None:
-            return self._report(started, None, {}, {}, None, interrupted=True)
+            return self._report(started, None, Outcome({}, interrupted=True, base=base))
         data = self._split(kept)
         mean, pooled = measure_pooling(data)
-        trainer = XPoolTrainer(self.settings, data, seed=self.seed, device=self.device)
-        if not train_to_end(
-            trainer,
-            self.checkpoint,
-            device=self.device,
-            on_progress=on_progress,
-            should_stop=should_stop,
-        ):
-            return self._report(started, trainer, mean, pooled, None, interrupted=True)
-        on_progress(TrainingProgress("exporting", 0, 1))
+        trainer = XPoolTrainer(self.settings, data, device=device)
+        if not train_to_end(trainer, self.files.checkpoint, device=device, job=job):
+            outcome = Outcome(mean, interrupted=True, base=base, pooled=pooled)
+            return self._report(started, trainer, outcome)
+        job.report(exporting(0))
         written = self._write(trainer, mean, pooled)
-        report = self._report(started, trainer, mean, pooled, written)
-        self._tidy(report)
-        on_progress(TrainingProgress("exporting", 1, 1, 0.0))
+        fingerprint = None if written is None else self.encoder.spec.fingerprint
+        outcome = Outcome(mean, written, fingerprint, base=base, pooled=pooled)
+        report = self._report(started, trainer, outcome)
+        self.files.finish(report, frames=self.recipe.files)
+        job.report(exporting(1))
         return report
+
+    def _report(
+        self, started: float, trainer: XPoolTrainer | None, outcome: Outcome
+    ) -> TrainingReport:
+        return make_report(self.files.folder, outcome, trainer, self.problems, started=started)
 
     def _split(self, kept: KeptFrames) -> VectorClips:
         """Clips that could be read, their captions' vectors, and which are held out."""
@@ -158,7 +139,7 @@ class _Run:
         left = readable_captions(self.captions, readable, kept.failures)
         self.problems = left.problems
         check_enough(left)
-        train, held_out = hold_out(left.clips, seed=self.seed)
+        train, held_out = hold_out(left.clips, seed=self.settings.seed)
         frames = [np.array(kept.values[kept.frames[place]]) for place in readable]
         seconds = [kept.seconds[kept.frames[place]].astype(np.float64) for place in readable]
         means = [
@@ -180,53 +161,13 @@ class _Run:
         if measured.figures[rank] <= max(mean[rank], pooled[rank]):
             return None
         write_head(
-            self.folder,
+            self.files.folder,
             weights,
             base=self.encoder.spec,
             scale=measured.scale,
             offset=measured.offset,
         )
         return measured.figures
-
-    def _report(
-        self,
-        started: float,
-        trainer: XPoolTrainer | None,
-        mean: dict[str, float],
-        pooled: dict[str, float],
-        written: dict[str, float] | None,
-        *,
-        interrupted: bool = False,
-    ) -> TrainingReport:
-        data = None if trainer is None else trainer.data
-        history = [] if trainer is None else trainer.history
-        figures = [{k: v for k, v in row.items() if k != "step"} for row in history]
-        best = max(figures, key=lambda row: row["mean_reciprocal_rank"], default={})
-        return TrainingReport(
-            folder=self.folder,
-            improved=written is not None,
-            interrupted=interrupted,
-            videos=0 if data is None else count_videos(data.clips, data.train),
-            held_out_videos=0 if data is None else count_videos(data.clips, data.held_out),
-            clips=0 if data is None else len(data.train),
-            problems=self.problems,
-            before=mean,
-            after=best if written is None else written,
-            steps=0 if trainer is None else trainer.step,
-            best_step=0 if trainer is None else trainer.best_step,
-            seconds=time.monotonic() - started,
-            fingerprint=None if written is None else self.encoder.spec.fingerprint,
-            base=self.encoder.spec.revision,
-            pooled=pooled,
-        )
-
-    def _tidy(self, report: TrainingReport) -> None:
-        """Leave the curves and the report; vectors stay where another attempt may want them."""
-        write_report(report, self.work)
-        self.checkpoint.unlink(missing_ok=True)
-        if report.improved:
-            for name in self.recipe.files:
-                (self.work / name).unlink(missing_ok=True)
 
 
 def _recipe(encoder: Encoder) -> FrameRecipe:

@@ -1,6 +1,6 @@
 """Training of an X-Pool head on the frame vectors of captioned clips, its towers frozen.
 
-trainer = XPoolTrainer(settings, clips, seed=1, device=choose_device())
+trainer = XPoolTrainer(settings, clips, device=choose_device())
 while trainer.step < trainer.steps:
     trainer.train_step()
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -26,9 +26,10 @@ from vidseek.core.captions import CaptionedClip
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.xpool import NORM_EPSILON, XPoolHead, blended
-from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
+from vidseek.training.optimisation import parameter_groups, symmetric_infonce
 from vidseek.training.padding import pad_items
-from vidseek.training.user.clip_trainer import caption_truth, overlap, retrieval_figures
+from vidseek.training.user.epoch_trainer import EpochSettings, EpochTrainer
+from vidseek.training.user.retrieval_figures import caption_truth, overlap, retrieval_figures
 
 SCALE = 50.0
 """Of cosines before the softmax; CLIP's own is 100, on which few clips are learned by heart."""
@@ -39,18 +40,14 @@ LEVEL_CLIPS = 200
 
 
 @dataclass(frozen=True)
-class XPoolSettings:
-    """How a head is trained."""
+class XPoolSettings(EpochSettings):
+    """How a head is trained; each clip of a step is the others' negative."""
 
     epochs: int = 50
     batch: int = 32
-    """Clips of a step, each the others' negative."""
     learning_rate: float = 1e-4
     weight_decay: float = 0.2
-    warm_up: float = 0.1
-    """Share of the steps."""
     dropout: float = 0.3
-    gradient_norm: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,58 +109,33 @@ def _identity(dimension: int) -> nn.Linear:
     return linear
 
 
-class XPoolTrainer:
+class XPoolTrainer(EpochTrainer):
     """Head, optimiser and progress of a run."""
 
-    def __init__(
-        self, settings: XPoolSettings, data: VectorClips, *, seed: int, device: torch.device
-    ) -> None:
-        self.settings, self.data, self.seed, self.device = settings, data, seed, device
+    data: VectorClips
+    module_name = "head"
+    order_salt = 31
+
+    def __init__(self, settings: XPoolSettings, data: VectorClips, *, device: torch.device) -> None:
+        self.settings, self.device = settings, device
         self.head = XPool(data.means.shape[1], dropout=settings.dropout).to(device)
         groups = parameter_groups(
             self.head.parameters(), peak=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0)
-        self.batches = max(1, round(len(data.train) / settings.batch))
-        """Steps of an epoch."""
-        self.steps = settings.epochs * self.batches
-        self.step = 0
-        self.losses: list[dict[str, float]] = []
-        self.history: list[dict[str, float]] = []
-        """Figures of the head as it was at some steps, the first before any."""
-        self.best: dict[str, Tensor] = {}
-        """The weights that measured best; empty while the identity did."""
-        self.best_step = 0
+        super().__init__(self.head, torch.optim.AdamW(groups, lr=0.0), settings, data)
 
-    def train_step(self) -> dict[str, float]:
-        """One step of the optimiser; the loss by name."""
-        torch.manual_seed(self.seed * 1_000_003 + self.step)
-        self.head.train()
-        set_rate(self.optimizer, rate_factor(self.step / self.steps, warm_up=self.settings.warm_up))
-        loss = self._loss()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.head.parameters(), self.settings.gradient_norm)
-        self.optimizer.step()
-        self.step += 1
-        values = {"contrast": float(loss.detach())}
-        self.losses.append({"step": self.step, **values})
-        return values
-
-    def _loss(self) -> Tensor:
+    def loss(self) -> tuple[Tensor, dict[str, float]]:
         """Symmetric InfoNCE; pairs that say or show the same are no negatives."""
-        random = np.random.default_rng([self.seed, 32, self.step])
-        places = self._chosen()
+        random = np.random.default_rng([self.settings.seed, 32, self.step])
+        places = self.batch_positions()
         chosen = [int(random.integers(len(self.data.sentences[p]))) for p in places]
         said = [self.data.sentences[p][c] for p, c in zip(places, chosen, strict=True)]
         frames, mask = pad_items([self.data.frames[place] for place in places])
         texts = torch.from_numpy(np.stack(said)).to(self.device)
         logits = SCALE * self.head(texts, frames.to(self.device), mask.to(self.device))
         logits = logits.masked_fill(self._same(places, chosen).to(self.device), -1e4)
-        target = torch.arange(len(places), device=self.device)
-        return 0.5 * (
-            functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
-        )
+        loss = symmetric_infonce(logits)
+        return loss, {"contrast": float(loss.detach())}
 
     def _same(self, places: list[int], chosen: list[int]) -> Tensor:
         """(B, B) True where another clip of the step shows or is said to show the same."""
@@ -174,43 +146,9 @@ class XPoolTrainer:
             same[row, column] = said[row] == said[column] or overlap(some[row], some[column])
         return same
 
-    def _chosen(self) -> list[int]:
-        """Places of the clips of this step: a part of the epoch's shuffled pass over all."""
-        epoch, part = divmod(self.step, self.batches)
-        order = np.random.default_rng([self.seed, 31, epoch]).permutation(len(self.data.train))
-        return [self.data.train[i] for i in np.array_split(order, self.batches)[part]]
-
-    def measure(self) -> dict[str, float]:
-        """Measure on held-out clips, and keep the weights if they are the best so far."""
-        figures = measure_head(trained_weights(self.head.state_dict()), self.data).figures
-        best = max((row["mean_reciprocal_rank"] for row in self.history), default=None)
-        if best is not None and figures["mean_reciprocal_rank"] > best:
-            self.best_step = self.step
-            self.best = {
-                name: values.detach().cpu().clone()
-                for name, values in self.head.state_dict().items()
-            }
-        self.history.append({"step": self.step, **figures})
-        return figures
-
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
-        return {
-            "head": self.head.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "losses": self.losses,
-            "history": self.history,
-            "best": self.best,
-            "best_step": self.best_step,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state()`` of another run."""
-        self.head.load_state_dict(state["head"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("step", "losses", "history", "best", "best_step"):
-            setattr(self, name, state[name])
+    def held_out_figures(self) -> dict[str, float]:
+        """Measure how well held-out captions find their clips with the head."""
+        return measure_head(trained_weights(self.head.state_dict()), self.data).figures
 
 
 @dataclass(frozen=True)

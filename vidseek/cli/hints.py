@@ -11,18 +11,33 @@ from vidseek.core.errors import Hint
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "caption_more_videos": "Caption more videos.",
-    "complete_model": "`vidseek model add {model}` encodes the rest; `vidseek model switch "
-    "--partial {model}` switches without them.",
-    "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
-    "folder, or `vidseek model add`.",
+    "choose_starting_model": (
+        "Give builtin, a model's folder, hf:ORG/NAME, or a name that `vidseek models` lists."
+    ),
+    "choose_training_folder": "Give --out a new or empty folder.",
+    "complete_model": (
+        "`vidseek model add {model}` encodes the rest; `vidseek model switch --partial "
+        "{model}` switches without them."
+    ),
+    "encode_before_drop": (
+        "Encode them with the active model first: `vidseek index` on their folder, or "
+        "`vidseek model add`."
+    ),
+    "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
     "index": "Run `vidseek index FOLDER`.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
+    "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
-    "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
-    "encode the library with the new ones.",
+    "restore_or_add_model": (
+        "Put the old weights back, or run `vidseek model add {model}` to encode the "
+        "library with the new ones."
+    ),
     "switch_before_drop": "Run `vidseek model switch` first.",
+    "train_image_model": (
+        "Train a head on a model of pictures, such as clip-base; `vidseek models` lists more."
+    ),
 }
 
 

@@ -15,9 +15,11 @@ from vidseek.cli import output
 from vidseek.cli.options import JsonOption, YesOption
 from vidseek.cli.progress import LINE_EVERY_SECONDS, StopRequest
 from vidseek.cli.questions import download_question
+from vidseek.core.job import Job, Progress
+from vidseek.training.user.report import TrainingProgress
 
 if TYPE_CHECKING:
-    from vidseek.training.user.report import TrainingProgress, TrainingReport
+    from vidseek.training.user.report import TrainingReport
 
 TERMINAL_EVERY_SECONDS = 2.0
 FIGURES = {
@@ -81,8 +83,7 @@ def train(
             epochs=epochs,
             seed=seed,
             confirm_download=download_question(yes=yes),
-            on_progress=_Lines(),
-            should_stop=stop.wanted,
+            job=Job(on_progress=_Lines(), should_cancel=stop.wanted),
         )
     if json:
         output.print_json(_report_json(report))
@@ -107,8 +108,9 @@ class _Lines:
         self._every = TERMINAL_EVERY_SECONDS if sys.stderr.isatty() else LINE_EVERY_SECONDS
         self._last = time.monotonic()
 
-    def __call__(self, progress: TrainingProgress) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Take note of where the run is."""
+        assert isinstance(progress, TrainingProgress)
         now = time.monotonic()
         if progress.figures is None and now - self._last < self._every:
             return
@@ -118,8 +120,7 @@ class _Lines:
 
 def describe(progress: TrainingProgress) -> str:
     """Stage, how far it is, and the time left, in one line."""
-    units = {"reading": "clips", "training": "steps", "exporting": "models"}
-    parts = [f"{progress.stage}, {progress.done:,}/{progress.total:,} {units[progress.stage]}"]
+    parts = [f"{progress.stage}, {progress.done:,}/{progress.total:,} {progress.unit}"]
     if progress.eta_seconds is not None:
         parts.append(f"{output.clock(progress.eta_seconds)} left")
     if progress.loss is not None:
