@@ -37,7 +37,8 @@ def some_pictures(count: int = 24) -> TrainingPictures:
 def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
     import torch
 
-    from vidseek.training.lab.copies.views import draw_overlays, edited_views, library_views
+    from vidseek.training.lab.copies.overlays import draw_overlays
+    from vidseek.training.lab.copies.views import edited_views, library_views
     from vidseek.training.networks.copy_network import PICTURE_SIZE
 
     sources = torch.from_numpy(some_pictures().pixels).permute(0, 3, 1, 2).float()

@@ -215,7 +215,6 @@ def test_class_accuracy_weighs_classes_alike():
 def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cache, tmp_path):
     import shutil
 
-    from vidseek.training.lab import cache as module
     from vidseek.training.lab.stem_map_cache import cache_pictures, open_maps
 
     shutil.copy(cache / "stem.onnx", tmp_path / "stem.onnx")
@@ -233,7 +232,6 @@ def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cach
     maps.flush()
     with pytest.raises(FileNotFoundError):
         open_maps(tmp_path, "flickr8k")
-    assert module.BATCH == 32
     cache_pictures(data, "flickr8k", tmp_path)
     again = open_maps(tmp_path, "flickr8k")
     # Another batch may round another way, by one step at most.
@@ -248,7 +246,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
     from vidseek.training.lab.batches import BatchMaker
     from vidseek.training.lab.corpus import Corpus, load_text
     from vidseek.training.lab.paraphrases import Paraphrases
-    from vidseek.training.lab.towers import TowerTrainer
+    from vidseek.training.lab.tower_trainer import TowerTrainer
     from vidseek.training.optimisation import save_checkpoint
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
@@ -257,7 +255,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, cache, settings, run, t
 
     def fresh() -> TowerTrainer:
         text, _ = load_text(run, tuned=False)
-        return TowerTrainer(settings.towers, seed=settings.seed, text=text, corpus=corpus)
+        return TowerTrainer(settings.towers, text, corpus, seed=settings.seed)
 
     def advance(trainer: TowerTrainer, steps: int) -> TowerTrainer:
         for _ in range(steps):
@@ -411,14 +409,14 @@ def test_a_paired_gain_is_told_from_chance():
 @pytest.mark.full
 def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, settings, run):
     from vidseek.training.lab.corpus import Corpus
-    from vidseek.training.lab.encoded_items import ItemBank
+    from vidseek.training.lab.encoded_items import ItemBank, ItemSelection
     from vidseek.training.lab.pipeline import confidence_scores
     from vidseek.training.lab.publish import load_temporal, load_vision
     from vidseek.training.lab.temporal import clip_vectors
 
     corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
     sets = open_sets(data, cache, settings)
-    dev = ItemBank.encode(load_vision(run), sets, corpus, split="dev", run=run)
+    dev = ItemBank.encode(load_vision(run), sets, corpus, ItemSelection("dev"), run=run)
     clips = clip_vectors(load_temporal(run), dev, np.arange(len(dev)))
     matched, wrong = confidence_scores(clips, dev, corpus)
     assert len(wrong) == len(dev.of_kind("flickr8k")) + len(dev.of_kind("msrvtt"))
@@ -437,7 +435,7 @@ def test_confidence_is_fitted_against_the_best_of_many_wrong_items(data, cache, 
 @pytest.mark.full
 def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, cache, settings, run, tmp_path):
     from vidseek.training.lab.corpus import Corpus, load_text
-    from vidseek.training.lab.encoded_items import ItemBank
+    from vidseek.training.lab.encoded_items import ItemBank, ItemSelection
     from vidseek.training.lab.hubness import choose_hubness, sentence_bank
     from vidseek.training.lab.publish import load_hubness, load_vision
 
@@ -447,7 +445,7 @@ def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, cache, settings, run
     bank = sentence_bank(sets, corpus, text, tokenizer, data)
     own = {c for name in sets for row in sets[name].split("train") for c in row.captions}
     assert len(bank) == len(own) + 3, "training captions, and sentences of no picture"
-    dev = ItemBank.encode(load_vision(run), sets, corpus, split="dev", run=run)
+    dev = ItemBank.encode(load_vision(run), sets, corpus, ItemSelection("dev"), run=run)
 
     # Clips that their sentences hardly find, beside a hub that all of them find, and sentences that
     # lead to the hub.

@@ -1,6 +1,6 @@
 """Frozen towers' view of pictures and videos, for the stages that train on top of them.
 
-items = ItemBank.encode(vision, sets, corpus, split="train", run=run)
+items = ItemBank.encode(vision, sets, corpus, ItemSelection("train"), run=run)
 items.vectors[3]         # (F, 384) frame vectors of the fourth item
 """
 
@@ -25,6 +25,20 @@ logger = logging.getLogger(__name__)
 SMALLEST_CROP = 14
 """Training items are seen on crops of 14-17 cells of 17: near what is seen later, yet not the very
 pictures the towers have learnt by heart."""
+
+
+@dataclass(frozen=True)
+class ItemSelection:
+    """Which rows of the sets are encoded, and how."""
+
+    split: str
+    """``train``, seen on random crops, or ``dev``, seen whole."""
+    names: tuple[str, ...] = ("flickr8k", "msrvtt")
+    """The sets."""
+    most: int | None = None
+    """Pictures of each set, whole videos; all if None."""
+    seed: int = 0
+    """Of the crops."""
 
 
 @dataclass(frozen=True)
@@ -59,35 +73,29 @@ class ItemBank:
         vision: Vision,
         sets: dict[str, PictureSet],
         corpus: Corpus,
+        selection: ItemSelection,
         *,
-        split: str,
         run: Path,
-        names: tuple[str, ...] = ("flickr8k", "msrvtt"),
-        seed: int = 0,
-        most: int | None = None,
     ) -> ItemBank:
         """Encode pictures and videos of one split; kept in the run's folder.
 
         Args:
             vision: the frozen visual encoder.
-            sets: at least those that are named.
+            sets: at least those of the selection.
             corpus: the sentences.
-            split: ``train``, seen on random crops, or ``dev``, seen whole.
+            selection: which rows.
             run: the run's folder.
-            names: which sets.
-            seed: of the crops.
-            most: pictures of each set, whole videos; all if None.
         """
-        bank = cls([], [], [], [])
-        for name in names:
-            rows = _some(sets[name].split(split), most)
+        bank, split = cls([], [], [], []), selection.split
+        for name in selection.names:
+            rows = _some(sets[name].split(split), selection.most)
             file = run / f"items-{split}-{name}.npz"
             if file.exists():
                 kept = np.load(file)
                 vectors, tokens = kept["vectors"], kept["tokens"]
             else:
                 logger.info("encoding %d %s pictures of %s", len(rows), split, name)
-                crops = np.random.default_rng([seed, 7]) if split == "train" else None
+                crops = np.random.default_rng([selection.seed, 7]) if split == "train" else None
                 vectors, tokens = _encode(vision, sets[name], rows, crops)
                 np.savez(file, vectors=vectors, tokens=tokens)
             bank._add(name, rows, vectors.astype(np.float32), tokens.astype(np.float32), corpus)

@@ -19,7 +19,7 @@ from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.platt_scaling import fit_confidence, gallery_scores
 from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus, load_text
-from vidseek.training.lab.encoded_items import ItemBank
+from vidseek.training.lab.encoded_items import ItemBank, ItemSelection
 from vidseek.training.lab.hubness import choose_hubness, sentence_bank
 from vidseek.training.lab.pan_augmentation import pan_clips
 from vidseek.training.lab.paraphrases import Paraphrases
@@ -38,7 +38,7 @@ from vidseek.training.lab.rerank import (
     record_choices,
 )
 from vidseek.training.lab.settings import STAGES, Settings
-from vidseek.training.lab.temporal import Movements, clip_vectors, train_temporal
+from vidseek.training.lab.temporal import Movements, TemporalData, clip_vectors, train_temporal
 from vidseek.training.lab.towers import train_towers
 from vidseek.training.networks.vision import Vision
 
@@ -87,24 +87,24 @@ def train(
     vision = load_vision(run)
     text, tokenizer = load_text(run)
     corpus = corpus.with_text(text, tokenizer)
-    dev = ItemBank.encode(vision, sets, corpus, split="dev", run=run)
+    dev = ItemBank.encode(vision, sets, corpus, ItemSelection("dev"), run=run)
     if "temporal" in stages:
-        bank = ItemBank.encode(
-            vision,
-            sets,
-            corpus,
-            split="train",
-            run=run,
-            names=("msrvtt",),
-            seed=settings.seed,
-            most=settings.head_pictures,
+        selection = ItemSelection(
+            "train", names=("msrvtt",), most=settings.head_pictures, seed=settings.seed
         )
+        bank = ItemBank.encode(vision, sets, corpus, selection, run=run)
+        most = settings.temporal.pan_pictures
         pans, dev_pans = (
-            _movements(vision, sets["flickr8k"], corpus, split, settings.temporal.pan_pictures, run)
+            _movements(vision, sets["flickr8k"], corpus, split, most, run)
             for split in ("train", "dev")
         )
         train_temporal(
-            settings.temporal, bank, dev, pans, dev_pans, corpus, run=run, seed=settings.seed
+            settings.temporal,
+            TemporalData(bank, pans),
+            TemporalData(dev, dev_pans),
+            corpus,
+            run=run,
+            seed=settings.seed,
         )
     clips = clip_vectors(load_temporal(run), dev, np.arange(len(dev)))
     if "hubness" in stages:

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.training.lab.corpus import Corpus
 from vidseek.training.lab.encoded_items import ItemBank
-from vidseek.training.metrics import ranks, recall
+from vidseek.training.metrics import mean_reciprocal_rank, ranks, recall
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.text import Text
 from vidseek.training.padding import pad_items
@@ -122,7 +122,7 @@ def choose_share(
             np.put_along_axis(mixed, order, 10.0 + taken + top + share * (scores - top), 1)
             table[share].append(ranks(mixed, np.arange(len(sentences))))
     rank = {share: np.concatenate(parts) for share, parts in table.items()}
-    quality = {share: float((1.0 / (1 + found)).mean()) for share, found in rank.items()}
+    quality = {share: mean_reciprocal_rank(found) for share, found in rank.items()}
     best = max(SHARES, key=lambda share: quality[share])
     gain = paired_interval(1.0 / (1 + rank[best]) - 1.0 / (1 + rank[0.0]))
     if gain[0] <= 0.0:

@@ -18,10 +18,11 @@ import logging
 import os
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +31,7 @@ from vidseek.encoders.preprocessing import squash
 from vidseek.training.lab.augmentation import change_picture
 from vidseek.training.lab.pictures import picture_files, read_pictures, read_rows
 from vidseek.training.networks.stem import PICTURE_SIZE
-from vidseek.training.stem_maps import STEP
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from vidseek.training.stem_maps import to_steps
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +73,59 @@ def open_maps(cache: Path, name: str, *, views: int = 0) -> PictureMaps:
     )
 
 
+@dataclass(frozen=True)
+class _View:
+    """One view of a set: the pictures as they are (0), or changed."""
+
+    data: Path
+    name: str
+    number: int
+    file: Path
+    """Its progress; the arrays lie beside it."""
+    wanted: list[int]
+    """Rows that are computed."""
+    rows: int
+    """Rows of the set."""
+    identity: str
+
+    def arrays(self, *, resume: bool) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any] | None]:
+        """The maps and pooled features on disk; only view 0 has pooled features."""
+        mode: Any = "r+" if resume else "w+"
+        fine = np.lib.format.open_memmap(
+            self.file.with_suffix(".fine.npy"),
+            mode=mode,
+            dtype=np.int8,
+            shape=(self.rows, 17, 17, 120),
+        )
+        # Only the picture as it is tells what the untouched stem sees in it.
+        if self.number:
+            return fine, None
+        pooled = np.lib.format.open_memmap(
+            self.file.with_suffix(".pooled.npy"),
+            mode=mode,
+            dtype=np.float16,
+            shape=(self.rows, 1280),
+        )
+        return fine, pooled
+
+    def pictures(self, done: int) -> Iterator[NDArray[np.uint8]]:
+        """(1, 260, 260, 3) uint8 squares of the wanted rows after the first ``done``, in order."""
+        wanted = self.wanted[done:]
+        if not wanted:
+            return
+        chosen = set(wanted)
+        pictures = read_pictures(self.data, self.name, start=wanted[0])
+        for index, picture in enumerate(pictures, wanted[0]):
+            if index not in chosen:
+                continue
+            square = squash(picture[None], PICTURE_SIZE)
+            if self.number:
+                seed = [zlib.crc32(self.name.encode()), self.number, index]
+                changed = change_picture(square[0], np.random.default_rng(seed))
+                square = squash(changed[None], PICTURE_SIZE)
+            yield square
+
+
 def cache_pictures(data: Path, name: str, cache: Path, *, views: int = 0, threads: int = 2) -> None:
     """Compute and store the features of every picture of one set, going on where it stopped.
 
@@ -89,11 +140,10 @@ def cache_pictures(data: Path, name: str, cache: Path, *, views: int = 0, thread
     session = _stem_session(cache, threads=threads)
     rows = read_rows(data, name)
     identity = _identity(data, name)
-    for view in range(views + 1):
-        wanted = [row.index for row in rows if view == 0 or row.split == "train"]
-        _cache_view(
-            session, data, name, _file(cache, name, view), view, wanted, len(rows), identity
-        )
+    for number in range(views + 1):
+        wanted = [row.index for row in rows if number == 0 or row.split == "train"]
+        file = _file(cache, name, number)
+        _cache_view(session, _View(data, name, number, file, wanted, len(rows), identity))
 
 
 def _file(cache: Path, name: str, view: int) -> Path:
@@ -101,70 +151,30 @@ def _file(cache: Path, name: str, view: int) -> Path:
     return cache / (f"{name}.json" if view == 0 else f"{name}.view{view}.json")
 
 
-def _cache_view(
-    session: Any,
-    data: Path,
-    name: str,
-    progress_file: Path,
-    view: int,
-    wanted: list[int],
-    rows: int,
-    identity: str,
-) -> None:
-    progress = _read_progress(progress_file)
-    resume = progress is not None and progress["identity"] == identity
+def _cache_view(session: Any, view: _View) -> None:
+    progress = _read_progress(view.file)
+    resume = progress is not None and progress["identity"] == view.identity
     done = progress["done"] if progress is not None and resume else 0
-    mode: Any = "r+" if resume else "w+"
-    fine = np.lib.format.open_memmap(
-        progress_file.with_suffix(".fine.npy"), mode=mode, dtype=np.int8, shape=(rows, 17, 17, 120)
-    )
-    # Only the picture as it is tells what the untouched stem sees in it.
-    pooled = None
-    if view == 0:
-        pooled = np.lib.format.open_memmap(
-            progress_file.with_suffix(".pooled.npy"),
-            mode=mode,
-            dtype=np.float16,
-            shape=(rows, 1280),
-        )
-    pictures = _view_pictures(data, name, view, wanted[done:])
-    started, first = time.monotonic(), done
-    while done < len(wanted):
+    fine, pooled = view.arrays(resume=resume)
+    pictures = view.pictures(done)
+    started, first, total = time.monotonic(), done, len(view.wanted)
+    while done < total:
         batch = np.concatenate(list(islice(pictures, BATCH)))
-        places = wanted[done : done + len(batch)]
+        places = view.wanted[done : done + len(batch)]
         maps, vectors = session.run(None, {"pictures": batch})
-        fine[places] = np.clip(np.round(maps / STEP), -127, 127).astype(np.int8)
+        fine[places] = to_steps(maps)
         if pooled is not None:
             pooled[places] = vectors.astype(np.float16)
         done += len(batch)
-        if done % (BATCH * 16) == 0 or done >= len(wanted):
+        if done % (BATCH * 16) == 0 or done >= total:
             fine.flush()
             if pooled is not None:
                 pooled.flush()
-            _write_progress(
-                progress_file, {"done": done, "rows": len(wanted), "identity": identity}
-            )
+            _write_progress(view.file, {"done": done, "rows": total, "identity": view.identity})
             rate = (done - first) / (time.monotonic() - started)
             logger.info(
-                "%s, view %d: %d of %d, %.0f pictures/s", name, view, done, len(wanted), rate
+                "%s, view %d: %d of %d, %.0f pictures/s", view.name, view.number, done, total, rate
             )
-
-
-def _view_pictures(
-    data: Path, name: str, view: int, wanted: list[int]
-) -> Iterator[NDArray[np.uint8]]:
-    """(1, 260, 260, 3) uint8 squares of the wanted rows, in order."""
-    if not wanted:
-        return
-    chosen = set(wanted)
-    for index, picture in enumerate(read_pictures(data, name, start=wanted[0]), wanted[0]):
-        if index not in chosen:
-            continue
-        square = squash(picture[None], PICTURE_SIZE)
-        if view:
-            random = np.random.default_rng([zlib.crc32(name.encode()), view, index])
-            square = squash(change_picture(square[0], random)[None], PICTURE_SIZE)
-        yield square
 
 
 def _stem_session(cache: Path, *, threads: int) -> Any:

@@ -1,6 +1,6 @@
 """The second stage: temporal attention learns on real videos' frames, on frozen towers.
 
-train_temporal(settings, bank, dev, pans, dev_pans, corpus, run=run, seed=1)
+train_temporal(settings, train, dev, corpus, run=run, seed=1)
 
 The data has two to four frames of a video, in order but without times; they are taken as a few
 seconds apart. So few teach little of time; three more tasks do: whether a video's frames are in
@@ -28,10 +28,15 @@ from vidseek.training.lab.corpus import Corpus
 from vidseek.training.lab.encoded_items import ItemBank
 from vidseek.training.lab.pan_augmentation import FRAMES, KINDS, draw_pans
 from vidseek.training.lab.settings import TemporalSettings
-from vidseek.training.metrics import ranks, recall
+from vidseek.training.metrics import mean_reciprocal_rank, ranks, recall
 from vidseek.training.networks.configuration import TemporalConfig
 from vidseek.training.networks.temporal import Temporal
-from vidseek.training.optimisation import parameter_groups, rate_factor, set_rate
+from vidseek.training.optimisation import (
+    parameter_groups,
+    rate_factor,
+    set_rate,
+    symmetric_infonce,
+)
 from vidseek.training.padding import pad_items
 
 logger = logging.getLogger(__name__)
@@ -57,6 +62,15 @@ class Movements:
     """The places of each picture's captions in the corpus."""
 
 
+@dataclass(frozen=True)
+class TemporalData:
+    """What the stage trains on or measures with."""
+
+    bank: ItemBank
+    """Of its items the videos are used."""
+    pans: Movements
+
+
 class TemporalTrainer:
     """The module, the heads of the side tasks, and their losses."""
 
@@ -74,10 +88,9 @@ class TemporalTrainer:
             )
         )
 
-    def train_step(
-        self, step: int, used: float, bank: ItemBank, pans: Movements, corpus: Corpus
-    ) -> float:
+    def train_step(self, step: int, used: float, train: TemporalData, corpus: Corpus) -> float:
         """One step; returns the loss of finding videos by their captions."""
+        bank, pans = train.bank, train.pans
         random = np.random.default_rng([self.seed, 11, step])
         torch.manual_seed(self.seed * 1_000_003 + step)
         self.temporal.train()
@@ -112,12 +125,13 @@ class TemporalTrainer:
         return float(found.detach())
 
     @torch.inference_mode()
-    def side_accuracy(self, dev: ItemBank, pans: Movements) -> dict[str, float]:
+    def side_accuracy(self, dev: TemporalData) -> dict[str, float]:
         """Per cent right in the side tasks on dev rows; chance is 33 and 14."""
+        pans = dev.pans
         self.temporal.eval()
         random = np.random.default_rng(0)
         figures = {}
-        vectors, order = shuffled_frames(dev, random, 10_000)
+        vectors, order = shuffled_frames(dev.bank, random, 10_000)
         if len(vectors):
             guess = self.order(self.temporal.attend(*_evenly(vectors, SECONDS_APART))).argmax(1)
             figures["order"] = float((guess.numpy() == order).mean() * 100)
@@ -131,10 +145,8 @@ class TemporalTrainer:
 
 def train_temporal(
     settings: TemporalSettings,
-    train: ItemBank,
-    dev: ItemBank,
-    pans: Movements,
-    dev_pans: Movements,
+    train: TemporalData,
+    dev: TemporalData,
     corpus: Corpus,
     *,
     run: Path,
@@ -143,7 +155,7 @@ def train_temporal(
     """Train temporal attention and save the best on dev rows under ``run / "temporal"``."""
     trainer = TemporalTrainer(settings, seed=seed)
     temporal = trainer.temporal
-    figures = dev_figures(temporal, dev, corpus)
+    figures = dev_figures(temporal, dev.bank, corpus)
     best_rank = figures["mrr"]
     logger.info("plain mean: %s", figures)
     history: list[dict[str, float]] = [{"step": 0, **figures}]
@@ -153,10 +165,10 @@ def train_temporal(
         used = settings.budget.used(minutes=(time.monotonic() - started) / 60, steps=step)
         if used >= 1.0 or step - best_step >= PATIENCE_STEPS:
             break
-        loss = trainer.train_step(step, used, train, pans, corpus)
+        loss = trainer.train_step(step, used, train, corpus)
         step += 1
         if step % EVALUATION_STEPS == 0:
-            figures = dev_figures(temporal, dev, corpus) | trainer.side_accuracy(dev, dev_pans)
+            figures = dev_figures(temporal, dev.bank, corpus) | trainer.side_accuracy(dev)
             history.append({"step": step, **figures})
             logger.info("temporal step %d: train %.3f, dev %s", step, loss, figures)
             if figures["mrr"] > best_rank:
@@ -168,9 +180,9 @@ def train_temporal(
     ablations = {
         "plain mean": history[0],
         "last step": last,
-        "shipped": dev_figures(temporal, dev, corpus),
-        "shipped, frames shuffled": dev_figures(temporal, dev, corpus, shuffle=True),
-        "one frame": dev_figures(temporal, dev, corpus, most=1),
+        "shipped": dev_figures(temporal, dev.bank, corpus),
+        "shipped, frames shuffled": dev_figures(temporal, dev.bank, corpus, shuffle=True),
+        "one frame": dev_figures(temporal, dev.bank, corpus, most=1),
     }
     for name, row in ablations.items():
         logger.info("%s: %s", name, row)
@@ -199,11 +211,7 @@ def shuffled_frames(
 
 
 def _contrast(clips: Tensor, said: Tensor) -> Tensor:
-    logits = SCALE * clips @ said.T
-    target = torch.arange(len(clips))
-    return (
-        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
-    ) / 2
+    return symmetric_infonce(SCALE * clips @ said.T)
 
 
 def _evenly(vectors: NDArray[np.float32], spacing: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -273,5 +281,5 @@ def dev_figures(
     loss = float(functional.cross_entropy(logits, target))
     rank = ranks(logits.numpy(), target.numpy())
     figures = {f"r{k}": round(recall(rank, k), 2) for k in (1, 5, 10)}
-    mrr = float((1.0 / (1 + rank)).mean())
+    mrr = mean_reciprocal_rank(rank)
     return {"loss": round(loss, 4), "mrr": round(mrr, 4), **figures}

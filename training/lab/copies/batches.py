@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from vidseek.training.lab.copies.overlays import draw_overlays
 from vidseek.training.lab.copies.pictures import TrainingPictures
 from vidseek.training.lab.copies.settings import CopySettings
-from vidseek.training.lab.copies.views import draw_overlays, edited_views, library_views
+from vidseek.training.lab.copies.views import edited_views, library_views
 
 NEIGHBOUR_SECONDS = 0.55
 """Frames this near are positives of each other: a copy's frames fall between the library's."""

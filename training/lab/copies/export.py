@@ -23,8 +23,8 @@ from vidseek.encoders.copies.descriptor import (
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.runtime import onnxruntime_session
+from vidseek.training.lab.copies.overlays import draw_slides
 from vidseek.training.lab.copies.pictures import TrainingPictures
-from vidseek.training.lab.copies.views import draw_slides
 from vidseek.training.networks.copy_network import (
     DIMENSION,
     PICTURE_SIZE,

@@ -1,0 +1,363 @@
+"""Training steps of the towers and of the cross-modal head: models, losses, optimiser.
+
+trainer = TowerTrainer(settings.towers, text, corpus, seed=settings.seed)
+while trainer.used < 1.0:
+    trainer.train_step(batches.make(trainer.step))
+
+The visual encoder, then also the text encoder, learn by symmetric InfoNCE on random crops of cached
+maps; the cross-modal head learns beside them, on pairs that the towers confuse. (Trained later, on
+towers that know their training pictures by heart, it found nothing left to learn.) Every step draws
+its randomness from the seed and its own number, so that a resumed run equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from vidseek.training.lab.batches import Batch
+from vidseek.training.lab.corpus import Corpus
+from vidseek.training.lab.settings import TowerSettings
+from vidseek.training.networks.configuration import CrossModalConfig, VisionConfig
+from vidseek.training.networks.cross_modal import CrossModal
+from vidseek.training.networks.stem import load_imagenet_stem
+from vidseek.training.networks.text import Text
+from vidseek.training.networks.vision import FrameOutput, Vision
+from vidseek.training.optimisation import (
+    choose_device,
+    parameter_groups,
+    rate_factor,
+    set_rate,
+    symmetric_infonce,
+)
+
+HEAD_SCALE = 25.0
+"""Of the head's scores before the softmax over candidates."""
+SAME = 0.85
+"""Two sentences whose MiniLM vectors are nearer than this say the same: neither is the other's
+negative. Class names and the captions of one picture are what this is for."""
+LONGEST = 22
+"""Tokens of a caption that are read in training; 19 in 20 are shorter."""
+MASK_ID = 4
+"""Place of [MASK] in every vocabulary of ours."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A batch's sentences as the text encoder reads them."""
+
+    vectors: Tensor
+    """(B, 384) float32, L2-normalised."""
+    hidden: Tensor
+    """(B, L, 384) float32."""
+    mask: Tensor
+    """(B, L) float32."""
+    token_ids: Tensor
+    """(B, L) int64 before any was masked."""
+    hidden_words: Tensor
+    """(B, L) bool: which tokens were masked."""
+
+
+class TowerTrainer:
+    """Models, optimiser and progress of the main stage."""
+
+    def __init__(
+        self,
+        settings: TowerSettings,
+        text: Text,
+        corpus: Corpus,
+        *,
+        seed: int,
+        start: tuple[Vision, CrossModal] | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        """Start before the first step.
+
+        Args:
+            settings: of the stage.
+            text: the text encoder.
+            corpus: the sentences.
+            seed: of all randomness.
+            start: models to train on from; None for ImageNet's stem and fresh layers.
+            device: where to compute; a GPU if there is one.
+        """
+        torch.manual_seed(seed)
+        self.settings, self.seed, self.corpus = settings, seed, corpus
+        self.device = device or choose_device()
+        if start is None:
+            start = Vision(VisionConfig(), load_imagenet_stem()), CrossModal(CrossModalConfig())
+        self.vision, self.head = start
+        self.text = text
+        # Only while training: how sharp the softmax is, and guessing masked words.
+        self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        aligned, said = self.head.config.aligned_size, self.head.config.text_size
+        self.guess = nn.Sequential(
+            nn.Linear(said + aligned, said), nn.GELU(), nn.LayerNorm(said), nn.Linear(said, said)
+        )
+        for module in (self.vision, self.text, self.head, self.guess):
+            module.to(self.device)
+        self.log_scale = nn.Parameter(self.log_scale.detach().to(self.device))
+        self.vision.to(memory_format=torch.channels_last)
+        self.optimizer = self._make_optimizer()
+        moving = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+        self.averages = {
+            name: AveragedModel(module, multi_avg_fn=moving)
+            for name, module in self._shipped().items()
+        }
+        self.step, self.minutes, self.cpu_minutes = 0, 0.0, 0.0
+        self.history: list[dict[str, float]] = []
+        self.losses: list[dict[str, float]] = []
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        options = self.settings
+        for module in (self.vision.stem, self.text):
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)
+        stem = [p for module in self.vision.trained_modules() for p in module.parameters()]
+        # The word vectors stay as they are, so that words no caption uses keep their meaning.
+        layers = list(self.text.bert.encoder.parameters())
+        for parameter in [*stem, *layers]:
+            parameter.requires_grad_(True)
+        own = {id(parameter) for parameter in self.vision.stem.parameters()}
+        above = [p for p in self.vision.parameters() if id(p) not in own]
+        above += [*self.head.parameters(), *self.guess.parameters(), self.log_scale]
+        groups = parameter_groups(
+            stem, peak=options.stem_learning_rate, weight_decay=options.stem_weight_decay
+        )
+        groups += parameter_groups(
+            above, peak=options.learning_rate, weight_decay=options.weight_decay
+        )
+        groups += parameter_groups(
+            layers, peak=options.text_learning_rate, weight_decay=options.stem_weight_decay
+        )
+        return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+
+    def _shipped(self) -> dict[str, nn.Module]:
+        return {"vision": self.vision, "text": self.text, "head": self.head}
+
+    def averaged(self) -> tuple[Vision, Text, CrossModal]:
+        """The moving averages of the models, in evaluation mode: what is measured and ships."""
+        for average in self.averages.values():
+            average.eval()
+        models = (self.averages[name].module for name in ("vision", "text", "head"))
+        return cast(tuple[Vision, Text, CrossModal], tuple(models))
+
+    @property
+    def used(self) -> float:
+        """Share of the budget that is used up."""
+        return self.settings.budget.used(minutes=self.minutes, steps=self.step)
+
+    @property
+    def tunes_text(self) -> bool:
+        """True once the text encoder is trained too."""
+        return self.used >= self.settings.text_from
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
+
+    def read(self, sentences: NDArray[np.intp]) -> Read:
+        """Read a batch's sentences, some words masked while the text encoder is trained."""
+        random = np.random.default_rng([self.seed, 17, self.step])
+        tokens = [self.corpus.tokens[place] for place in sentences]
+        tokens = [ids if len(ids) <= LONGEST else [*ids[: LONGEST - 1], ids[-1]] for ids in tokens]
+        longest = max(map(len, tokens))
+        token_ids = np.zeros((len(tokens), longest), np.int64)
+        hide = np.zeros((len(tokens), longest), bool)
+        for row, ids in enumerate(tokens):
+            token_ids[row, : len(ids)] = ids
+            # Every other sentence is read whole: in use they all are.
+            if self.tunes_text and row % 2:
+                hide[row, 1 : len(ids) - 1] = random.random(len(ids) - 2) < (
+                    self.settings.masked_share
+                )
+        mask = torch.from_numpy(token_ids != 0)
+        read = torch.from_numpy(np.where(hide, MASK_ID, token_ids)).to(self.device)
+        hidden = torch.zeros(len(tokens), longest, self.head.config.text_size, device=self.device)
+        vectors = torch.zeros(len(tokens), self.head.config.text_size, device=self.device)
+        # Short sentences apart from long ones: a third less padding to compute.
+        order = torch.from_numpy(np.argsort(np.array([len(ids) for ids in tokens])))
+        for places in order.tensor_split(3):
+            if not len(places):
+                continue
+            length = int(mask[places].sum(1).max())
+            with self._autocast():
+                some, states = self.text(
+                    read[places, :length], mask[places, :length].to(self.device)
+                )
+            vectors = vectors.index_copy(0, places.to(self.device), some)
+            padded = functional.pad(states.float(), (0, 0, 0, longest - length))
+            hidden = hidden.index_copy(0, places.to(self.device), padded)
+        return Read(
+            vectors,
+            hidden,
+            mask.float().to(self.device),
+            torch.from_numpy(token_ids).to(self.device),
+            torch.from_numpy(hide).to(self.device),
+        )
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """All losses of a batch, and their values for the log."""
+        options = self.settings
+        with self._autocast():
+            output = self.vision(batch.fine.to(self.device), keep_cells=self._keep_cells())
+        if self.tunes_text:
+            read = self.read(batch.sentences)
+        else:
+            with torch.no_grad():
+                read = self.read(batch.sentences)
+        plain = torch.from_numpy(self.corpus.vectors[batch.sentences]).to(self.device)
+        sentences = read.vectors if self.tunes_text else plain
+        scale = self.log_scale.exp().clamp(max=100.0)
+        # Negatives of earlier steps (XBM) would be wrong here: once both towers are trained they
+        # drift apart from the past together, and every old vector becomes an easy negative.
+        main = self._pair_loss(scale * sentences @ output.vectors.T, plain)
+        everything = batch.everything_said.to(self.device)
+        said = self._pair_loss(scale * everything @ output.vectors.T, plain)
+        memory = self.head.memory(output.vectors[:, None], output.tokens[:, None])
+        words = self.head.words(read.hidden)
+        pairs = self.head.all_pairs(words, read.mask, memory)
+        align = self._pair_loss(scale * pairs, plain)
+        head = self._head_loss(output, read, sentences, plain)
+        classes = self._class_loss(output.pooled, batch.untouched.to(self.device))
+        total = (
+            main
+            + options.said_loss * said
+            + options.token_loss * align
+            + options.head_loss * head
+            + options.class_loss * classes
+        )
+        values = {"loss": main, "said": said, "align": align, "head": head, "classes": classes}
+        if read.hidden_words.any() and options.masked_loss > 0:
+            values["masked"] = self._masked_loss(read, words, memory)
+            total = total + options.masked_loss * values["masked"]
+        return total, {name: float(value.detach()) for name, value in values.items()}
+
+    def _keep_cells(self) -> float:
+        return 1.0 if self.used >= self.settings.whole_from else self.settings.keep_cells
+
+    def _pair_loss(self, logits: Tensor, plain: Tensor) -> Tensor:
+        """Symmetric InfoNCE over a (B, B) table of sentences and pictures."""
+        logits = logits.masked_fill(self._same(plain, plain), -1e4)
+        return symmetric_infonce(logits)
+
+    @staticmethod
+    def _same(plain: Tensor, all_plain: Tensor) -> Tensor:
+        """(B, N) True for pairs that say the same and are not the pair itself."""
+        same = plain @ all_plain.T > SAME
+        same.fill_diagonal_(False)
+        return same
+
+    def _head_loss(
+        self, output: FrameOutput, read: Read, sentences: Tensor, plain: Tensor
+    ) -> Tensor:
+        """The head tells each sentence's picture, and each picture's sentence, from look-alikes."""
+        count, negatives = len(plain), self.settings.negatives
+        first = (sentences @ output.vectors.T).detach()
+        blocked = self._same(plain, plain)
+        blocked.fill_diagonal_(True)
+        open_pairs = first.masked_fill(blocked, -1.0)
+        pool = min(4 * negatives, count - 1)
+        rows = torch.arange(count, device=self.device)
+        texts, pictures = [rows], [rows]
+        for similarity, of_text in ((open_pairs, True), (open_pairs.T, False)):
+            hardest = similarity.topk(pool, 1).indices
+            drawn = torch.rand(count, pool, device=self.device).argsort(1)[:, :negatives]
+            others = hardest.gather(1, drawn).flatten()
+            own = rows.repeat_interleave(drawn.shape[1])
+            texts.append(own if of_text else others)
+            pictures.append(others if of_text else own)
+        text, picture = torch.cat(texts), torch.cat(pictures)
+        with self._autocast():
+            scores = self.head(
+                read.hidden[text],
+                read.mask[text],
+                output.vectors[picture][:, None],
+                output.tokens[picture][:, None],
+                torch.ones(len(text), 1, device=self.device),
+                first[text, picture],
+            )
+        right = scores[:count, None]
+        wrong = scores[count:].reshape(2, count, -1)
+        target = torch.zeros(count, dtype=torch.int64, device=self.device)
+        losses = [
+            functional.cross_entropy(HEAD_SCALE * torch.cat([right, some], 1), target)
+            for some in wrong
+        ]
+        return (losses[0] + losses[1]) / 2
+
+    def _masked_loss(self, read: Read, words: Tensor, memory: Tensor) -> Tensor:
+        """Guess masked words from the sentence and from what they found in the picture."""
+        everywhere = torch.ones(memory.shape[:2], device=self.device)
+        found = self.head.align(words, memory, everywhere).found
+        chosen = read.hidden_words
+        guessed = self.guess(torch.cat([read.hidden[chosen], found[chosen]], -1))
+        logits = guessed @ self.text.bert.embeddings.word_embeddings.weight.T
+        return functional.cross_entropy(logits, read.token_ids[chosen])
+
+    def _class_loss(self, pooled: Tensor, untouched: Tensor) -> Tensor:
+        stem, heat = self.vision.stem, self.settings.class_temperature
+        with torch.no_grad():
+            teacher = (stem.classes(untouched) / heat).log_softmax(-1)
+        student = (stem.classes(pooled.float()) / heat).log_softmax(-1)
+        return heat**2 * functional.kl_div(student, teacher, log_target=True, reduction="batchmean")
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One step of the optimiser."""
+        started, started_cpu = time.monotonic(), time.process_time()
+        torch.manual_seed(self.seed * 1_000_003 + self.step)
+        self.vision.train()
+        self.head.train()
+        self.text.train(self.tunes_text)
+        set_rate(self.optimizer, rate_factor(self.used, warm_up=self.settings.warm_up))
+        loss, values = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(trained, self.settings.gradient_norm)
+        self.optimizer.step()
+        for name, module in self._shipped().items():
+            self.averages[name].update_parameters(module)
+        self.step += 1
+        self.minutes += (time.monotonic() - started) / 60
+        self.cpu_minutes += (time.process_time() - started_cpu) / 60
+        self.losses.append({"step": self.step, **values})
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        return {
+            "vision": self.vision.state_dict(),
+            "text": self.text.state_dict(),
+            "head": self.head.state_dict(),
+            "guess": self.guess.state_dict(),
+            "log_scale": self.log_scale.detach(),
+            "averages": {name: one.state_dict() for name, one in self.averages.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "minutes": self.minutes,
+            "cpu_minutes": self.cpu_minutes,
+            "history": self.history,
+            "losses": self.losses,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state()`` of another run."""
+        for name in ("vision", "text", "head", "guess"):
+            getattr(self, name).load_state_dict(state[name])
+        for name, average in self.averages.items():
+            average.load_state_dict(state["averages"][name])
+        with torch.no_grad():
+            self.log_scale.copy_(state["log_scale"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.minutes = state["step"], state["minutes"]
+        self.cpu_minutes, self.history = state["cpu_minutes"], state["history"]
+        self.losses = state["losses"]
