@@ -21,8 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from benchmarks.machine import processor_name
-from benchmarks.retrieval.__main__ import DATA
+from benchmarks.machine import DATA, processor_name, require_folder
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
 from vidseek.encoders.preprocessing import squash
@@ -132,8 +131,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--pictures", type=int, default=1000, help="of Flickr8k's dev rows")
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        parser.exit(1, f"{arguments.data} is missing: these figures need the data folder\n")
+    require_folder(parser, arguments.data)
     encoder = BuiltinEncoder()
     print(f"# Ablations: {encoder.spec.name} {encoder.spec.revision}\n\n{processor_name()}")
     print(f"ONNX Runtime {onnxruntime.__version__}, torch {torch.__version__}")

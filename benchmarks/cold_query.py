@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import processor_name
 from vidseek.core.types import EncodedClip, EncoderSpec, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.registry import create_encoder
 from vidseek.storage.store import LibraryStore
@@ -84,7 +85,7 @@ def main() -> None:
     ratio = statistics.median(wall for wall, _ in whole) / LIMIT_SECONDS
     load = os.getloadavg()[0]
     print(f"\n{ratio:.2f} of the {LIMIT_SECONDS} s it may take; load {load:.1f} on ", end="")
-    print(f"{os.cpu_count()} cores. Step by step:\n")
+    print(f"{processor_name()}. Step by step:\n")
     print("| step | median ms |")
     print("| --- | --- |")
     for name in steps[0]:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vidseek
-from benchmarks.machine import processor_name
+from benchmarks.machine import DATA, processor_name, require_folder
 from benchmarks.retrieval.pictures import encode
 from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
@@ -47,7 +46,6 @@ from vidseek.encoders.platt_scaling import (
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.storage.store import LibraryStore
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PARTS = ("error", "absent", "unlabelled")
 TARGET_ERROR = 0.05
 TARGET_UNANSWERED = 0.8
@@ -441,12 +439,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/confidence"))
     parser.add_argument("--threads", type=int, default=None)
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        print(
-            f"{arguments.data} is missing: give the folder of pictures and clips with --data",
-            file=sys.stderr,
-        )
-        return
+    require_folder(parser, arguments.data)
     encoder = BuiltinEncoder(arguments.weights, threads=arguments.threads)
     spec = encoder.spec
     print(f"# Confidence: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")

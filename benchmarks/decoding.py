@@ -26,9 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import peak_mib, processor_name
+from benchmarks.machine import DATA, peak_mib, processor_name
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MAX_DIFFERENCE = 4.0
 """Mean absolute difference of two pictures, of 255, on a 32 x 32 grid. Neighbouring frames of a pan
 differ by more."""

@@ -103,8 +103,6 @@ class Speed:
 
 def main() -> None:
     """Print the table."""
-    import transformers
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=list(ARCHITECTURES), default=DEFAULT)
     parser.add_argument("--catalogue", action="store_true", help="all of `vidseek models`")
@@ -112,6 +110,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=None, help="of torch; all cores by default")
     options = parser.parse_args()
+    import transformers
+
     transformers.utils.logging.disable_progress_bar()
     print(f"\nProcessor: {processor_name()}\n")
     print("| model | precision | bare forward, frames/s | vidseek, frames/s | ratio |")

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import processor_name
+from benchmarks.intervals import interval
+from benchmarks.machine import DATA, processor_name, require_folder
 from benchmarks.retrieval.pictures import encode
-from benchmarks.retrieval.tables import interval
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.moments.calibration.calibrate import bundled_queries
@@ -30,7 +30,6 @@ from vidseek.search.moments.retrieval import RERANK_DEPTH
 from vidseek.training.lab.pictures import read_rows
 from vidseek.training.metrics import group_means, ranks
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = (0.25, 0.5)
 NEIGHBOUR_COUNTS = (8, 16)
 DEPTHS = (1, 5, 10)
@@ -113,8 +112,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
     parser.add_argument("--split", choices=["test", "dev"], default="test")
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        parser.error(f"{arguments.data} is missing: give the folder of pictures with --data")
+    require_folder(parser, arguments.data)
     encoder = BuiltinEncoder(arguments.weights)
     asked = bundled_queries()
     print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}\n\n{processor_name()}")

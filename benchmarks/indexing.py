@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.looped_video import enlarge_video, loop_video
-from benchmarks.machine import processor_name
+from benchmarks.machine import VIDEOS, processor_name, require_folder
 from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
@@ -35,7 +35,6 @@ from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 MODES = ("fast", "dense")
 RANKS = (1, 5, 10)
 
@@ -269,15 +268,14 @@ def print_memory(source: Path, folder: Path) -> None:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=DATA)
+    parser.add_argument("folder", nargs="?", type=Path, default=VIDEOS)
     parser.add_argument("--only", choices=("speed", "memory"))
     parser.add_argument("--call", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.call:
         print(json.dumps(answer_call(options.call[0], json.loads(options.call[1]))))
         return
-    if not options.folder.is_dir():
-        parser.error(f"{options.folder} is missing: give a folder with clips/ and long/")
+    require_folder(parser, options.folder)
     logging.getLogger("vidseek").setLevel(logging.ERROR)  # captions of scenes are cut: known
     print(f"## Indexing on {processor_name()}")
     with tempfile.TemporaryDirectory() as temporary:

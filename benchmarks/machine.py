@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 from pathlib import Path
 
@@ -9,6 +10,17 @@ from vidseek.core.processors import processor_count
 
 UNITS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Instructions for small numbers, as Linux names them."""
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""The folder of real pictures and videos beside the checkout."""
+VIDEOS = DATA / "videos"
+"""Has clips/, captions.json, long/ and long/scenes.json."""
+
+
+def require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """End the program with exit code 2 if the data folder is missing."""
+    if not folder.is_dir():
+        parser.error(f"{folder} is missing: give the data folder as an argument (see --help)")
 
 
 def processor_name() -> str:

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import processor_name
-from benchmarks.retrieval.tables import interval
+from benchmarks.intervals import interval
+from benchmarks.machine import VIDEOS, processor_name, require_folder
 from vidseek.core.types import Clip, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
@@ -40,7 +40,6 @@ from vidseek.video import (
     frame_signatures,
 )
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 PLANS = ("fast", "dense")
 ORDERS = 3
 EXCERPT_SECONDS = (3.0, 14.0)
@@ -459,12 +458,11 @@ def print_differences(found: dict[tuple[str, str], list[NDArray[np.float64]]]) -
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=DATA)
+    parser.add_argument("folder", nargs="?", type=Path, default=VIDEOS)
     parser.add_argument("--only", choices=("joined", "long"))
     parser.add_argument("--libraries", type=Path, help="keeps what was indexed for the next run")
     options = parser.parse_args()
-    if not options.folder.is_dir():
-        parser.error(f"{options.folder} is missing: give a folder with clips/ and long/")
+    require_folder(parser, options.folder)
     logging.getLogger("vidseek").setLevel(logging.ERROR)  # captions of scenes are cut: known
     encoder = create_encoder()
     print(f"## Spans of hits, on {processor_name()}")

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import DATA
 from vidseek.video import (
     SamplingPlan,
     choose_frames,
@@ -31,7 +32,6 @@ from vidseek.video import (
 )
 from vidseek.video.shots import shot_boundaries
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TOLERANCE_SECONDS = 1.0
 SHORT_SIDE = 260
 

@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.machine import processor_name
+from benchmarks.machine import DATA, processor_name
 from benchmarks.retrieval.clips import clips
 from benchmarks.retrieval.pictures import Flickr8k, classes, msrvtt
 from benchmarks.retrieval.speed import speed
@@ -21,7 +21,6 @@ from benchmarks.retrieval.synonyms import synonyms
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FLICKR_PARTS = ("flickr8k", "rerank", "synonyms")
 PARTS = (*FLICKR_PARTS, "msrvtt", "clips", "classes", "speed")
 TEST_PARTS = ("clips",)

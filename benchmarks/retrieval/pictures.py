@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.retrieval.tables import interval, ratio_interval, recall_head, recall_row
+from benchmarks.intervals import interval, ratio_interval
+from benchmarks.retrieval.tables import recall_head, recall_row
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.preprocessing import squash

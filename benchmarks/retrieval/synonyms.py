@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.intervals import interval, ratio_interval
 from benchmarks.retrieval.pictures import Flickr8k
-from benchmarks.retrieval.tables import interval, ratio_interval
 from vidseek.training.lab.pictures import read_rows, row_captions, text_only_captions
 from vidseek.training.metrics import ranks
 

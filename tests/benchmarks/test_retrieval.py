@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.intervals import interval, ratio_interval
 from benchmarks.retrieval.synonyms import LIST, absent_synonyms, plural, replace_noun
-from benchmarks.retrieval.tables import interval, ratio_interval
 
 ROOT = Path(__file__).resolve().parents[2]
 
