@@ -37,6 +37,7 @@ from vidseek.models import LibraryModels
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
+    from vidseek.core.job import Job
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
@@ -558,15 +559,19 @@ class Library:
             )
         return moved
 
-    def doctor(self, *, repair: bool = True) -> DoctorReport:
+    def doctor(self, *, repair: bool = True, job: Job | None = None) -> DoctorReport:
         """Examine this machine and the library.
 
         Args:
-            repair: rebuild what is derived and damaged, and delete what nothing refers to.
+            repair: rebuild damaged indexes, and delete files that nothing refers to.
+            job: reports progress and cancels.
+
+        Raises:
+            JobCancelledError: the job was cancelled.
         """
         from vidseek.doctor import examine, examine_library
 
-        return examine(examine_library(self._store, repair=repair))
+        return examine(examine_library(self._store, repair=repair, job=job))
 
     def close(self) -> None:
         """Let go of the library's files. Closing twice does no harm."""

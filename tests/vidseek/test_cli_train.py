@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_process import invoke_vidseek, run_vidseek
+from cli_process import invoke_vidseek
 
 from vidseek.core.captions import CaptionProblem
 from vidseek.core.job import Job
@@ -175,9 +175,3 @@ def test_a_model_folder_that_is_none_is_said_when_indexing(tmp_path: Path) -> No
     gone = invoke_vidseek([*arguments, tmp_path / "gone"])
     assert gone.returncode == 1
     assert "If it has moved" in gone.stderr
-
-
-def test_help_has_an_example() -> None:
-    answer = run_vidseek(["train", "--help"])
-    assert answer.returncode == 0
-    assert "Example: vidseek train captions.jsonl" in answer.stdout

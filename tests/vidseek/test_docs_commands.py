@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cli_process import invoke_vidseek
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
@@ -33,14 +35,10 @@ def page() -> str:
     return (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 
 
+@functools.cache
 def help_of(*command: str) -> str:
-    answer = subprocess.run(
-        [sys.executable, "-m", "vidseek.cli", *command, "--help"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    answer = invoke_vidseek([*command, "--help"])
+    assert answer.returncode == 0, answer.stderr
     return answer.stdout
 
 

@@ -6,7 +6,15 @@ from dataclasses import replace
 import pytest
 
 import vidseek
-from vidseek.doctor import CPU_FEATURES, PACKAGES, DoctorReport, Finding, _faiss_findings, examine
+from vidseek.core.errors import Hint
+from vidseek.doctor import DoctorReport, Finding, examine
+from vidseek.doctor.machine import (
+    CPU_FEATURES,
+    OPTIONAL_PACKAGES,
+    REQUIRED_PACKAGES,
+    Machine,
+    faiss_is_installed_once,
+)
 from vidseek.storage.store import LibraryStore
 
 
@@ -19,7 +27,7 @@ def test_a_machine_without_a_library_is_examined_too(report) -> None:
     assert report.vidseek == vidseek.__version__
     assert report.python == platform.python_version()
     assert report.library is None
-    assert set(report.packages) == set(PACKAGES)
+    assert set(report.packages) == set(REQUIRED_PACKAGES + OPTIONAL_PACKAGES)
     assert report.packages["sqlalchemy"]
     assert report.processors >= 1
     assert all(decoder.version for decoder in report.decoders)
@@ -33,29 +41,25 @@ def test_cpu_features_are_those_of_the_system(report) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faiss", "installed", "gpus", "next_step"),
+    ("faiss", "installed", "gpus", "hint"),
     [
         ("1.11 (cpu)", ["faiss-cpu"], (), None),
         ("1.11 (gpu)", ["faiss-gpu"], ("H200",), None),
-        (None, [], (), 'pip install "vidseek[cpu]"'),
-        (None, [], ("H200",), 'pip install "vidseek[gpu]"'),
-        ("1.11 (cpu)", ["faiss-cpu", "faiss-gpu"], (), "uninstall"),
+        (None, [], (), Hint("install_extra", {"extra": "cpu"})),
+        (None, [], ("H200",), Hint("install_extra", {"extra": "gpu"})),
+        ("1.11 (cpu)", ["faiss-cpu", "faiss-gpu"], (), Hint("uninstall_one_faiss")),
     ],
 )
-def test_faiss_is_wanted_once(faiss, installed, gpus, next_step) -> None:
-    packages = {name: "1.11" if name in installed else None for name in PACKAGES}
-    findings = _faiss_findings(faiss, packages, gpus)
-    if next_step is None:
-        assert findings == []
-    else:
-        (finding,) = findings
-        assert next_step in finding.next_step
+def test_faiss_is_wanted_once(faiss, installed, gpus, hint) -> None:
+    packages = {name: "1.11" if name in installed else None for name in OPTIONAL_PACKAGES}
+    machine = Machine(packages, decoders=(), faiss=faiss, gpus=gpus)
+    assert [finding.hint for finding in faiss_is_installed_once(machine)] == [hint] * bool(hint)
 
 
 def test_what_was_repaired_leaves_nothing_to_do(report) -> None:
-    mended = replace(report, findings=(Finding("an index was damaged (repaired)", ""),))
+    mended = replace(report, findings=(Finding("an index was damaged (repaired)"),))
     assert mended.is_healthy
-    assert not replace(report, findings=(Finding("broken", "mend it"),)).is_healthy
+    assert not replace(report, findings=(Finding("broken", Hint("repair_library")),)).is_healthy
 
 
 def test_an_empty_library_is_healthy(tmp_path) -> None:

@@ -153,9 +153,9 @@ def test_doctor_mends_an_index_that_is_damaged_under_an_open_library(own_library
     base.unlink()  # the old bytes stay mapped where they are in use
     base.write_bytes(content[:-64] + b"\x55" * 64)
     findings = own_library.doctor(repair=False).findings
-    assert any("vectors" in finding.problem and finding.next_step for finding in findings)
+    assert any("vectors" in finding.problem and finding.hint for finding in findings)
     findings = own_library.doctor().findings
-    assert any("repaired" in finding.problem and not finding.next_step for finding in findings)
+    assert any("repaired" in finding.problem and not finding.hint for finding in findings)
     assert own_library.doctor().findings == own_library.doctor(repair=False).findings
     assert own_library.search("green", k=1)[0].span.iou(vidseek.TimeSpan(4, 8)) > 0.7
     with vidseek.open(own_library.folder, encoder=PaletteEncoder()) as opened:

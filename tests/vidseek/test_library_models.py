@@ -183,8 +183,8 @@ def test_switching_to_a_model_that_does_not_know_all_must_be_meant(
         library.models.switch(second)
     assert error.value.hint == Hint("complete_model", {"model": SECOND})
     assert library.models.switch(second, partial=True).is_active
-    findings = [finding.next_step for finding in library.doctor().findings]
-    assert f"vidseek model add {SECOND}" in findings
+    hints = [finding.hint for finding in library.doctor().findings]
+    assert Hint("add_model", {"model": SECOND}) in hints
     # The first model is the only one that knows the new video.
     with pytest.raises(vidseek.LibraryError, match=r"\b1 video") as error:
         library.models.drop("palette")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.hints import shell_hint
 from vidseek.cli.options import JsonOption, LibraryOption, library_folder, open_library
 
 if TYPE_CHECKING:
-    from vidseek.doctor import DoctorReport, LibraryHealth
+    from vidseek.doctor import DoctorReport, Finding, LibraryHealth
 
 
 def doctor(
@@ -82,8 +83,8 @@ def _print_report(report: DoctorReport) -> None:
         _print_library(report.library)
     for finding in report.findings:
         _line("found", finding.problem)
-        if finding.next_step:
-            _line("  do", finding.next_step)
+        if finding.hint is not None:
+            _line("  do", shell_hint(finding.hint) or "")
 
 
 def _print_library(health: LibraryHealth) -> None:
@@ -110,8 +111,14 @@ def _line(label: str, text: str) -> None:
 
 def _report_json(report: DoctorReport, trouble: Exception | None) -> dict[str, Any]:
     answer = asdict(report)
+    answer["findings"] = [_finding_json(finding) for finding in report.findings]
     if report.library is not None:
         answer["library"]["folder"] = str(report.library.folder)
+        answer["library"]["findings"] = [_finding_json(each) for each in report.library.findings]
     answer["healthy"] = report.is_healthy and trouble is None
     answer["error"] = None if trouble is None else str(trouble)
     return answer
+
+
+def _finding_json(finding: Finding) -> dict[str, str]:
+    return {"problem": finding.problem, "next_step": shell_hint(finding.hint) or ""}

@@ -11,33 +11,36 @@ from vidseek.core.errors import Hint
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "caption_more_videos": "Caption more videos.",
-    "choose_starting_model": (
-        "Give builtin, a model's folder, hf:ORG/NAME, or a name that `vidseek models` lists."
-    ),
+    "choose_starting_model": "Give builtin, a model's folder, hf:ORG/NAME, or a name that "
+    "`vidseek models` lists.",
     "choose_training_folder": "Give --out a new or empty folder.",
-    "complete_model": (
-        "`vidseek model add {model}` encodes the rest; `vidseek model switch --partial "
-        "{model}` switches without them."
-    ),
-    "encode_before_drop": (
-        "Encode them with the active model first: `vidseek index` on their folder, or "
-        "`vidseek model add`."
-    ),
+    "complete_model": "`vidseek model add {model}` encodes the rest; `vidseek model switch "
+    "--partial {model}` switches without them.",
+    "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
+    "folder, or `vidseek model add`.",
+    "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
+    "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
     "index": "Run `vidseek index FOLDER`.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
+    "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
+    "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
-    "restore_or_add_model": (
-        "Put the old weights back, or run `vidseek model add {model}` to encode the "
-        "library with the new ones."
-    ),
+    "reinstall_package": "Run `pip install --force-reinstall {package}`.",
+    "repair_library": "Run `vidseek doctor` when no other process is writing.",
+    "restore_database": "Restore library.db from a backup, or index into a new library.",
+    "restore_model": "Put the folder back, run `vidseek model add NEWPATH` if it was moved, or "
+    "search with another model: `vidseek model list` shows them, `vidseek model switch` takes "
+    "one.",
+    "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
+    "encode the library with the new ones.",
     "switch_before_drop": "Run `vidseek model switch` first.",
-    "train_image_model": (
-        "Train a head on a model of pictures, such as clip-base; `vidseek models` lists more."
-    ),
+    "train_image_model": "Train a head on a model of pictures, such as clip-base; `vidseek "
+    "models` lists more.",
+    "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
 }
 
 

@@ -1,0 +1,54 @@
+"""Every hint that the package gives is worded for the shell, and no other."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vidseek.cli.hints import HINTS, shell_hint
+from vidseek.core.errors import Hint
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("core", "video", "encoders", "storage", "training", "indexer", "search", "vidseek")
+
+
+def hints_in_the_code() -> Iterator[tuple[str, set[str]]]:
+    """Action and names of the values of every ``Hint(...)`` call."""
+    for room in ROOMS:
+        for file in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Hint":
+                    action, *values = node.args
+                    names = {ast.literal_eval(key) for value in values for key in value.keys}
+                    for choice in (
+                        (action.body, action.orelse) if isinstance(action, ast.IfExp) else (action,)
+                    ):
+                        yield ast.literal_eval(choice), names
+
+
+def test_the_table_has_every_action_of_the_code_and_no_other() -> None:
+    assert set(HINTS) == {action for action, _ in hints_in_the_code()}
+    assert list(HINTS) == sorted(HINTS)
+
+
+def test_every_hint_is_given_the_values_that_its_words_name() -> None:
+    for action, values in hints_in_the_code():
+        named = {name for _, name, _, _ in string.Formatter().parse(HINTS[action]) if name}
+        assert named <= values, action
+
+
+@pytest.mark.parametrize("action", HINTS)
+def test_a_hint_is_one_sentence_or_more(action: str) -> None:
+    names = {name for _, name, _, _ in string.Formatter().parse(HINTS[action]) if name}
+    text = shell_hint(Hint(action, dict.fromkeys(names, "x")))
+    assert text is not None
+    assert text.endswith((".", "!"))
+    assert "{" not in text
+
+
+def test_no_hint_is_no_text() -> None:
+    assert shell_hint(None) is None
