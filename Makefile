@@ -2,19 +2,27 @@
 #
 #   make demo                 a small library, a text, a picture and a video query
 #   make demo VIDEOS=~/Movies the same on your own folder
-#   make test                 the tests that need nothing but the base install
-#   make test-all             those, and the ones that need torch, PostgreSQL, real data
-#   make check                format, lint, types, layers
+#   make test                 the tests that need only the base install (minutes)
+#   make test-full            the tests that need torch, PostgreSQL or a browser
+#   make test-package         build the wheel; install and try it on every Python found
+#   make test-long            crash, memory and demo tests that take many minutes
+#   make test-all             all of these
+#   make coverage             branch coverage of test, test-full and test-long, by room
+#   make check                format, lint, types, imports between rooms
 #   make bench                measured claims (minutes); make bench-retrieval: the model's alone
 
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Two environments: the one a user has, and one with all that only training and servers need.
+# Two environments: what a user installs, and what training, servers and development need besides.
 BASE = .venv
 FULL = .venv-full
 
-.PHONY: demo test test-full test-all check format bench bench-retrieval clean
+# Two workers on one thread each keep two cores busier than one process on two threads.
+WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: demo test test-full test-long test-package test-all coverage check format bench bench-retrieval clean
 
 $(BASE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE)
@@ -26,7 +34,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 	touch $@
 
 # open_clip comes without torchvision, which has no build for every torch: see
-# tests/torchvision_stand_in.py.
+# tests/support/torchvision_stand_in.py.
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
@@ -41,12 +49,24 @@ demo: $(BASE)/.ready
 	@$(BASE)/bin/python -m vidseek.demo $(if $(VIDEOS),--videos "$(VIDEOS)")
 
 test: $(BASE)/.ready-dev
-	$(BASE)/bin/python -m pytest -m "not full" $(PYTEST_OPTIONS)
+	$(call PYTEST,$(BASE)) -m "not full and not long and not package" $(PYTEST_OPTIONS)
 
 test-full: $(FULL)/.ready
-	$(FULL)/bin/python -m pytest -m full $(PYTEST_OPTIONS)
+	$(call PYTEST,$(FULL)) -m "full and not long" $(PYTEST_OPTIONS)
 
-test-all: test test-full
+test-long: $(FULL)/.ready
+	$(FULL)/bin/python -m pytest -m long $(PYTEST_OPTIONS)
+
+test-package: $(FULL)/.ready
+	$(FULL)/bin/python -m pytest -m package $(PYTEST_OPTIONS)
+
+test-all: test test-full test-package test-long
+
+coverage: $(FULL)/.ready
+	$(FULL)/bin/python -m coverage erase
+	OMP_NUM_THREADS=1 $(FULL)/bin/python -m coverage run -m pytest -n $(WORKERS) -m "not package" $(PYTEST_OPTIONS)
+	$(FULL)/bin/python -m coverage combine --quiet
+	$(FULL)/bin/python -m coverage report
 
 check: $(FULL)/.ready
 	$(FULL)/bin/ruff format --check .
