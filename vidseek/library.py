@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from vidseek.core.errors import CalibrationError, Hint, LibraryLockedError, PathNotFoundError
+from vidseek.core.job import Job
 from vidseek.core.paths import AnyPath, absolute_path
 from vidseek.core.types import (
     Calibration,
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from vidseek.encoders.copies.descriptor import CopyDescriptor
     from vidseek.indexer import IndexProgress, IndexReport
     from vidseek.search import SearchEngine
-    from vidseek.search.copies.checker import Threshold
-    from vidseek.search.copies.upload import CopyUpload
+    from vidseek.search.copies.scoring import Threshold
     from vidseek.search.moments.calibration.calibrate import CalibrationReport
     from vidseek.video import SamplingPlan
 
@@ -219,21 +219,27 @@ class Library:
         if not report.interrupted:
             # Another process may have begun to write: then it, or the next to come, compares them.
             with contextlib.suppress(LibraryLockedError):
-                self._compare_copies(should_stop)
+                self.compare_new_videos(job=Job(should_cancel=should_stop))
         return report
 
-    def _compare_copies(self, should_stop: Callable[[], bool] | None = None) -> None:
-        """Find what the videos that came since share with the others."""
+    def compare_new_videos(self, *, job: Job | None = None) -> int:
+        """Find the copies among the videos indexed since the last comparison, and store them.
+
+        ``index`` does this at its end unless it is interrupted or another process is writing. A
+        library that cannot be written to is left as it is.
+
+        Args:
+            job: reports progress; if it is cancelled, what was compared until then is kept.
+
+        Returns:
+            How many videos were compared.
+
+        Raises:
+            LibraryLockedError: another process is writing to the library.
+        """
         from vidseek.search.copies.duplicates import compare_new_videos
 
-        waiting = self._store.copy_matches.videos_to_compare(self._copy_descriptor.fingerprint)
-        if waiting and not self._store.read_only:
-            with self._store.writing():
-                compare_new_videos(
-                    self._store,
-                    self._copy_descriptor,
-                    should_stop=should_stop or (lambda: False),
-                )
+        return compare_new_videos(self._store, self._copy_descriptor, job=job)
 
     def search(
         self,
@@ -314,43 +320,38 @@ class Library:
 
     def check(
         self,
-        file: AnyPath | CopyUpload,
+        path: AnyPath,
         *,
         threshold: Threshold = "normal",
         min_score: float | None = None,
+        job: Job | None = None,
     ) -> CopyVerdict:
         """Tell whether a video is a copy of one in the library; nothing is added to it.
 
         Args:
-            file: of the upload; or the upload that is being decoded already
-                (`vidseek.search.copies.upload.CopyUpload`), which can be checked once.
+            path: the video to check.
             threshold: how sure a match must be: ``strict``, ``normal`` or ``loose``.
             min_score: list what scores this, too; the verdict stays the threshold's.
+            job: reports progress and cancels.
 
         Raises:
             PathNotFoundError: there is no such file.
             QueryError: the threshold is none of the three.
             VideoError: the file cannot be read.
+            JobCancelledError: the job was cancelled.
         """
         from vidseek.search.copies.checker import CopyChecker
-        from vidseek.search.copies.upload import CopyUpload
 
-        finder = CopyChecker(self._store, self._copy_descriptor)
-        upload = file if isinstance(file, CopyUpload) else absolute_path(file)
-        return finder.check(upload, threshold=threshold, min_score=min_score)
+        checker = CopyChecker(self._store, self._copy_descriptor)
+        return checker.check(absolute_path(path), threshold=threshold, min_score=min_score, job=job)
 
     def duplicates(self) -> list[DuplicateGroup]:
         """Give the groups of videos that are copies of each other, largest first.
 
-        What was indexed since the last time is compared first, if the library can be written to.
-
-        Raises:
-            LibraryLockedError: another process is writing to the library, and there is something
-                to compare.
+        Only videos that ``compare_new_videos`` has compared are in them; nothing is written.
         """
-        from vidseek.search.copies.duplicates import duplicate_groups
+        from vidseek.search.copies.groups import duplicate_groups
 
-        self._compare_copies()
         return duplicate_groups(self._store)
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:

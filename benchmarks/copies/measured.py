@@ -19,7 +19,7 @@ from benchmarks.copies.systems.semantic import SIMILARITIES, semantic_name
 from benchmarks.copies.systems.system import Plan
 from benchmarks.copies.systems.vpdq import DEFAULT_SHARE
 from benchmarks.copies.thresholds import Calibrated, calibrate
-from vidseek.search.copies.checker import THRESHOLDS
+from vidseek.search.copies.scoring import THRESHOLDS
 
 OURS, VPDQ, SEMANTIC = "ours", "vPDQ", "semantic"
 

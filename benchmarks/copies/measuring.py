@@ -24,7 +24,7 @@ from benchmarks.copies.systems.system import PLANS, Plan
 from benchmarks.copies.systems.vpdq import VpdqSystem
 from benchmarks.copies.tables import percent, table
 from benchmarks.copies.thresholds import calibrate, negatives_of
-from vidseek.search.copies.checker import THRESHOLDS
+from vidseek.search.copies.scoring import THRESHOLDS
 
 
 def add_measuring(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

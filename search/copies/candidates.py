@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from vidseek.core.sampling import evenly_spaced
 from vidseek.core.types import CopyBlock
 from vidseek.encoders.copies.descriptor import STEPS
-from vidseek.search.copies.alignment.align import FrameSequence, strongest_votes
+from vidseek.search.copies.alignment.hough import strongest_votes
+from vidseek.search.copies.alignment.sequence import FrameSequence
 
 BLOCK_FRAMES = 4_096
 """Library frames at once: few enough that the products stay in the processor's cache."""
@@ -44,64 +45,64 @@ MAX_COUNTED = 200
 
 @dataclass(frozen=True)
 class Candidate:
-    """A video that a look at a query may show something of."""
+    """A library video that a query may show something of."""
 
-    look: int
-    """Place of the look."""
+    query: int
+    """Position of the query among those asked."""
     video_id: int
     votes: float
 
 
 def find_candidates(
-    looks: Sequence[FrameSequence],
-    library: Iterable[CopyBlock],
+    queries: Sequence[FrameSequence],
+    references: Iterable[CopyBlock],
     *,
     min_similarity: float,
 ) -> list[Candidate]:
     """The videos that a query most likely shows something of.
 
     Args:
-        looks: frames of the query with their noise; several where parts of its picture are looked
+        queries: frames of the query with their bias; several where crops of its picture are looked
             at alone, or where several videos are asked about at once.
-        library: the library's frames, those of a video in one piece.
-        min_similarity: cosine less noise above which a frame votes.
+        references: the library's frames, those of a video in one piece.
+        min_similarity: cosine less bias above which a frame votes.
 
     Returns:
-        Most votes first; of every look at most ``MAX_COUNTED``.
+        Most votes first; of every query at most ``MAX_COUNTED``.
     """
-    looks = [_thinned(look) for look in looks]
-    if not any(len(look) for look in looks):
+    queries = [_thinned(query) for query in queries]
+    if not any(len(query) for query in queries):
         return []
-    hits = _votes(looks, library, min_similarity)
+    hits = _votes(queries, references, min_similarity)
     if len(hits.videos) == 0:
         return []
-    # Pairs of look and video, one after the other.
-    order = np.lexsort((hits.looks, hits.videos))
+    # Pairs of query and video, one after the other.
+    order = np.lexsort((hits.queries, hits.videos))
     hits = hits.at(order)
-    new = [np.diff(each, prepend=-1) != 0 for each in (hits.videos, hits.looks)]
+    new = [np.diff(each, prepend=-1) != 0 for each in (hits.videos, hits.queries)]
     starts = np.flatnonzero(new[0] | new[1])
     sums = np.add.reduceat(hits.strengths, starts)
     ends = np.append(starts[1:], len(order))
     counted: Counter[int] = Counter()
     candidates = []
     for place in np.argsort(-sums, kind="stable"):
-        look = int(hits.looks[starts[place]])
-        counted[look] += 1
-        if counted[look] > MAX_COUNTED:
+        query = int(hits.queries[starts[place]])
+        counted[query] += 1
+        if counted[query] > MAX_COUNTED:
             continue
-        own = slice(starts[place], ends[place])
+        pair = slice(starts[place], ends[place])
         votes = strongest_votes(
-            hits.query_seconds[own],
-            hits.seconds[own],
-            hits.strengths[own],
+            hits.query_seconds[pair],
+            hits.seconds[pair],
+            hits.strengths[pair],
             width_seconds=WIDTH_SECONDS,
         )
-        candidates.append(Candidate(look, int(hits.videos[starts[place]]), votes))
-    return sorted(candidates, key=lambda one: (-one.votes, one.video_id, one.look))
+        candidates.append(Candidate(query, int(hits.videos[starts[place]]), votes))
+    return sorted(candidates, key=lambda one: (-one.votes, one.video_id, one.query))
 
 
 def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:
-    """The sequence cut into looks of ``STRETCH_SECONDS``; itself if it is no longer."""
+    """The sequence cut into parts of ``STRETCH_SECONDS``; itself if it is no longer."""
     if len(sequence) == 0:
         return [sequence]
     number = (sequence.seconds - sequence.seconds[0]) // STRETCH_SECONDS
@@ -109,21 +110,22 @@ def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:
     return [_part(sequence, slice(start, end)) for start, end in pairwise(starts)]
 
 
-def _thinned(look: FrameSequence) -> FrameSequence:
-    length = float(look.seconds[-1] - look.seconds[0]) if len(look) else 0.0
-    return _part(look, evenly_spaced(len(look), max(MIN_VOTERS, int(length / VOTER_SECONDS))))
+def _thinned(query: FrameSequence) -> FrameSequence:
+    length = float(query.seconds[-1] - query.seconds[0]) if len(query) else 0.0
+    return _part(query, evenly_spaced(len(query), max(MIN_VOTERS, int(length / VOTER_SECONDS))))
 
 
 def _part(sequence: FrameSequence, rows: slice | NDArray[np.intp]) -> FrameSequence:
-    noise = None if sequence.noise is None else sequence.noise[rows]
-    return FrameSequence(sequence.vectors[rows], sequence.seconds[rows], noise)
+    bias = None if sequence.bias is None else sequence.bias[rows]
+    return FrameSequence(sequence.vectors[rows], sequence.seconds[rows], bias)
 
 
 @dataclass(frozen=True)
 class _Votes:
     """Pairs of similar frames."""
 
-    looks: NDArray[np.intp]
+    queries: NDArray[np.intp]
+    """Position of the query."""
     query_seconds: NDArray[np.float64]
     videos: NDArray[np.int64]
     seconds: NDArray[np.float64]
@@ -133,19 +135,24 @@ class _Votes:
         return _Votes(*(getattr(self, one.name)[places] for one in fields(self)))
 
 
-def _votes(looks: Sequence[FrameSequence], library: Iterable[CopyBlock], least: float) -> _Votes:
-    queries = np.concatenate([look.vectors for look in looks])
-    queries /= np.float32(STEPS)
+def _votes(
+    queries: Sequence[FrameSequence], references: Iterable[CopyBlock], min_similarity: float
+) -> _Votes:
+    vectors = np.concatenate([query.vectors for query in queries])
+    vectors /= np.float32(STEPS)
     limits = np.concatenate(
-        [np.full(len(look), least + look.noise_of(slice(None)), np.float32) for look in looks]
+        [
+            np.full(len(query), min_similarity + query.bias_of(slice(None)), np.float32)
+            for query in queries
+        ]
     )
-    look_of = np.repeat(np.arange(len(looks)), [len(look) for look in looks])
-    query_seconds = np.concatenate([look.seconds for look in looks])
+    query_of = np.repeat(np.arange(len(queries)), [len(query) for query in queries])
+    query_seconds = np.concatenate([query.seconds for query in queries])
     found = []
-    for videos, seconds, vectors in _blocks(library):
-        for start in range(0, len(queries), BLOCK_VOTERS):
-            some = slice(start, start + BLOCK_VOTERS)
-            rows, at, cosines = _above(queries[some] @ vectors.T, limits[some], videos)
+    for videos, seconds, block in _blocks(references):
+        for start in range(0, len(vectors), BLOCK_VOTERS):
+            voters = slice(start, start + BLOCK_VOTERS)
+            rows, at, cosines = _above(vectors[voters] @ block.T, limits[voters], videos)
             rows += start
             strengths = (cosines - limits[rows]).astype(np.float64)
             found.append((rows, videos[at], seconds[at].astype(np.float64), strengths))
@@ -154,8 +161,8 @@ def _votes(looks: Sequence[FrameSequence], library: Iterable[CopyBlock], least: 
         return _Votes(none, none.astype(float), none, none.astype(float), none.astype(float))
     rows, ids, times, strengths = (np.concatenate(each) for each in zip(*found, strict=True))
     # A frame that is like many says little of which it is.
-    crowd = np.bincount(rows, minlength=len(queries))[rows]
-    return _Votes(look_of[rows], query_seconds[rows], ids, times, strengths / np.sqrt(crowd))
+    crowd = np.bincount(rows, minlength=len(vectors))[rows]
+    return _Votes(query_of[rows], query_seconds[rows], ids, times, strengths / np.sqrt(crowd))
 
 
 def _above(
@@ -181,18 +188,22 @@ def _above(
 
 
 def _blocks(
-    library: Iterable[CopyBlock],
+    references: Iterable[CopyBlock],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
     """(M,) video ids, (M,) seconds and (M, D) float32 vectors of some videos at a time.
 
     The vectors are ``STEPS`` long, about: to normalise them anew would be dearer than the search.
     """
-    for held in library:
-        ends = np.append(np.flatnonzero(np.diff(held.video_ids)) + 1, len(held))
+    for stored in references:
+        ends = np.append(np.flatnonzero(np.diff(stored.video_ids)) + 1, len(stored))
         start = 0
-        while start < len(held):
+        while start < len(stored):
             # To the end of a video: what is a crowd is counted by video.
-            enough = np.searchsorted(ends, min(start + BLOCK_FRAMES, len(held)))
+            enough = np.searchsorted(ends, min(start + BLOCK_FRAMES, len(stored)))
             some = slice(start, int(ends[enough]))
-            yield held.video_ids[some], held.seconds[some], held.vectors[some].astype(np.float32)
+            yield (
+                stored.video_ids[some],
+                stored.seconds[some],
+                stored.vectors[some].astype(np.float32),
+            )
             start = some.stop

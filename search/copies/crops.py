@@ -1,7 +1,7 @@
 """The parts of an upload's picture that may hold a copy: without borders, halves, quarters, a box.
 
-for view in composition_views(pictures):
-    view.name, view.pictures           # 'left half', (N, H, W, 3)
+for crop in query_crops(pictures):
+    crop.name, crop.pictures           # 'left half', (N, H, W, 3)
 
 The descriptor sees through most edits. Where the copy is a part of the picture, beside or on top of
 something else, that part has to be looked at alone (the views that VSC 2022's third place calls the
@@ -31,7 +31,7 @@ UPSIDE_DOWN = "upside down"
 
 
 @dataclass(frozen=True)
-class View:
+class Crop:
     """A part of every picture."""
 
     name: str
@@ -39,7 +39,7 @@ class View:
     """(N, H, W, 3) uint8 RGB."""
 
 
-def composition_views(pictures: NDArray[np.uint8]) -> Iterator[View]:
+def query_crops(pictures: NDArray[np.uint8]) -> Iterator[Crop]:
     """Parts to look at, those that are found in the picture first.
 
     Args:
@@ -47,24 +47,24 @@ def composition_views(pictures: NDArray[np.uint8]) -> Iterator[View]:
     """
     inner = without_borders(pictures)
     if inner is not None:
-        yield View("without borders", inner)
+        yield Crop("without borders", inner)
         pictures = inner
     box = moving_box(pictures)
     if box is not None:
-        yield View("moving box", box)
+        yield Crop("moving box", box)
     height, width = pictures.shape[1:3]
-    for name, down, across in _PARTS:
+    for name, down, across in _CROPS:
         top, bottom = (round(at * height) for at in down)
         left, right = (round(at * width) for at in across)
         if min(bottom - top, right - left) >= 16:
-            yield View(name, pictures[:, top:bottom, left:right])
+            yield Crop(name, pictures[:, top:bottom, left:right])
     # Turned last: rarest, and the dearest to look for.
-    yield View(UPSIDE_DOWN, pictures[:, ::-1])
-    yield View("turned left", np.rot90(pictures, 1, (1, 2)))
-    yield View("turned right", np.rot90(pictures, 3, (1, 2)))
+    yield Crop(UPSIDE_DOWN, pictures[:, ::-1])
+    yield Crop("turned left", np.rot90(pictures, 1, (1, 2)))
+    yield Crop("turned right", np.rot90(pictures, 3, (1, 2)))
 
 
-_PARTS: tuple[tuple[str, tuple[float, float], tuple[float, float]], ...] = (
+_CROPS: tuple[tuple[str, tuple[float, float], tuple[float, float]], ...] = (
     ("left half", (0, 1), (0, 0.5)),
     ("right half", (0, 1), (0.5, 1)),
     ("upper half", (0, 0.5), (0, 1)),

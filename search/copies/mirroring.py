@@ -12,13 +12,19 @@ not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.types import Video
 from vidseek.encoders.preprocessing import squash
+from vidseek.search.copies.crops import UPSIDE_DOWN
+from vidseek.search.copies.scoring import ScoredAlignment
+from vidseek.search.copies.upload import Upload
+from vidseek.storage.store import LibraryStore
 
 SIDE = 32
 """Pixels of the squares that are compared."""
@@ -30,8 +36,51 @@ MIN_LEAD = 0.03
 """Above what copies come to that are not mirrored, crops and bars among them, and below what the
 others do: `tests/search/copies/test_mirroring.py` holds both to it."""
 
+MIRROR_PAIRS = 4
+"""Of a match, so many pictures at most are looked at both ways round."""
+
 _Edges = dict[tuple[int, int], NDArray[np.float32]]
 """By height and width."""
+
+
+def is_mirrored(store: LibraryStore, upload: Upload, match: ScoredAlignment, video: Video) -> bool:
+    """Whether a match shows the library's picture the other way round.
+
+    Args:
+        store: with the thumbnails.
+        upload: what was read of it.
+        match: of the upload and the video.
+        video: of the library.
+    """
+    span = match.alignment.query
+    shown = np.flatnonzero(
+        (upload.picture_seconds >= span.start_seconds)
+        & (upload.picture_seconds <= span.end_seconds)
+    )
+    if len(upload.pictures) == 0:
+        return False
+    if len(shown) == 0:
+        middle = (span.start_seconds + span.end_seconds) / 2
+        shown = np.abs(upload.picture_seconds - middle).argsort()[:1]
+    pictures = upload.pictures if match.crop is None else match.crop.pictures
+    expected = match.alignment.reference_seconds(upload.picture_seconds[shown])
+    # Of the library's, a picture of each clip's middle frame is kept.
+    kept = [
+        clip.middle_frame_seconds
+        for clip in store.videos.clips_within(video.id, match.alignment.reference)
+    ]
+    apart = np.abs(expected[:, None] - np.array(kept)[None])
+    pairs = []
+    for at in np.argsort(apart.min(0, initial=math.inf))[:MIRROR_PAIRS]:
+        thumbnail = store.read_thumbnail(video.content_hash, kept[at])
+        if thumbnail is not None:
+            pairs.append((pictures[shown[apart[:, at].argmin()]], thumbnail))
+    if not pairs:
+        return False
+    ours, theirs = zip(*pairs, strict=True)
+    is_other_way = mirror_lead(ours, theirs) > MIN_LEAD
+    # Upside down is mirrored, and turned.
+    return is_other_way != (match.crop is not None and match.crop.name == UPSIDE_DOWN)
 
 
 def mirror_lead(uploaded: Sequence[NDArray[np.uint8]], kept: Sequence[NDArray[np.uint8]]) -> float:

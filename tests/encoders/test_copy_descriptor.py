@@ -23,7 +23,7 @@ from vidseek.encoders.copies.descriptor import (
     unpacked,
 )
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.search.copies.checker import MIN_SIMILARITY
+from vidseek.search.copies.scoring import MIN_SIMILARITY
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png", "moon.png")
 

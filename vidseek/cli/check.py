@@ -57,10 +57,10 @@ def check(
     \b
     Example: vidseek check upload.mp4 --threshold strict
     """
-    from vidseek.search.copies.upload import CopyUpload
+    from vidseek.search.copies.upload import decoding_ahead
 
-    with CopyUpload(file) as upload, open_library(ctx, library) as opened:
-        verdict = opened.check(upload, threshold=threshold, min_score=min_score)
+    with decoding_ahead(file), open_library(ctx, library) as opened:
+        verdict = opened.check(file, threshold=threshold, min_score=min_score)
     doubt = _doubt(verdict)
     if json:
         if doubt:

@@ -33,6 +33,7 @@ def duplicates(
     Example: vidseek duplicates --json
     """
     with open_library(ctx, library) as opened:
+        opened.compare_new_videos()
         groups = opened.duplicates()
         if plot is not None:
             opened.plot_duplicates(plot, groups)

@@ -21,13 +21,11 @@ from benchmarks.copies.systems.system import Found, found
 from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.copies.descriptor import is_flat, packed, unpacked
-from vidseek.search.copies.alignment.align import FrameSequence, align
+from vidseek.search.copies.alignment.align import align
+from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.search.copies.candidates import find_candidates
-from vidseek.search.copies.checker import (
-    EDGE_WEIGHT,
-    MAX_CANDIDATES,
-    is_edge,
-)
+from vidseek.search.copies.checker import MAX_CANDIDATES
+from vidseek.search.copies.scoring import EDGE_WEIGHT, is_edge
 from vidseek.search.copies.upload import QUERY_INTERVAL_SECONDS
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
@@ -136,7 +134,7 @@ class SemanticSystem:
         for one in align(query.frames, held.frames, min_similarity=self._least):
             looks_shared = is_edge(one, query.duration_seconds, held.duration_seconds)
             score = one.score * (EDGE_WEIGHT if looks_shared else 1.0)
-            yield found(self._sources[number], score, one.query, one.library, speed=one.speed)
+            yield found(self._sources[number], score, one.query, one.reference, speed=one.speed)
 
 
 def semantic_name(min_similarity: float) -> str:

@@ -32,7 +32,7 @@ from benchmarks.copies.report import (
 from benchmarks.copies.results import read_answers, results_file
 from benchmarks.copies.tables import percent
 from benchmarks.copies.thresholds import calibrate
-from vidseek.search.copies.checker import THRESHOLDS
+from vidseek.search.copies.scoring import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parents[3]
 

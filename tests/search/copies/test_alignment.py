@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vidseek.core.types import TimeSpan
-from vidseek.search.copies.alignment import align as alignment
-from vidseek.search.copies.alignment.align import Alignment, FrameSequence, align
+from vidseek.search.copies.alignment import hough
+from vidseek.search.copies.alignment.align import align
+from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence
 
 DIMENSION = 128
 KNOT_SECONDS = 2.0
@@ -78,7 +79,7 @@ def assert_spans(
 ) -> None:
     got = (match.query.start_seconds, match.query.end_seconds)
     assert got == pytest.approx(query, abs=within)
-    got = (match.library.start_seconds, match.library.end_seconds)
+    got = (match.reference.start_seconds, match.reference.end_seconds)
     assert got == pytest.approx(library, abs=within)
 
 
@@ -113,7 +114,7 @@ def test_a_long_copy_at_a_speed_between_those_of_the_grid() -> None:
     video = SyntheticVideo(4, 1200)
     (match,) = align(clip(video, 0, 1200, speed=1.04), video.frames(rate=1.0))
     assert match.speed == pytest.approx(1.04, abs=0.002)
-    assert match.library.duration_seconds > 1190
+    assert match.reference.duration_seconds > 1190
 
 
 @pytest.mark.parametrize("speed", [-1.0, -1.5])
@@ -140,7 +141,9 @@ def test_what_the_library_shows_twice_is_found_twice() -> None:
     library = joined(
         video.frames(5, 25), other.frames(0, 30), video.frames(5, 25), other.frames(30, 50)
     )
-    matches = sorted(align(clip(video, 5, 25), library), key=lambda one: one.library.start_seconds)
+    matches = sorted(
+        align(clip(video, 5, 25), library), key=lambda one: one.reference.start_seconds
+    )
     assert len(matches) == 2
     assert_spans(matches[0], (0, 20), (0, 20))
     assert_spans(matches[1], (0, 20), (50, 70))
@@ -214,7 +217,7 @@ def test_an_excerpt_of_a_slow_pan_is_placed_where_it_is_most_alike() -> None:
     excerpt = FrameSequence(shot.vectors, shot.seconds - 8)
     (match,) = align(excerpt, pan(np.arange(0, 20, 1.0), 42))
     assert match.speed == 1.0
-    assert match.library.start_seconds == pytest.approx(8, abs=0.6)
+    assert match.reference.start_seconds == pytest.approx(8, abs=0.6)
 
 
 def test_two_pieces_of_a_slow_film_are_two_matches() -> None:
@@ -265,11 +268,11 @@ def test_one_frame() -> None:
     frame = FrameSequence(video.frames().vectors[40:41], np.array([0.0]))
     (match,) = align(frame, video.frames())
     assert match.query == TimeSpan(0.0, 0.0)
-    assert match.library.start_seconds == pytest.approx(20, abs=0.5)
+    assert match.reference.start_seconds == pytest.approx(20, abs=0.5)
     assert match.distinct_frames == pytest.approx(1.0)
     assert match.score < 0.4
     (back,) = align(video.frames(), frame)
-    assert back.library == TimeSpan(0.0, 0.0)
+    assert back.reference == TimeSpan(0.0, 0.0)
     assert back.score < 0.4
     (both,) = align(frame, frame)
     assert both.score < 0.4
@@ -296,11 +299,11 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     video = SyntheticVideo(19, 120)
     query, library = clip(video, 30, 70, speed=1.25), video.frames()
     (whole,) = align(query, library)
-    monkeypatch.setattr(alignment, "BLOCK_ENTRIES", 3 * len(library))
+    monkeypatch.setattr(hough, "BLOCK_ENTRIES", 3 * len(library))
     (blocks,) = align(query, library)
     assert blocks.score == pytest.approx(whole.score, abs=1e-4)
     assert blocks.query == whole.query
-    assert blocks.library.start_seconds == pytest.approx(whole.library.start_seconds, abs=1e-3)
+    assert blocks.reference.start_seconds == pytest.approx(whole.reference.start_seconds, abs=1e-3)
 
 
 def test_three_hours_stay_within_a_hundred_megabytes() -> None:

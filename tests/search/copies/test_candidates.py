@@ -8,7 +8,7 @@ import pytest
 from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.encoders.copies.descriptor import packed
 from vidseek.search.copies import candidates as copy_candidates
-from vidseek.search.copies.alignment.align import FrameSequence
+from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.search.copies.candidates import STRETCH_SECONDS, find_candidates, in_stretches
 
 DIMENSION = 128
@@ -30,7 +30,7 @@ def look(vectors: np.ndarray, *, interval: float = 1.0) -> FrameSequence:
 def found(looks: list[FrameSequence], library: list[CopyFrames]) -> list[tuple[int, int]]:
     blocks = [CopyBlock.of(library)] if library else []
     candidates = find_candidates(looks, blocks, min_similarity=0.5)
-    return [(one.look, one.video_id) for one in candidates]
+    return [(one.query, one.video_id) for one in candidates]
 
 
 def test_the_video_that_lines_up_comes_before_the_one_with_the_same_pictures_in_disorder() -> None:
@@ -54,11 +54,11 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> No
     library = [held(number, pictures(number, 50)) for number in range(1, 30)]
     looks = [look(pictures(number, 50)[5:25] + 0.02) for number in (3, 7, 20)]
     whole = find_candidates(looks, [CopyBlock.of(library)], min_similarity=0.3)
-    assert {(one.look, one.video_id) for one in whole[:3]} == {(0, 3), (1, 7), (2, 20)}
+    assert {(one.query, one.video_id) for one in whole[:3]} == {(0, 3), (1, 7), (2, 20)}
     monkeypatch.setattr(copy_candidates, name, 13)
     blocks = find_candidates(looks, [CopyBlock.of(library)], min_similarity=0.3)
-    assert [(one.look, one.video_id) for one in blocks] == [
-        (one.look, one.video_id) for one in whole
+    assert [(one.query, one.video_id) for one in blocks] == [
+        (one.query, one.video_id) for one in whole
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidseek.search.copies.crops import composition_views, moving_box, without_borders
+from vidseek.search.copies.crops import moving_box, query_crops, without_borders
 
 
 def film(count: int = 8, height: int = 90, width: int = 160) -> NDArray[np.uint8]:
@@ -47,12 +47,12 @@ def test_where_everything_moves_there_is_no_window() -> None:
 
 
 def test_halves_and_quarters_are_looked_at() -> None:
-    views = {view.name: view.pictures.shape[1:3] for view in composition_views(film())}
-    assert views["left half"] == (90, 80)
-    assert views["lower right quarter"] == (45, 80)
-    assert views["turned left"] == (160, 90)
+    crops = {crop.name: crop.pictures.shape[1:3] for crop in query_crops(film())}
+    assert crops["left half"] == (90, 80)
+    assert crops["lower right quarter"] == (45, 80)
+    assert crops["turned left"] == (160, 90)
 
 
 def test_a_tiny_picture_has_no_parts_but_turns() -> None:
-    views = [view.name for view in composition_views(film(2, 12, 12))]
-    assert views == ["upside down", "turned left", "turned right"]
+    crops = [crop.name for crop in query_crops(film(2, 12, 12))]
+    assert crops == ["upside down", "turned left", "turned right"]

@@ -11,12 +11,14 @@ import pytest
 from library_samples import SPEC, clips, video
 
 from vidseek.core.errors import LibraryDamagedError
+from vidseek.core.job import Job
 from vidseek.core.types import CopyFrames
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.copies import reference_index
-from vidseek.search.copies.alignment.align import FrameSequence
-from vidseek.search.copies.checker import CopyChecker, Upload
+from vidseek.search.copies.alignment.sequence import FrameSequence
+from vidseek.search.copies.checker import CopyChecker, _Check
 from vidseek.search.copies.reference_index import ReferenceDescriptors
+from vidseek.search.copies.upload import Upload
 from vidseek.storage.store import LibraryStore
 
 FINGERPRINT = CopyDescriptor().fingerprint
@@ -81,13 +83,13 @@ def test_they_can_be_given_up(store: LibraryStore) -> None:
 
 def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> None:
     first, second = store.copy_descriptors.read(FINGERPRINT)
-    finder = CopyChecker(store, CopyDescriptor())
+    checker = CopyChecker(store, CopyDescriptor())
     nothing = np.zeros((0, 1, 1, 3), np.uint8)
 
     def matches(library: ReferenceDescriptors, frames: CopyFrames) -> list[int]:
         sequence = FrameSequence(unpacked(frames.vectors), frames.seconds)
         upload = Upload(float(len(frames)), sequence, nothing, np.zeros(0))
-        verdict = finder._compare(upload, library, min_score=0.3, sure_score=0.3)
+        verdict = checker._compare(_Check(upload, 0.3, Job()), library, sure_score=0.3)
         return [one.video.id for one in verdict.matches]
 
     with ReferenceDescriptors(store, FINGERPRINT) as library:

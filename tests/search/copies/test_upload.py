@@ -8,12 +8,12 @@ import pytest
 from videos import numbered, write_video
 
 from vidseek.core.errors import VideoError
-from vidseek.search.copies.upload import SHORT_SIDE, CopyUpload
+from vidseek.search.copies.upload import SHORT_SIDE, UploadDecoder
 
 
 def test_it_gives_two_frames_a_second_once(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mp4", numbered(100))
-    with CopyUpload(path) as upload:
+    with UploadDecoder(path) as upload:
         batches = list(upload.batches())
         assert sum(len(one) for one in batches) == 8
         assert upload.duration_seconds == pytest.approx(4.0)
@@ -23,5 +23,8 @@ def test_it_gives_two_frames_a_second_once(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
-    with CopyUpload(tmp_path / "missing.mp4") as upload, pytest.raises(VideoError, match="missing"):
+    with (
+        UploadDecoder(tmp_path / "missing.mp4") as upload,
+        pytest.raises(VideoError, match="missing"),
+    ):
         list(upload.batches())

@@ -1,0 +1,235 @@
+"""From the strongest line to a match: fitting it, and preferring whole videos and speed 1."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.types import TimeSpan
+from vidseek.search.copies.alignment.hough import MAX_SPEED, MIN_SPEED, FramePairs, Line, fit_line
+from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence, time_limits
+from vidseek.search.copies.alignment.stretch import (
+    SAMPLED_FRAMES,
+    STATIC_DISTINCT,
+    Comparison,
+    match_on_line,
+)
+
+PLAIN_GAIN = 0.6
+"""Speed 1 is taken where the frames are as alike at it as at the best speed, and it explains this
+much of what that does."""
+WHOLE_TOLERANCE, LITTLE_MOTION = 0.01, 3.0
+"""Cosine that a whole video as a whole other one, at another speed, may be less alike than the best
+line if it has fewer distinct frames than this; and must be more alike if it has more."""
+NEARLY_PLAIN = 0.14
+"""Logarithm of a speed that videos of one length may seem to have, sampled as they are."""
+PLAIN_TOLERANCE = 0.02
+"""Cosine that frames may be less alike at speed 1 than at the best speed."""
+MOVE_GAIN = 0.003
+"""Cosine that frames must be more alike for a line of speed 1 to be moved."""
+PLAIN_REACH_SECONDS, COARSE_STEP_SECONDS, PLAIN_STEP_SECONDS = 10.0, 1.0, 0.25
+"""How far around a match speed 1 is tried, and how finely: everywhere, and around the best."""
+PIECE_GAIN, MIN_PIECE_SECONDS = 0.02, 2.0
+"""Cosine that frames must be more alike along two lines of speed 1, one behind the other, than
+along one of any speed, to be two pieces; and how long each is, and how far from the other, at
+least."""
+
+
+def match_along(
+    videos: Comparison, pairs: FramePairs, line: Line, width: float
+) -> Alignment | None:
+    """The best stretch of the line, once it is fitted; None if there is nothing on it."""
+    line = fit_line(pairs, line, width)
+    near = pairs.where(np.abs(line.distances(pairs)) <= width)
+    match = _fitted_match(videos, pairs, line, width)
+    if match is None or len(near.weights) == 0:
+        return match
+    whole = _whole_match(videos, width)
+    if whole is not None:
+        # Of what hardly moves, any speed is as good as another. Else the right one must be better.
+        tolerance = WHOLE_TOLERANCE if match.distinct_frames < LITTLE_MOTION else -WHOLE_TOLERANCE
+        if whole.similarity >= match.similarity - tolerance:
+            return whole
+    # Where little moves, neighbours are alike and a line may turn about, lie beside the right one,
+    # or lead from one piece of a film to another: what no other speed is needed for is taken to be
+    # at the plain one, where that fits best, and so is what two lines of it fit better.
+    plain = _at_plain_speed(videos.query, videos.reference, match)
+    if plain is None:
+        return match
+    unedited = match_on_line(videos, plain.line, plain.within)
+    if unedited is None or plain.within is not None:
+        return unedited or match
+    least = PLAIN_GAIN * _gain(match, videos.min_similarity)
+    return unedited if _gain(unedited, videos.min_similarity) >= least else match
+
+
+def _whole_match(videos: Comparison, width: float) -> Alignment | None:
+    """All of the query as all of the reference, at whatever speed; None if it is not.
+
+    The commonest copy, and of a scene where little moves it cannot be told from others by voting.
+    """
+    query, reference = videos.query, videos.reference
+    if len(query) == 1 or len(reference) == 1:
+        return None
+    (first, last), (there, end) = time_limits(query), time_limits(reference)
+    speed = (end - there) / max(last - first, 1e-6)
+    # Nearly 1 is 1: where videos end is known to half a frame's distance only.
+    if not MIN_SPEED <= speed <= MAX_SPEED or abs(math.log(speed)) <= NEARLY_PLAIN:
+        return None
+    match = match_on_line(videos, Line(speed, there - speed * first))
+    return match if match and _is_whole(match, query, reference, width) else None
+
+
+def _is_whole(
+    match: Alignment, query: FrameSequence, reference: FrameSequence, margin: float
+) -> bool:
+    """True if a match covers both videos from end to end."""
+    return all(
+        span.start_seconds <= first + margin and span.end_seconds >= last - margin
+        for span, (first, last) in (
+            (match.query, time_limits(query)),
+            (match.reference, time_limits(reference)),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A line of speed 1 or -1 that says as much as a match does, or more."""
+
+    line: Line
+    within: TimeSpan | None = None
+    """Of the query, the part that it is the line of, where it is one of two."""
+
+
+def _at_plain_speed(
+    query: FrameSequence, reference: FrameSequence, match: Alignment
+) -> _Plain | None:
+    """The line of speed 1 (or -1) that a match's frames are most alike along; the longer of two if
+    they are more alike along two, one behind the other; None if they are less alike than along the
+    match's own.
+
+    Every frame counts with what lies at its very time, between two frames as much of each as it is
+    near: a matched filter, which tells neighbours apart where votes and best partners do not.
+    """
+    sign = float(np.copysign(1.0, match.speed))
+    rows = np.flatnonzero(
+        (query.seconds >= match.query.start_seconds) & (query.seconds <= match.query.end_seconds)
+    )
+    if len(rows) > SAMPLED_FRAMES:
+        rows = rows[np.linspace(0, len(rows) - 1, SAMPLED_FRAMES).astype(np.intp)]
+    near = (reference.seconds >= match.reference.start_seconds - PLAIN_REACH_SECONDS) & (
+        reference.seconds <= match.reference.end_seconds + PLAIN_REACH_SECONDS
+    )
+    columns = np.flatnonzero(near)
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    own = Line(
+        match.speed,
+        float(match.reference_seconds(np.array([match.query.start_seconds]))[0])
+        - match.speed * match.query.start_seconds,
+    )
+    seconds, times = query.seconds[rows], reference.seconds[columns]
+    cosines = query.vectors[rows] @ reference.vectors[columns].T
+    before = similarity_profile(cosines, seconds, times, own.speed, np.array([own.offset]))[
+        0
+    ].mean()
+
+    def refined(piece: slice, offset: float) -> tuple[Line, float]:
+        offsets = offset + np.arange(
+            -COARSE_STEP_SECONDS, COARSE_STEP_SECONDS + 1e-6, PLAIN_STEP_SECONDS
+        )
+        values = similarity_profile(cosines[piece], seconds[piece], times, sign, offsets).sum(1)
+        best = int(values.argmax())
+        return Line(sign, float(offsets[best])), float(values[best])
+
+    middle = float(seconds.mean())
+    low, high = times[0] - sign * middle, times[-1] - sign * middle
+    offsets = np.arange(low, high + COARSE_STEP_SECONDS, COARSE_STEP_SECONDS)
+    # (O, 1 + R): how alike the first frames are, along every line.
+    sums = np.cumsum(similarity_profile(cosines, seconds, times, sign, offsets), axis=1)
+    sums = np.concatenate([np.zeros((len(offsets), 1)), sums], axis=1)
+    everything = slice(0, len(rows))
+    line, total = refined(everything, float(offsets[sums[:, -1].argmax()]))
+    after = sums[:, -1:] - sums
+    cut = int((sums.max(0) + after.max(0)).argmax())
+    pieces = [slice(0, cut), slice(cut, len(rows))]
+    if (
+        min(
+            seconds[piece][-1] - seconds[piece][0] if piece.start < piece.stop else 0.0
+            for piece in pieces
+        )
+        >= MIN_PIECE_SECONDS
+    ):
+        starts = (offsets[sums[:, cut].argmax()], offsets[after[:, cut].argmax()])
+        lines = [refined(*each) for each in zip(pieces, starts, strict=True)]
+        alone = max(float(before), total / len(rows))
+        is_jump = abs(lines[0][0].offset - lines[1][0].offset) >= MIN_PIECE_SECONDS
+        if is_jump and sum(value for _, value in lines) >= (alone + PIECE_GAIN) * len(rows):
+            longer = int(pieces[1].stop - pieces[1].start > cut)
+            piece = seconds[pieces[longer]]
+            half = query.spacing_seconds / 2
+            return _Plain(
+                lines[longer][0], TimeSpan(float(piece[0]) - half, float(piece[-1]) + half)
+            )
+    if own.speed == sign and total < (before + MOVE_GAIN) * len(rows):
+        return _Plain(own)
+    return _Plain(line) if total >= (before - PLAIN_TOLERANCE) * len(rows) else None
+
+
+def similarity_profile(
+    cosines: NDArray[np.float32],
+    seconds: NDArray[np.float64],
+    times: NDArray[np.float64],
+    speed: float,
+    offsets: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(O, R) how alike R frames are to what O lines of one speed say that they show.
+
+    Args:
+        cosines: (R, C) of the frames and C frames of the reference.
+        seconds: (R,) of the frames.
+        times: (C,) of the reference's.
+        speed: of the lines.
+        offsets: (O,) of the lines.
+    """
+    at = speed * seconds[None] + offsets[:, None]
+    after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
+    steps = np.diff(times)
+    share = np.clip((at - times[after - 1]) / np.maximum(steps[after - 1], 1e-6), 0, 1)
+    rows = np.arange(len(seconds))[None]
+    values = (1 - share) * cosines[rows, after - 1] + share * cosines[rows, after]
+    # Beyond the ends there is nothing to be like.
+    reach = float(np.median(steps))
+    return np.where((at < times[0] - reach) | (at > times[-1] + reach), 0.0, values)
+
+
+def _gain(match: Alignment, min_similarity: float) -> float:
+    """What a match explains: similarity above the least, over the seconds of both videos."""
+    seconds = math.sqrt(match.query.duration_seconds * match.reference.duration_seconds)
+    return (match.similarity - min_similarity) * seconds
+
+
+def _fitted_match(
+    videos: Comparison, pairs: FramePairs, line: Line, width: float
+) -> Alignment | None:
+    """The best stretch of a line that was fitted, and fitted once more to that stretch."""
+    match = match_on_line(videos, line)
+    if match is None:
+        return None
+    if match.distinct_frames < STATIC_DISTINCT:
+        # One picture fits every speed: say 1, where the two are longest alike.
+        middles = [
+            (span.start_seconds + span.end_seconds) / 2 for span in (match.query, match.reference)
+        ]
+        line = Line(1.0, middles[1] - middles[0])
+        return match_on_line(videos, line) or match
+    # Hits beyond its ends, of another match with nearly this line, may have bent the line.
+    inside = (pairs.query >= match.query.start_seconds - width) & (
+        pairs.query <= match.query.end_seconds + width
+    )
+    line = fit_line(pairs.where(inside), line, width)
+    return match_on_line(videos, line) or match

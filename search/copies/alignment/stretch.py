@@ -1,0 +1,180 @@
+"""The best stretch of a line: what of two videos is the same along it.
+
+The frames of the sparser video are walked along the line, each with its most similar partner in the
+other video; the stretch with the largest sum of similarity above a threshold is the match (Kadane's
+maximum subarray; Bentley, CACM 1984).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.types import TimeSpan
+from vidseek.search.copies.alignment.hough import Line
+from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence, time_limits
+
+MAX_GAP_SECONDS = 5.0
+"""A match goes on behind a gap up to this."""
+STATIC_SIMILARITY = 0.9
+"""Frames of *one* video that are more similar than this begin to count as one frame."""
+STATIC_DISTINCT = 2.0
+"""A match of fewer distinct frames than this is one picture: it does not tell when."""
+CERTAIN_FRAMES = 2.0
+"""A match of so many distinct frames scores half its similarity, one of many scores all of it."""
+SAMPLED_FRAMES = 256
+"""Of a longer match, so many frames are counted: more than enough to be sure."""
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """The frames of the sparser video along a line, each with its partner in the other."""
+
+    rows: NDArray[np.intp]
+    """(K,) ascending frames of the sparser video that the other has something at."""
+    partners: NDArray[np.intp]
+    """(K,) the most similar of the frames around where the line says."""
+    partner_seconds: NDArray[np.float64]
+    """(K,) where the line says."""
+    similarities: NDArray[np.float32]
+    """(K,) cosines."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two videos while they are aligned."""
+
+    query: FrameSequence
+    reference: FrameSequence
+    min_similarity: float
+    """Cosine, less bias, above which two frames count as the same."""
+    matches: list[Alignment] = field(default_factory=list)
+    """The matches found so far."""
+
+
+def match_on_line(
+    videos: Comparison, line: Line, within: TimeSpan | None = None
+) -> Alignment | None:
+    """The best stretch of a line; None if there is nothing on it.
+
+    Args:
+        videos: the two videos and their matches so far, which are not found again.
+        line: where the reference shows the query.
+        within: only this part of the query; None for all of it.
+    """
+    query, reference = videos.query, videos.reference
+    # Of a reference that keeps one frame in ten seconds, most query frames have no partner: the
+    # sparser video's frames are gone through.
+    by_query = reference.spacing_seconds <= 1.01 * query.spacing_seconds * abs(line.speed)
+    base, other = (query, reference) if by_query or len(query) == 1 else (reference, query)
+    walk = _walk(base, other, line if base is query else line.inverse())
+    for match in videos.matches:
+        # Another match on the same line, before or behind this one, is not found again.
+        walk.similarities[_shown_by(match, base, walk, base is query)] = -1.0
+    if within is not None:
+        at = base.seconds[walk.rows] if base is query else walk.partner_seconds
+        walk.similarities[(at < within.start_seconds) | (at > within.end_seconds)] = -1.0
+    stretch = _best_stretch(walk, base, videos.min_similarity)
+    if stretch is None:
+        return None
+    return _as_alignment(videos, base, walk, stretch, line)
+
+
+def _walk(base: FrameSequence, other: FrameSequence, line: Line) -> _Walk:
+    reach = 1.5 * other.spacing_seconds if len(other) > 1 else 1.0
+    expected = np.asarray(line.at(base.seconds))
+    rows = np.flatnonzero(
+        (expected >= other.seconds[0] - reach) & (expected <= other.seconds[-1] + reach)
+    )
+    expected = expected[rows]
+    after = np.searchsorted(other.seconds, expected)
+    best = np.full(len(rows), -1.0, np.float32)
+    partners = np.zeros(len(rows), np.intp)
+    for step in (-2, -1, 0, 1):
+        places = np.clip(after + step, 0, len(other) - 1)
+        cosines = np.einsum("nd,nd->n", base.vectors[rows], other.vectors[places])
+        cosines -= base.bias_of(rows) + other.bias_of(places)
+        near = np.abs(other.seconds[places] - expected) <= reach
+        better = near & (cosines > best)
+        best[better] = cosines[better]
+        partners[better] = places[better]
+    return _Walk(rows, partners, expected, best)
+
+
+def _shown_by(
+    match: Alignment, base: FrameSequence, walk: _Walk, by_query: bool
+) -> NDArray[np.bool_]:
+    """(K,) True for frames of a walk that lie in a match with their partners."""
+    spans = (match.query, match.reference) if by_query else (match.reference, match.query)
+    inside = np.ones(len(walk.rows), np.bool_)
+    for span, seconds in zip(spans, (base.seconds[walk.rows], walk.partner_seconds), strict=True):
+        inside &= (seconds >= span.start_seconds) & (seconds <= span.end_seconds)
+    return inside
+
+
+def _best_stretch(walk: _Walk, base: FrameSequence, min_similarity: float) -> slice | None:
+    """The part of the walk with the largest sum above ``min_similarity`` and no gap too long."""
+    gains = walk.similarities - min_similarity
+    good = np.flatnonzero(gains > 0)
+    if len(good) == 0:
+        return None
+    times = base.seconds[walk.rows]
+    longest = MAX_GAP_SECONDS
+    if len(base) > 1:
+        longest = max(longest, 3 * base.spacing_seconds)
+    breaks = np.flatnonzero(np.diff(times[good]) > longest)
+    starts = good[np.append(0, breaks + 1)]
+    ends = good[np.append(breaks, len(good) - 1)] + 1
+    best, most = None, 0.0
+    for start, end in zip(starts, ends, strict=True):
+        sums = np.append(0.0, np.cumsum(gains[start:end], dtype=np.float64))
+        rises = sums[1:] - np.minimum.accumulate(sums)[:-1]
+        last = int(rises.argmax())
+        if rises[last] > most:
+            most = float(rises[last])
+            first = int(sums[: last + 1].argmin())
+            best = slice(int(start) + first, int(start) + last + 1)
+    return best
+
+
+def _as_alignment(
+    videos: Comparison, base: FrameSequence, walk: _Walk, stretch: slice, line: Line
+) -> Alignment:
+    query, reference = videos.query, videos.reference
+    other = reference if base is query else query
+    similarities = walk.similarities[stretch]
+    good = similarities > videos.min_similarity
+    rows, partners = walk.rows[stretch], walk.partners[stretch]
+    distinct = min(
+        _distinct_frames(base.vectors, rows[good]),
+        _distinct_frames(other.vectors, partners[good]),
+    )
+    # A frame stands for the time until halfway to its neighbours.
+    half = base.spacing_seconds / 2 if len(base) > 1 else 0.0
+    ends = np.array([base.seconds[rows[0]] - half, base.seconds[rows[-1]] + half])
+    if base is reference:
+        ends = np.sort((ends - line.offset) / line.speed)
+    start, end = (float(at) for at in np.clip(ends, *time_limits(query)))
+    there = np.sort([line.at(start), line.at(end)])
+    low, high = (float(at) for at in np.clip(there, *time_limits(reference)))
+    similarity = float(similarities.mean())
+    return Alignment(
+        TimeSpan(start, end),
+        TimeSpan(low, high),
+        line.speed,
+        score=max(0.0, similarity) * distinct / (distinct + CERTAIN_FRAMES),
+        similarity=similarity,
+        distinct_frames=distinct,
+    )
+
+
+def _distinct_frames(vectors: NDArray[np.float32], rows: NDArray[np.intp]) -> float:
+    """How many different pictures some frames show: each counts one over those that are like it."""
+    if len(rows) > SAMPLED_FRAMES:
+        rows = rows[np.linspace(0, len(rows) - 1, SAMPLED_FRAMES).astype(np.intp)]
+    sampled = vectors[rows]
+    alike = (sampled @ sampled.T - STATIC_SIMILARITY) / (1 - STATIC_SIMILARITY)
+    np.fill_diagonal(alike, 1.0)
+    return float((1 / np.clip(alike, 0, 1).sum(axis=1)).sum())

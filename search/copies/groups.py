@@ -1,0 +1,230 @@
+"""Which of the library's videos are copies of each other: groups that do not chain.
+
+    for group in duplicate_groups(store):
+        print(group.kind, [(member.video.path, member.keep) for member in group.members])
+
+Two are duplicates if most of each is shared; an intro that five videos have in common is no reason.
+A group holds videos that are duplicates of more than half of the others: that A is like B and B
+like C makes no group of A and C (what users of czkawka and VideoDuplicateFinder ask for).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from vidseek.core.types import (
+    CopyMatch,
+    DuplicateGroup,
+    DuplicateMember,
+    TimeSpan,
+    Video,
+    VideoState,
+)
+from vidseek.search.copies.boilerplate import (
+    FULL_COVERAGE,
+    Pair,
+    Shared,
+    find_boilerplate,
+    merged,
+    shared_spans,
+)
+from vidseek.storage.store import LibraryStore
+
+MIN_REST_SECONDS = 1.0
+"""With less than this besides boilerplate, a video is no duplicate."""
+_SAME_LENGTH = 1.02
+
+
+def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
+    """All groups of duplicates, and of videos that hold others whole; largest first."""
+    with store.snapshot():
+        videos = {video.id: video for video in store.videos.select(states=[VideoState.INDEXED])}
+        matches = store.copy_matches.read()
+    return group_videos(videos, matches)
+
+
+def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list[DuplicateGroup]:
+    """Groups from what videos share.
+
+    Args:
+        videos: by id; of the library, searchable.
+        matches: between them.
+    """
+    shared = shared_spans(matches, videos)
+    _add_same_bytes(shared, videos)
+    boilerplate = find_boilerplate(shared, videos)
+    coverage = {
+        pair: _coverage(spans, boilerplate[pair[0]], videos[pair[0]])
+        for pair, spans in shared.items()
+    }
+    same = {
+        frozenset(pair)
+        for pair in coverage
+        if min(coverage[pair], coverage[pair[::-1]]) >= FULL_COVERAGE
+    }
+    groups = [_as_group(members, coverage, videos) for members in _without_chains(same)]
+    groups = _under_containers(groups, coverage, same, videos)
+    return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
+
+
+def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
+    by_hash: dict[str, list[int]] = defaultdict(list)
+    for video in videos.values():
+        by_hash[video.content_hash].append(video.id)
+    for ids in by_hash.values():
+        for video_id in ids:
+            for other in ids:
+                if video_id != other:
+                    whole = TimeSpan(0.0, videos[video_id].duration_seconds)
+                    shared[video_id, other] = [whole]
+
+
+def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video: Video) -> float:
+    """Of what is a video's own, how much is shared."""
+    joined = merged(spans)
+    ignored = sum(one.duration_seconds for one in boilerplate)
+    rest = video.duration_seconds - ignored
+    if rest < MIN_REST_SECONDS and boilerplate:
+        return 0.0
+    common = sum(span.overlap(one) for span in joined for one in boilerplate)
+    own = sum(span.duration_seconds for span in joined) - common
+    return min(1.0, own / rest) if rest > 0 else 0.0
+
+
+def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
+    """Components, less members that are like no more than half of the others, again and again.
+
+    VideoDuplicateFinder's rule; what is taken out may be a group of its own.
+    """
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for pair in same:
+        one, other = sorted(pair)
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    groups = []
+    left = set(neighbours)
+    while left:
+        component = _component(min(left), neighbours, left)
+        members = set(component)
+        while len(members) > 1:
+            ties = {one: len(neighbours[one] & members) for one in members}
+            weakest = min(members, key=lambda one: (ties[one], -one))
+            if 2 * ties[weakest] > len(members) - 1:
+                break
+            members.remove(weakest)
+        left -= members
+        if len(members) > 1:
+            groups.append(sorted(members))
+    return groups
+
+
+def _component(start: int, neighbours: dict[int, set[int]], left: Collection[int]) -> list[int]:
+    reached, waiting = {start}, [start]
+    while waiting:
+        for other in neighbours[waiting.pop()] & set(left):
+            if other not in reached:
+                reached.add(other)
+                waiting.append(other)
+    return sorted(reached)
+
+
+def _as_group(
+    members: Sequence[int], coverage: dict[Pair, float], videos: dict[int, Video]
+) -> DuplicateGroup:
+    some = [videos[one] for one in members]
+    best = max(some, key=keep_priority)
+    kind: Literal["exact", "duplicate"] = "duplicate"
+    if len({video.content_hash for video in some}) == 1:
+        kind = "exact"
+    listed = [
+        DuplicateMember(
+            video,
+            video.id == best.id,
+            1.0 if video.id == best.id else coverage.get((video.id, best.id), 0.0),
+        )
+        for video in sorted(some, key=lambda video: (video.id != best.id, video.path))
+    ]
+    return DuplicateGroup(kind, tuple(listed), _reason(best, some))
+
+
+def keep_priority(video: Video) -> tuple[int, int, float, int]:
+    """What decides which of some duplicates to keep: length, then pixels, then bitrate."""
+    # Copies differ by a frame or two: that is the same length.
+    length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
+    bitrate = video.size_bytes / max(video.duration_seconds, 0.1)
+    return length, video.width * video.height, bitrate, -video.id
+
+
+def _reason(best: Video, some: Sequence[Video]) -> str:
+    others = [video for video in some if video.id != best.id]
+    names = ("longest", "highest resolution", "highest bitrate", "first indexed")
+    for place, name in enumerate(names):
+        if any(keep_priority(other)[place] < keep_priority(best)[place] for other in others):
+            return name
+    return names[-1]
+
+
+def _under_containers(
+    groups: Sequence[DuplicateGroup],
+    coverage: dict[Pair, float],
+    same: Collection[frozenset[int]],
+    videos: dict[int, Video],
+) -> list[DuplicateGroup]:
+    """The groups, and videos with those that are wholly within them.
+
+    Nothing is given up twice, and what one group keeps no other gives up: a group whose kept video
+    is within another one is listed under that, and under a third that holds that.
+    """
+    copies = {
+        one.video.id: group.members[0].video.id for group in groups for one in group.members[1:]
+    }
+    together = set(same) | {
+        frozenset((one.video.id, other.video.id))
+        for group in groups
+        for one in group.members
+        for other in group.members
+    }
+    holders: dict[int, tuple[tuple[int, int, float, int], int]] = {}
+    for (inner, outer), share in coverage.items():
+        is_within = share >= FULL_COVERAGE and coverage[outer, inner] < FULL_COVERAGE
+        if is_within and frozenset((inner, outer)) not in together:
+            candidate = (keep_priority(videos[outer]), outer)
+            holders[inner] = max(holders.get(inner, candidate), candidate)
+    # A copy goes where the one that is kept of its group goes.
+    above = {inner: outer for inner, (_, outer) in holders.items()} | copies
+    held: dict[int, list[int]] = defaultdict(list)
+    for inner in above:
+        kept = _top(inner, above, videos)
+        if kept != inner:
+            held[kept].append(inner)
+    found = [group for group in groups if group.members[0].video.id in held]
+    listed = {one.video.id for group in found for one in group.members[1:]}
+    for kept, inners in held.items():
+        inners = [one for one in inners if one not in listed]
+        if not inners:
+            continue
+        members = [DuplicateMember(videos[kept], True, 1.0)]
+        for one in sorted(inners, key=lambda one: videos[one].path):
+            # What is not compared with the one to keep is a copy of something that it holds.
+            share = coverage.get((one, kept), 0.0)
+            if share < FULL_COVERAGE and one in copies:
+                share = max(share, coverage.get((one, copies[one]), 0.0))
+            if share < FULL_COVERAGE and one in holders:
+                share = max(share, coverage[one, holders[one][1]])
+            members.append(DuplicateMember(videos[one], False, share))
+        found.append(DuplicateGroup("contains", tuple(members), "holds the others"))
+    return found
+
+
+def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
+    """Where the way up from a video ends."""
+    way = [start]
+    while way[-1] in above:
+        following = above[way[-1]]
+        if following in way:  # a circle: by what the measuring is off
+            return max(way[way.index(following) :], key=lambda one: keep_priority(videos[one]))
+        way.append(following)
+    return way[-1]

@@ -1,0 +1,81 @@
+"""What an upload is to the library's videos, by how much of each is matched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from vidseek.core.types import CopyVerdict, Match, MatchKind, TimeSpan, Video
+from vidseek.search.copies.boilerplate import FULL_COVERAGE, bridges, covered_share
+from vidseek.search.copies.scoring import ScoredAlignment
+from vidseek.search.copies.upload import Upload
+
+
+def kind_of(query_share: float, reference_share: float) -> MatchKind:
+    """What the covered shares of an upload and of a library's video make of the two."""
+    if min(query_share, reference_share) >= FULL_COVERAGE:
+        return "duplicate"
+    if reference_share >= FULL_COVERAGE:
+        return "contains"
+    return "contained" if query_share >= FULL_COVERAGE else "partial"
+
+
+_ORDER: tuple[MatchKind, ...] = ("exact", "duplicate", "contains", "contained", "partial", "new")
+
+
+def make_verdict(
+    upload: Upload,
+    found: Sequence[ScoredAlignment],
+    mirrored: Sequence[bool],
+    videos: dict[int, Video],
+    sure_score: float,
+) -> CopyVerdict:
+    """The verdict on an upload.
+
+    Args:
+        upload: what was read of it.
+        found: its matches.
+        mirrored: whether each match is mirrored.
+        videos: the matched videos, by id.
+        sure_score: matches below this score do not count for the verdict.
+    """
+    matches = []
+    for video_id, video in videos.items():
+        own = [
+            (one.alignment, flag, one.score)
+            for one, flag in zip(found, mirrored, strict=True)
+            if one.video_id == video_id
+        ]
+        # What is not sure must not make more of what is.
+        best = max(score for _, _, score in own)
+        counted = [one for one in own if one[2] >= min(sure_score, best)]
+        shown = [(one.query, one.reference) for one, _, _ in counted]
+        shown += bridges(shown)
+        query_share = covered_share([here for here, _ in shown], upload.duration_seconds)
+        reference_share = covered_share([there for _, there in shown], video.duration_seconds)
+        kind = kind_of(query_share, reference_share)
+        matches += [
+            Match(video, kind, one.query, one.reference, one.speed, flag, score)
+            for one, flag, score in own
+        ]
+    matches.sort(key=lambda one: (one.score < sure_score, _ORDER.index(one.kind), -one.score))
+    is_copy = bool(matches) and matches[0].score >= sure_score
+    return CopyVerdict(
+        matches[0].kind if is_copy else "new",
+        tuple(matches),
+        upload.duration_seconds,
+        len(upload.frames),
+    )
+
+
+def exact_verdict(videos: Iterable[Video]) -> CopyVerdict:
+    """The verdict on an upload of the same bytes as some videos, at least one."""
+    matches = []
+    for video in videos:
+        whole = TimeSpan(0.0, video.duration_seconds)
+        matches.append(Match(video, "exact", whole, whole, 1.0, False, 1.0))
+    return CopyVerdict("exact", tuple(matches), matches[0].query_span.end_seconds, 0)
+
+
+def covered_by(upload: Upload, found: Sequence[ScoredAlignment]) -> float:
+    """The share of an upload that matches cover together, 0 to 1."""
+    return covered_share([one.alignment.query for one in found], upload.duration_seconds)
