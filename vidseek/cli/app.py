@@ -54,14 +54,14 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; translate what it raises."""
-        from vidseek.cli.hints import shell_hint
+        from vidseek.cli.hints import with_hint
         from vidseek.core.errors import QueryError, VidseekError
 
         try:
             return super().invoke(ctx)
         except VidseekError as error:
             self._show_traceback(ctx)
-            complain(" ".join(filter(None, [str(error), shell_hint(error.hint)])))
+            complain(with_hint(str(error), error.hint))
             code = EXIT_USAGE if isinstance(error, QueryError) else EXIT_ERROR
             raise typer.Exit(code) from error
         except KeyboardInterrupt:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.hints import shell_hint
+from vidseek.cli.hints import shell_hint, with_hint
+from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import JsonOption, LibraryOption, library_folder, open_library
 
 if TYPE_CHECKING:
+    from vidseek.core.errors import LibraryError
     from vidseek.doctor import DoctorReport, Finding, LibraryHealth
 
 
@@ -36,8 +38,8 @@ def doctor(
     folder = library_folder(ctx, library)
     trouble: LibraryError | None = None
     try:
-        with open_library(ctx, library) as opened:
-            report = opened.doctor(repair=not check_only)
+        with open_library(ctx, library) as opened, ShellJob() as job:
+            report = opened.doctor(repair=not check_only, job=job)
     except LibraryError as error:
         from vidseek.doctor import examine
 
@@ -50,7 +52,7 @@ def doctor(
         if no_library_yet:
             _line("library", f"{folder}: none yet; `vidseek index PATH` makes it")
         elif trouble is not None:
-            _line("found", str(trouble))
+            _line("found", with_hint(str(trouble), trouble.hint))
         if report.is_healthy and (trouble is None or no_library_yet):
             _line("found", "nothing to do")
     if trouble is not None and not no_library_yet:
@@ -109,14 +111,14 @@ def _line(label: str, text: str) -> None:
     typer.echo(f"{output.styled(f'{label:<11}', bold=True)}{lines}")
 
 
-def _report_json(report: DoctorReport, trouble: Exception | None) -> dict[str, Any]:
+def _report_json(report: DoctorReport, trouble: LibraryError | None) -> dict[str, Any]:
     answer = asdict(report)
     answer["findings"] = [_finding_json(finding) for finding in report.findings]
     if report.library is not None:
         answer["library"]["folder"] = str(report.library.folder)
         answer["library"]["findings"] = [_finding_json(each) for each in report.library.findings]
     answer["healthy"] = report.is_healthy and trouble is None
-    answer["error"] = None if trouble is None else str(trouble)
+    answer["error"] = None if trouble is None else with_hint(str(trouble), trouble.hint)
     return answer
 
 

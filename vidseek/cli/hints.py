@@ -21,7 +21,6 @@ HINTS: dict[str, str] = {
     "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
     "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
-    "index": "Run `vidseek index FOLDER`.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
@@ -47,3 +46,11 @@ HINTS: dict[str, str] = {
 def shell_hint(hint: Hint | None) -> str | None:
     """The sentence that tells a shell user what to do next; None if there is no hint."""
     return None if hint is None else HINTS[hint.action].format_map(dict(hint.values))
+
+
+def with_hint(message: str, hint: Hint | None) -> str:
+    """A message and the next step after it."""
+    step = shell_hint(hint)
+    if step is None:
+        return message
+    return f"{message.rstrip('.')}. {step}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.jobs import ProgressLine, ShellJob, describe_progress
 from vidseek.cli.options import JsonOption, YesOption
-from vidseek.cli.progress import LINE_EVERY_SECONDS, StopRequest
 from vidseek.cli.questions import download_question
-from vidseek.core.job import Job, Progress
-from vidseek.training.user.report import TrainingProgress
 
 if TYPE_CHECKING:
+    from vidseek.core.job import Progress
     from vidseek.training.user.report import TrainingReport
 
-TERMINAL_EVERY_SECONDS = 2.0
 FIGURES = {
     "recall_at_1": "recall at 1",
     "recall_at_5": "recall at 5",
@@ -75,7 +71,7 @@ def train(
         raise typer.BadParameter("0 is the least", param_hint="--seed")
     from vidseek.training.user.train import train_on_captions
 
-    with StopRequest() as stop:
+    with ShellJob(describe_training) as job:
         report = train_on_captions(
             captions,
             out,
@@ -83,7 +79,7 @@ def train(
             epochs=epochs,
             seed=seed,
             confirm_download=download_question(yes=yes),
-            job=Job(on_progress=_Lines(), should_cancel=stop.wanted),
+            job=job,
         )
     if json:
         output.print_json(_report_json(report))
@@ -91,7 +87,7 @@ def train(
         _print_report(report)
     if report.interrupted:
         output.say_aside("vidseek: stopped before the end; run it again to go on")
-        raise typer.Exit(stop.exit_code)
+        raise typer.Exit(job.exit_code)
     if not report.improved:
         output.say_aside(
             f"vidseek: no {'head' if report.base else 'model'} was written: none was better than "
@@ -101,25 +97,12 @@ def train(
         raise typer.Exit(1)
 
 
-class _Lines:
-    """Progress as lines on stderr: now and then, and whenever something was measured."""
+def describe_training(progress: Progress) -> ProgressLine:
+    """Stage, how far it is, loss and time left; held-out figures stay on the screen."""
+    from vidseek.training.user.report import TrainingProgress
 
-    def __init__(self) -> None:
-        self._every = TERMINAL_EVERY_SECONDS if sys.stderr.isatty() else LINE_EVERY_SECONDS
-        self._last = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        """Take note of where the run is."""
-        assert isinstance(progress, TrainingProgress)
-        now = time.monotonic()
-        if progress.figures is None and now - self._last < self._every:
-            return
-        self._last = now
-        output.say_aside(f"vidseek: {describe(progress)}")
-
-
-def describe(progress: TrainingProgress) -> str:
-    """Stage, how far it is, and the time left, in one line."""
+    if not isinstance(progress, TrainingProgress):
+        return describe_progress(progress)
     parts = [f"{progress.stage}, {progress.done:,}/{progress.total:,} {progress.unit}"]
     if progress.eta_seconds is not None:
         parts.append(f"{output.clock(progress.eta_seconds)} left")
@@ -128,7 +111,11 @@ def describe(progress: TrainingProgress) -> str:
     if progress.figures is not None:
         shown = (f"{FIGURES[name]} {value:.1f} %" for name, value in progress.figures.items())
         parts.append(f"held out: {', '.join(shown)}")
-    return ", ".join(parts)
+    return ProgressLine(
+        ", ".join(parts),
+        share=describe_progress(progress).share,
+        lasting=progress.figures is not None,
+    )
 
 
 def _report_json(report: TrainingReport) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import vidseek
 from vidseek.cli import output
 from vidseek.cli.duplicates import print_groups
+from vidseek.cli.hints import with_hint
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.core.errors import VidseekError
 from vidseek.demo import clips
@@ -80,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         library = chosen.library or Path("demo-library-own")
         return show_own_videos(chosen.videos.expanduser(), library)
     except (VidseekError, OSError) as error:
-        say(f"vidseek: {error}", to_stderr=True)
+        hint = error.hint if isinstance(error, VidseekError) else None
+        say(f"vidseek: {with_hint(str(error), hint)}", to_stderr=True)
         return 1
     except KeyboardInterrupt:
         say("vidseek: interrupted; run it again to go on", to_stderr=True)
