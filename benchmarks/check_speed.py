@@ -109,7 +109,7 @@ def fill(library: Path, videos: int, seconds: int) -> None:
 
     descriptor = CopyDescriptor()
     random = np.random.default_rng(0)
-    with LibraryStore.open(library) as store, store.writing():
+    with LibraryStore.open(library) as store, store.lease():
         for number in range(videos):
             frames = CopyFrames(
                 0, np.arange(seconds, dtype=np.float64), walk(descriptor, random, seconds)

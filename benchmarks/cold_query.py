@@ -126,7 +126,7 @@ def make_library(folder: Path, clips: int) -> Path:
     """A library of random vectors with the built-in encoder's shapes."""
     spec = create_encoder("builtin").spec
     random = np.random.default_rng(0)
-    with LibraryStore.open(folder, create=True) as store, store.writing():
+    with LibraryStore.open(folder, create=True) as store, store.lease():
         store.encoders.register(spec)
         store.encoders.activate(spec.fingerprint)
         for number in range(-(-clips // CLIPS_PER_VIDEO)):

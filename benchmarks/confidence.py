@@ -405,7 +405,7 @@ def _compare(name: str, library: vidseek.Library, pairs: Pairs, captions: list[s
 
 def store_pictures(folder: Path, encoder: BuiltinEncoder, items: Items) -> None:
     """Make a library in which each picture is a video of one clip."""
-    with LibraryStore.open(folder, create=True) as store, store.writing():
+    with LibraryStore.open(folder, create=True) as store, store.lease():
         store.encoders.register(encoder.spec)
         for place, (vector, frames) in enumerate(zip(items.vectors, items.frames, strict=True)):
             video = Video(

@@ -57,7 +57,7 @@ def add_model(
         if should_stop is not None and should_stop():
             raise Stopped
 
-    with store.writing():
+    with store.lease():
         _register(store, encoder)
         behind = store.videos.not_encoded_by(fingerprint)
         videos = _model(store, fingerprint).videos

@@ -98,18 +98,20 @@ def reuse(store: LibraryStore, hashed: HashedFile) -> Reuse | None:
     ]
     for video in same:
         if video.path == file.path:
-            store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns)
+            if not store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns):
+                return None  # removed meanwhile
             return Reuse.UNCHANGED if video.state is VideoState.INDEXED else Reuse.MOVED
     for video in same:
         if not is_in_place(video):
-            store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns)
+            if not store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns):
+                return None
             return Reuse.MOVED
     if same:
         copy = replace(
             same[0], id=0, path=file.path, size_bytes=file.size_bytes, modified_ns=file.modified_ns
         )
-        store.videos.add_copy(same[0].id, copy)
-        return Reuse.COPIED
+        if store.videos.add_copy(same[0].id, copy) is not None:
+            return Reuse.COPIED
     return None
 
 
@@ -136,27 +138,27 @@ def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> i
     """
     found = {os.fspath(file.path) for file in discovery.files}
     roots = [_Root(root, found) for root in discovery.roots]
-    missing: list[int] = []
-    newly: list[int] = []
-    remove: list[int] = []
+    missing = 0
+    newly: list[str] = []
+    remove: list[str] = []
     for path, stamp in store.videos.file_stamps().items():
         if path in found or not (above := [root for root in roots if root.holds(path)]):
             continue
         if not _is_gone(path):
             continue
         if stamp.state is VideoState.FAILED:
-            remove.append(stamp.id)
+            remove.append(path)
             continue
-        missing.append(stamp.id)
+        missing += 1
         if prune and not any(root.is_empty for root in above):
-            remove.append(stamp.id)
+            remove.append(path)
         elif stamp.state is not VideoState.MISSING:
-            newly.append(stamp.id)
+            newly.append(path)
     if newly:
-        store.videos.set_state(newly, VideoState.MISSING)
+        store.videos.mark_missing(newly)
     if remove:
-        store.videos.remove(remove)
-    return len(missing)
+        store.videos.remove_at(remove)
+    return missing
 
 
 class _Root:

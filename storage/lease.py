@@ -1,79 +1,158 @@
-"""One writer among processes: an advisory lock of the operating system, gone with its holder.
+"""The lease of a library: long runs, such as indexing, happen one at a time.
 
-with FolderLock(folder / "library.lock").held(): ...
+with FileLease(folder / "library.lock", name=str(folder)).held():
+    ...
+
+Short transactions need no lease and work beside a run. A lease is released automatically when its
+process dies, however it dies.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from vidseek.core.errors import LibraryLockedError
+from sqlalchemy import Connection, Engine, make_url, text
 
-_LOCK_AT = 1 << 30
-"""The byte that is locked lies behind the text, which others want to read (Windows locks bytes)."""
+from vidseek.core.errors import Hint, LibraryLockedError
 
-_held_here: dict[Path, int] = {}
-_held_here_guard = threading.Lock()
+FOLDER_LEASE = "library.lock"
+"""The lock file in a library's folder."""
+
+_LOCKED_BYTE = 1 << 30
+"""The byte that is locked lies behind the text, which others read (Windows locks bytes)."""
+
+_ADVISORY_CLASS = 0x7669_6473  # "vids"
+"""First key of the advisory lock; the second one is the hash of the schema's name."""
 
 
-class FolderLock:
-    """A lock file. The same thread may take it again; a killed process leaves it free.
+class Lease(Protocol):
+    """Permission to do a long run on a library, given to one thread of one process at a time."""
 
-    POSIX record locks (lockf), not flock: a forked child, such as a decoding process that outlives
-    us by a moment, would inherit the latter and hold the library. Record locks belong to the
-    process and fall when it closes *any* descriptor of the file, so ``_held_here`` keeps this
-    process from opening a file twice.
+    def held(self, *, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+        """Hold the lease. The thread that holds it may enter again.
+
+        Args:
+            wait_seconds: how long to wait for the present holder.
+
+        Raises:
+            LibraryLockedError: another process or thread holds it; the message names it.
+        """
+
+
+def lease_of(folder: Path, engine: Engine, database_url: str | None) -> Lease:
+    """Choose the lease of a library: of its database, which several folders may use.
+
+    Args:
+        folder: the library's.
+        engine: of the library's database.
+        database_url: None for the database in the folder.
     """
+    if engine.dialect.name == "postgresql":
+        return PostgresLease(engine, name=str(folder))
+    path = folder / FOLDER_LEASE
+    if database_url is not None and engine.dialect.name == "sqlite":
+        file = make_url(database_url).database
+        if file:
+            path = Path(f"{Path(file).absolute()}.lock")
+    return FileLease(path, name=str(folder))
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._key = path.absolute()
-        self._descriptor = -1
+
+class _ThreadLease(ABC):
+    """Waiting, and entering again from the same thread."""
+
+    def __init__(self, *, name: str) -> None:
+        self._name = name
+        self._guard = threading.Lock()
+        self._owner: int | None = None
         self._depth = 0
 
     @contextmanager
     def held(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Hold the lock.
-
-        Raises:
-            LibraryLockedError: another process, or another thread of this one, holds it.
-        """
+        """Hold the lease; see ``Lease``."""
         self._acquire(wait_seconds)
         try:
             yield
         finally:
-            self._release()
+            self._leave()
 
     def _acquire(self, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds
-        while True:
-            holder = self._try_acquire()
-            if holder is None:
-                return
+        while (holder := self._enter()) is not None:
             if time.monotonic() >= deadline:
                 raise LibraryLockedError(
-                    f"{self._path.parent} is being written to by {holder}: wait until it has "
-                    "finished, or stop it"
+                    f"{self._name} is in use by {holder}", hint=Hint("wait_for_run")
                 )
             time.sleep(0.05)
 
-    def _try_acquire(self) -> str | None:
-        """Take the lock, or say who has it."""
-        me = threading.get_ident()
-        with _held_here_guard:
-            owner = _held_here.get(self._key)
-            if owner is not None:
-                if owner == me and self._descriptor >= 0:
-                    self._depth += 1
-                    return None
-                return f"this process ({os.getpid()})"
+    def _enter(self) -> str | None:
+        """Enter, or name the holder."""
+        thread = threading.get_ident()
+        with self._guard:
+            if self._owner is None:
+                holder = self._take()
+                if holder is not None:
+                    return holder
+                self._owner = thread
+            elif self._owner != thread:
+                return _this_process()
+            self._depth += 1
+            return None
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._depth -= 1
+            if self._depth == 0:
+                self._owner = None
+                self._give_back()
+
+    @abstractmethod
+    def _take(self) -> str | None:
+        """Take the lease from the system, or name its holder."""
+
+    @abstractmethod
+    def _give_back(self) -> None:
+        """Undo ``_take``."""
+
+
+_files_held_here: set[Path] = set()
+_files_held_here_guard = threading.Lock()
+
+
+class FileLease(_ThreadLease):
+    """A lease by an advisory lock of the operating system on a file.
+
+    POSIX record locks (lockf), not flock: a forked child, such as a decoding process that outlives
+    its parent by a moment, would inherit a flock and keep the library. Record locks belong to the
+    process and fall when it closes *any* descriptor of the file, so ``_files_held_here`` keeps this
+    process from opening a file twice.
+    """
+
+    def __init__(self, path: Path, *, name: str) -> None:
+        """Use a lock file, which is created if needed.
+
+        Args:
+            path: the file.
+            name: what the file protects, for messages.
+        """
+        super().__init__(name=name)
+        self._path = path
+        self._key = path.absolute()
+        self._descriptor = -1
+
+    def _take(self) -> str | None:
+        with _files_held_here_guard:
+            if self._key in _files_held_here:
+                return _this_process()
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
             if not _lock(descriptor):
                 holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
@@ -81,19 +160,77 @@ class FolderLock:
                 return f"process {holder}" if holder else "another process"
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-            self._descriptor, self._depth = descriptor, 1
-            _held_here[self._key] = me
+            self._descriptor = descriptor
+            _files_held_here.add(self._key)
             return None
 
-    def _release(self) -> None:
-        with _held_here_guard:
-            self._depth -= 1
-            if self._depth:
-                return
+    def _give_back(self) -> None:
+        with _files_held_here_guard:
             descriptor, self._descriptor = self._descriptor, -1
-            # The file stays: were it removed, two processes could lock two files of one name.
+            # The file stays: if it were removed, two processes could lock two files of one name.
             os.close(descriptor)
-            del _held_here[self._key]
+            _files_held_here.discard(self._key)
+
+
+class PostgresLease(_ThreadLease):
+    """A lease by an advisory lock of a PostgreSQL server, for all folders that use its database.
+
+    The server releases the lock when the connection ends, which is the lease's own and idle
+    meanwhile: no transaction stays open for the hours of a run.
+    """
+
+    def __init__(self, engine: Engine, *, name: str) -> None:
+        """Use a database.
+
+        Args:
+            engine: connects to it.
+            name: what the lease protects, for messages.
+        """
+        super().__init__(name=name)
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection: Connection | None = None
+
+    def _take(self) -> str | None:
+        connection = self._engine.connect()
+        connection.detach()  # closing ends the session, which is what surely releases the lock
+        try:
+            connection.execute(_SET_UP, {"name": f"vidseek {os.getpid()} on {_host_name()}"})
+            if connection.execute(_TRY_LOCK, {"class": _ADVISORY_CLASS}).scalar_one():
+                self._connection = connection
+                return None
+            holder = connection.execute(_HOLDER, {"class": _ADVISORY_CLASS}).scalar()
+        finally:
+            if self._connection is None:
+                connection.close()
+        return "another process" if not holder else f"process {holder.removeprefix('vidseek ')}"
+
+    def _give_back(self) -> None:
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        connection.close()
+
+
+_SET_UP = text(
+    "SELECT set_config('application_name', :name, false) UNION ALL "
+    "SELECT set_config('idle_session_timeout', '0', false) FROM pg_settings "
+    "WHERE name = 'idle_session_timeout'"  # since PostgreSQL 14
+)
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:class, hashtext(current_schema()))")
+_HOLDER = text(
+    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+    "WHERE locktype = 'advisory' AND granted AND pg_locks.database = "
+    "(SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND classid = CAST(:class AS oid) "
+    "AND objid = CAST(hashtext(current_schema())::bigint & 4294967295 AS oid)"
+)
+
+
+def _host_name() -> str:
+    return socket.gethostname()[:40]
+
+
+def _this_process() -> str:
+    return f"this process ({os.getpid()})"
 
 
 if sys.platform == "win32":
@@ -102,7 +239,7 @@ if sys.platform == "win32":
     _BINARY = os.O_BINARY
 
     def _lock(descriptor: int) -> bool:
-        os.lseek(descriptor, _LOCK_AT, os.SEEK_SET)
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -118,7 +255,7 @@ else:
 
     def _lock(descriptor: int) -> bool:
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_BYTE)
         except OSError as error:
             if error.errno in {errno.EACCES, errno.EAGAIN}:
                 return False

@@ -1,6 +1,6 @@
 """A library: one folder with its database, vector indexes and thumbnails.
 
-with LibraryStore.open(folder, create=True) as store, store.writing():
+with LibraryStore.open(folder, create=True) as store, store.lease():
     store.videos.add(video, clips, fingerprint=spec.fingerprint)
 """
 
@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -30,8 +30,9 @@ from vidseek.storage.catalog.copy_matches import CopyMatches
 from vidseek.storage.catalog.encoders import Encoders
 from vidseek.storage.catalog.statistics import count_contents
 from vidseek.storage.catalog.transactions import Transactions
+from vidseek.storage.catalog.video_queries import chunks, content_hashes
 from vidseek.storage.catalog.videos import Videos
-from vidseek.storage.lease import FolderLock
+from vidseek.storage.lease import FOLDER_LEASE, FileLease, Lease, lease_of
 from vidseek.storage.migrations.runner import (
     Migrations,
     create_tables,
@@ -47,30 +48,31 @@ _logger = logging.getLogger(__name__)
 MIGRATIONS = Migrations()
 
 _DATABASE = "library.db"
-_LOCK = "library.lock"
 _SERVER = "library.server"
 """In the folder of a library whose database is on a server: which one, without the password."""
 
 _VECTORS = "vectors"
 _THUMBNAILS = "thumbnails"
+_HASHES_AT_ONCE = 200
+"""Contents whose thumbnails are deleted in one transaction, which others wait for."""
 _WAIT_SECONDS = 30.0
 """How long opening waits for a process that makes or migrates the library at this moment."""
 
 
 class LibraryStore:
-    """An open library folder. Many may read it at once, one process writes."""
+    """An open library folder. Any number of processes read and write it; one holds the lease."""
 
-    def __init__(self, folder: Path, engine: Engine, *, read_only: bool) -> None:
+    def __init__(self, folder: Path, engine: Engine, *, lease: Lease, read_only: bool) -> None:
         """Use ``LibraryStore.open``."""
         self.folder = folder
         self.read_only = read_only
-        self._transactions = Transactions(engine, name=str(folder))
+        self._transactions = Transactions(engine, name=str(folder), read_only=read_only)
         self.encoders = Encoders(self._transactions)
         self.videos = Videos(self._transactions)
         self.clip_vectors = ClipVectors(self._transactions)
         self.copy_descriptors = CopyDescriptors(self._transactions)
         self.copy_matches = CopyMatches(self._transactions)
-        self._lock = FolderLock(folder / _LOCK)
+        self._lease = lease
         self._indexes: dict[str, VectorIndex] = {}
         self._indexes_guard = threading.Lock()
 
@@ -107,6 +109,7 @@ class LibraryStore:
     @classmethod
     def _open_file(cls, folder: Path, *, create: bool) -> LibraryStore:
         path = folder / _DATABASE
+        lease = FileLease(folder / FOLDER_LEASE, name=str(folder))
         if not path.exists():
             if (folder / _SERVER).exists():
                 server = (folder / _SERVER).read_text(encoding="utf-8").strip()
@@ -118,7 +121,7 @@ class LibraryStore:
                     f"{folder} is no vidseek library ({_DATABASE} is missing): name another "
                     "folder, or index something into an empty one"
                 )
-            with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+            with lease.held(wait_seconds=_WAIT_SECONDS):
                 if not path.exists():
                     _make_database(path)
         read_only = not (os.access(path, os.W_OK) and os.access(folder, os.W_OK))
@@ -133,20 +136,21 @@ class LibraryStore:
                         "read-only"
                     )
                 engine.dispose()
-                with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                with lease.held(wait_seconds=_WAIT_SECONDS):
                     migrate_sqlite(path, MIGRATIONS)
         except BaseException:
             engine.dispose()
             raise
-        return cls(folder, engine, read_only=read_only)
+        return cls(folder, engine, lease=lease, read_only=read_only)
 
     @classmethod
     def _open_server(cls, folder: Path, url: str, *, create: bool) -> LibraryStore:
         engine = database_engine(url)
+        lease = lease_of(folder, engine, url)
         name = str(folder)
         try:
             if create and _is_empty(engine):
-                with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                with lease.held(wait_seconds=_WAIT_SECONDS):
                     if _is_empty(engine):
                         create_tables(engine)
             if create and not (folder / _SERVER).exists():
@@ -155,31 +159,42 @@ class LibraryStore:
             with engine.begin() as connection:
                 revision = read_revision(connection, name)
             if not is_current(revision, MIGRATIONS, name):
-                with FolderLock(folder / _LOCK).held(wait_seconds=_WAIT_SECONDS):
+                with lease.held(wait_seconds=_WAIT_SECONDS):
                     migrate_server(engine, MIGRATIONS, name)
         except BaseException:
             engine.dispose()
             raise
-        return cls(folder, engine, read_only=not os.access(folder, os.W_OK))
+        return cls(folder, engine, lease=lease, read_only=not os.access(folder, os.W_OK))
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one process that writes. The thread that holds it may enter again.
+    def lease(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Hold the library for a long run: indexing, adding or dropping a model, repairing.
+
+        Short transactions, such as removing or relocating videos, need no lease and work beside a
+        run. The thread that holds the lease may enter again.
+
+        Args:
+            wait_seconds: how long to wait for another run to end.
 
         Raises:
-            LibraryLockedError: another process writes; the message names it.
+            LibraryLockedError: another process or thread holds the lease; the message names it.
             LibraryReadOnlyError: the folder cannot be written to.
         """
-        if self.read_only:
-            raise LibraryReadOnlyError(
-                f"{self.folder} cannot be written to: check its permissions, or copy it elsewhere"
-            )
+        self._transactions.check_writable()
         with ExitStack() as stack:
             with library_errors(
                 str(self.folder)
             ):  # what the caller does inside is not the library's
-                stack.enter_context(self._lock.held())
+                stack.enter_context(self._lease.held(wait_seconds=wait_seconds))
             yield
+
+    def check_writable(self) -> None:
+        """Refuse a library that cannot be written to.
+
+        Raises:
+            LibraryReadOnlyError: it is read-only.
+        """
+        self._transactions.check_writable()
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Read one state of the database through all calls that this thread makes inside."""
@@ -235,6 +250,25 @@ class LibraryStore:
     def read_thumbnail(self, content_hash: str, seconds: float) -> NDArray[np.uint8] | None:
         """The (H, W, 3) uint8 RGB thumbnail of a frame; None if it is not there or damaged."""
         return thumbnails.read_thumbnail(self.thumbnail_path(content_hash, seconds))
+
+    def remove_videos(self, video_ids: Collection[int]) -> int:
+        """Forget videos, and delete the thumbnails that no remaining video shares.
+
+        Needs no lease: a run that is indexing the same content meanwhile writes its thumbnails
+        again.
+
+        Returns:
+            How many videos were forgotten.
+        """
+        hashes = {video.content_hash for video in self.videos.by_id(video_ids).values()}
+        removed = self.videos.remove(video_ids)
+        for chunk in chunks(hashes, _HASHES_AT_ONCE):
+            # In a transaction that writes, so that no video with these bytes is added between
+            # looking for one and deleting.
+            with self._transactions.writing() as change:
+                unused = set(chunk) - content_hashes(change.connection, chunk)
+                thumbnails.remove_thumbnails(self.folder / _THUMBNAILS, unused)
+        return removed
 
     def drop_model(self, fingerprint: str) -> int:
         """Forget a model's vectors and remove its index. For the writer.
@@ -308,7 +342,7 @@ def _make_folder(folder: Path, *, in_folder: bool) -> None:
         raise NotALibraryError(f"{folder} is a file: name a folder for the library")
     if folder.is_dir() and in_folder and not (folder / _DATABASE).exists():
         # A process killed while making a library leaves only these.
-        ours = {_LOCK, _SERVER, _VECTORS, _THUMBNAILS, ".DS_Store"}
+        ours = {FOLDER_LEASE, _SERVER, _VECTORS, _THUMBNAILS, ".DS_Store"}
         others = [
             entry.name
             for entry in folder.iterdir()

@@ -47,6 +47,14 @@ def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:
         return None
 
 
+def remove_thumbnails(folder: Path, content_hashes: Collection[str]) -> None:
+    """Delete the thumbnails of some contents."""
+    for content_hash in content_hashes:
+        name = content_hash[-_NAME_DIGITS:]
+        for path in (folder / name[:2]).glob(f"{name}-*.jpg"):
+            path.unlink(missing_ok=True)
+
+
 def remove_orphans(folder: Path, known_hashes: Collection[str]) -> int:
     """Remove thumbnails of contents that the library no longer holds; gives how many files."""
     removed = 0

@@ -425,8 +425,7 @@ class Library:
         if hubness is None:
             stored = self._store.encoders.calibration(spec.fingerprint)
             hubness = stored is not None and stored.hubness is not None
-        with self._store.writing():
-            pass  # refused now rather than after the work
+        self._store.check_writable()  # refused now rather than after the work
         engine = self._search_engine(encoder)
         if captions is None:
             report = calibrate(
@@ -448,8 +447,7 @@ class Library:
                 hubness=hubness,
                 on_progress=on_progress,
             )
-        with self._store.writing():
-            self._store.encoders.set_calibration(spec.fingerprint, report.calibration)
+        self._store.encoders.set_calibration(spec.fingerprint, report.calibration)
         return report
 
     @property
@@ -470,8 +468,7 @@ class Library:
         fingerprint = self.models.active_fingerprint()
         if fingerprint is None or self.calibration is None:
             return False
-        with self._store.writing():
-            return self._store.encoders.set_calibration(fingerprint, None)
+        return self._store.encoders.set_calibration(fingerprint, None)
 
     def videos(
         self,
@@ -531,15 +528,12 @@ class Library:
             LibraryLockedError: another process is writing to the library.
         """
         wanted = absolute_path(path)
-        with self._store.writing():
-            videos = self._store.videos.select(under=wanted)
-            if not videos:
-                raise PathNotFoundError(
-                    f"the library {self.folder} has nothing at {wanted}", hint=Hint("list_videos")
-                )
-            removed = self._store.videos.remove([video.id for video in videos])
-            self._store.remove_orphans()
-        return removed
+        videos = self._store.videos.select(under=wanted)
+        if not videos:
+            raise PathNotFoundError(
+                f"the library {self.folder} has nothing at {wanted}", hint=Hint("list_videos")
+            )
+        return self._store.remove_videos([video.id for video in videos])
 
     def relocate(self, old: AnyPath, new: AnyPath) -> int:
         """Tell the library that a file or folder now has another path; nothing is read.
@@ -552,8 +546,7 @@ class Library:
             LibraryLockedError: another process is writing to the library.
         """
         before, after = absolute_path(old), absolute_path(new)
-        with self._store.writing():
-            moved = self._store.videos.relocate(before, after)
+        moved = self._store.videos.relocate(before, after)
         if moved == 0:
             raise PathNotFoundError(
                 f"the library {self.folder} has nothing at {before}", hint=Hint("list_videos")

@@ -151,8 +151,7 @@ class LibraryModels:
                 f"{wanted.videos} videos; the others would not be found",
                 hint=Hint("complete_model", {"model": name}),
             )
-        with self._store.writing():
-            self._store.encoders.activate(wanted.spec.fingerprint)
+        self._store.encoders.activate(wanted.spec.fingerprint)
         return self.find(wanted.spec.fingerprint)
 
     def drop(self, model: str | Encoder) -> int:
@@ -169,7 +168,7 @@ class LibraryModels:
             LibraryError: it is the active model, or the only one that has encoded some videos.
             LibraryLockedError: another process is writing to the library.
         """
-        with self._store.writing():
+        with self._store.lease():
             wanted = self.find(model)
             if wanted.is_active:
                 raise LibraryError(

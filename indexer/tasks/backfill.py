@@ -136,9 +136,10 @@ class DescriptorBackfill:
         return next(found, None)
 
     def _keep(self, video: Video, frames: CopyFrames) -> None:
-        self._store.copy_descriptors.add(
-            replace(frames, video_id=video.id), self._descriptor.fingerprint
-        )
+        fingerprint = self._descriptor.fingerprint
+        if not self._store.copy_descriptors.add(replace(frames, video_id=video.id), fingerprint):
+            self._skip(video, "was removed from the library meanwhile")
+            return
         del self._waiting[video.id]
         self._meter.settle(video.size_bytes, encoded=True, video_seconds=video.duration_seconds)
 

@@ -99,7 +99,7 @@ class Indexer:
             follow_symlinks=self._options.follow_symlinks,
             skip_folder=self._store.folder,
         )
-        with self._store.writing():
+        with self._store.lease():
             claim_encoder(self._store, self._encoder)
             run = _Run(self._store, self._encoder, self._options, discovery, self._descriptor)
             return run.execute(started, on_progress, should_stop or (lambda: False))
@@ -364,6 +364,10 @@ class _Run:
             copies=encoded.copies,
             copies_fingerprint="" if self._descriptor is None else self._descriptor.fingerprint,
         )
+        # Removing another file with the same content meanwhile may have deleted them.
+        for seconds, jpeg in encoded.thumbnails.items():
+            if not self._store.thumbnail_path(hashed.content_hash, seconds).exists():
+                self._store.write_thumbnail(hashed.content_hash, seconds, jpeg)
         self._indexed += 1
         self._clips_to_fold += len(encoded.clips)
         if self._clips_to_fold >= _FOLD_EVERY_CLIPS:

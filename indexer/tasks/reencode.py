@@ -131,7 +131,10 @@ class Reencoder:
                 self._keep(twin, dict(zip(ids, encoded.values(), strict=True)))
 
     def _keep(self, video: Video, clips: dict[int, EncodedClip]) -> None:
-        self._store.clip_vectors.add(video.id, clips, fingerprint=self._encoder.spec.fingerprint)
+        fingerprint = self._encoder.spec.fingerprint
+        if not self._store.clip_vectors.add(video.id, clips, fingerprint=fingerprint):
+            self._fail(video, "was removed from the library meanwhile")
+            return
         self._done.add(video.id)
         self.encoded += 1
         self._meter.settle(video.size_bytes, encoded=True, video_seconds=video.duration_seconds)

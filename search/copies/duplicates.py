@@ -47,7 +47,7 @@ def compare_new_videos(
         return 0
     job = job or Job()
     done = 0
-    with store.writing():
+    with store.lease():
         waiting = store.copy_matches.videos_to_compare(fingerprint)
         for start in range(0, len(waiting), VIDEOS_AT_ONCE):
             if job.is_cancelled:
@@ -82,7 +82,9 @@ def _compare(
     videos = store.videos.by_id({*sequences, *references})
     matches: dict[int, list[CopyMatch]] = {video_id: [] for video_id in video_ids}
     for video_id, others in pairs.items():
-        for other in sorted(others):
+        if video_id not in videos:
+            continue  # removed meanwhile, as others may be
+        for other in sorted(others & references.keys() & videos.keys()):
             matches[video_id] += _matches_of_pair(
                 videos[video_id], sequences[video_id], videos[other], references[other]
             )

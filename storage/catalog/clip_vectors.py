@@ -39,7 +39,7 @@ class ClipVectors:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def add(self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str) -> None:
+    def add(self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str) -> bool:
         """Store what a further encoder made of a video, in place of what it had made before.
 
         Args:
@@ -47,8 +47,11 @@ class ClipVectors:
             clips: by the id of the stored clip, all of them; vectors are kept as float16.
             fingerprint: the registered encoder that made them.
 
+        Returns:
+            False if the video was removed, or indexed again, meanwhile: its clips are others now.
+
         Raises:
-            LibraryError: the video's clips are not these any more.
+            LibraryError: the encoder is not registered.
             ValueError: shapes are not the encoder's, or a value does not fit into float16.
         """
         ids = sorted(clips)
@@ -56,15 +59,13 @@ class ClipVectors:
             connection = change.connection
             encoder = self._transactions.encoder(connection, fingerprint)
             if sorted(clip_ids_of(connection, [video_id])) != ids:
-                raise LibraryError(
-                    f"{self._transactions.name}: video {video_id} was indexed anew meanwhile; "
-                    "run it again"
-                )
+                return False
             delete_vectors(connection, encoder.id, ids)
             insert_vectors(
                 connection, ids, [clips[clip_id] for clip_id in ids], encoder.id, encoder.spec
             )
             change.log(ids, fingerprint=fingerprint)
+            return True
 
     def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
         """Clips that may answer: of INDEXED videos that pass, encoded by that encoder.

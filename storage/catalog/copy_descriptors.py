@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from vidseek.core.errors import LibraryError
 from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.storage.catalog.copy_queries import (
     PAGE,
@@ -30,19 +29,16 @@ class CopyDescriptors:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def add(self, frames: CopyFrames, fingerprint: str) -> None:
+    def add(self, frames: CopyFrames, fingerprint: str) -> bool:
         """Store what a copy descriptor made of a video's frames, in place of an earlier one's.
 
         Matches that were found with the earlier one's are forgotten.
 
-        Raises:
-            LibraryError: the library holds no such video.
+        Returns:
+            False if the video was removed meanwhile.
         """
         with self._transactions.writing() as change:
-            if not replace_copy_frames(change.connection, frames, fingerprint):
-                raise LibraryError(
-                    f"{self._transactions.name} holds no video {frames.video_id}: it was removed"
-                )
+            return replace_copy_frames(change.connection, frames, fingerprint)
 
     def read(
         self, fingerprint: str, *, video_ids: Collection[int] | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from vidseek.core.errors import LibraryError
 from vidseek.core.types import CopyMatch
 from vidseek.storage.catalog.copy_queries import (
     described_ids,
@@ -29,7 +28,7 @@ class CopyMatches:
         with self._transactions.reading() as connection:
             return described_ids(connection, fingerprint, is_compared=False)
 
-    def add(self, video_id: int, matches: Sequence[CopyMatch]) -> None:
+    def add(self, video_id: int, matches: Sequence[CopyMatch]) -> bool:
         """Store what comparing a video with the others found, and that it was compared.
 
         A pair of videos is stored once: what an earlier comparison of this video found goes, and so
@@ -39,19 +38,18 @@ class CopyMatches:
             video_id: the video; it has copy frames.
             matches: with this ``video_id`` in each.
 
+        Returns:
+            False if the video, or its copy frames, were removed meanwhile. Matches with videos that
+            were removed meanwhile are left out.
+
         Raises:
-            LibraryError: the library holds no copy frames of it.
             ValueError: a match is another video's.
         """
         for match in matches:
             if match.video_id != video_id:
                 raise ValueError(f"a match of video {match.video_id}, expected {video_id}")
         with self._transactions.writing() as change:
-            if not replace_copy_matches(change.connection, video_id, matches):
-                raise LibraryError(
-                    f"{self._transactions.name} holds no copy frames of video {video_id}: it was "
-                    "removed"
-                )
+            return replace_copy_matches(change.connection, video_id, matches)
 
     def read(self, *, of_videos: Collection[int] | None = None) -> list[CopyMatch]:
         """Parts of INDEXED videos that are copies of parts of others, by video and time.

@@ -243,8 +243,12 @@ def replace_copy_matches(
         return False
     row = CopyMatchRow
     connection.execute(delete(row).where(row.video_id == video_id))
+    others: set[int] = set()
     for chunk in chunks({match.other_id for match in matches}):
         connection.execute(delete(row).where(row.other_id == video_id, row.video_id.in_(chunk)))
+        stored = select(VideoRow.id).where(VideoRow.id.in_(chunk))
+        others.update(connection.execute(stored).scalars())
+    matches = [match for match in matches if match.other_id in others]
     if matches:
         connection.execute(
             insert(row),

@@ -12,10 +12,11 @@ from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Connection, Engine, select, update
 
-from vidseek.core.errors import LibraryError
+from vidseek.core.errors import Hint, LibraryError, LibraryReadOnlyError
+from vidseek.storage.catalog.changes import Change
 from vidseek.storage.catalog.connection import library_errors, reader, writer
 from vidseek.storage.catalog.schema import EncoderRow, LibraryRow
-from vidseek.storage.catalog.vector_queries import Change, StoredEncoder
+from vidseek.storage.catalog.vector_queries import StoredEncoder
 from vidseek.storage.catalog.video_queries import read_spec
 
 
@@ -26,14 +27,16 @@ class Transactions:
     the database is a ``LibraryError``.
     """
 
-    def __init__(self, engine: Engine, *, name: str) -> None:
+    def __init__(self, engine: Engine, *, name: str, read_only: bool = False) -> None:
         """Use the tables behind an engine, which must exist.
 
         Args:
             engine: see ``vidseek.storage.catalog.connection``.
             name: the library's folder, for messages.
+            read_only: refuse to write.
         """
         self.name = name
+        self._read_only = read_only
         self._engine = engine
         self._reader = reader(engine)
         self._writer = writer(engine)
@@ -66,13 +69,30 @@ class Transactions:
 
     @contextmanager
     def writing(self) -> Iterator[Change]:
-        """Begin a transaction that writes."""
+        """Begin a transaction that writes.
+
+        Raises:
+            LibraryReadOnlyError: the library cannot be written to.
+            LibraryLockedError: another transaction did not end within 30 seconds.
+        """
+        self.check_writable()
         if getattr(self._local, "connection", None) is not None:
             raise RuntimeError("cannot write inside a snapshot")
         with library_errors(self.name), self._writer.begin() as connection:
             connection.execute(update(LibraryRow).values(sequence=LibraryRow.sequence + 1))
             sequence = connection.execute(select(LibraryRow.sequence)).scalar_one()
             yield Change.begin(connection, sequence)
+
+    def check_writable(self) -> None:
+        """Refuse a library that cannot be written to.
+
+        Raises:
+            LibraryReadOnlyError: it is read-only.
+        """
+        if self._read_only:
+            raise LibraryReadOnlyError(
+                f"{self.name} cannot be written to", hint=Hint("make_writable")
+            )
 
     def sequence(self) -> int:
         """Number of the last committed change."""

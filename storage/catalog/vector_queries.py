@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from vidseek.core.types import EncoderSpec, FrameFeatures, VideoState
 from vidseek.storage.catalog.blobs import from_half
@@ -20,7 +19,7 @@ from vidseek.storage.catalog.schema import (
     ClipVectorRow,
     VideoRow,
 )
-from vidseek.storage.catalog.video_queries import chunks, clip_ids_of
+from vidseek.storage.catalog.video_queries import chunks
 from vidseek.storage.vectors.protocol import START, Position, VectorChanges, VectorSnapshot
 
 _MAX_RANGES = 1000
@@ -33,55 +32,6 @@ class StoredEncoder:
 
     id: int
     spec: EncoderSpec
-
-
-@dataclass(frozen=True)
-class Change:
-    """A writing transaction and what is noted of it in the history of what is searched."""
-
-    connection: Connection
-    sequence: int
-    stamp: int
-
-    @classmethod
-    def begin(cls, connection: Connection, sequence: int) -> Change:
-        """Start the change of that number."""
-        return cls(connection, sequence, secrets.randbits(62) + 1)
-
-    def log(self, clip_ids: Collection[int], *, fingerprint: str | None = None) -> None:
-        """Note that clips may have entered or left what is searched, as ranges of ids.
-
-        Args:
-            clip_ids: which clips.
-            fingerprint: of the one encoder that this is about; None for all.
-        """
-        if not clip_ids:
-            return
-        ids = np.unique(np.fromiter(clip_ids, np.int64, len(clip_ids)))
-        breaks = np.flatnonzero(np.diff(ids) > 1)
-        firsts = ids[np.concatenate([[0], breaks + 1])]
-        lasts = ids[np.concatenate([breaks, [len(ids) - 1]])]
-        self.log_ranges(
-            list(zip(firsts.tolist(), lasts.tolist(), strict=True)), fingerprint=fingerprint
-        )
-
-    def log_ranges(
-        self, ranges: Sequence[tuple[int, int]], *, fingerprint: str | None = None
-    ) -> None:
-        """The same for ranges, from first to last id, that do not overlap."""
-        self.connection.execute(
-            insert(ChangeRow),
-            [
-                {
-                    "sequence": self.sequence,
-                    "first_clip_id": first,
-                    "last_clip_id": last,
-                    "stamp": self.stamp,
-                    "fingerprint": fingerprint,
-                }
-                for first, last in ranges
-            ],
-        )
 
 
 def read_position(connection: Connection) -> Position:
@@ -253,13 +203,3 @@ def _unpacked(
     """Ids (T,) and vectors (T, D) of rows."""
     ids = np.fromiter((clip_id for clip_id, _ in rows), np.int64, len(rows))
     return ids, from_half(b"".join([blob for _, blob in rows]), (len(rows), spec.dimension))
-
-
-def remove_videos(change: Change, video_ids: Collection[int]) -> int:
-    """Delete videos with all that is stored of them; gives how many there were."""
-    removed = 0
-    change.log(clip_ids_of(change.connection, video_ids))
-    for chunk in chunks(video_ids):
-        statement = delete(VideoRow).where(VideoRow.id.in_(chunk))
-        removed += change.connection.execute(statement).rowcount
-    return removed

@@ -108,9 +108,29 @@ def read_clips(connection: Connection, condition: Any) -> list[Clip]:
     ]
 
 
-def ids_at(connection: Connection, path: str) -> list[int]:
-    """Ids of the videos stored for a path: none or one."""
-    return list(connection.execute(select(VideoRow.id).where(VideoRow.path == path)).scalars())
+def ids_at(connection: Connection, *paths: str) -> list[int]:
+    """Ids of the videos stored for some paths: none or one each."""
+    ids: list[int] = []
+    for chunk in chunks(paths):
+        statement = select(VideoRow.id).where(VideoRow.path.in_(chunk))
+        ids.extend(connection.execute(statement).scalars())
+    return ids
+
+
+def is_stored(connection: Connection, video_id: int) -> bool:
+    """Whether there is a video of that id."""
+    return (
+        connection.execute(select(VideoRow.id).where(VideoRow.id == video_id)).scalar() == video_id
+    )
+
+
+def content_hashes(connection: Connection, hashes: Collection[str]) -> set[str]:
+    """Those of some content hashes that belong to a stored video."""
+    stored: set[str] = set()
+    for chunk in chunks(hashes):
+        statement = select(VideoRow.content_hash).where(VideoRow.content_hash.in_(chunk))
+        stored.update(connection.execute(statement).scalars())
+    return stored
 
 
 def insert_video(connection: Connection, video: Video) -> int:

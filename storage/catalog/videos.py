@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
 
-from vidseek.core.errors import LibraryError
 from vidseek.core.types import Clip, CopyFrames, EncodedClip, FileStamp, TimeSpan, Video, VideoState
+from vidseek.storage.catalog.changes import remove_videos, set_state
 from vidseek.storage.catalog.copy_queries import (
     copy_copy_frames,
     insert_copy_frames,
@@ -25,7 +25,6 @@ from vidseek.storage.catalog.filters import is_or_is_below
 from vidseek.storage.catalog.schema import ClipRow, PathText, VideoRow
 from vidseek.storage.catalog.statistics import unencoded_by
 from vidseek.storage.catalog.transactions import Transactions
-from vidseek.storage.catalog.vector_queries import remove_videos
 from vidseek.storage.catalog.video_queries import (
     VIDEO_COLUMNS,
     chunks,
@@ -35,6 +34,7 @@ from vidseek.storage.catalog.video_queries import (
     insert_clips,
     insert_vectors,
     insert_video,
+    is_stored,
     make_video,
     moved_path,
     read_clips,
@@ -84,15 +84,20 @@ class Videos:
                 insert_copy_frames(connection, video_id, copies, copies_fingerprint)
             return replace(video, id=video_id)
 
-    def add_copy(self, source_id: int, video: Video) -> Video:
+    def add_copy(self, source_id: int, video: Video) -> Video | None:
         """Store a second file with the same content: clips, vectors and copy frames are copied.
 
         Args:
             source_id: the video whose clips are copied.
-            video: path, size and time of the second file; the rest too, as for ``add_video``.
+            video: path, size and time of the second file; the rest too, as for ``add``.
+
+        Returns:
+            The video with its id; None if the source was removed meanwhile.
         """
         with self._transactions.writing() as change:
             connection = change.connection
+            if not is_stored(connection, source_id):
+                return None
             taken = [found for found in ids_at(connection, str(video.path)) if found != source_id]
             remove_videos(change, taken)
             video_id = insert_video(connection, video)
@@ -101,22 +106,23 @@ class Videos:
             change.log(ids)
             return replace(video, id=video_id)
 
-    def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> None:
+    def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> bool:
         """Note that a file was moved, renamed, touched or found again; its content is the same.
 
         The video is searched again if it was missing. Whatever else was stored for ``path`` goes.
+
+        Returns:
+            False if the video was removed meanwhile; nothing changed then.
         """
         with self._transactions.writing() as change:
             connection = change.connection
+            if not is_stored(connection, video_id):
+                return False
             taken = [found for found in ids_at(connection, str(path)) if found != video_id]
             remove_videos(change, taken)
             state, failure = connection.execute(
                 select(VideoRow.state, VideoRow.failure).where(VideoRow.id == video_id)
-            ).one_or_none() or (None, None)
-            if state is None:
-                raise LibraryError(
-                    f"{self._transactions.name} holds no video {video_id}: it was removed"
-                )
+            ).one()
             now = VideoState.INDEXED if failure is None else VideoState.FAILED
             connection.execute(
                 update(VideoRow)
@@ -126,24 +132,27 @@ class Videos:
             if state != now:
                 recompare(connection, [video_id])
                 change.log(clip_ids_of(connection, [video_id]))
+            return True
 
     def set_state(self, video_ids: Collection[int], state: VideoState) -> None:
         """Set what is known of files. Clips of videos that are not INDEXED are not searched."""
         with self._transactions.writing() as change:
-            connection = change.connection
-            changed: list[int] = []
-            for chunk in chunks(video_ids):
-                other = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
-                changed.extend(connection.execute(select(VideoRow.id).where(other)).scalars())
-                connection.execute(update(VideoRow).where(other).values(state=state))
-            if state is VideoState.INDEXED:
-                recompare(connection, changed)
-            change.log(clip_ids_of(connection, changed))
+            set_state(change, video_ids, state)
+
+    def mark_missing(self, paths: Collection[str]) -> None:
+        """Mark the videos at some absolute paths as missing, but none that has moved meanwhile."""
+        with self._transactions.writing() as change:
+            set_state(change, ids_at(change.connection, *paths), VideoState.MISSING)
 
     def remove(self, video_ids: Collection[int]) -> int:
-        """Forget videos with all that was kept of them; gives how many there were."""
+        """Forget videos with all that is stored of them; gives how many there were."""
         with self._transactions.writing() as change:
             return remove_videos(change, video_ids)
+
+    def remove_at(self, paths: Collection[str]) -> int:
+        """Forget the videos at some absolute paths, but none that has moved meanwhile."""
+        with self._transactions.writing() as change:
+            return remove_videos(change, ids_at(change.connection, *paths))
 
     def relocate(self, old: Path, new: Path) -> int:
         """Note that a folder (or file) with all below it lies elsewhere now; states stay.

@@ -416,7 +416,7 @@ def test_a_missing_path_is_refused_before_anything_is_done(store, encoder, foota
 
 def test_two_runs_at_once_are_refused(store, encoder, footage):
     with LibraryStore.open(store.folder) as other:
-        with store.writing(), pytest.raises(LibraryLockedError):
+        with store.lease(), pytest.raises(LibraryLockedError):
             index(other, encoder, footage)
         assert counts(index(other, encoder, footage)) == {"indexed": 3}
 

@@ -193,7 +193,7 @@ def test_a_library_without_a_model_says_how_to_begin(store, second):
 def test_only_one_process_writes(store, second, indexed):
     with (
         LibraryStore.open(store.folder) as other,
-        other.writing(),
+        other.lease(),
         pytest.raises(LibraryLockedError),
     ):
         add(store, second)

@@ -59,7 +59,7 @@ class Shelf:
         clips = [
             self._clip(colour, index * seconds, seconds) for index, colour in enumerate(colours)
         ]
-        with self.store.writing():
+        with self.store.lease():
             stored = self.store.videos.add(video, clips, fingerprint=self.encoder.spec.fingerprint)
             if thumbnails:
                 for clip in clips:

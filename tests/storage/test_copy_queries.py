@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, video
 
-from vidseek.core.errors import LibraryDamagedError, LibraryError
+from vidseek.core.errors import LibraryDamagedError
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 from vidseek.storage.catalog import copy_queries
 from vidseek.storage.catalog.copy_queries import PAGE, insert_copy_frames
@@ -199,8 +199,7 @@ def test_a_video_without_frames_gets_them_later(store: LibraryStore) -> None:
     store.copy_descriptors.add(frames(3, 1, video_id=video_id), DESCRIPTOR)
     assert store.videos.without_copy_descriptors(DESCRIPTOR) == []
     assert len(stored(store)[video_id]) == 3
-    with pytest.raises(LibraryError, match="no video 99"):
-        store.copy_descriptors.add(frames(3, 1, video_id=99), DESCRIPTOR)
+    assert not store.copy_descriptors.add(frames(3, 1, video_id=99), DESCRIPTOR)
 
 
 def test_frames_by_another_descriptor_replace_them_and_what_they_matched(
@@ -271,15 +270,16 @@ def test_a_video_that_comes_back_is_compared_again(store: LibraryStore) -> None:
     assert store.copy_matches.videos_to_compare(DESCRIPTOR) == [second]
 
 
-def test_matches_of_what_is_not_there_are_refused(store: LibraryStore) -> None:
+def test_matches_of_videos_that_were_removed_meanwhile_are_left_out(store: LibraryStore) -> None:
     first, bare = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", None)
-    with pytest.raises(LibraryError, match=f"no copy frames of video {bare}"):
-        store.copy_matches.add(bare, [match(bare, first)])
+    assert not store.copy_matches.add(bare, [match(bare, first)])
     with pytest.raises(ValueError, match=f"expected {first}"):
         store.copy_matches.add(first, [match(bare, first)])
-    with pytest.raises(LibraryError):
-        store.copy_matches.add(first, [match(first, 99)])
     assert store.copy_matches.videos_to_compare(DESCRIPTOR) == [first]
+    second = add(store, "/v/c.mp4", seed=2)
+    assert store.copy_matches.add(first, [match(first, 99), match(first, second)])
+    assert store.copy_matches.read() == [match(first, second)]
+    assert store.copy_matches.videos_to_compare(DESCRIPTOR) == [second]
 
 
 def test_frames_that_were_cut_short_are_told(store: LibraryStore, backend: str) -> None:

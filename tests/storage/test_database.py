@@ -181,8 +181,18 @@ def test_relinking_onto_another_path_replaces_what_was_there(store: LibraryStore
     store.videos.relink(first, Path("/v/b.mp4"), 1, 2)
     assert [found.id for found in store.videos.select()] == [first]
     assert store.videos.get(second) is None
-    with pytest.raises(LibraryError, match="removed"):
-        store.videos.relink(second, Path("/v/c.mp4"), 1, 2)
+    assert not store.videos.relink(second, Path("/v/c.mp4"), 1, 2)
+    assert store.videos.add_copy(second, video("/v/c.mp4")) is None
+    assert store.videos.at(Path("/v/c.mp4")) is None
+
+
+def test_what_is_done_to_a_path_leaves_a_video_that_has_moved_alone(store: LibraryStore) -> None:
+    first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=5)
+    store.videos.relocate(Path("/v/a.mp4"), Path("/w/a.mp4"))
+    store.videos.mark_missing(["/v/a.mp4", "/v/b.mp4"])
+    assert [found.id for found in store.videos.select(states=[VideoState.MISSING])] == [second]
+    assert store.videos.remove_at(["/v/a.mp4", "/v/b.mp4"]) == 1
+    assert [found.id for found in store.videos.select()] == [first]
 
 
 def test_removing_leaves_nothing_behind(store: LibraryStore) -> None:

@@ -129,7 +129,7 @@ def test_killed_at_random_moments(
             assert outcome["too late"] < 2 * KILLS
             continue
         outcome["killed"] += 1
-        with LibraryStore.open(folder) as store, store.writing():
+        with LibraryStore.open(folder) as store, store.lease():
             assert_whole(store)
         OPERATIONS[operation](folder)
         with LibraryStore.open(folder) as store:

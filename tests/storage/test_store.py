@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sqlite3
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +20,12 @@ from vidseek.core.errors import (
     LibraryDamagedError,
     LibraryError,
     LibraryFullError,
-    LibraryLockedError,
     LibraryReadOnlyError,
     LibraryTooNewError,
     NotALibraryError,
 )
 from vidseek.storage.catalog.connection import sqlite_engine
+from vidseek.storage.lease import lease_of
 from vidseek.storage.store import LibraryStore
 from vidseek.video.thumbnail import encode_thumbnail
 
@@ -164,94 +162,6 @@ def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object
         assert store.find_problems() == []
 
 
-# One writer
-
-
-def test_second_writer_is_told_who_the_first_is(store: LibraryStore) -> None:
-    code = """
-        import sys; from pathlib import Path
-        from vidseek.storage.store import LibraryStore
-        with LibraryStore.open(Path(sys.argv[1])) as store, store.writing():
-            print("writing", flush=True)
-            sys.stdin.read()
-    """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(store.folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "writing\n"
-        with pytest.raises(LibraryLockedError, match=str(process.pid)), store.writing():
-            pass
-        add(store)  # reading and small writes do not need the lock
-        assert len(store.vector_index(SPEC)) == 3
-        process.kill()
-        process.wait()
-    with store.writing():
-        pass
-
-
-def test_forked_child_does_not_keep_the_lock(store: LibraryStore) -> None:
-    """A decoding process that outlives the killed indexer by a moment."""
-    code = """
-        import os, sys, time; from pathlib import Path
-        from vidseek.storage.store import LibraryStore
-        with LibraryStore.open(Path(sys.argv[1])) as store, store.writing():
-            if child := os.fork():
-                print(child, flush=True)
-                os.close(1)
-                os.kill(os.getpid(), 9)
-            time.sleep(30)
-    """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(store.folder)],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
-        process.wait()
-        try:
-            with store.writing():
-                pass
-        finally:
-            os.kill(child, 9)
-
-
-def test_one_thread_writes_and_may_enter_twice(store: LibraryStore) -> None:
-    with LibraryStore.open(store.folder) as same_folder, store.writing():
-        with store.writing():
-            pass
-        with pytest.raises(LibraryLockedError, match="this process"), same_folder.writing():
-            pass
-        refused: list[bool] = []
-
-        def other_thread() -> None:
-            try:
-                with store.writing():
-                    pass
-            except LibraryLockedError:
-                refused.append(True)
-
-        thread = threading.Thread(target=other_thread)
-        thread.start()
-        thread.join()
-        assert refused == [True]
-    with store.writing():
-        pass
-
-
-def test_errors_of_other_files_are_not_the_librarys(store: LibraryStore) -> None:
-    with pytest.raises(PermissionError), store.writing():
-        raise PermissionError(errno.EACCES, "Permission denied", "/v/private.mp4")
-    with pytest.raises(PermissionError), store.snapshot():
-        raise PermissionError(errno.EACCES, "Permission denied", "/v/private.mp4")
-    with store.writing():
-        add(store)
-
-
 # Folders that cannot be written to
 
 
@@ -279,7 +189,7 @@ READ = """
         index = store.vector_index(SPEC)
         print(store.read_only, index.search(unit_vectors(1, 3), 2)[1].tolist(), end=" ")
         for write in (
-            lambda: store.writing().__enter__(),
+            lambda: store.lease().__enter__(),
             lambda: store.videos.remove([1]),
             lambda: store.write_thumbnail("ab", 1.0, b"jpeg"),
         ):
@@ -349,7 +259,8 @@ def test_full_disk_loses_nothing_that_was_stored(store: LibraryStore) -> None:
     def limit(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages + 5}")
 
-    limited = LibraryStore(store.folder, engine, read_only=False)
+    lease = lease_of(store.folder, engine, None)
+    limited = LibraryStore(store.folder, engine, lease=lease, read_only=False)
     with pytest.raises(LibraryFullError, match="No space left"):
         limited.videos.add(video("/v/b.mp4"), clips(200, 1), fingerprint=FINGERPRINT)
     assert [str(found.path) for found in limited.videos.select()] == ["/v/a.mp4"]

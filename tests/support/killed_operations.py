@@ -45,7 +45,7 @@ def index_of(store: LibraryStore) -> FaissIndex:
 
 def removing(folder: Path) -> None:
     """Remove every other video, those that are left of them; then fold the index."""
-    with LibraryStore.open(folder) as store, store.writing():
+    with LibraryStore.open(folder) as store, store.lease():
         for number in REMOVED:
             there = store.videos.at(Path(path_of(number)))
             if there is not None:
@@ -56,7 +56,7 @@ def removing(folder: Path) -> None:
 
 def adding(folder: Path) -> None:
     """Replace some videos and add some, in any state of doing so."""
-    with LibraryStore.open(folder) as store, store.writing():
+    with LibraryStore.open(folder) as store, store.lease():
         for number in (*range(7, VIDEOS + 1), *range(100, 105)):
             store.videos.add(
                 video(path_of(number)), clips(CLIPS, 1000 + number), fingerprint=SPEC.fingerprint
@@ -66,7 +66,7 @@ def adding(folder: Path) -> None:
 
 def replacing_the_index(folder: Path) -> None:
     """Write one base after another."""
-    with LibraryStore.open(folder) as store, store.writing():
+    with LibraryStore.open(folder) as store, store.lease():
         index = index_of(store)
         for _ in range(4):
             index.compact(force=True)

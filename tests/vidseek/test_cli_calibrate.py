@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [f"{colour} {thing}" for colour in COLOURS[:5] for thing in THINGS[:6]]
     vectors = encoder.encode_text(texts)
     tokens = np.zeros((1, spec.tokens_per_frame, spec.token_dimension), np.float32)
-    with LibraryStore.open(folder / "library", create=True) as store, store.writing():
+    with LibraryStore.open(folder / "library", create=True) as store, store.lease():
         store.encoders.register(spec)
         for text, vector in zip(texts, vectors, strict=True):
             path = folder / f"{text}.mp4"

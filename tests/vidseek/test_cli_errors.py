@@ -172,7 +172,7 @@ def test_a_library_locked_by_another_writer_is_said(
 ) -> None:
     hold = (
         "import sys, vidseek.storage.store as s, pathlib\n"
-        "with s.LibraryStore.open(pathlib.Path(sys.argv[1])).writing():\n"
+        "with s.LibraryStore.open(pathlib.Path(sys.argv[1])).lease():\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

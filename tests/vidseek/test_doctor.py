@@ -73,7 +73,7 @@ def test_an_empty_library_is_healthy(tmp_path) -> None:
 def test_a_library_being_written_is_examined_and_not_repaired(tmp_path) -> None:
     with (
         LibraryStore.open(tmp_path / "library", create=True) as writer,
-        writer.writing(),
+        writer.lease(),
         vidseek.open(tmp_path / "library") as library,
     ):
         report = library.doctor()

@@ -122,11 +122,13 @@ def test_relocate_moves_what_is_known_without_reading_anything(own_library, made
 
 
 def test_a_second_writer_is_refused_and_a_reader_is_not(own_library, made: Path) -> None:
-    with vidseek.open(own_library.folder, encoder=PaletteEncoder()) as other:
-        with own_library._store.writing():
-            assert len(other.search("red", k=2)) == 2
-            with pytest.raises(vidseek.LibraryLockedError):
-                other.remove(made / "films")
+    with (
+        vidseek.open(own_library.folder, encoder=PaletteEncoder()) as other,
+        own_library._store.lease(),
+    ):
+        assert len(other.search("red", k=2)) == 2
+        with pytest.raises(vidseek.LibraryLockedError):
+            other.index(made / "films")
         assert other.remove(made / "films") == 3
 
 

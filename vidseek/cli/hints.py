@@ -28,6 +28,7 @@ HINTS: dict[str, str] = {
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
+    "make_writable": "Check the folder's permissions, or copy the library elsewhere.",
     "reinstall_package": "Run `pip install --force-reinstall {package}`.",
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
     "restore_database": "Restore library.db from a backup, or index into a new library.",
@@ -40,6 +41,7 @@ HINTS: dict[str, str] = {
     "train_image_model": "Train a head on a model of pictures, such as clip-base; `vidseek "
     "models` lists more.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
+    "wait_for_run": "Wait until it has finished, or stop it.",
 }
 
 

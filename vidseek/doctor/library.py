@@ -37,7 +37,7 @@ def examine_library(
     orphans = 0
     if repair:
         try:
-            with store.writing():
+            with store.lease():
                 findings += _verify_indexes(store, repair=True, job=job)
                 orphans = store.remove_orphans()
         except (LibraryLockedError, LibraryReadOnlyError) as error:

@@ -19,7 +19,7 @@ import numpy as np
 
 from vidseek.core.errors import LibraryLockedError
 from vidseek.core.paths import hash_file
-from vidseek.storage.lease import FolderLock
+from vidseek.storage.lease import FileLease
 from vidseek.storage.vectors.faiss.module import load_faiss
 from vidseek.storage.vectors.protocol import Position
 
@@ -158,7 +158,7 @@ def write_base(folder: Path, index: Any, manifest: Manifest) -> Manifest | None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FolderLock(folder / "lock").held():
+        with FileLease(folder / "lock", name=str(folder)).held():
             return _write(folder, index, manifest)
     except LibraryLockedError:
         _logger.debug("Another process is writing %s", folder)
@@ -232,7 +232,7 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 def _note_time(folder: Path, manifest: Manifest, modified_ns: int) -> None:
     """Keep a copied library from being hashed at every start."""
     try:
-        with FolderLock(folder / "lock").held():
+        with FileLease(folder / "lock", name=str(folder)).held():
             if read_manifest(folder) == manifest:
                 _write_manifest(folder, replace(manifest, modified_ns=modified_ns))
     except (OSError, LibraryLockedError, DamagedBaseError):

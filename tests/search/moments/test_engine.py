@@ -267,13 +267,13 @@ def test_another_encoder_than_the_librarys_is_refused(filled) -> None:
 def test_missing_and_removed_videos_do_not_answer(filled) -> None:
     store = filled.store
     video = store.videos.at(filled.folder / "a.mp4")
-    with filled.store.writing():
+    with filled.store.lease():
         store.videos.set_state([video.id], VideoState.MISSING)
     assert "a.mp4" not in {hit.video.path.name for hit in filled.engine.search("red", k=100)}
-    with filled.store.writing():
+    with filled.store.lease():
         store.videos.relink(video.id, video.path, video.size_bytes, video.modified_ns)
     assert filled.engine.search("red", k=1)[0].video.path.name == "a.mp4"
-    with filled.store.writing():
+    with filled.store.lease():
         store.videos.remove([video.id])
     assert "a.mp4" not in {hit.video.path.name for hit in filled.engine.search("red", k=100)}
 
@@ -308,7 +308,7 @@ def test_threads_share_an_engine_while_the_library_grows_and_shrinks(filled) -> 
     for index in range(25):
         video = filled.add(f"extra{index}.mp4", ["black", "white"])
         if index % 2:
-            with filled.store.writing():
+            with filled.store.lease():
                 filled.store.videos.remove([video.id])
     done.set()
     for thread in threads:
