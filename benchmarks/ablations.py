@@ -133,7 +133,7 @@ def main() -> None:
     arguments = parser.parse_args()
     require_folder(parser, arguments.data)
     encoder = BuiltinEncoder()
-    print(f"# Ablations: {encoder.spec.name} {encoder.spec.revision}\n\n{processor_name()}")
+    print(f"# Ablations: {encoder.spec.source} {encoder.spec.revision}\n\n{processor_name()}")
     print(f"ONNX Runtime {onnxruntime.__version__}, torch {torch.__version__}")
     rows = DevRows(encoder, arguments.data, arguments.pictures)
     vision = restore_vision(read_manifest().read("vision")).eval()

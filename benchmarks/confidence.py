@@ -442,7 +442,7 @@ def main() -> None:
     require_folder(parser, arguments.data)
     encoder = BuiltinEncoder(arguments.weights, threads=arguments.threads)
     spec = encoder.spec
-    print(f"# Confidence: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
+    print(f"# Confidence: {spec.source} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
     sources = Sources(encoder, arguments.data, arguments.cache)
     for name, part in (("error", error), ("absent", absent), ("unlabelled", unlabelled)):
         if name in arguments.only:

@@ -115,7 +115,7 @@ def main() -> None:
     require_folder(parser, arguments.data)
     encoder = BuiltinEncoder(arguments.weights)
     asked = bundled_queries()
-    print(f"# Hubs: {encoder.spec.name} {encoder.spec.revision}\n\n{processor_name()}")
+    print(f"# Hubs: {encoder.spec.source} {encoder.spec.revision}\n\n{processor_name()}")
     galleries = {"flickr8k": pictures(encoder, arguments.data, arguments.split)}
     if arguments.split == "test":
         galleries["msrvtt"] = videos(encoder, arguments.data)

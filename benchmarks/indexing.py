@@ -45,8 +45,14 @@ class TimedEncoder:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self.spec = encoder.spec
+        self.reranks = encoder.reranks
+        self.hubness = encoder.hubness
         self.frames = 0
         self.seconds = 0.0
+
+    def load(self) -> None:
+        """Passed on."""
+        self._encoder.load()
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """See ``Encoder``, as for the others."""

@@ -30,7 +30,6 @@ from vidseek.encoders.registry import create_encoder
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.search.moments.localization import best_window, localize_moments, similarity_curve
 from vidseek.search.moments.merging import ScoredClip, find_moments, merge_margin
-from vidseek.search.moments.retrieval import hubness_of
 from vidseek.storage.store import LibraryStore
 from vidseek.video import (
     DecodeJob,
@@ -69,7 +68,7 @@ class Film:
 
 def hub_corrections(encoder: Encoder, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(C,) of (C, D) clip vectors; 0 where the encoder knows no hubs."""
-    hubness = hubness_of(encoder)
+    hubness = encoder.hubness
     return np.zeros(len(vectors), np.float32) if hubness is None else hubness.corrections(vectors)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.encoders.hubness import HubnessCorrection
 
 
 @runtime_checkable
@@ -25,6 +26,29 @@ class Encoder(Protocol):
     @property
     def spec(self) -> EncoderSpec:
         """Which encoder this is."""
+
+    @property
+    def reranks(self) -> bool:
+        """True if ``rerank`` changes the first stage's scores.
+
+        If not, a search skips it: reading the frames of a hundred clips for it would cost more than
+        the rest of the query.
+        """
+
+    @property
+    def hubness(self) -> HubnessCorrection | None:
+        """Corrects the scores of hub clips, which match every query; None if the model has none.
+
+        Raises:
+            EncoderError: it cannot be read.
+        """
+
+    def load(self) -> None:
+        """Load now what encoding videos needs; otherwise it is loaded when it is first needed.
+
+        Raises:
+            EncoderError: the weights cannot be used.
+        """
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames one by one.
@@ -80,20 +104,8 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
-class LoadableEncoder(Encoder, Protocol):
-    """An encoder whose weights may be refused, and are loaded when they are needed first."""
-
-    def load(self) -> None:
-        """Load them now.
-
-        Raises:
-            EncoderError: they cannot be used.
-        """
-
-
-@runtime_checkable
-class VideoEncoder(Encoder, Protocol):
-    """An encoder that must see the pictures of a clip together, not one after the other.
+class VideoEncoder(Protocol):
+    """What an ``Encoder`` has besides if it must see the pictures of a clip together.
 
     Until a video is cut into clips, the pictures are kept for it (``encoders.pipeline``).
     """

@@ -101,7 +101,7 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
         if folder.resolve() != WEIGHTS_FOLDER:
             # By this name a library finds the model again that it was indexed with.
             facts["name"] = str(absolute_path(folder))
-        spec = EncoderSpec(**facts)
+        spec = EncoderSpec.from_document(facts)
         return Manifest(folder, spec, parts, bool(table["rerank"]))
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path}: incomplete ({error}); reinstall vidseek") from error

@@ -18,7 +18,7 @@ from vidseek.core.types import EncoderSpec, LibraryModel
 from vidseek.encoders.base import Encoder
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.report import IndexProgress, ModelReport
-from vidseek.indexer.tasks.index import check_loads, default_workers
+from vidseek.indexer.tasks.index import default_workers
 from vidseek.indexer.tasks.reencode import Reencoder, Stopped
 from vidseek.storage.store import LibraryStore
 
@@ -111,14 +111,14 @@ def _register(store: LibraryStore, encoder: Encoder) -> None:
         )
     stored = known.get(spec.fingerprint)
     if stored is None:
-        check_loads(encoder)
+        encoder.load()  # one that cannot be loaded leaves no trace in the library
     # New, or its folder was moved, or its text part revised; a calibration is left as it is.
     if stored is None or _sources(stored) != _sources(spec):
         store.encoders.register(spec)
 
 
 def _sources(spec: EncoderSpec) -> tuple[str, str, str | None]:
-    return spec.name, spec.revision, spec.head_hash
+    return spec.source, spec.revision, spec.head_hash
 
 
 def _model(store: LibraryStore, fingerprint: str) -> LibraryModel:

@@ -152,17 +152,15 @@ class Library:
             return engine
 
     def _warn_if_partial(self, fingerprint: str) -> None:
-        from vidseek.encoders.registry import name_of
-
         for one in self.models.list():
             if one.spec.fingerprint == fingerprint and not one.is_complete:
                 logger.warning(
                     "%s covers %d of %d videos, the others are not found: `vidseek model add %s` "
                     "encodes them",
-                    name_of(one.spec),
+                    one.spec.source,
                     one.encoded_videos,
                     one.videos,
-                    name_of(one.spec),
+                    one.spec.source,
                 )
 
     def index(
@@ -411,16 +409,14 @@ class Library:
             raise CalibrationError("give captions or queries, not both: captions are the queries")
         if captions is None and spec.confidence_scale is not None and not override:
             raise CalibrationError(
-                f"the encoder {spec.name} brings a calibration that was fitted with labels, better "
-                "than one without. Give captions of videos in this library (--captions), or say "
-                "that you want it all the same (--override)"
+                f"the encoder {spec.source} brings a calibration that was fitted with labels, "
+                "better than one without. Give captions of videos in this library (--captions), or "
+                "say that you want it all the same (--override)"
             )
-        from vidseek.search.moments.retrieval import hubness_of
-
-        if hubness and hubness_of(encoder) is not None:
+        if hubness and encoder.hubness is not None:
             raise CalibrationError(
-                f"the encoder {spec.name} corrects hubs already, with a bank of its own: calibrate "
-                "without --hubness"
+                f"the encoder {spec.source} corrects hubs already, with a bank of its own: "
+                "calibrate without --hubness"
             )
         if hubness is None:
             stored = self._store.encoders.calibration(spec.fingerprint)

@@ -1,7 +1,7 @@
 """The models of a library: which it is encoded with, which one answers, and their encoders.
 
 for model in library.models.list():
-    print(model.spec.name, model.encoded_videos, "of", model.videos, "videos")
+    print(model.spec.source, model.encoded_videos, "of", model.videos, "videos")
 library.models.add("clip-base")          # encode every video with it, then search with it
 """
 
@@ -120,12 +120,12 @@ class LibraryModels:
             EncoderError: the model cannot be fetched or used; the subclass says why.
             LibraryError: the library has no model yet: index something first.
         """
-        from vidseek.encoders.registry import find_specs, name_of
+        from vidseek.encoders.model_ref import ModelRef
 
-        known = find_specs(model, self._stored_specs())
+        known = ModelRef.parse(model).find(self._stored_specs())
         # For a repository, the commit that the library knows: a run must end with what it began
         # with.
-        return self._load(name_of(known[0]) if len(known) == 1 else model)
+        return self._load(known[0].source if len(known) == 1 else model)
 
     def switch(self, model: str | Encoder, *, partial: bool = False) -> LibraryModel:
         """Make another of the library's models the active one.
@@ -241,11 +241,9 @@ class LibraryModels:
 
     def _stored_encoder(self, spec: EncoderSpec) -> Encoder:
         """Load the encoder that made some of the library's vectors."""
-        from vidseek.encoders.registry import name_of
-
         if (encoder := self._matching(spec)) is not None:
             return encoder
-        name = name_of(spec)
+        name = spec.source
         with self._loading:
             encoder = self._matching(spec) or self._load(name)
         found = encoder.spec
@@ -261,15 +259,13 @@ class LibraryModels:
 
     def _matching(self, spec: EncoderSpec) -> Encoder | None:
         """The loaded encoder of a spec; None if it is not loaded."""
-        from vidseek.encoders.registry import name_of
-
         encoder = self._loaded.get(spec.fingerprint)
         if encoder is None:
             return None
         # With another head, or none, a model has the same vectors and other scores.
-        has_another_head = encoder.spec.head_hash != spec.head_hash and name_of(
-            encoder.spec
-        ) != name_of(spec)
+        has_another_head = (
+            encoder.spec.head_hash != spec.head_hash and encoder.spec.source != spec.source
+        )
         return None if has_another_head else encoder
 
     def _find_stored_spec(self, model: str) -> EncoderSpec | None:
@@ -278,9 +274,9 @@ class LibraryModels:
         Raises:
             UnknownEncoderError: the name is ambiguous.
         """
-        from vidseek.encoders.registry import find_specs
+        from vidseek.encoders.model_ref import ModelRef
 
-        specs = find_specs(model, self._store.encoders.specs())
+        specs = ModelRef.parse(model).find(self._store.encoders.specs())
         if len(specs) > 1:
             raise UnknownEncoderError(
                 f"{model} means several models of {self._store.folder}: name it by its "
@@ -295,12 +291,10 @@ class LibraryModels:
             UnknownEncoderError: there is none, or the name is ambiguous.
             LibraryError: the library has no model yet.
         """
-        from vidseek.encoders.registry import name_of
-
         spec = self._find_stored_spec(model)
         if spec is not None:
             return spec
-        stored = ", ".join(name_of(spec) for spec in self._stored_specs())
+        stored = ", ".join(spec.source for spec in self._stored_specs())
         raise UnknownEncoderError(
             f"{self._store.folder} is not encoded with {model}, only with {stored}",
             hint=Hint("add_model", {"model": model}),
@@ -326,6 +320,4 @@ class LibraryModels:
 
 
 def _name(model: LibraryModel) -> str:
-    from vidseek.encoders.registry import name_of
-
-    return name_of(model.spec)
+    return model.spec.source

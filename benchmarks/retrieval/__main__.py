@@ -46,7 +46,7 @@ def main() -> None:
         only = {"speed"}
     encoder = BuiltinEncoder(arguments.weights, threads=arguments.threads)
     spec, data = encoder.spec, arguments.data
-    print(f"# Retrieval: {spec.name} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
+    print(f"# Retrieval: {spec.source} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
     if only & set(FLICKR_PARTS):
         flickr = Flickr8k(encoder, data, arguments.split)
         if "flickr8k" in only:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,44 +58,106 @@ class EncodedClip:
         return self.frame_seconds[len(self.frame_seconds) // 2]
 
 
+EncoderKind = Literal["builtin", "trained", "third-party", "custom"]
+"""``trained`` is a model that vidseek's training wrote, ``custom`` an encoder of the caller's."""
+
+_THIRD_PARTY = "hub:"
+"""Prefix of the stored name of a third-party model; the family follows."""
+
+
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Which encoder made a vector. Vectors of different fingerprints never meet in one index."""
+    """Identity of an encoder. Vectors of different fingerprints never meet in one index."""
 
-    name: str
-    """A registered name, or the absolute path of the folder that holds the model."""
+    source: str
+    """What ``create_encoder`` makes this encoder from: ``builtin``, the absolute path of a folder,
+    ``hf:ORG/NAME@COMMIT``, ``open_clip:ARCHITECTURE/PRETRAINED@COMMIT``. A free name for a custom
+    encoder."""
     revision: str
+    """Revision of the weights; the commit for a repository, empty for a folder that states none."""
     dimension: int
     """D: length of clip, frame and text vectors."""
     image_size: int
     """Side in pixels of the square picture that the visual encoder sees."""
     tokens_per_frame: int
-    """M: tokens a frame kept for the cross-modal head; 0 if there is none."""
+    """M: tokens stored per frame for the cross-modal head; 0 if the model has none."""
     token_dimension: int
-    """T: length of such a token."""
+    """T: length of a token."""
     vision_hash: str
-    """SHA-256 of the visual weights; what a stored vector depends on."""
+    """SHA-256 of the visual weights, which stored vectors depend on."""
     preprocessing: str
     """How a frame becomes the encoder's input, in words that change when it changes."""
     confidence_scale: float | None = None
     confidence_bias: float | None = None
-    """confidence = sigmoid(scale * score + bias), Platt-fitted; None where not calibrated."""
+    """confidence = sigmoid(scale * score + bias), Platt-fitted; None if not calibrated."""
     head_hash: str | None = None
-    """SHA-256 of a head that was trained on a model of others, and changes scores but no vector."""
+    """SHA-256 of a head that was trained on a third-party model. It changes scores, not vectors."""
+    kind: EncoderKind = "custom"
+    family: str | None = None
+    """Architecture of a third-party model (``clip``, ``siglip``, ...); None for other kinds."""
     fingerprint: str = field(init=False)
-    """16 hexadecimal digits over all that determines stored vectors. The text and cross-modal parts
-    are not among it: they may be revised without re-encoding a library."""
+    """16 hexadecimal digits over everything that determines stored vectors. The text part, the
+    cross-modal part and the source are left out: they may change without re-encoding a library."""
 
     def __post_init__(self) -> None:
-        others = ("fingerprint", "revision", "confidence_scale", "confidence_bias", "head_hash")
-        determining = {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name not in others
+        if (self.kind == "third-party") != (self.family is not None):
+            raise ValueError(f"a {self.kind} encoder cannot have the family {self.family}")
+        name = self._stored_name
+        document = {
+            # A model has the same vectors wherever its folder lies.
+            "name": "folder" if PurePath(name).is_absolute() else name,
+            "dimension": self.dimension,
+            "image_size": self.image_size,
+            "tokens_per_frame": self.tokens_per_frame,
+            "token_dimension": self.token_dimension,
+            "vision_hash": self.vision_hash,
+            "preprocessing": self.preprocessing,
         }
-        if PurePath(self.name).is_absolute():
-            # The same model wherever it lies: a folder that is moved changes no vector.
-            determining["name"] = "folder"
-        canonical = json.dumps(determining, sort_keys=True).encode()
+        canonical = json.dumps(document, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
+
+    @property
+    def _stored_name(self) -> str:
+        return self.source if self.family is None else f"{_THIRD_PARTY}{self.family}"
+
+    def to_document(self) -> dict[str, Any]:
+        """Convert to the form that libraries store, unchanged since vidseek 0.1.0.
+
+        It has two fields that depend on the kind: ``name`` is ``hub:FAMILY`` for a third-party
+        model, otherwise the source; ``revision`` is the source of a third-party model, otherwise
+        the revision.
+        """
+        document = asdict(self)
+        for derived in ("fingerprint", "source", "kind", "family"):
+            del document[derived]
+        is_third_party = self.kind == "third-party"
+        document["name"] = self._stored_name
+        document["revision"] = self.source if is_third_party else self.revision
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read what ``to_document`` gave; fields that a newer vidseek added are ignored.
+
+        Raises:
+            KeyError: a field is missing.
+            TypeError: a field is missing.
+        """
+        known = {each.name for each in fields(cls) if each.init}
+        values = {name: value for name, value in document.items() if name in known}
+        name = document["name"]
+        if name.startswith(_THIRD_PARTY):
+            source = document["revision"]
+            values |= {
+                "source": source,
+                "revision": "" if PurePath(source).is_absolute() else source.partition("@")[2],
+                "kind": "third-party",
+                "family": name.removeprefix(_THIRD_PARTY),
+            }
+        else:
+            kind = "trained" if PurePath(name).is_absolute() else "custom"
+            values |= {"source": name, "kind": "builtin" if name == "builtin" else kind}
+        return cls(**values)
 
 
 CalibrationMethod = Literal["queries", "captions"]
@@ -112,8 +175,10 @@ class Calibration:
     clips: int
     """Clips that could be searched when it was made: of more, the best one scores higher."""
     encoder_revision: str
-    """``EncoderSpec.revision``, or its head: the fingerprint tells neither whether the text part is
-    the same nor whether the head is."""
+    """``EncoderSpec.revision`` of the encoder that gave the scores: the fingerprint does not tell
+    whether the text part is the same."""
+    head_hash: str | None = None
+    """``EncoderSpec.head_hash`` of that encoder, likewise."""
     hubness: bytes | None = field(default=None, repr=False)
     """The hubness correction, as ``encoders.hubness.HubnessCorrection`` serialises it, or None.
     Scale and bias were fitted to corrected scores, so all three are stored and deleted together."""

@@ -22,7 +22,13 @@ from vidseek.core.errors import WeightsError
 from vidseek.core.processors import processor_count
 from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.encoders.manifest import HUBNESS, MANIFEST_NAME, WEIGHTS_FOLDER, read_manifest
+from vidseek.encoders.manifest import (
+    HUBNESS,
+    MANIFEST_NAME,
+    VISUAL_PARTS,
+    WEIGHTS_FOLDER,
+    read_manifest,
+)
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import (
     Runtime,
@@ -111,6 +117,15 @@ class BuiltinEncoder:
             except ValueError as error:
                 raise WeightsError(f"{self._file(HUBNESS)}: {error}; reinstall vidseek") from error
         return self._hubness
+
+    def load(self) -> None:
+        """Load now what encoding videos needs: the visual and the temporal part.
+
+        Raises:
+            WeightsError: they are missing or damaged.
+        """
+        for part in VISUAL_PARTS:
+            self._session(part)
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames one by one.

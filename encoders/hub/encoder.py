@@ -1,7 +1,7 @@
 """An encoder made of a dual encoder in the format of Hugging Face or of open_clip.
 
-    encoder = create_hub_encoder("hf:openai/clip-vit-base-patch16", confirm_download=ask)
-    encoder = create_hub_encoder("/models/clip-vit-base-patch16")     # needs no network
+    ref = ModelRef.parse("hf:openai/clip-vit-base-patch16")
+    encoder = create_hub_encoder(ref, confirm_download=ask)
 
 The weights are loaded when the first frame or sentence is encoded.
 """
@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,25 +38,23 @@ from vidseek.encoders.hub.families import (
 from vidseek.encoders.hub.pooling import pooled_scores
 from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
-from vidseek.encoders.hub.source import OPEN_CLIP_PREFIX, PREFIX, ModelSource, parse_source
 from vidseek.encoders.hub.towers import Towers, quiet_transformers
+from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.encoders.model_ref import ModelRef
 
 logger = logging.getLogger(__name__)
 
-NAME_PREFIX = "hub:"
-"""Names of specs begin so; what ``create_encoder`` takes to make it again is the revision."""
 MAX_FRAMES_AT_ONCE = 64
 """Frames that are prepared together, at most."""
 
 
 def create_hub_encoder(
-    name: str, *, threads: int | None = None, confirm_download: ConfirmDownload | None = None
+    ref: ModelRef, *, threads: int | None = None, confirm_download: ConfirmDownload | None = None
 ) -> HubEncoder:
-    """Make an encoder of a folder, ``hf:ORG/NAME[@REVISION]``, a short name of the catalogue, or
-    ``open_clip:ARCHITECTURE/PRETRAINED``.
+    """Make an encoder of a third-party model.
 
     Args:
-        name: which model.
+        ref: a name of kind ``third-party``.
         threads: processor threads that torch may use, for the whole process; all cores if None.
         confirm_download: asked with repository and size before a download; None refuses it.
 
@@ -66,43 +64,51 @@ def create_hub_encoder(
         UnsupportedModelError: it is no dual encoder that vidseek knows.
         WeightsError: files of it are missing or damaged.
     """
-    source = parse_source(name)
-    listed = find_model(name)
-    if source.open_clip is not None or (listed is not None and listed.family == OPEN_CLIP.name):
-        require_open_clip(name)
+    listed = find_model(ref.name)
+    if ref.open_clip is not None or (listed is not None and listed.family == OPEN_CLIP.name):
+        require_open_clip(ref.name)
     require_hub()
-    checkpoint, place = _found(source, confirm_download)
+    checkpoint, origin = _fetched(ref, confirm_download)
     if checkpoint.open_clip is not None:
-        require_open_clip(place)
+        require_open_clip(origin.source)
         from vidseek.encoders.hub.open_clip_encoder import OpenClipEncoder
 
-        return OpenClipEncoder(checkpoint, place=place, threads=threads)
+        return OpenClipEncoder(checkpoint, origin=origin, threads=threads)
     from vidseek.encoders.hub.video_encoder import HubVideoEncoder
 
-    made = HubVideoEncoder if checkpoint.family.kind == "clips" else HubEncoder
-    return made(checkpoint, place=place, threads=threads)
+    encoder_class = HubVideoEncoder if checkpoint.family.kind == "clips" else HubEncoder
+    return encoder_class(checkpoint, origin=origin, threads=threads)
 
 
-def _found(source: ModelSource, confirm: ConfirmDownload | None) -> tuple[Checkpoint, str]:
-    """The files of a model, fetched if they are not here, and what finds the very same again."""
-    if source.folder is not None:
-        return read_checkpoint(source.folder), str(source.folder)
-    if source.open_clip is not None:
+@dataclass(frozen=True)
+class Origin:
+    """Where a third-party model comes from."""
+
+    source: str
+    """See ``EncoderSpec.source``."""
+    commit: str = ""
+    """Of a repository."""
+
+
+def _fetched(ref: ModelRef, confirm: ConfirmDownload | None) -> tuple[Checkpoint, Origin]:
+    """The files of a model, fetched if they are not here, and where exactly they come from."""
+    if ref.folder is not None:
+        return read_checkpoint(ref.folder), Origin(ref.source)
+    # The source names the commit: a library must find the very weights again when the repository
+    # moves on.
+    if ref.open_clip is not None:
         from vidseek.encoders.hub.open_clip_model import find_pretrained
 
-        known = find_pretrained(source.open_clip)
-        folder, commit = fetch(known.repository, source.revision, confirm=confirm, open_clip=True)
+        known = find_pretrained(ref.open_clip)
+        folder, commit = fetch(known.repository, ref.revision, confirm=confirm, open_clip=True)
         checkpoint = read_checkpoint(folder, open_clip=True)
         # Older repositories leave out how pictures are resized, which open_clip knows.
         config = {**(checkpoint.open_clip or {})}
         config["preprocess_cfg"] = {**(config.get("preprocess_cfg") or {}), **known.preprocess}
-        return replace(checkpoint, open_clip=config), (
-            f"{OPEN_CLIP_PREFIX}{source.open_clip}@{commit}"
-        )
-    assert source.repository is not None
-    folder, commit = fetch(source.repository, source.revision, confirm=confirm)
-    # With the commit: a library must find the very weights again when the repository moves on.
-    return read_checkpoint(folder), f"{PREFIX}{source.repository}@{commit}"
+        return replace(checkpoint, open_clip=config), Origin(ref.at(commit), commit)
+    assert ref.repository is not None
+    folder, commit = fetch(ref.repository, ref.revision, confirm=confirm)
+    return read_checkpoint(folder), Origin(ref.at(commit), commit)
 
 
 class HubEncoder:
@@ -111,13 +117,17 @@ class HubEncoder:
     reranks = False
     """The second look is not measured to help every model, so a search leaves it out; set it to
     True to have ``rerank`` pool frames by the text."""
+    hubness: HubnessCorrection | None = None
+    """Third-party models come without one."""
 
-    def __init__(self, checkpoint: Checkpoint, *, place: str, threads: int | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, *, origin: Origin, threads: int | None = None
+    ) -> None:
         """Read configuration and vocabulary; no weights yet, but for their hash.
 
         Args:
             checkpoint: what to load.
-            place: what ``create_encoder`` makes the same encoder from.
+            origin: where it comes from.
             threads: processor threads for torch.
         """
         self._checkpoint = checkpoint
@@ -126,14 +136,16 @@ class HubEncoder:
         self._lock = threading.Lock()
         dimension = self._read()
         self.spec = EncoderSpec(
-            name=f"{NAME_PREFIX}{checkpoint.family.name}",
-            revision=place,
+            source=origin.source,
+            revision=origin.commit,
             dimension=dimension,
             image_size=self._rules.image_size,
             tokens_per_frame=0,
             token_dimension=0,
             vision_hash=weights_hash(checkpoint),
             preprocessing=self._rules.description,
+            kind="third-party",
+            family=checkpoint.family.name,
         )
 
     def _read(self) -> int:

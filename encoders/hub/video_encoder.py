@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.encoders.hub.checkpoint import Checkpoint
-from vidseek.encoders.hub.encoder import HubEncoder
+from vidseek.encoders.hub.encoder import HubEncoder, Origin
 from vidseek.encoders.hub.video_towers import pictures_a_clip
 
 MAX_PICTURES_AT_ONCE = 64
@@ -25,9 +25,11 @@ class HubVideoEncoder(HubEncoder):
     part of a stored clip, and no more than that.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, place: str, threads: int | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, *, origin: Origin, threads: int | None = None
+    ) -> None:
         """See ``HubEncoder``."""
-        super().__init__(checkpoint, place=place, threads=threads)
+        super().__init__(checkpoint, origin=origin, threads=threads)
         self.pictures_per_clip = pictures_a_clip(self._config)
         self.spec = replace(
             self.spec,

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from vidseek.core.errors import EncoderError, WeightsError
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, FrameFeatures
-from vidseek.encoders.base import Encoder, LoadableEncoder
+from vidseek.encoders.base import Encoder
+from vidseek.encoders.hubness import HubnessCorrection
 
 FACTS = "xpool.json"
 WEIGHTS = "xpool.safetensors"
@@ -132,22 +133,23 @@ class AttendingEncoder:
     """A model of others with a head: its vectors, another order of the best hits."""
 
     reranks = True
+    hubness: HubnessCorrection | None = None
 
     def __init__(self, base: Encoder, head: XPoolHead, facts: HeadFacts, *, folder: Path) -> None:
         """Use ``create_attending_encoder``."""
         self._base, self._head, self._facts = base, head, facts
         self.spec: EncoderSpec = replace(
             base.spec,
-            revision=str(folder),
+            source=str(folder),
+            revision="",
             head_hash=facts.sha256,
             confidence_scale=None,
             confidence_bias=None,
         )
 
     def load(self) -> None:
-        """See ``LoadableEncoder``."""
-        if isinstance(self._base, LoadableEncoder):
-            self._base.load()
+        """See ``Encoder``; the model's own."""
+        self._base.load()
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """See ``Encoder``; the model's own."""
@@ -189,11 +191,6 @@ class AttendingEncoder:
         return blended(found, first, scale=self._facts.scale, offset=self._facts.offset)
 
 
-def is_head(folder: Path) -> bool:
-    """True if `vidseek train` wrote a head into this folder."""
-    return (folder / FACTS).is_file()
-
-
 def write_head(
     folder: Path,
     weights: Mapping[str, NDArray[np.float32]],
@@ -215,7 +212,7 @@ def write_head(
 
     blob = save({name: np.ascontiguousarray(each, np.float32) for name, each in weights.items()})
     facts = HeadFacts(
-        base=base.revision,
+        base=base.source,
         fingerprint=base.fingerprint,
         dimension=base.dimension,
         scale=scale,

@@ -25,10 +25,9 @@ from vidseek.core.errors import (
 )
 from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch, Video, VideoState
-from vidseek.encoders.base import Encoder, LoadableEncoder
+from vidseek.encoders.base import Encoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
-from vidseek.encoders.registry import name_of
 from vidseek.indexer.discovery import Discovery, FoundFile, discover, error_reason
 from vidseek.indexer.hashing import CHANGED, HashAhead, HashedFile
 from vidseek.indexer.progress import ProgressMeter, meter_of
@@ -113,12 +112,14 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
     """
     active = store.encoders.active()
     if active is None:
-        check_loads(encoder)
+        encoder.load()  # one that cannot be loaded leaves no trace in the library
         store.encoders.register(encoder.spec)
         store.encoders.activate(encoder.spec.fingerprint)
     elif active.fingerprint != encoder.spec.fingerprint:
         spec = encoder.spec
-        what = "other weights of it" if active.name == spec.name else f"the encoder {spec.name}"
+        what = (
+            "other weights of it" if active.source == spec.source else f"the encoder {spec.source}"
+        )
         held = any(one.fingerprint == spec.fingerprint for one in store.encoders.specs())
         step = (
             "switch to this one: `vidseek model switch"
@@ -126,23 +127,13 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
             else ("encode the library with this one: `vidseek model add")
         )
         raise EncoderError(
-            f"{store.folder} was made with the encoder {active.name} ({active.revision}, "
+            f"{store.folder} was made with the encoder {active.source} ({active.revision}, "
             f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
-            f"their vectors cannot be compared: use that one, or {step} {name_of(spec)}`"
+            f"their vectors cannot be compared: use that one, or {step} {spec.source}`"
         )
     elif active != encoder.spec:
         # The same vectors under another name (its folder was moved), or revised words.
         store.encoders.register(encoder.spec)
-
-
-def check_loads(encoder: Encoder) -> None:
-    """Load an encoder that a library does not know yet: one that cannot be leaves no trace in it.
-
-    Raises:
-        EncoderError: it cannot be loaded.
-    """
-    if isinstance(encoder, LoadableEncoder):
-        encoder.load()
 
 
 class _Run:

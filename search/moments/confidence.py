@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vidseek.core.types import Calibration, EncoderSpec, SearchHit
-from vidseek.encoders.registry import name_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,18 +40,6 @@ def confidence_of(score: float, spec: EncoderSpec) -> float | None:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-_HEAD = "head "
-
-
-def scoring_revision(spec: EncoderSpec) -> str:
-    """What a calibration notes of its encoder: which text part, or which head, gave the scores."""
-    return spec.revision if spec.head_hash is None else f"{_HEAD}{spec.head_hash}"
-
-
-def _head(noted: str) -> str | None:
-    return noted.removeprefix(_HEAD) if noted.startswith(_HEAD) else None
-
-
 def usable_calibration(spec: EncoderSpec, calibration: Calibration | None) -> Calibration | None:
     """A library's own calibration, if it is of the scores that this encoder gives.
 
@@ -65,18 +52,17 @@ def usable_calibration(spec: EncoderSpec, calibration: Calibration | None) -> Ca
     """
     if calibration is None:
         return None
-    # What is called the revision of a model of others is where it lies; its fingerprint tells all
-    # but its head.
-    of_others = name_of(spec) == spec.revision
-    fitted_to = calibration.encoder_revision
-    is_same = _head(fitted_to) == spec.head_hash if of_others else fitted_to == spec.revision
+    # The fingerprint of a third-party model covers everything but its head.
+    is_same = calibration.head_hash == spec.head_hash and (
+        spec.kind == "third-party" or calibration.encoder_revision == spec.revision
+    )
     if not is_same:
         logger.warning(
             "this library was calibrated with revision %s of the encoder %s, which is now at %s: "
             "run `vidseek calibrate` again, or `vidseek calibrate --forget`",
-            fitted_to,
-            spec.name,
-            scoring_revision(spec),
+            calibration.head_hash or calibration.encoder_revision,
+            spec.source,
+            spec.head_hash or spec.revision,
         )
         return None
     return calibration

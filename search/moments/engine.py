@@ -29,7 +29,6 @@ from vidseek.core.types import (
 )
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.encoders.registry import name_of
 from vidseek.search.moments.confidence import calibrated_spec, confidence_of, usable_calibration
 from vidseek.search.moments.hubness import stored_hubness
 from vidseek.search.moments.localization import localize_moments
@@ -48,8 +47,6 @@ from vidseek.search.moments.retrieval import (
     SearchContext,
     TextCandidates,
     VisualCandidates,
-    head_is_used,
-    hubness_of,
 )
 from vidseek.search.moments.visual_query import read_visual_query
 from vidseek.storage.store import LibraryStore
@@ -209,7 +206,7 @@ class SearchEngine:
         index = self._index()
         if index is None:
             return None
-        return SearchContext(self._store, self._encoder, index, None, hubness_of(self._encoder))
+        return SearchContext(self._store, self._encoder, index, None, self._encoder.hubness)
 
     def best_clips(self, scope: SearchContext, text: str, n: int) -> list[ScoredClip]:
         """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
@@ -224,16 +221,16 @@ class SearchEngine:
         held = self._store.encoders.specs()
         if held and all(one.fingerprint != spec.fingerprint for one in held):
             those = " and ".join(
-                f"{one.name} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
+                f"{one.source} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
                 for one in held
             )
-            same = any(one.name == spec.name for one in held)
-            what = f"other weights of {spec.name}" if same else f"encoder {spec.name}"
+            same = any(one.source == spec.source for one in held)
+            what = f"other weights of {spec.source}" if same else f"encoder {spec.source}"
             raise EncoderError(
                 f"{self._store.folder} was indexed with the encoder {those}; this is {what} "
                 f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
                 "vectors cannot be compared: search with what is there (`vidseek model list`), or "
-                f"encode the library with this one too (`vidseek model add {name_of(spec)}`)."
+                f"encode the library with this one too (`vidseek model add {spec.source}`)."
             )
         if held:
             index = self._store.vector_index(spec)
@@ -248,7 +245,7 @@ class SearchEngine:
 
     def _depth(self, scope: SearchContext, rerank: bool) -> int:
         """How many candidates are scored again."""
-        used = head_is_used(self._encoder) or scope.hubness is not None
+        used = self._encoder.reranks or scope.hubness is not None
         return RERANK_DEPTH if rerank and used else 0
 
     def _stored_calibration(self) -> Calibration | None:
@@ -260,7 +257,7 @@ class SearchEngine:
         """What is taken off the scores of hubs: the library's, or else the encoder's own."""
         if stored is not None and stored.hubness is not None:
             return stored_hubness(stored.hubness, self._store.folder)
-        return hubness_of(self._encoder)
+        return self._encoder.hubness
 
     def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
         if where.is_empty:

@@ -107,19 +107,6 @@ class SearchContext:
         return self.store.clip_vectors.read(ids, self.encoder.spec.fingerprint)
 
 
-def head_is_used(encoder: Encoder) -> bool:
-    """False if the encoder says that its head changes nothing.
-
-    Reading a hundred clips' frames for it would cost more than the rest of the query.
-    """
-    return bool(getattr(encoder, "reranks", True))
-
-
-def hubness_of(encoder: Encoder) -> HubnessCorrection | None:
-    """What the encoder takes off the scores of hubs, if it knows."""
-    return getattr(encoder, "hubness", None)
-
-
 class TextCandidates:
     """Clips for a sentence: cosine first, then for the best of those what the second stage says.
 
@@ -163,7 +150,7 @@ class TextCandidates:
             if self._unwanted is not None:
                 penalties = vectors @ self._unwanted
             wanted = scores + penalties
-            if head_is_used(encoder):
+            if encoder.reranks:
                 wanted = encoder.rerank(self._text, self._scope.features(ids), wanted)
             if (hubness := self._scope.hubness) is not None:
                 wanted = wanted + hubness.corrections(vectors)

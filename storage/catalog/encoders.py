@@ -6,8 +6,6 @@ spec = store.encoders.active()
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from sqlalchemy import delete, func, insert, select, update
 
 from vidseek.core.errors import LibraryError
@@ -15,7 +13,13 @@ from vidseek.core.types import Calibration, EncoderSpec, LibraryModel
 from vidseek.storage.catalog.schema import CalibrationRow, ClipVectorRow, EncoderRow, LibraryRow
 from vidseek.storage.catalog.statistics import count_models
 from vidseek.storage.catalog.transactions import Transactions
-from vidseek.storage.catalog.video_queries import delete_vectors, read_spec, write_spec
+from vidseek.storage.catalog.video_queries import (
+    delete_vectors,
+    read_calibration,
+    read_spec,
+    write_calibration,
+    write_spec,
+)
 
 
 class Encoders:
@@ -84,7 +88,7 @@ class Encoders:
                 .join(EncoderRow, EncoderRow.id == CalibrationRow.encoder_id)
                 .where(EncoderRow.fingerprint == fingerprint)
             ).first()
-            return None if row is None else Calibration(**row._mapping)
+            return None if row is None else read_calibration(dict(row._mapping))
 
     def set_calibration(self, fingerprint: str, calibration: Calibration | None) -> bool:
         """Store the calibration of a registered encoder in place of an earlier one.
@@ -103,7 +107,9 @@ class Encoders:
             )
             if calibration is not None:
                 change.connection.execute(
-                    insert(CalibrationRow).values(encoder_id=encoder.id, **asdict(calibration))
+                    insert(CalibrationRow).values(
+                        encoder_id=encoder.id, **write_calibration(calibration)
+                    )
                 )
             return earlier.rowcount > 0
 

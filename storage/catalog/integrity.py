@@ -62,9 +62,9 @@ def _wrong_lengths(connection: Connection, encoder_id: int, document: str) -> li
     ).scalar_one()
     problems = []
     if vectors:
-        problems.append(f"{vectors} clip vectors of {spec.name} have the wrong length")
+        problems.append(f"{vectors} clip vectors of {spec.source} have the wrong length")
     if frames:
-        problems.append(f"the frames of {frames} clips of {spec.name} have the wrong length")
+        problems.append(f"the frames of {frames} clips of {spec.source} have the wrong length")
     return problems
 
 

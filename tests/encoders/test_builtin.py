@@ -51,7 +51,7 @@ def norms(vectors: np.ndarray) -> np.ndarray:
 
 def test_it_is_an_encoder(encoder):
     assert isinstance(encoder, Encoder)
-    assert encoder.spec.name == "builtin"
+    assert encoder.spec.source == "builtin"
     assert len(encoder.spec.vision_hash) == 64
 
 

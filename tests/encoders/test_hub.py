@@ -14,7 +14,7 @@ from vidseek.core.errors import WeightsError
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hub.families import FAMILIES
-from vidseek.encoders.registry import create_encoder, name_of
+from vidseek.encoders.registry import create_encoder
 
 pytestmark = pytest.mark.full
 
@@ -110,8 +110,8 @@ def test_the_spec_says_what_vectors_depend_on(folders, tmp_path):
     import shutil
 
     spec = create_encoder(str(folders("clip"))).spec
-    assert spec.name == "hub:clip"
-    assert name_of(spec) == str(folders("clip"))
+    assert (spec.kind, spec.family, spec.revision) == ("third-party", "clip", "")
+    assert spec.source == str(folders("clip"))
     assert (spec.dimension, spec.image_size, spec.tokens_per_frame) == (24, 32, 0)
     assert spec.confidence_scale is None
     moved = shutil.copytree(folders("clip"), tmp_path / "moved")

@@ -16,6 +16,7 @@ from vidseek.core.errors import (
     DownloadRefusedError,
     EncoderError,
     GatedModelError,
+    Hint,
     MissingExtraError,
     ModelDownloadError,
     ModelNotFoundError,
@@ -28,7 +29,7 @@ from vidseek.encoders.hub.catalogue import CATALOGUE, find_model
 from vidseek.encoders.hub.checkpoint import read_checkpoint, weights_hash
 from vidseek.encoders.hub.families import FAMILIES, OPEN_CLIP
 from vidseek.encoders.hub.preprocessing import read_rules
-from vidseek.encoders.hub.source import is_model_source, parse_source
+from vidseek.encoders.model_ref import ModelRef
 from vidseek.encoders.registry import create_encoder
 
 CLIP = {"model_type": "clip", "architectures": ["CLIPModel"]}
@@ -48,7 +49,7 @@ def test_names_of_the_catalogue_are_unique_and_of_known_families():
     assert len({model.name for model in CATALOGUE}) == len(CATALOGUE)
     for model in CATALOGUE:
         assert model.family in {*FAMILIES, OPEN_CLIP.name}
-        assert parse_source(model.name).repository == model.repository
+        assert ModelRef.parse(model.name).repository == model.repository
     assert find_model("no such") is None
 
 
@@ -61,25 +62,28 @@ def test_names_of_the_catalogue_are_unique_and_of_known_families():
     ],
 )
 def test_repositories_are_named_with_their_revision(name, repository, revision):
-    assert is_model_source(name)
-    source = parse_source(name)
+    source = ModelRef.parse(name)
+    assert source.kind == "third-party"
     assert (source.repository, source.revision, source.folder) == (repository, revision, None)
 
 
 @pytest.mark.parametrize("name", ["hf:", "hf:clip", "hf:a/b/c", "hf:a b/c"])
 def test_a_name_that_is_none_is_refused_with_an_example(name):
-    with pytest.raises(ModelNotFoundError, match="write hf:ORG/NAME"):
+    with pytest.raises(ModelNotFoundError):
         create_encoder(name)
 
 
 def test_a_repository_without_its_prefix_is_recognised():
-    with pytest.raises(ModelNotFoundError, match="write hf:openai/clip-vit-base-patch16"):
+    with pytest.raises(ModelNotFoundError) as error:
         create_encoder("openai/clip-vit-base-patch16")
+    hub_name = {"model": "hf:openai/clip-vit-base-patch16"}
+    assert error.value.hint == Hint("try_hub_model", hub_name)
 
 
 def test_an_unknown_word_names_the_ways_to_a_model():
-    with pytest.raises(UnknownEncoderError, match="vidseek models"):
+    with pytest.raises(UnknownEncoderError) as error:
         create_encoder("clipp")
+    assert error.value.hint == Hint("list_known_models")
 
 
 def test_a_missing_extra_is_named_with_the_command(tmp_path, monkeypatch):
@@ -101,11 +105,12 @@ def test_the_catalogue_knows_which_extra_a_model_needs(monkeypatch):
 def test_a_folder_that_is_not_there_is_not_taken_for_a_repository(name):
     with pytest.raises(ModelNotFoundError) as error:
         create_encoder(name)
-    assert "hf:" not in str(error.value)
+    assert error.value.hint is not None
+    assert error.value.hint.action == "restore_model"
 
 
 def test_a_model_without_a_name_is_refused():
-    with pytest.raises(UnknownEncoderError, match="vidseek models"):
+    with pytest.raises(UnknownEncoderError):
         create_encoder(" ")
 
 
@@ -145,12 +150,12 @@ def test_models_of_open_clip_are_told_from_those_of_transformers(tmp_path):
 
 def test_names_of_open_clip_are_read_without_the_package():
     name = "open_clip:ViT-B-32/laion2b_s34b_b79k@c0ffee"
-    assert is_model_source(name)
-    source = parse_source(name)
+    source = ModelRef.parse(name)
+    assert source.kind == "third-party"
     assert (source.open_clip, source.revision) == ("ViT-B-32/laion2b_s34b_b79k", "c0ffee")
     assert (source.repository, source.folder) == (None, None)
-    with pytest.raises(ModelNotFoundError, match="write open_clip:ARCHITECTURE/PRETRAINED"):
-        parse_source("open_clip:ViT-B-32")
+    with pytest.raises(ModelNotFoundError):
+        ModelRef.parse("open_clip:ViT-B-32")
 
 
 def test_pickles_are_refused(tmp_path):
@@ -341,7 +346,7 @@ def test_asking_for_the_catalogue_imports_neither_torch_nor_transformers():
 
     program = (
         "import sys; from vidseek.cli.app import app; import vidseek.encoders.hub.catalogue, "
-        "vidseek.encoders.hub.source, vidseek.encoders.registry; "
+        "vidseek.encoders.model_ref, vidseek.encoders.registry; "
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=240)

@@ -22,7 +22,8 @@ from vidseek.core.errors import (
     WeightsError,
 )
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.registry import create_encoder, find_specs, name_of
+from vidseek.encoders.model_ref import ModelRef
+from vidseek.encoders.registry import create_encoder
 
 pytestmark = pytest.mark.full
 
@@ -321,7 +322,7 @@ def test_loading_says_nothing_and_leaves_the_root_logger_alone(folders, capfd):
 
 def test_the_spec_says_what_vectors_depend_on(folders, tmp_path):
     spec = create_encoder(str(folders("native"))).spec
-    assert (spec.name, name_of(spec)) == ("hub:open_clip", str(folders("native")))
+    assert (spec.family, spec.source) == ("open_clip", str(folders("native")))
     assert (spec.dimension, spec.image_size) == (24, 32)
     moved = shutil.copytree(folders("native"), tmp_path / "moved")
     assert create_encoder(str(moved)).spec.fingerprint == spec.fingerprint
@@ -397,14 +398,14 @@ def test_a_name_of_open_clip_is_fetched_after_a_yes_and_found_again(hub):
     encoder = create_encoder(name, confirm_download=hub.confirm)
     repository = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
     assert hub.asked == [(repository, 200)]
-    assert name_of(encoder.spec) == f"{name}@{COMMIT}"
-    again = create_encoder(name_of(encoder.spec))  # from the cache, without a question
+    assert encoder.spec.source == f"{name}@{COMMIT}"
+    again = create_encoder(encoder.spec.source)  # from the cache, without a question
     assert again.spec == encoder.spec
     assert np.isfinite(again.encode_text(["a dog"])).all()
     assert (hub.downloads, len(hub.asked)) == (1, 1)
-    assert find_specs(name, [encoder.spec]) == [encoder.spec]
-    assert find_specs(name_of(encoder.spec), [encoder.spec]) == [encoder.spec]
-    assert find_specs("open_clip:ViT-B-32/openai", [encoder.spec]) == []
+    assert ModelRef.parse(name).find([encoder.spec]) == [encoder.spec]
+    assert ModelRef.parse(encoder.spec.source).find([encoder.spec]) == [encoder.spec]
+    assert ModelRef.parse("open_clip:ViT-B-32/openai").find([encoder.spec]) == []
 
 
 def test_a_head_is_trained_for_a_model_that_has_a_name_of_open_clip(hub, tmp_path):
@@ -417,7 +418,7 @@ def test_a_head_is_trained_for_a_model_that_has_a_name_of_open_clip(hub, tmp_pat
     captions, folder = tmp_path / "captions.jsonl", tmp_path / "head"
     report = train_head(captions, folder, base, settings=settings)
     assert report.improved
-    assert report.base == name_of(base.spec)
+    assert report.base == base.spec.source
     head = create_encoder(str(folder))  # the model is found by its name
     assert head.spec.fingerprint == base.spec.fingerprint
     clips = [base.encode_frames(blocks(seed)[None]) for seed in range(2)]
@@ -435,7 +436,7 @@ def test_what_the_package_knows_of_pictures_wins(hub):
 
 def test_a_repository_in_the_format_is_taken_by_its_own_name(hub):
     encoder = create_encoder("hf:a/b", confirm_download=hub.confirm)
-    assert (encoder.spec.name, name_of(encoder.spec)) == ("hub:open_clip", f"hf:a/b@{COMMIT}")
+    assert (encoder.spec.family, encoder.spec.source) == ("open_clip", f"hf:a/b@{COMMIT}")
     assert encoder._rules.resize == "short side"
 
 

@@ -19,7 +19,8 @@ from hub_checkpoints import make_checkpoint
 import vidseek
 from vidseek.core.errors import EncoderError, ModelNotFoundError, TrainingError, WeightsError
 from vidseek.core.job import Job
-from vidseek.encoders.registry import create_encoder, find_specs, name_of
+from vidseek.encoders.model_ref import ModelRef
+from vidseek.encoders.registry import create_encoder
 
 pytestmark = pytest.mark.full
 
@@ -230,8 +231,8 @@ def test_a_run_that_gains_writes_two_files_beside_nothing_of_the_model(trained, 
 def test_the_heads_folder_is_a_model_with_the_same_vectors(trained, base):
     plain, encoder = create_encoder(str(base)), create_encoder(str(trained.folder))
     assert encoder.spec.fingerprint == plain.spec.fingerprint
-    assert name_of(encoder.spec) == str(trained.folder)
-    assert find_specs(str(trained.folder), [encoder.spec]) == [encoder.spec]
+    assert encoder.spec.source == str(trained.folder)
+    assert ModelRef.parse(str(trained.folder)).find([encoder.spec]) == [encoder.spec]
     assert encoder.spec.head_hash is not None
     frames = np.random.default_rng(0).integers(0, 256, (5, 40, 60, 3), np.uint8)
     features = encoder.encode_frames(frames)
@@ -337,7 +338,7 @@ def test_a_library_of_the_model_is_searched_with_the_head_at_once(
         assert (report.encoded, report.model.is_active) == (0, True)
     with vidseek.open(tmp_path / "library") as library:
         assert library.search(query, VIDEOS) == for_once
-        assert [name_of(model.spec) for model in library.models.list()] == [str(trained.folder)]
+        assert [model.spec.source for model in library.models.list()] == [str(trained.folder)]
         library.calibrate(queries=queries)
         assert library.search(query, 1)[0].confidence is not None
         # The head's first stage is the model's.

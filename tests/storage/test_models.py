@@ -41,7 +41,7 @@ def encode(store: LibraryStore, video_id: int, spec: EncoderSpec, *, seed: int) 
 
 def coverage(store: LibraryStore) -> dict[str, tuple[int, int, bool]]:
     return {
-        model.spec.name: (model.encoded_videos, model.videos, model.is_active)
+        model.spec.source: (model.encoded_videos, model.videos, model.is_active)
         for model in store.encoders.models()
     }
 
@@ -137,7 +137,7 @@ def test_dropping_a_model_leaves_nothing_of_it(store: LibraryStore) -> None:
         assert store.drop_model(OTHER.fingerprint) > 0
     assert not folder.exists()
     assert (store.folder / "vectors" / SPEC.fingerprint).is_dir()
-    assert [spec.name for spec in store.encoders.specs()] == ["sample"]
+    assert [spec.source for spec in store.encoders.specs()] == ["sample"]
     for table in ("clip_vectors", "clip_frames"):
         with store._transactions._engine.connect() as connection:
             rows = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()

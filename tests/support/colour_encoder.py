@@ -17,7 +17,7 @@ DIMENSION = CELLS * CELLS * 3
 
 def colour_spec(name: str = "colours") -> EncoderSpec:
     return EncoderSpec(
-        name=name,
+        source=name,
         revision="1",
         dimension=DIMENSION,
         image_size=256,  # as large as real ones, so that frames weigh what they do for them
@@ -31,6 +31,9 @@ def colour_spec(name: str = "colours") -> EncoderSpec:
 class ColourEncoder:
     """Vectors are mean colours; a sentence becomes some fixed colours of its own."""
 
+    reranks = True
+    hubness = None
+
     def __init__(self, name: str = "colours") -> None:
         self._spec = colour_spec(name)
         self.frames_encoded = 0
@@ -38,6 +41,9 @@ class ColourEncoder:
     @property
     def spec(self) -> EncoderSpec:
         return self._spec
+
+    def load(self) -> None:
+        pass
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         self.frames_encoded += len(frames)

@@ -21,7 +21,7 @@ DIMENSION = 32
 
 def encoder_spec(name: str = "sample", *, dimension: int = DIMENSION) -> EncoderSpec:
     return EncoderSpec(
-        name=name,
+        source=name,
         revision="1",
         dimension=dimension,
         image_size=224,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.encoders.hubness import HubnessCorrection
 
 PALETTE = {
     "red": (220, 30, 30),
@@ -31,11 +32,14 @@ REACH = 90.0
 
 
 class PaletteEncoder:
+    reranks = True
+    hubness: HubnessCorrection | None = None
+
     def __init__(
         self, name: str = "palette", *, scale: float | None = None, bias: float | None = None
     ) -> None:
         self.spec = EncoderSpec(
-            name=name,
+            source=name,
             revision="1",
             dimension=len(PALETTE),
             image_size=32,
@@ -48,6 +52,9 @@ class PaletteEncoder:
         )
         self.frames_encoded = 0
         self.texts: list[str] = []
+
+    def load(self) -> None:
+        pass
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         self.frames_encoded += len(frames)
@@ -85,6 +92,8 @@ class PaletteEncoder:
 
 class HeadlessEncoder(PaletteEncoder):
     """The same without a head: what comes back is the first stage's score."""
+
+    reranks = False
 
     def rerank(
         self,

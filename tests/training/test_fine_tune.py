@@ -236,7 +236,7 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
     with vidseek.open(tmp_path / "library", encoder=str(old)) as library:
         assert library.index(videos).indexed == 2
     with vidseek.open(tmp_path / "library") as library:
-        assert library.encoder.spec.name == str(old)
+        assert library.encoder.spec.source == str(old)
         assert len(library.search("a red wall")) == 2
     old.rename(new)
     with (
@@ -248,7 +248,7 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
         report = library.index(videos)
         assert (report.indexed, report.unchanged) == (0, 2)
     with vidseek.open(tmp_path / "library") as library:
-        assert library.encoder.spec.name == str(new)
+        assert library.encoder.spec.source == str(new)
         assert len(library.search("a red wall")) == 2
 
 

@@ -57,7 +57,7 @@ def test_models_are_listed_and_chosen_by_search(library, second) -> None:
     assert (only.is_active, only.is_complete, only.videos) == (True, True, 2)
     report = library.models.add(second, switch=False)
     assert (report.encoded, report.switched) == (2, False)
-    assert [model.spec.name for model in library.models.list()] == ["palette", SECOND]
+    assert [model.spec.source for model in library.models.list()] == ["palette", SECOND]
     assert [model.is_active for model in library.models.list()] == [True, False]
 
     query = "green"
@@ -115,10 +115,10 @@ def test_the_library_follows_a_switch_and_the_old_model_still_answers(
     with vidseek.open(library.folder, create=False) as other:
         # As if another process had the library open and had loaded both.
         other.models._loaded = {one.spec.fingerprint: one for one in (PaletteEncoder(), second)}
-        assert other.encoder.spec.name == "palette"
+        assert other.encoder.spec.source == "palette"
         before = other.search("green", 3)
         assert library.models.add(second).switched
-        assert other.encoder.spec.name == SECOND
+        assert other.encoder.spec.source == SECOND
         assert other.search("green", 3) == other.search("green", 3, model=SECOND)
         assert other.search("green", 3, model="palette") == before
         assert other.models.switch("palette").is_active
@@ -204,7 +204,7 @@ def test_dropping_removes_vectors_and_files(library, second) -> None:
     assert any(folder.iterdir())
     assert library.models.drop(second) > 0
     assert not folder.exists()
-    assert [model.spec.name for model in library.models.list()] == ["palette"]
+    assert [model.spec.source for model in library.models.list()] == ["palette"]
     with pytest.raises(vidseek.UnknownEncoderError, match=rf"{SECOND}.*palette"):
         library.search("green", model=SECOND)
     with pytest.raises(vidseek.EncoderError, match=r"indexed with.*palette.*second palette"):
@@ -274,7 +274,7 @@ def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
         assert library.models.add(str(moved)).encoded == 0  # and from now on by its new place
     with opened() as library:
         assert library.search("red", 1)
-        assert [model.spec.name for model in library.models.list()] == ["builtin", str(moved)]
+        assert [model.spec.source for model in library.models.list()] == ["builtin", str(moved)]
 
     # Other weights under the same name are another model.
     manifest = moved / "manifest.json"

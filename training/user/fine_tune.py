@@ -168,9 +168,8 @@ class _Run:
                 shutil.copyfile(self.start.folder / known.file, self.files.folder / FILES[part])
         file.replace(self.files.folder / "vision.onnx")
         revision = f"{self.start.spec.revision}-{self.captions.digest}"
-        spec = asdict(self.start.spec)
-        for derived in ("fingerprint", "vision_hash"):
-            spec.pop(derived)
+        spec = self.start.spec.to_document()
+        del spec["vision_hash"]
         spec |= {"name": "fine-tuned", "revision": revision}
         if not _is_calibrated_still(before, after):
             spec |= {"confidence_scale": None, "confidence_bias": None}

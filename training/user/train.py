@@ -68,15 +68,19 @@ def train_on_captions(
             f"training needs the packages {', '.join(missing)}",
             hint=Hint("install_extra", {"extra": "train"}),
         )
-    from vidseek.encoders.hub.xpool import is_head
-    from vidseek.encoders.registry import create_encoder, is_hub_model, model_folder
+    from vidseek.encoders.manifest import WEIGHTS_FOLDER
+    from vidseek.encoders.model_ref import ModelRef
+    from vidseek.encoders.registry import create_encoder
 
-    if is_head(Path(start).expanduser()):
+    ref = ModelRef.parse(start)
+    if ref.kind == "unknown":
+        raise ref.not_found()
+    if ref.kind == "head":
         raise TrainingError(
             f"{start} is a re-ranking head, not a model: train another head from its base model, "
             f"which {Path(start) / 'xpool.json'} names"
         )
-    if is_hub_model(start):
+    if ref.kind == "third-party":
         from vidseek.training.user.train_head import train_head
         from vidseek.training.user.xpool import XPoolSettings
 
@@ -90,13 +94,10 @@ def train_on_captions(
     from vidseek.training.user.clip_trainer import ClipTrainerSettings
     from vidseek.training.user.fine_tune import fine_tune
 
-    folder = model_folder(start)
-    if folder is None:
-        raise TrainingError(f"no model is called {start!r}", hint=Hint("choose_starting_model"))
     return fine_tune(
         absolute_path(captions),
         absolute_path(out),
-        start=folder,
+        start=ref.folder or WEIGHTS_FOLDER,
         settings=ClipTrainerSettings(seed=seed, epochs=epochs or ClipTrainerSettings.epochs),
         job=job,
     )

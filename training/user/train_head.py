@@ -82,7 +82,7 @@ def train_head(
     """
     if isinstance(encoder, VideoEncoder):
         raise TrainingError(
-            f"{encoder.spec.revision} is a video model: it sees the frames of a clip together "
+            f"{encoder.spec.source} is a video model: it sees the frames of a clip together "
             "already, and a head that weighs them would take that away",
             hint=Hint("train_image_model"),
         )
@@ -110,7 +110,7 @@ class _Run:
         kept = collect_frames(
             self.captions.clips, self.recipe, self.files.work, identity=self.identity, job=job
         )
-        base = self.encoder.spec.revision
+        base = self.encoder.spec.source
         if kept is None:
             return self._report(started, None, Outcome({}, interrupted=True, base=base))
         data = self._split(kept)

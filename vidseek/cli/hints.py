@@ -11,8 +11,6 @@ from vidseek.core.errors import Hint
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "caption_more_videos": "Caption more videos.",
-    "choose_starting_model": "Give builtin, a model's folder, hf:ORG/NAME, or a name that "
-    "`vidseek models` lists.",
     "choose_training_folder": "Give --out a new or empty folder.",
     "complete_model": "`vidseek model add {model}` encodes the rest; `vidseek model switch "
     "--partial {model}` switches without them.",
@@ -25,6 +23,8 @@ HINTS: dict[str, str] = {
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
     "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
+    "list_known_models": "`vidseek models` lists models to download; hf:ORG/NAME, "
+    "open_clip:ARCHITECTURE/PRETRAINED or a folder names any other.",
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
@@ -40,6 +40,7 @@ HINTS: dict[str, str] = {
     "switch_before_drop": "Run `vidseek model switch` first.",
     "train_image_model": "Train a head on a model of pictures, such as clip-base; `vidseek "
     "models` lists more.",
+    "try_hub_model": "For a model of the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
     "wait_for_run": "Wait until it has finished, or stop it.",
 }

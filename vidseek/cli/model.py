@@ -202,9 +202,7 @@ def _what_is_missing(report: ModelReport) -> str:
 
 
 def _name(model: LibraryModel) -> str:
-    from vidseek.encoders.registry import name_of
-
-    return name_of(model.spec)
+    return model.spec.source
 
 
 def _model_json(model: LibraryModel) -> dict[str, Any]:

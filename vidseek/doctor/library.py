@@ -12,7 +12,6 @@ from pathlib import Path
 from vidseek.core.errors import Hint, LibraryError, LibraryLockedError, LibraryReadOnlyError
 from vidseek.core.job import Job, Progress
 from vidseek.doctor.report import Finding, LibraryHealth
-from vidseek.encoders.registry import name_of
 from vidseek.storage.store import LibraryStore
 
 logger = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ def examine_library(
     active = store.encoders.active()
     return LibraryHealth(
         folder=store.folder,
-        encoder=None if active is None else f"{active.name} {active.revision}",
+        encoder=None if active is None else f"{active.source} {active.revision}".strip(),
         statistics=store.statistics(),
         findings=tuple(findings),
         orphans_removed=orphans,
@@ -68,7 +67,7 @@ def database_is_consistent(store: LibraryStore) -> Iterator[Finding]:
 def model_folders_exist(store: LibraryStore) -> Iterator[Finding]:
     """No model's folder is gone. Changed weights are reported where they are used."""
     for spec in store.encoders.specs():
-        folder = Path(name_of(spec))
+        folder = Path(spec.source)
         if folder.is_absolute() and not folder.is_dir():
             yield Finding(
                 f"the folder of the model {folder} is gone, and searching with it fails",
@@ -97,7 +96,7 @@ def active_model_is_complete(store: LibraryStore) -> Iterator[Finding]:
             yield Finding(
                 f"{model.videos - model.encoded_videos} of the library's videos are not encoded "
                 "with the active model",
-                Hint("add_model", {"model": name_of(model.spec)}),
+                Hint("add_model", {"model": model.spec.source}),
             )
 
 

@@ -34,7 +34,7 @@ from vidseek.encoders.platt_scaling import (
     fit_confidence,
     sigmoid,
 )
-from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE, scoring_revision
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
 from vidseek.search.moments.hubness import library_hubness
 from vidseek.search.moments.query import clean_text
@@ -259,14 +259,15 @@ def _report(
 ) -> CalibrationReport:
     spec = encoder.spec
     return CalibrationReport(
-        encoder=spec.name,
+        encoder=spec.source,
         fingerprint=spec.fingerprint,
         calibration=Calibration(
             scale=scale,
             bias=bias,
             method=method,
             clips=scope.size,
-            encoder_revision=scoring_revision(spec),
+            encoder_revision=spec.revision,
+            head_hash=spec.head_hash,
             hubness=None if correction is None else correction.to_bytes(),
         ),
         queries=len(best),

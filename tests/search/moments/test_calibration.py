@@ -178,8 +178,8 @@ def test_a_calibration_of_another_revision_is_not_used(make_shelf, caplog) -> No
     (hit,) = shelf.engine.search("red")
     assert hit.confidence == confidence_of(hit.score, shelf.encoder.spec)
     assert "vidseek calibrate" in caplog.text
-    # A model of others is the same wherever it lies, and its revision is that place.
-    hub = replace(shelf.encoder.spec, name="hub:clip", revision="/models/clip")
+    # A third-party model is the same wherever it lies: its fingerprint covers its text part.
+    hub = replace(shelf.encoder.spec, source="/models/clip", kind="third-party", family="clip")
     moved = Calibration(1.0, 0.0, "queries", 1, "/elsewhere/clip")
     assert calibrated_spec(hub, moved).confidence_scale == 1.0
 
