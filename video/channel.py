@@ -12,10 +12,12 @@ from typing import IO, Any
 
 from vidseek.core.errors import (
     DecodeLimitError,
+    Hint,
     NotAVideoError,
     UnreadableVideoError,
     VideoError,
 )
+from vidseek.video.hints import VIDEO_HINTS
 
 _LENGTHS = struct.Struct("<IQ")
 MAX_HEADER_BYTES = 1 << 24
@@ -61,13 +63,16 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
 
 def error_to_header(error: VideoError) -> dict[str, Any]:
     """An error as a message; its path is known to the receiver."""
-    return {"kind": "error", "error": type(error).__name__, "reason": error.reason}
+    header = {"kind": "error", "error": type(error).__name__, "reason": error.reason}
+    return header if error.hint is None else {**header, "hint": error.hint.action}
 
 
 def error_from_header(header: dict[str, Any], path: Any) -> VideoError:
     """The error that a message tells of."""
     kind = _ERRORS.get(str(header.get("error")), UnreadableVideoError)
-    return kind(str(header.get("reason")).splitlines()[0][:500], path=path)
+    action = header.get("hint")
+    hint = Hint(action) if isinstance(action, str) and action in VIDEO_HINTS else None
+    return kind(str(header.get("reason")).splitlines()[0][:500], path=path, hint=hint)
 
 
 def _read(stream: IO[bytes], size: int) -> bytearray | None:

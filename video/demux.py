@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidseek.core.errors import DecodeLimitError, NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
+from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
+from vidseek.video.info import too_much_memory
 from vidseek.video.readers.packets import PacketTable, build_table
 
 if TYPE_CHECKING:
@@ -51,9 +53,9 @@ def open_container(path: Path, demuxer: str) -> InputContainer:
             metadata_errors="replace",
         )
     except MemoryError as error:
-        raise DecodeLimitError("opening it needs too much memory", path=path) from error
+        raise too_much_memory(path, doing="opening") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise UnreadableVideoError(_why_unopened(path, demuxer, error), path=path) from error
+        raise _unopened(path, demuxer, error) from error
 
 
 def pick_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -76,7 +78,7 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
         )
     known = [s for s in candidates if s.codec_context is not None]
     if not known:
-        raise UnreadableVideoError("its video codec is not known", path=path)
+        raise UnreadableVideoError("its video codec is not known", path=path, hint=CONVERT_VIDEO)
     chosen = max(
         known,
         key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height, -s.index),
@@ -169,11 +171,13 @@ def scan(
     return build_table((times - base_pts) * tick, sizes, flags, durations), base_pts
 
 
-def _why_unopened(path: Path, demuxer: str, error: Exception) -> str:
+def _unopened(path: Path, demuxer: str, error: Exception) -> UnreadableVideoError:
     if demuxer == "mov" and not _has_box(path, b"moov"):
-        return "the file is cut short: its index (moov) is missing; copy or download it again"
-    strerror = getattr(error, "strerror", None) or str(error)
-    return f"the {_NAMES.get(demuxer, demuxer)} container cannot be read: {strerror}"
+        reason = "the file is cut short: its index (moov) is missing"
+    else:
+        strerror = getattr(error, "strerror", None) or str(error)
+        reason = f"the {_NAMES.get(demuxer, demuxer)} container cannot be read: {strerror}"
+    return UnreadableVideoError(reason, path=path, hint=COPY_AGAIN)
 
 
 def _has_box(path: Path, name: bytes) -> bool:

@@ -7,6 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from vidseek.core.errors import DecodeLimitError
+from vidseek.video.hints import SHRINK_VIDEO
 
 MAX_ASPECT = 4
 """A picture is scaled by its short side, but its long side gets no longer than this many of it."""
@@ -62,3 +66,8 @@ class DecodeLimits:
 
 
 DEFAULT_LIMITS = DecodeLimits()
+
+
+def too_much_memory(path: Path, *, doing: str = "decoding") -> DecodeLimitError:
+    """The error of a file that reached ``DecodeLimits.memory_bytes``."""
+    return DecodeLimitError(f"{doing} it needs too much memory", path=path, hint=SHRINK_VIDEO)

@@ -16,6 +16,7 @@ from vidseek.core.errors import (
     VideoError,
 )
 from vidseek.core.types import FrameBatch
+from vidseek.video.hints import COPY_AGAIN, SHRINK_PICTURE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,7 +57,9 @@ def read_picture(path: Path) -> FrameBatch:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise DecodeLimitError(
-                f"{width} x {height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million", path=path
+                f"{width} x {height} pixels; the limit is {MAX_PIXELS / 1e6:.0f} million",
+                path=path,
+                hint=SHRINK_PICTURE,
             )
         try:
             with warnings.catch_warnings():
@@ -79,7 +82,9 @@ def read_picture(path: Path) -> FrameBatch:
                     upright.alpha_composite(layered)
                 data = np.asarray(upright.convert("RGB"), dtype=np.uint8)
         except Exception as error:  # Pillow's decoders raise of everything
-            raise UnreadableVideoError(f"the picture is damaged: {error}", path=path) from error
+            raise UnreadableVideoError(
+                f"the picture is damaged: {error}", path=path, hint=COPY_AGAIN
+            ) from error
     return FrameBatch(np.ascontiguousarray(data)[np.newaxis], np.zeros(1, dtype=np.float64))
 
 
@@ -93,7 +98,9 @@ def _open(path: Path) -> Image:
             return PIL.Image.open(path, formats=FORMATS)
     except PIL.Image.DecompressionBombError as error:
         raise DecodeLimitError(
-            f"more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million", path=path
+            f"more pixels than the limit of {MAX_PIXELS / 1e6:.0f} million",
+            path=path,
+            hint=SHRINK_PICTURE,
         ) from error
     except (UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise NotAVideoError("no picture that vidseek reads", path=path) from error

@@ -41,9 +41,9 @@ from vidseek.core.errors import (
 from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
+from vidseek.video.hints import RUN_DOCTOR, SHRINK_VIDEO
 from vidseek.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
-from vidseek.video.readers.reader import ReaderName
-from vidseek.video.sampling import SamplingPlan
+from vidseek.video.readers.reader import ReaderName, check_installed
 from vidseek.video.spare_worker import DecodeProcess, keep_spare, start_process, take_spare
 from vidseek.video.worker import DecodeJob
 
@@ -57,20 +57,6 @@ START_SECONDS = 60.0
 
 _NUMBERS = itertools.count(1)
 """Of jobs. A process that served another pool has seen smaller ones only."""
-
-
-def default_reader(plan: SamplingPlan) -> ReaderName:
-    """The reader that serves a plan best: PyAV serves every one.
-
-    By benchmarks/decoding.py on 60 s of H.264, 2 cores that had other work, 1 decoder thread; PyAV
-    against decord. Seconds, best of 2: keyframes 0.34 : 0.61 at 720p, 1.2 : 1.2 at 1080p; a frame
-    every second 3.9 : 5.6 and 5.4 : 9.8; 12 scattered 1.8 : 5.9 and 4.2 : 7.5. MiB on top of the
-    process, in another run: keyframes 18 : 40, 25 : 57; every second 49 : 65, 64 : 84. PyAV skips
-    pictures that no other leans on, goes on behind damage, and is right where decord is not (see
-    ``decord_reader``).
-    """
-    del plan
-    return "pyav"
 
 
 class DecodedVideo:
@@ -179,7 +165,7 @@ class DecodePool:
         workers: int,
         short_side: int,
         limits: DecodeLimits = DEFAULT_LIMITS,
-        reader: ReaderName | None = None,
+        reader: ReaderName = "pyav",
         threads: int | None = None,
     ) -> None:
         """Start the processes.
@@ -188,11 +174,15 @@ class DecodePool:
             workers: how many.
             short_side: frames are scaled down until their short side is this many pixels.
             limits: what a file may cost.
-            reader: implementation, or None for the one that measured best for each plan.
+            reader: implementation. PyAV measured best for every plan (benchmarks/decoding.py).
             threads: of each decoder; None shares the cores among the workers.
+
+        Raises:
+            MissingExtraError: ``reader`` is decord and decord is not installed.
         """
         if workers < 1:
             raise ValueError(f"DecodePool needs at least 1 worker, got {workers}")
+        check_installed(reader)
         self._short_side = short_side
         self._limits = limits
         self._reader = reader
@@ -423,7 +413,7 @@ class _Slot:
         limits = self._pool._limits
         if not self._ensure_process():
             return UnreadableVideoError(
-                "the decoding process cannot be started; run `vidseek doctor`", path=video.path
+                "the decoding process cannot be started", path=video.path, hint=RUN_DOCTOR
             )
         assert self.process is not None
         assert self.process.stdin is not None
@@ -433,7 +423,7 @@ class _Slot:
             "path": str(job.path.absolute()),
             "plan": asdict(job.plan),
             "span": None if job.span is None else [job.span.start_seconds, job.span.end_seconds],
-            "reader": self._pool._reader or default_reader(job.plan),
+            "reader": self._pool._reader,
             "short_side": self._pool._short_side,
             "threads": self._pool._threads,
             "limits": asdict(limits),
@@ -503,7 +493,7 @@ class _Slot:
                 status = None
         self._discard()
         if reason is not None:
-            return DecodeLimitError(reason, path=video.path)
+            return DecodeLimitError(reason, path=video.path, hint=SHRINK_VIDEO)
         if self._stopped:
             return UnreadableVideoError("decoding was stopped", path=video.path)
         how = "ended unexpectedly"

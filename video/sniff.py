@@ -19,6 +19,7 @@ import re
 from pathlib import Path
 
 from vidseek.core.errors import NotAVideoError, UnreadableVideoError
+from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
 
 HEAD_BYTES = 64 * 1024
 PROBE_BYTES = 1 << 20
@@ -69,11 +70,18 @@ def sniff(path: Path) -> str:
     """
     head = _read(path, HEAD_BYTES)
     if not head:
-        raise NotAVideoError("the file is empty", path=path)
+        raise NotAVideoError("the file is empty", path=path, hint=COPY_AGAIN)
     demuxer = _demuxer(head)
     if demuxer is not None:
         return demuxer
-    raise NotAVideoError(_what_else(head), path=path)
+    if not any(head):
+        raise NotAVideoError("the file begins with nothing but zeros", path=path, hint=COPY_AGAIN)
+    reason = _what_else(head)
+    raise NotAVideoError(
+        reason or "the content is no video format that vidseek reads",
+        path=path,
+        hint=CONVERT_VIDEO if reason is None else None,
+    )
 
 
 def is_unmistakable(path: Path) -> bool:
@@ -138,7 +146,8 @@ def _is_transport_stream(head: bytes) -> bool:
     return False
 
 
-def _what_else(head: bytes) -> str:
+def _what_else(head: bytes) -> str | None:
+    """What a file is that is no video; None if that is unknown."""
     if _LISTS.search(head[:4096]):
         return "a playlist, not a video"
     for magic, name in _OTHER_MAGIC:
@@ -150,11 +159,9 @@ def _what_else(head: bytes) -> str:
         return "sound only (WAV), not a video"
     if head[4:8] == b"ftyp":
         return "a picture (HEIF or AVIF), not a video"
-    if not any(head):
-        return "the file begins with nothing but zeros; it may be an unfinished download"
     if _is_text(head):
         return "a text file, not a video"
-    return "the content is no video format that vidseek reads"
+    return None
 
 
 def _is_text(head: bytes) -> bool:

@@ -20,10 +20,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from vidseek.core.errors import DecodeLimitError, UnreadableVideoError, VideoError
+from vidseek.core.errors import UnreadableVideoError, VideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
-from vidseek.video.info import DecodeLimits
+from vidseek.video.info import DecodeLimits, too_much_memory
 from vidseek.video.readers.reader import ReaderName, VideoReader, open_video
 from vidseek.video.sampling import (
     DEFAULT_PLAN,
@@ -144,16 +144,16 @@ class Worker:
             self._decode(header, path)
         except VideoError as error:
             is_memory = isinstance(error, UnreadableVideoError) and self._memory.ran_short()
-            failure: VideoError = _too_much_memory(path) if is_memory else error
+            failure: VideoError = too_much_memory(path) if is_memory else error
             channel.send(self._sink, channel.error_to_header(failure))
         except MemoryError:
-            channel.send(self._sink, channel.error_to_header(_too_much_memory(path)))
+            channel.send(self._sink, channel.error_to_header(too_much_memory(path)))
         except ConnectionError:
             raise
         except Exception as unexpected:
             error_line = f"{type(unexpected).__name__}: {unexpected}"
             failure = (
-                _too_much_memory(path)
+                too_much_memory(path)
                 if self._memory.ran_short()
                 else UnreadableVideoError(f"the decoder failed: {error_line}", path=path)
             )
@@ -194,10 +194,6 @@ class Worker:
                 "duration_seconds": video.info.duration_seconds,
             }
             channel.send(self._sink, end)
-
-
-def _too_much_memory(path: Path) -> DecodeLimitError:
-    return DecodeLimitError("decoding it needs too much memory", path=path)
 
 
 class MemoryLimit:

@@ -35,8 +35,12 @@ from vidseek.training.lab.copies.splits import SPLITS
 from vidseek.video import SamplingPlan
 
 
-def main() -> None:
-    """Run the command."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        words: of the command line; None for those of this process.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.copies",
         description=__doc__,
@@ -69,7 +73,7 @@ def main() -> None:
     group.add_argument("--seed", type=int, default=Settings.seed)
     group.add_argument("--plan", choices=PLANS, default="fast")
     add_measuring(commands)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         arguments.act(arguments)
     except (VidseekError, ValueError, FileNotFoundError) as error:

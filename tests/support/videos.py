@@ -21,6 +21,7 @@ CODECS = {
     "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none"}),
     "mpeg4": ("mpeg4", {"qscale": "3"}),
     "mpeg2": ("mpeg2video", {"qscale": "3"}),
+    "av1": ("libsvtav1", {"preset": "12", "svtav1-params": "lp=1"}),
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
     "gif": ("gif", {}),
 }

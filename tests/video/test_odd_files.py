@@ -50,7 +50,7 @@ EXPECTED: dict[str, Read | str] = {
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("reader", ["pyav", "decord"])
+@pytest.mark.parametrize("reader", ["pyav", pytest.param("decord", marks=pytest.mark.full)])
 def test_every_odd_file_is_read_or_refused_with_a_reason(reader: str, shared_data: Path) -> None:
     folder = shared_data / "videos" / "odd"
     paths = sorted(folder.iterdir())

@@ -15,6 +15,7 @@ from videos import make_video, number_of, numbered, picture, write_video
 
 from vidseek.core.errors import (
     DecodeLimitError,
+    Hint,
     NotAVideoError,
     UnreadableVideoError,
     VideoError,
@@ -25,6 +26,7 @@ from vidseek.video import (
     DecodeLimits,
     DecodePool,
     SamplingPlan,
+    channel,
 )
 from vidseek.video.spare_worker import end_spare
 
@@ -137,7 +139,6 @@ def test_a_hanging_process_costs_one_file(good: Path, long: Path) -> None:
     limits = DecodeLimits(stall_seconds=0.8)
     with DecodePool(workers=1, short_side=96, limits=limits) as pool:
         outcomes = []
-        begin = time.monotonic()
         for video in pool.read([DecodeJob(long, EVERY_FRAME), DecodeJob(good)]):
             try:
                 _ = video.info
@@ -146,34 +147,35 @@ def test_a_hanging_process_costs_one_file(good: Path, long: Path) -> None:
                 outcomes.append(count(video))
             except VideoError as error:
                 outcomes.append(error)
-        assert time.monotonic() - begin < 15
     assert isinstance(outcomes[0], DecodeLimitError)
     assert "hangs" in outcomes[0].reason
     assert outcomes[1] == 4
 
 
-def test_a_file_that_takes_too_long_is_given_up(good: Path, tmp_path: Path) -> None:
-    frames = [picture(number, width=1280, height=720) for number in range(4)] * 20
-    heavy = write_video(tmp_path / "heavy.mp4", frames, gop=1)
-    limits = DecodeLimits(base_seconds=0.15, seconds_per_video_second=0.001)
-    with DecodePool(workers=1, short_side=700, limits=limits) as pool:
+def test_a_file_that_takes_too_long_is_given_up(good: Path, long: Path) -> None:
+    limits = DecodeLimits(base_seconds=3.0, seconds_per_video_second=0.0)
+    with DecodePool(workers=1, short_side=96, limits=limits) as pool:
         outcomes = []
-        for video in pool.read([DecodeJob(heavy, EVERY_FRAME), DecodeJob(good)]):
+        for video in pool.read([DecodeJob(long, EVERY_FRAME), DecodeJob(good)]):
             try:
+                _ = video.info
+                if not outcomes:
+                    os.kill(pool.process_ids[0], signal.SIGSTOP)
                 outcomes.append(count(video))
             except VideoError as error:
                 outcomes.append(error)
     assert isinstance(outcomes[0], DecodeLimitError)
     assert "too long" in outcomes[0].reason
+    assert outcomes[0].hint == Hint("shrink_video")
     assert outcomes[1] == 4
 
 
 def test_waiting_for_the_consumer_does_not_count(long: Path) -> None:
-    limits = DecodeLimits(base_seconds=1.5, seconds_per_video_second=0.0, stall_seconds=1.5)
+    limits = DecodeLimits(base_seconds=3.0, seconds_per_video_second=0.0, stall_seconds=3.0)
     with DecodePool(workers=1, short_side=96, limits=limits) as pool:
         for video in pool.read([DecodeJob(long, EVERY_FRAME)]):
             _ = video.info
-            time.sleep(2.5)
+            time.sleep(3.5)
             assert count(video) == 1000
 
 
@@ -198,8 +200,20 @@ def test_large_pictures_are_refused(tmp_path: Path) -> None:
     limits = DecodeLimits(max_pixels=640 * 479)
     with DecodePool(workers=1, short_side=48, limits=limits) as pool:
         for video in pool.read([DecodeJob(path)]):
-            with pytest.raises(DecodeLimitError, match="640 x 480"):
+            with pytest.raises(DecodeLimitError) as caught:
                 _ = video.info
+            assert caught.value.hint == Hint("shrink_video")
+
+
+def test_a_process_can_suggest_only_what_a_decoder_may() -> None:
+    error = NotAVideoError("no video", path="/a.mp4", hint=Hint("copy_again"))
+    header = channel.error_to_header(error)
+    received = channel.error_from_header(header, "/a.mp4")
+    assert (type(received), received.hint) == (NotAVideoError, Hint("copy_again"))
+    header["hint"] = "delete_everything"
+    assert channel.error_from_header(header, "/a.mp4").hint is None
+    header["hint"] = ["copy_again"]
+    assert channel.error_from_header(header, "/a.mp4").hint is None
 
 
 def test_a_video_that_is_not_used_up_is_abandoned(good: Path, long: Path) -> None:
@@ -218,13 +232,11 @@ def test_a_video_that_is_not_used_up_is_abandoned(good: Path, long: Path) -> Non
 
 
 def test_a_pool_can_be_left_in_the_middle(long: Path) -> None:
-    begin = time.monotonic()
     with DecodePool(workers=2, short_side=96) as pool:
         for video in pool.read(DecodeJob(long, EVERY_FRAME) for _ in range(10)):
             next(video.batches())
             ids = pool.process_ids
             break
-    assert time.monotonic() - begin < 10
     assert not any(exists(process_id) for process_id in ids)
 
 
@@ -234,9 +246,7 @@ def test_a_pool_can_be_closed_while_its_videos_are_still_held(long: Path) -> Non
     video = next(videos)
     batches = video.batches()
     next(batches)
-    begin = time.monotonic()
     pool.close()
-    assert time.monotonic() - begin < 5
     with pytest.raises(UnreadableVideoError, match="stopped"):
         list(batches)
 
@@ -272,7 +282,7 @@ def test_a_stopped_run_blames_no_file(long: Path, tmp_path: Path) -> None:
         "import os, signal, time\n"
         "from pathlib import Path\n"
         "from vidseek.video import *\n"
-        "limits = DecodeLimits(base_seconds=2.0, seconds_per_video_second=0.0, stall_seconds=2.0)\n"
+        "limits = DecodeLimits(base_seconds=4.0, seconds_per_video_second=0.0, stall_seconds=4.0)\n"
         "with DecodePool(workers=1, short_side=96, limits=limits) as pool:\n"
         f"    job = DecodeJob(Path({str(long)!r}), SamplingPlan('dense', 0.04))\n"
         "    for video in pool.read([job]):\n"
@@ -288,7 +298,7 @@ def test_a_stopped_run_blames_no_file(long: Path, tmp_path: Path) -> None:
     assert run.stdout is not None
     assert run.stdout.readline() == "h264\n"
     os.kill(run.pid, signal.SIGSTOP)
-    time.sleep(3.0)
+    time.sleep(5.0)
     os.kill(run.pid, signal.SIGCONT)
     output, _ = run.communicate(timeout=30)
     assert output.split() == ["1000"]

@@ -7,7 +7,7 @@ import av
 import pytest
 from videos import make_sound, make_video, picture, write_video
 
-from vidseek.core.errors import NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import Hint, NotAVideoError, UnreadableVideoError
 from vidseek.video import open_video, sniff
 from vidseek.video.sniff import is_unmistakable
 
@@ -72,7 +72,26 @@ def test_what_is_no_video_is_refused_with_one_line(
     assert caught.value.path == path
 
 
-@pytest.mark.parametrize("reader", ["pyav", "decord"])
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"", Hint("copy_again")),
+        (bytes(5000), Hint("copy_again")),
+        (bytes(range(256)) * 20, Hint("convert_video")),
+        (b"Just some words.\n" * 20, None),
+    ],
+)
+def test_the_next_step_is_named_where_there_is_one(
+    content: bytes, hint: Hint | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "holiday.mp4"
+    path.write_bytes(content)
+    with pytest.raises(NotAVideoError) as caught:
+        sniff(path)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("reader", ["pyav", pytest.param("decord", marks=pytest.mark.full)])
 def test_a_playlist_named_mp4_opens_nothing_else(reader: str, tmp_path: Path) -> None:
     real = make_video(tmp_path / "real.ts", [picture(1)], seconds_each=1.0, codec="mpeg2")
     for text in (f"#EXTM3U\n#EXTINF:1,\n{real}\n", f"ffconcat version 1.0\nfile {real.name}\n"):
@@ -82,6 +101,7 @@ def test_a_playlist_named_mp4_opens_nothing_else(reader: str, tmp_path: Path) ->
             open_video(path, reader=reader)  # type: ignore[arg-type]
 
 
+@pytest.mark.full
 def test_a_file_that_is_two_things_at_once_is_kept_from_decord(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", [picture(1)] * 5, codec="mpeg4")
     assert is_unmistakable(path)

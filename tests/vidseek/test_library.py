@@ -139,7 +139,7 @@ def test_doctor_finds_a_healthy_library_healthy(library) -> None:
     assert report.library.statistics.indexed == 2
     assert report.packages["numpy"]
     assert report.faiss is not None
-    assert {decoder.package for decoder in report.decoders if decoder.version} == {"av", "decord2"}
+    assert "av" in {decoder.package for decoder in report.decoders if decoder.version}
     assert [finding.problem for finding in report.findings] == [
         "1 of the library's files could not be read"
     ]

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import DecodeLimitError, UnreadableVideoError
+from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import demux
-from vidseek.video.info import DecodeLimits, VideoInfo
+from vidseek.video.hints import COPY_AGAIN
+from vidseek.video.info import DecodeLimits, VideoInfo, too_much_memory
 from vidseek.video.orientation import Orientation
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.reader import ReaderName, batched, check_limits
@@ -108,7 +109,7 @@ class PyAVReader:
                 got_one = True
                 yield batch
         if not got_one:
-            raise UnreadableVideoError("no picture of it can be decoded", path=self._path)
+            raise _undecodable(self._path)
 
     def close(self) -> None:
         """See ``VideoReader``."""
@@ -166,7 +167,7 @@ class PyAVReader:
 
         assert self._container is not None
         context = self._stream.codec_context
-        reason = "no picture of it can be decoded"
+        reason = None
         packets = demux.packets_of(self._container, self._stream, on_damage=self._mark_damaged)
         try:
             for number, packet in enumerate(packets):
@@ -175,7 +176,7 @@ class PyAVReader:
                         return frame
                 except av.error.FFmpegError as error:
                     self._reraise_memory(error)
-                    reason = f"no picture of it can be decoded: {error.strerror}"
+                    reason = error.strerror
                 if number >= _PROBE_PACKETS:
                     break
             for frame in context.decode(None):
@@ -183,8 +184,8 @@ class PyAVReader:
         except av.error.FFmpegError as error:
             self._reraise_memory(error)
         except MemoryError as error:
-            raise DecodeLimitError("decoding it needs too much memory", path=self._path) from error
-        raise UnreadableVideoError(reason, path=self._path)
+            raise too_much_memory(self._path) from error
+        raise _undecodable(self._path, reason)
 
     def _make_info(self, orientation: Orientation, width: int, height: int) -> VideoInfo:
         stream = self._stream
@@ -235,7 +236,7 @@ class PyAVReader:
             self._sought = False
         table, self._base_pts = self._scan_once(self._reopen(), self._span)
         if len(table) == 0:
-            raise UnreadableVideoError("no picture of it can be decoded", path=self._path)
+            raise _undecodable(self._path)
         if self._span is None:
             self._info = _with_table(self._info, table)
             if self._stream.frames and table.packets < 0.98 * self._stream.frames - 1:
@@ -256,7 +257,7 @@ class PyAVReader:
                 on_progress=self._on_progress,
             )
         except MemoryError as error:
-            raise DecodeLimitError("reading it needs too much memory", path=self._path) from error
+            raise too_much_memory(self._path, doing="reading") from error
 
     # -- decoding ----------------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ class PyAVReader:
             for seconds, frame in itertools.islice(decoded, at_most):
                 yield seconds, self._to_rgb(frame)
         except MemoryError as error:
-            raise DecodeLimitError("decoding it needs too much memory", path=self._path) from error
+            raise too_much_memory(self._path) from error
 
     def _decode(
         self, table: PacketTable, rows: NDArray[np.intp]
@@ -356,7 +357,7 @@ class PyAVReader:
 
     def _reraise_memory(self, error: Exception) -> None:
         if isinstance(error, MemoryError):
-            raise DecodeLimitError("decoding it needs too much memory", path=self._path) from error
+            raise too_much_memory(self._path) from error
 
 
 @dataclass(frozen=True)
@@ -404,6 +405,11 @@ class _Chooser:
         self._last = item[0]
         self._position = int(np.searchsorted(self._wanted, item[0] + SLACK_SECONDS, side="right"))
         return item
+
+
+def _undecodable(path: Path, reason: str | None = None) -> UnreadableVideoError:
+    message = "no picture of it can be decoded" + (f": {reason}" if reason else "")
+    return UnreadableVideoError(message, path=path, hint=COPY_AGAIN)
 
 
 def _with_table(info: VideoInfo, table: PacketTable) -> VideoInfo:

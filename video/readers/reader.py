@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import DecodeLimitError, VideoError
+from vidseek.core.errors import DecodeLimitError, Hint, MissingExtraError, VideoError
 from vidseek.core.types import FrameBatch, TimeSpan
+from vidseek.video.hints import SHRINK_VIDEO, SPLIT_VIDEO
 from vidseek.video.info import DecodeLimits, VideoInfo
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.sniff import is_unmistakable, sniff
@@ -96,9 +98,11 @@ def open_video(
         NotAVideoError: the bytes are no video of a kind that is read.
         UnreadableVideoError: a video, but no picture of it can be decoded.
         DecodeLimitError: it is larger or longer than the limits allow.
+        MissingExtraError: ``reader`` is decord and decord is not installed.
     """
     from vidseek.video.readers.pyav_reader import PyAVReader
 
+    check_installed(reader)
     demuxer = sniff(path)
     video = PyAVReader(
         path,
@@ -118,6 +122,18 @@ def open_video(
     except VideoError as error:
         logger.debug("decord gives way to PyAV: %s", error)
         return video
+
+
+def check_installed(reader: ReaderName) -> None:
+    """Refuse a reader whose package is not installed; decord comes with an extra.
+
+    Raises:
+        MissingExtraError: decord is asked for and not installed.
+    """
+    if reader == "decord" and find_spec("decord") is None:
+        raise MissingExtraError(
+            "decord is not installed", hint=Hint("install_extra", {"extra": "decord"})
+        )
 
 
 def probe(path: Path, *, limits: DecodeLimits | None = None) -> VideoInfo:
@@ -141,12 +157,14 @@ def check_limits(info: VideoInfo, limits: DecodeLimits, path: Path) -> None:
             f"pictures of {info.width} x {info.height} pixels; the limit is "
             f"{limits.max_pixels / 1e6:.0f} million pixels",
             path=path,
+            hint=SHRINK_VIDEO,
         )
     if info.duration_seconds > limits.max_duration_seconds:
         raise DecodeLimitError(
             f"{info.duration_seconds / 3600:.1f} hours long; the limit is "
             f"{limits.max_duration_seconds / 3600:.1f}",
             path=path,
+            hint=SPLIT_VIDEO,
         )
 
 

@@ -14,6 +14,8 @@ HINTS: dict[str, str] = {
     "choose_training_folder": "Give --out a new or empty folder.",
     "complete_model": "`vidseek model add {model}` encodes the rest; `vidseek model switch "
     "--partial {model}` switches without them.",
+    "convert_video": "Convert it to H.264 in MP4, for example with `ffmpeg -i INPUT OUTPUT.mp4`.",
+    "copy_again": "Copy or download the file again: it may be incomplete.",
     "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
     "folder, or `vidseek model add`.",
     "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
@@ -37,6 +39,10 @@ HINTS: dict[str, str] = {
     "one.",
     "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
     "encode the library with the new ones.",
+    "run_doctor": "Run `vidseek doctor`.",
+    "shrink_picture": "Scale the picture down first.",
+    "shrink_video": "Convert the video to a lower resolution first.",
+    "split_video": "Split the video into shorter files first.",
     "switch_before_drop": "Run `vidseek model switch` first.",
     "train_image_model": "Train a head on a model of pictures, such as clip-base; `vidseek "
     "models` lists more.",

@@ -22,13 +22,13 @@ REQUIRED_PACKAGES = (
     "sqlalchemy",
     "alembic",
     "av",
-    "decord2",
     "onnxruntime",
     "tokenizers",
     "pillow",
 )
 OPTIONAL_PACKAGES = (
     "openvino",
+    "decord2",
     "faiss-cpu",
     "faiss-gpu",
     "torch",

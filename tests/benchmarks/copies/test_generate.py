@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +10,13 @@ import numpy as np
 import pytest
 from small_sources import FORM, write_videos
 
+from benchmarks.copies.__main__ import main
 from benchmarks.copies.edits import EDITS
 from benchmarks.copies.footage import read_footage
 from benchmarks.copies.generate import generate
 from benchmarks.copies.manifest import MANIFEST_NAME, read_manifest
 from benchmarks.copies.planning import Settings, plan_works
 from benchmarks.copies.sources import Source, VideoSource, choose_sources, find_sources
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -213,19 +210,14 @@ def test_other_settings_need_another_folder(
         generate(made, sources, other)
 
 
-def test_the_command_makes_a_benchmark(sources: list[Source], tmp_path: Path) -> None:
+def test_the_command_makes_a_benchmark(
+    sources: list[Source], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     videos = Path(str(sources[1].path)).parent
-    command = [sys.executable, "-m", "benchmarks.copies", "generate"]
-    options = ["--limit", "7", "--edits-per-source", "1", "--chains-per-source", "0"]
-    paths = ["--out", tmp_path / "out", "--sources", videos, "--short-side", "48"]
-    done = subprocess.run(
-        [*command, *paths, *options], cwd=ROOT, capture_output=True, text=True, timeout=250
-    )
-    assert done.returncode == 0, done.stderr
-    assert "| query, copy |" in done.stdout
+    options = ["--limit", "7", "--edits", "grey", "--edits-per-source", "1"]
+    paths = ["--out", str(tmp_path / "out"), "--sources", str(videos), "--short-side", "48"]
+    main(["generate", *paths, *options, "--chains-per-source", "0"])
+    assert "| query, copy |" in capsys.readouterr().out
     assert len(read_manifest(tmp_path / "out").entries) > 8
-    few = subprocess.run(
-        [*command, *paths, "--limit", "2"], cwd=ROOT, capture_output=True, text=True, timeout=250
-    )
-    assert few.returncode == 1
-    assert "7 sources are needed" in few.stderr
+    with pytest.raises(SystemExit, match="7 sources are needed"):
+        main(["generate", *paths, "--limit", "2"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 from made_up import copy, held, judged, match, negative, write_benchmark, write_results
 
+from benchmarks.copies.__main__ import main
 from benchmarks.copies.bootstrap import Ranking, interval, mean_share, samples
 from benchmarks.copies.judging import Judged, judge
 from benchmarks.copies.manifest import Manifest, read_manifest
@@ -33,8 +32,6 @@ from benchmarks.copies.results import read_answers, results_file
 from benchmarks.copies.tables import percent
 from benchmarks.copies.thresholds import calibrate
 from vidseek.search.copies.scoring import THRESHOLDS
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def rows(markdown_table: str) -> dict[str, list[str]]:
@@ -331,28 +328,19 @@ def test_systems_that_were_not_run_are_left_out(
         read_systems(*folders, plan="fast")
 
 
-def test_the_commands_print_and_write(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    test, other = folders
-    command = [sys.executable, "-m", "benchmarks.copies"]
-    thresholds = subprocess.run(
-        [*command, "calibrate", "--calibration", other],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = rows(thresholds.stdout)
+def test_the_commands_print_and_write(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test, other = map(str, folders)
+    main(["calibrate", "--calibration", other])
+    found = rows(capsys.readouterr().out)
     assert found["strict"][:4] == ["0.5000", "0.501", "0", "100"]
     assert found["normal"][:5] == ["0.3000", "0.301", "1", "100", "100"]
     assert found["normal"][5] == "5.4"  # Wilson's upper end of 1 of 100
     assert found["normal, ships"][:3] == [str(THRESHOLDS["normal"]), "1", "100"]
     assert found["strict, ships"][1:3] == ["1", "100"], "at the threshold itself it is accused"
     out = tmp_path / "tables.md"
-    subprocess.run(
-        [*command, "report", "--data", test, "--calibration", other, "--out", out],
-        cwd=ROOT,
-        check=True,
-    )
+    main(["report", "--data", test, "--calibration", other, "--out", str(out)])
     titles = [line for line in out.read_text().splitlines() if line.startswith("## ")]
     assert titles == [
         "## Thresholds",
@@ -364,14 +352,8 @@ def test_the_commands_print_and_write(folders: tuple[Path, Path], tmp_path: Path
         "## Time",
         "## Every edit",
     ]
-    missing = subprocess.run(
-        [*command, "calibrate", "--calibration", tmp_path / "none"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert missing.returncode == 1
-    assert "none" in missing.stderr
+    with pytest.raises(SystemExit, match="none"):
+        main(["calibrate", "--calibration", str(tmp_path / "none")])
 
 
 @pytest.mark.full
