@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import processor_name
-from vidseek.core.types import EncoderSpec
+from vidseek.core.types import EncoderSpec, VideoFilter
 from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
 
@@ -36,7 +36,7 @@ class ArraySource:
 
     def __init__(self, vectors: NDArray[np.float16]) -> None:
         self.vectors = vectors
-        self.ids = np.arange(1, len(vectors) + 1, dtype=np.int64)
+        self.clip_ids = np.arange(1, len(vectors) + 1, dtype=np.int64)
 
     def position(self) -> Position:
         """One, for ever."""
@@ -44,7 +44,15 @@ class ArraySource:
 
     def changes(self, fingerprint: str, since: Position) -> VectorChanges:
         """None ever."""
-        return VectorChanges.none(self.position())
+        return VectorChanges.none(self.position(), np.empty((0, 2), np.int64))
+
+    def sequence(self) -> int:
+        """One, for ever."""
+        return 1
+
+    def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
+        """All."""
+        return self.clip_ids
 
     def known(
         self, clip_ids: NDArray[np.int64], fingerprint: str
@@ -59,7 +67,7 @@ class ArraySource:
         def batches() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
             for start in range(0, len(self.vectors), 4096):
                 part = self.vectors[start : start + 4096].astype(np.float32)
-                yield self.ids[start : start + 4096], part
+                yield self.clip_ids[start : start + 4096], part
 
         yield VectorSnapshot(self.position(), len(self.vectors), batches)
 
@@ -115,10 +123,10 @@ def measure(count: int, dimension: int, factory: str | None) -> None:
         row = [f"{count:,}", opened.factory, f"{build_seconds:.1f}", f"{open_seconds:.2f}"]
         row += [f"{every:.1f}"]
         for share in (0.5, 0.1, 0.01):
-            allowed = np.sort(random.permutation(source.ids)[: round(share * count)])
+            exclude = np.sort(random.permutation(source.clip_ids)[round(share * count) :])
             search = milliseconds(
-                lambda n, allowed=allowed: opened.search(  # type: ignore[misc]
-                    queries[n : n + 1], K, allowed=allowed
+                lambda n, exclude=exclude: opened.search(  # type: ignore[misc]
+                    queries[n : n + 1], K, exclude=exclude
                 )
             )
             row.append(f"{search:.1f}")

@@ -115,7 +115,7 @@ class SearchEngine:
         with self._store.snapshot():
             stored = self._stored_calibration()
             hubness = self._hubness(stored)
-            scope = SearchContext(self._store, self._encoder, index, self._allowed(where), hubness)
+            scope = SearchContext(self._store, self._encoder, index, where=where, hubness=hubness)
             if scope.size == 0:
                 return []
             candidates = TextCandidates(
@@ -177,7 +177,7 @@ class SearchEngine:
             return []
         query = read_visual_query(self._store, self._encoder, Path(path), span)
         with self._store.snapshot():
-            scope = SearchContext(self._store, self._encoder, index, self._allowed(where))
+            scope = SearchContext(self._store, self._encoder, index, where=where)
             if exclude_itself and query.own_clips:
                 scope = scope.without(query.own_clips)
             if scope.size == 0:
@@ -206,7 +206,7 @@ class SearchEngine:
         index = self._index()
         if index is None:
             return None
-        return SearchContext(self._store, self._encoder, index, None, self._encoder.hubness)
+        return SearchContext(self._store, self._encoder, index, hubness=self._encoder.hubness)
 
     def best_clips(self, scope: SearchContext, text: str, n: int) -> list[ScoredClip]:
         """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
@@ -258,11 +258,6 @@ class SearchEngine:
         if stored is not None and stored.hubness is not None:
             return stored_hubness(stored.hubness, self._store.folder)
         return self._encoder.hubness
-
-    def _allowed(self, where: VideoFilter) -> NDArray[np.int64] | None:
-        if where.is_empty:
-            return None
-        return self._store.clip_vectors.ids(where, self._encoder.spec.fingerprint)
 
     def _best_merged(
         self,

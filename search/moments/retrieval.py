@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search.moments.merging import ScoredClip
 from vidseek.storage.store import LibraryStore
-from vidseek.storage.vectors.protocol import VectorIndex
+from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
 
 RERANK_DEPTH = 100
 """So many of the first stage's best are scored again. Published systems take 50 to 200."""
@@ -55,34 +56,34 @@ class SearchContext:
     store: LibraryStore
     encoder: Encoder
     index: VectorIndex
-    allowed: NDArray[np.int64] | None
-    """Ids of the clips that may answer; None for all."""
+    where: VideoFilter = EVERYTHING
+    """Which videos may answer."""
+    exclude: NDArray[np.int64] | None = None
+    """Ids of clips that may not answer."""
     hubness: HubnessCorrection | None = None
     """What is taken off the scores of hubs: the encoder's own, or the library's."""
     _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
     """Clips that were read for this query: larger and larger fetches read only what is new."""
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many clips may answer."""
-        return len(self.index) if self.allowed is None else len(self.allowed)
+        return self.index.count(where=self.where, exclude=self.exclude)
 
     def clip_ids(self) -> NDArray[np.int64]:
         """Ids of the clips that may answer."""
-        if self.allowed is not None:
-            return self.allowed
-        return self.store.clip_vectors.ids(VideoFilter(), self.encoder.spec.fingerprint)
+        ids = self.store.clip_vectors.ids(self.where, self.encoder.spec.fingerprint)
+        return ids if self.exclude is None else np.setdiff1d(ids, self.exclude, assume_unique=True)
 
     def without(self, ids: Collection[int]) -> SearchContext:
         """The same, these clips left out."""
-        left = np.setdiff1d(self.clip_ids(), np.fromiter(ids, np.int64), assume_unique=True)
-        return replace(self, allowed=left)
+        return replace(self, exclude=np.fromiter(ids, np.int64, len(ids)))
 
     def nearest(
         self, queries: NDArray[np.float32], n: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """(Q, n) inner products and clip ids, padded with -inf and -1."""
-        return self.index.search(queries, n, allowed=self.allowed)
+        return self.index.search(queries, n, where=self.where, exclude=self.exclude)
 
     def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
         """The clips that are still there: another process may have removed some meanwhile."""

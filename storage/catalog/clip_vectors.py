@@ -160,6 +160,10 @@ class ClipVectors:
                 f"{self._transactions.name} holds no frames of clip {error}: removed?"
             ) from None
 
+    def sequence(self) -> int:
+        """Number of the last committed change, of whatever kind."""
+        return self._transactions.sequence()
+
     def position(self) -> Position:
         """Where the history of what is searched stands."""
         with self._transactions.reading() as connection:

@@ -2,8 +2,7 @@
 
 index = store.vector_index(spec)
 index.refresh()
-allowed = store.clip_vectors.ids(where, spec.fingerprint)
-scores, clip_ids = index.search(queries, 10, allowed=allowed)
+scores, clip_ids = index.search(queries, 10, where=VideoFilter(path_glob="/films/*"))
 """
 
 from __future__ import annotations
@@ -15,6 +14,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vidseek.core.types import VideoFilter
+
+EVERYTHING = VideoFilter()
 
 
 class Position(NamedTuple):
@@ -70,6 +73,12 @@ class VectorSource(Protocol):
     def snapshot(self, fingerprint: str) -> AbstractContextManager[VectorSnapshot]:
         """Everything, in one transaction."""
 
+    def sequence(self) -> int:
+        """Number of the last committed change, of whatever kind. Cheap."""
+
+    def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
+        """Ids (A,), ascending, of the searchable clips of videos that pass a filter."""
+
     def known(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -98,18 +107,25 @@ class VectorIndex(Protocol):
         queries: NDArray[np.float32],
         k: int,
         *,
-        allowed: NDArray[np.int64] | None = None,
+        where: VideoFilter = EVERYTHING,
+        exclude: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find the vectors with the largest inner product.
 
         Args:
             queries: (Q, D) float32.
             k: how many, at least 1; more than there are is fine.
-            allowed: (A,) clip ids, in any order, that may answer; None for all.
+            where: only clips of videos that pass this filter.
+            exclude: (E,) clip ids, in any order, to leave out.
 
         Returns:
             Scores (Q, k) float32, descending, and clip ids (Q, k), padded with -inf and -1.
         """
+
+    def count(
+        self, *, where: VideoFilter = EVERYTHING, exclude: NDArray[np.int64] | None = None
+    ) -> int:
+        """Number of vectors that ``search`` with these arguments can find."""
 
     @property
     def needs_compaction(self) -> bool:

@@ -55,11 +55,12 @@ def brute_force(
     store: LibraryStore,
     queries: NDArray[np.float32],
     k: int,
-    allowed: NDArray[np.int64] | None = None,
+    where: VideoFilter = EVERYTHING,
+    exclude: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    ids = store.clip_vectors.ids(EVERYTHING, FINGERPRINT)
-    if allowed is not None:
-        ids = np.intersect1d(ids, allowed)
+    ids = store.clip_vectors.ids(where, FINGERPRINT)
+    if exclude is not None:
+        ids = np.setdiff1d(ids, exclude)
     vectors = store.clip_vectors.read(ids, FINGERPRINT)
     scores = queries @ vectors.T
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -75,12 +76,13 @@ def assert_same_answers(
     store: LibraryStore,
     queries: NDArray[np.float32],
     k: int,
-    allowed: NDArray[np.int64] | None = None,
     *,
+    where: VideoFilter = EVERYTHING,
+    exclude: NDArray[np.int64] | None = None,
     recall: float = 1.0,
 ) -> None:
-    scores, ids = index.search(queries, k, allowed=allowed)
-    expected_scores, expected_ids = brute_force(store, queries, k, allowed)
+    scores, ids = index.search(queries, k, where=where, exclude=exclude)
+    expected_scores, expected_ids = brute_force(store, queries, k, where, exclude)
     assert scores.shape == ids.shape == (len(queries), k)
     assert (scores.dtype, ids.dtype) == (np.float32, np.int64)
     assert (scores[:, 1:] <= scores[:, :-1]).all()
@@ -90,8 +92,8 @@ def assert_same_answers(
     for row, query in enumerate(queries):
         known = store.clip_vectors.read(ids[row][hits[row]], FINGERPRINT)
         assert np.allclose(known @ query, scores[row][hits[row]], atol=1e-5)
-        if allowed is not None:
-            assert np.isin(ids[row][hits[row]], allowed).all()
+        if exclude is not None:
+            assert not np.isin(ids[row][hits[row]], exclude).any()
         if hits[row].any():
             recalls.append(float(np.isin(expected_ids[row][hits[row]], ids[row]).mean()))
     assert recall == 1.0 or np.mean(recalls or [1.0]) >= recall
@@ -176,10 +178,33 @@ def test_filtered_search_finds_the_best_of_what_is_allowed(
     index.refresh()
     every = store.clip_vectors.ids(EVERYTHING, FINGERPRINT)
     random = np.random.default_rng(0)
-    allowed = random.permutation(every)[: round(share * len(every))]
-    elsewhere = np.array([0, 10**12])  # what the library does not hold does no harm
-    allowed = np.concatenate([allowed, elsewhere])
-    assert_same_answers(index, store, unit_vectors(4, 97), 10, allowed, recall=0.7)
+    exclude = random.permutation(every)[: round((1 - share) * len(every))]
+    assert index.count(exclude=exclude) == len(every) - len(exclude)
+    elsewhere = np.array([0, 10**12])  # ids that are not in the library do no harm
+    exclude = np.concatenate([exclude, elsewhere])
+    assert_same_answers(index, store, unit_vectors(4, 97), 10, exclude=exclude, recall=0.7)
+
+
+def test_a_filter_is_read_again_when_the_library_has_changed(
+    store: LibraryStore, make_index: MakeIndex
+) -> None:
+    queries = unit_vectors(2, 96)
+    for number in range(3):
+        add(store, f"/v/{number}.mp4", 100, seed=number)
+    index = make_index()
+    index.compact()
+    add(store, "/w/3.mp4", 20, seed=3)
+    index.refresh()
+    below = VideoFilter(path_glob="/w/*")
+    assert index.count(where=below) == 20
+    assert_same_answers(index, store, queries, 5, where=below, recall=0.7)
+    moved = store.videos.at(Path("/v/1.mp4"))
+    assert moved is not None
+    store.videos.relocate(moved.path, Path("/w/1.mp4"))  # no change of what is searched
+    assert index.count(where=below) == 120
+    own = np.array([clip.id for clip in store.videos.clips(moved.id)])
+    assert index.count(where=below, exclude=own) == 20
+    assert_same_answers(index, store, queries, 200, where=below, exclude=own, recall=0.7)
 
 
 @pytest.mark.parametrize("k", [1, 7, 600, 1_000_000])
@@ -297,6 +322,9 @@ def test_equal_scores_come_in_the_order_of_ids(seed: int) -> None:
         assert best[row].tolist() == scores[row, order].tolist()
 
 
+filters = st.sampled_from(["", "/v/*", "/v/[0-2]", "/w/*"]).map(
+    lambda glob: VideoFilter(path_glob=glob or None)
+)
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 5), st.integers(1, 6)),
@@ -317,12 +345,18 @@ operations = st.lists(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(steps=operations, k=st.integers(1, 12), allowed=st.none() | st.sets(st.integers(1, 60)))
+@given(
+    steps=operations,
+    k=st.integers(1, 12),
+    excluded=st.none() | st.sets(st.integers(1, 60)),
+    where=filters,
+)
 def test_flat_equals_brute_force_whatever_happens(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, int, int]],
     k: int,
-    allowed: set[int] | None,
+    excluded: set[int] | None,
+    where: VideoFilter,
 ) -> None:
     with LibraryStore.open(tmp_path_factory.mktemp("any") / "library", create=True) as store:
         store.encoders.register(SPEC)
@@ -352,7 +386,10 @@ def test_flat_equals_brute_force_whatever_happens(
             elif name == "relink":
                 store.videos.relink(there.id, Path(f"/v/{second}"), 1, 1)
         index.refresh()
-        chosen = None if allowed is None else np.array(sorted(allowed), dtype=np.int64)
-        assert_same_answers(index, store, unit_vectors(2, 93), k, chosen)
+        exclude = None if excluded is None else np.array(sorted(excluded), dtype=np.int64)
+        queries = unit_vectors(2, 93)
+        assert_same_answers(index, store, queries, k, where=where, exclude=exclude)
+        matching = np.setdiff1d(store.clip_vectors.ids(where, FINGERPRINT), list(excluded or ()))
+        assert index.count(where=where, exclude=exclude) == len(matching)
         assert store.find_problems() == []
         assert index.dimension == DIMENSION

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import EncoderSpec
+from vidseek.core.types import EncoderSpec, VideoFilter
 from vidseek.storage.catalog.connection import library_errors
 from vidseek.storage.catalog.vector_queries import in_ranges
 from vidseek.storage.vectors.faiss.index_file import (
@@ -29,6 +29,7 @@ from vidseek.storage.vectors.faiss.index_file import (
 )
 from vidseek.storage.vectors.faiss.segment import FaissSegment, build, extended
 from vidseek.storage.vectors.protocol import (
+    EVERYTHING,
     Position,
     VectorChanges,
     VectorSource,
@@ -172,6 +173,7 @@ class FaissIndex:
         self._state: _State | None = None
         self._manifest: Manifest | None = None
         self._tag: ManifestTag | None = None
+        self._matched: tuple[int, VideoFilter, NDArray[np.int64]] | None = None
 
     @property
     def dimension(self) -> int:
@@ -208,17 +210,16 @@ class FaissIndex:
         queries: NDArray[np.float32],
         k: int,
         *,
-        allowed: NDArray[np.int64] | None = None,
+        where: VideoFilter = EVERYTHING,
+        exclude: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find the vectors with the largest inner product; see ``VectorIndex.search``."""
         queries = check_queries(queries, k, self.dimension)
         state = self._current()
         wanted = max(min(k, state.live), 1)
-        rows = state.alive
+        rows, chosen = self._choose(state, where, exclude)
         tail_ids, tail = state.tail_ids, state.tail
-        if allowed is not None:
-            rows = rows & np.isin(state.base.ids, allowed)
-            chosen = np.isin(tail_ids, allowed)
+        if chosen is not None:
             tail_ids, tail = tail_ids[chosen], tail[chosen]
         scores, ids = state.base.search(queries, wanted, rows, self._stored_vectors)
         if len(tail_ids):
@@ -226,6 +227,40 @@ class FaissIndex:
             scores = np.concatenate([scores, tail_scores], axis=1)
             ids = np.concatenate([ids, best_tail_ids], axis=1)
         return best_of(scores, ids, k)
+
+    def count(
+        self, *, where: VideoFilter = EVERYTHING, exclude: NDArray[np.int64] | None = None
+    ) -> int:
+        """Number of vectors that ``search`` with these arguments can find."""
+        state = self._current()
+        rows, chosen = self._choose(state, where, exclude)
+        return state.live if chosen is None else int(rows.sum()) + int(chosen.sum())
+
+    def _choose(
+        self, state: _State, where: VideoFilter, exclude: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """Rows (N,) of the base, and of the tail (T,), that may be found; None for all of these."""
+        if where.is_empty and exclude is None:
+            return state.alive, None
+        rows, chosen = state.alive, np.ones(len(state.tail_ids), dtype=bool)
+        if not where.is_empty:
+            matching = self._matching(where)
+            rows = rows & np.isin(state.base.ids, matching)
+            chosen &= np.isin(state.tail_ids, matching)
+        if exclude is not None:
+            rows = rows & np.isin(state.base.ids, exclude, invert=True)
+            chosen &= np.isin(state.tail_ids, exclude, invert=True)
+        return rows, chosen
+
+    def _matching(self, where: VideoFilter) -> NDArray[np.int64]:
+        """Ids (A,) of the clips that pass a filter, read once for the searches of one query."""
+        sequence = self._source.sequence()
+        known = self._matched
+        if known is not None and known[:2] == (sequence, where):
+            return known[2]
+        ids = self._source.ids(where, self._spec.fingerprint)
+        self._matched = sequence, where, ids
+        return ids
 
     @property
     def needs_compaction(self) -> bool:
