@@ -41,6 +41,7 @@ from vidseek.storage.migrations.runner import (
     migrate_sqlite,
     read_revision,
 )
+from vidseek.storage.reference_index import ReferenceIndex
 from vidseek.storage.vectors.protocol import VectorIndex
 
 _logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class LibraryStore:
         self.copy_matches = CopyMatches(self._transactions)
         self._lease = lease
         self._indexes: dict[str, VectorIndex] = {}
+        self._references: dict[str, ReferenceIndex] = {}
         self._indexes_guard = threading.Lock()
 
     @classmethod
@@ -232,6 +234,15 @@ class LibraryStore:
                 self._indexes[spec.fingerprint] = index
             return index
 
+    def reference_index(self, fingerprint: str) -> ReferenceIndex:
+        """The descriptors of all videos by one copy descriptor; the same object each time."""
+        with self._indexes_guard:
+            index = self._references.get(fingerprint)
+            if index is None:
+                index = ReferenceIndex(self._transactions, fingerprint)
+                self._references[fingerprint] = index
+            return index
+
     def thumbnail_path(self, content_hash: str, seconds: float) -> Path:
         """Where the thumbnail of a frame lies, if it was written."""
         return thumbnails.thumbnail_path(self.folder / _THUMBNAILS, content_hash, seconds)
@@ -321,6 +332,9 @@ class LibraryStore:
 
     def close(self) -> None:
         """Close the database. Searching and writing end here."""
+        for references in self._references.values():
+            references.close()
+        self._references.clear()
         self._transactions.close()
         self._indexes.clear()
 

@@ -1,6 +1,6 @@
 """Which of the library's videos may hold what an upload shows: frames vote, in time.
 
-blocks = store.copy_descriptors.blocks(fingerprint)
+blocks = store.reference_index(fingerprint).blocks()
 candidates = find_candidates([frames], blocks, min_similarity=0.25)
 
 The library's frames are gone through block by block, exactly: 500 hours are 230 MB of int8 vectors,

@@ -13,7 +13,7 @@ enough is a match. Nothing is added to the library.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -25,7 +25,7 @@ from vidseek.core.errors import PathNotFoundError, QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.paths import hash_file
 from vidseek.core.sampling import evenly_spaced
-from vidseek.core.types import CopyVerdict, VideoState
+from vidseek.core.types import CopyBlock, CopyVerdict, VideoState
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.encoders.preprocessing import squash
 from vidseek.search.copies.alignment.align import align
@@ -39,7 +39,6 @@ from vidseek.search.copies.boilerplate import (
 from vidseek.search.copies.candidates import Candidate, find_candidates, in_stretches
 from vidseek.search.copies.crops import Crop, query_crops
 from vidseek.search.copies.mirroring import is_mirrored
-from vidseek.search.copies.reference_index import ReferenceDescriptors
 from vidseek.search.copies.scoring import (
     BOILERPLATE_WEIGHT,
     MIN_SIMILARITY,
@@ -124,12 +123,13 @@ class CopyChecker:
             return exact_verdict(same)
         sure = THRESHOLDS[threshold]
         least = sure if min_score is None else min_score
-        with ReferenceDescriptors(self._store, self._descriptor.fingerprint) as references:
-            check = _Check(read_upload(path, self._descriptor, job), least, job)
-            return self._compare(check, references, sure_score=max(sure, least))
+        # Read in a thread while the upload is decoded.
+        references = self._store.reference_index(self._descriptor.fingerprint).blocks()
+        check = _Check(read_upload(path, self._descriptor, job), least, job)
+        return self._compare(check, references, sure_score=max(sure, least))
 
     def _compare(
-        self, check: _Check, references: ReferenceDescriptors, *, sure_score: float
+        self, check: _Check, references: Iterable[CopyBlock], *, sure_score: float
     ) -> CopyVerdict:
         """Compare what was read of a video with all of the library's.
 
@@ -153,7 +153,7 @@ class CopyChecker:
         return make_verdict(upload, matches, mirrored, videos, sure_score)
 
     def _whole_picture_matches(
-        self, check: _Check, references: ReferenceDescriptors
+        self, check: _Check, references: Iterable[CopyBlock]
     ) -> list[ScoredAlignment]:
         """What an upload has in common with the library's videos."""
         taken: Counter[int] = Counter()
@@ -166,7 +166,7 @@ class CopyChecker:
         return self._aligned(check, pairs)
 
     def _crop_matches(
-        self, check: _Check, references: ReferenceDescriptors
+        self, check: _Check, references: Iterable[CopyBlock]
     ) -> list[ScoredAlignment]:
         """The same, of crops of the upload's picture: a few frames of each, then more of some."""
         upload = check.upload
@@ -215,7 +215,7 @@ class CopyChecker:
         ]
 
     def _candidates(
-        self, queries: Sequence[FrameSequence], references: ReferenceDescriptors
+        self, queries: Sequence[FrameSequence], references: Iterable[CopyBlock]
     ) -> list[Candidate]:
         return find_candidates(queries, references, min_similarity=MIN_SIMILARITY)
 

@@ -103,7 +103,7 @@ def _candidate_pairs(
         query_videos += [video_id] * len(stretches)
     pairs: dict[int, set[int]] = defaultdict(set)
     taken: Counter[int] = Counter()
-    references = store.copy_descriptors.blocks(fingerprint)
+    references = store.reference_index(fingerprint).blocks()
     for candidate in find_candidates(queries, references, min_similarity=MIN_SIMILARITY):
         video_id, other = query_videos[candidate.query], candidate.video_id
         # Of two new ones, the later compares itself with the earlier.

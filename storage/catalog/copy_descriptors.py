@@ -12,7 +12,6 @@ from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.storage.catalog.copy_queries import (
     PAGE,
     copy_frame_counts,
-    count_copy_frames,
     described_ids,
     pages,
     read_copy_block,
@@ -20,7 +19,7 @@ from vidseek.storage.catalog.copy_queries import (
     replace_copy_frames,
 )
 from vidseek.storage.catalog.transactions import Transactions
-from vidseek.storage.catalog.video_queries import chunks
+from vidseek.storage.catalog.video_queries import chunks, clip_ids_of
 
 
 class CopyDescriptors:
@@ -38,7 +37,11 @@ class CopyDescriptors:
             False if the video was removed meanwhile.
         """
         with self._transactions.writing() as change:
-            return replace_copy_frames(change.connection, frames, fingerprint)
+            if not replace_copy_frames(change.connection, frames, fingerprint):
+                return False
+            clip_ids = clip_ids_of(change.connection, [frames.video_id])
+            change.log(clip_ids, fingerprint=fingerprint)
+            return True
 
     def read(
         self, fingerprint: str, *, video_ids: Collection[int] | None = None
@@ -69,8 +72,3 @@ class CopyDescriptors:
                 block = read_copy_block(connection, fingerprint, page)
             if block is not None:
                 yield block
-
-    def frame_count(self, fingerprint: str) -> int:
-        """How many frames of INDEXED videos a copy descriptor has described."""
-        with self._transactions.reading() as connection:
-            return count_copy_frames(connection, fingerprint)

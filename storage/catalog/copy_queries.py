@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, and_, delete, false, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, delete, false, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
 from vidseek.core.errors import LibraryDamagedError
@@ -121,17 +121,6 @@ def copy_frame_counts(connection: Connection, fingerprint: str) -> list[tuple[in
         .order_by(row.video_id)
     )
     return [(video_id, count) for video_id, count in found]
-
-
-def count_copy_frames(connection: Connection, fingerprint: str) -> int:
-    """How many frames of INDEXED videos a descriptor has described."""
-    row = CopyFramesRow
-    total = connection.execute(
-        select(func.sum(row.frame_count))
-        .join(VideoRow, VideoRow.id == row.video_id)
-        .where(row.fingerprint == fingerprint, VideoRow.state == VideoState.INDEXED)
-    ).scalar()
-    return int(total or 0)
 
 
 def pages(counts: Iterable[tuple[int, int]]) -> Iterator[list[int]]:

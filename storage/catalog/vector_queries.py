@@ -99,6 +99,57 @@ def read_frame_vectors(
     return found
 
 
+def read_changed_ranges(
+    connection: Connection, fingerprint: str, since: Position
+) -> NDArray[np.int64] | None:
+    """Read which clips have changed since a position.
+
+    Args:
+        connection: in a transaction.
+        fingerprint: of the encoder or copy descriptor.
+        since: a position in the library's history.
+
+    Returns:
+        (R, 2) first and last ids, ascending; None if the library never was at that position.
+    """
+    if since != START:
+        stamp = connection.execute(
+            select(ChangeRow.stamp).where(ChangeRow.sequence == since.sequence).limit(1)
+        ).scalar()
+        if stamp != since.stamp:
+            return None
+    of_model = or_(ChangeRow.fingerprint.is_(None), ChangeRow.fingerprint == fingerprint)
+    return merged_ranges(
+        connection.execute(
+            select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
+            .where(ChangeRow.sequence > since.sequence, of_model)
+            .order_by(ChangeRow.first_clip_id)
+        ).all()
+    )
+
+
+def read_changed_videos(
+    connection: Connection, fingerprint: str, since: Position
+) -> frozenset[int] | None:
+    """Read which of the stored videos have changed since a position; arguments as above.
+
+    Returns:
+        Their ids, some of which may be as they were; None if the library never was at that
+        position.
+    """
+    ranges = read_changed_ranges(connection, fingerprint, since)
+    if ranges is None:
+        return None
+    spans = ranges.tolist()
+    if len(spans) > _MAX_RANGES:
+        spans = [[spans[0][0], spans[-1][1]]]
+    changed: set[int] = set()
+    for first, last in spans:
+        within = select(ClipRow.video_id).where(ClipRow.id.between(first, last)).distinct()
+        changed.update(connection.execute(within).scalars())
+    return frozenset(changed)
+
+
 def read_changes(
     connection: Connection, encoder: StoredEncoder | None, fingerprint: str, since: Position
 ) -> VectorChanges | None:
@@ -113,20 +164,9 @@ def read_changes(
     Returns:
         None if the library never was at that position.
     """
-    if since != START:
-        stamp = connection.execute(
-            select(ChangeRow.stamp).where(ChangeRow.sequence == since.sequence).limit(1)
-        ).scalar()
-        if stamp != since.stamp:
-            return None
-    of_encoder = or_(ChangeRow.fingerprint.is_(None), ChangeRow.fingerprint == fingerprint)
-    ranges = merged_ranges(
-        connection.execute(
-            select(ChangeRow.first_clip_id, ChangeRow.last_clip_id)
-            .where(ChangeRow.sequence > since.sequence, of_encoder)
-            .order_by(ChangeRow.first_clip_id)
-        ).all()
-    )
+    ranges = read_changed_ranges(connection, fingerprint, since)
+    if ranges is None:
+        return None
     if encoder is None:
         return VectorChanges.none(read_position(connection), ranges)
     # A statement a range is quick; for thousands of them it is quicker to read past them.

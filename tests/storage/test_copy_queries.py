@@ -154,7 +154,7 @@ def test_blocks_hold_the_same_page_by_page(
     assert np.array_equal(np.concatenate([one.video_ids for one in blocks]), whole.video_ids)
     assert np.array_equal(np.concatenate([one.seconds for one in blocks]), whole.seconds)
     assert np.array_equal(np.concatenate([one.vectors for one in blocks]), whole.vectors)
-    assert store.copy_descriptors.frame_count(DESCRIPTOR) == len(whole) == 19
+    assert len(whole) == 19
     assert list(store.copy_descriptors.blocks("another")) == []
 
 

@@ -1,23 +1,22 @@
-"""A library's copy frames, read beside other work."""
+"""Checking against descriptors that are in memory while the library changes."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from counting_descriptor import CountingDescriptor
 from library_samples import SPEC, clips, video
+from sqlalchemy import event
+from videos import make_video, picture
 
-from vidseek.core.errors import LibraryDamagedError
 from vidseek.core.job import Job
-from vidseek.core.types import CopyFrames
+from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
-from vidseek.search.copies import reference_index
 from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.search.copies.checker import CopyChecker, _Check
-from vidseek.search.copies.reference_index import ReferenceDescriptors
 from vidseek.search.copies.upload import Upload
 from vidseek.storage.store import LibraryStore
 
@@ -47,54 +46,38 @@ def add_videos(store: LibraryStore) -> None:
         )
 
 
-def lengths(library: ReferenceDescriptors) -> list[int]:
-    return [len(block) for block in library]
-
-
-@pytest.mark.parametrize("most", [2_000_000, 5])
-def test_they_can_be_gone_through_twice(
-    store: LibraryStore, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
-    monkeypatch.setattr(reference_index, "MAX_HELD_FRAMES", most)
-    with ReferenceDescriptors(store, FINGERPRINT) as library:
-        assert lengths(library) == lengths(library) == [sum(COUNTS)]
-        held = library._held
-    assert (held is None) == (most == 5)
-
-
-def test_what_cannot_be_read_is_told_where_it_is_wanted(store: LibraryStore) -> None:
-    with sqlite3.connect(store.folder / "library.db") as connection:
-        connection.execute("UPDATE copy_frames SET vectors = substr(vectors, 2)")
-    connection.close()
-    with (
-        ReferenceDescriptors(store, FINGERPRINT) as library,
-        pytest.raises(LibraryDamagedError, match="doctor"),
-    ):
-        lengths(library)
-
-
-def test_they_can_be_given_up(store: LibraryStore) -> None:
-    for _ in range(20):
-        library = ReferenceDescriptors(store, FINGERPRINT)
-        library.close()
-        assert not library._reading.is_alive()
-        assert library._held is None
-
-
 def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> None:
     first, second = store.copy_descriptors.read(FINGERPRINT)
     checker = CopyChecker(store, CopyDescriptor())
     nothing = np.zeros((0, 1, 1, 3), np.uint8)
 
-    def matches(library: ReferenceDescriptors, frames: CopyFrames) -> list[int]:
+    def matches(library: Iterable[CopyBlock], frames: CopyFrames) -> list[int]:
         sequence = FrameSequence(unpacked(frames.vectors), frames.seconds)
         upload = Upload(float(len(frames)), sequence, nothing, np.zeros(0))
         verdict = checker._compare(_Check(upload, 0.3, Job()), library, sure_score=0.3)
         return [one.video.id for one in verdict.matches]
 
-    with ReferenceDescriptors(store, FINGERPRINT) as library:
-        assert matches(library, first) == [first.video_id]
-        assert matches(library, second) == [second.video_id]
-        store.videos.remove([first.video_id])
-        assert matches(library, first) == []
-        assert matches(library, second) == [second.video_id]
+    library = store.reference_index(FINGERPRINT).blocks()
+    assert matches(library, first) == [first.video_id]
+    assert matches(library, second) == [second.video_id]
+    store.videos.remove([first.video_id])
+    assert matches(library, first) == []
+    assert matches(library, second) == [second.video_id]
+    assert matches(store.reference_index(FINGERPRINT).blocks(), second) == [second.video_id]
+
+
+def test_a_second_check_reads_only_what_was_added(store: LibraryStore, tmp_path: Path) -> None:
+    upload = make_video(tmp_path / "upload.mp4", [picture(seed) for seed in range(3)])
+    statements: list[str] = []
+
+    @event.listens_for(store._transactions._engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, *_) -> None:  # type: ignore[no-untyped-def]
+        if "copy_frames.vectors" in statement:
+            statements.append(statement)
+
+    checker = CopyChecker(store, CountingDescriptor())
+    assert checker.check(upload).kind == "new"
+    assert len(statements) == 1
+    assert checker.check(upload).kind == "new"
+    assert CopyChecker(store, CountingDescriptor()).check(upload).kind == "new"
+    assert len(statements) == 1
