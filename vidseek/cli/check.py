@@ -9,6 +9,7 @@ import typer
 
 from vidseek.cli import output
 from vidseek.cli.exit_codes import EXIT_COPY
+from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def check(
     """
     from vidseek.search.copies.upload import decoding_ahead
 
-    with decoding_ahead(file), open_library(ctx, library) as opened:
-        verdict = opened.check(file, threshold=threshold, min_score=min_score)
+    with decoding_ahead(file), open_library(ctx, library) as opened, ShellJob() as job:
+        verdict = opened.check(file, threshold=threshold, min_score=min_score, job=job)
     doubt = _doubt(verdict)
     if json:
         if doubt:

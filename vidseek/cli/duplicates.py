@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def duplicates(
     Example: vidseek duplicates --json
     """
     with open_library(ctx, library) as opened:
-        opened.compare_new_videos()
+        with ShellJob() as job:
+            opened.compare_new_videos(job=job)
+            job.check()
         groups = opened.duplicates()
         if plot is not None:
             opened.plot_duplicates(plot, groups)
