@@ -1,4 +1,4 @@
-"""``python -m vidseek.cli``: the command where its script is not on the path."""
+"""``python -m vidseek.cli``: run the command if its script is not on the path."""
 
 from vidseek.cli import main
 

@@ -41,7 +41,7 @@ from vidseek.cli.priority import process_is_a_command
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options before the command say."""
+    """The options given before the command."""
 
     library: Path | None = None
     """Folder of the library; None for the default."""
@@ -50,10 +50,10 @@ class Settings:
 
 
 class Commands(TyperGroup):
-    """A group of commands that ends every error in one clear line and an exit code."""
+    """The commands; every error ends in one line on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; translate what it raises."""
+        """Run a command and translate the errors that it raises."""
         from vidseek.cli.hints import with_hint
         from vidseek.core.errors import QueryError, VidseekError
 
@@ -71,18 +71,18 @@ class Commands(TyperGroup):
             raise
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # the reader of our pipe has gone: typer ends quietly
+                raise  # the reader closed the pipe: typer ends quietly
             self._show_traceback(ctx)
             reason = error.strerror or str(error)
             complain(f"{error.filename}: {reason}" if error.filename else reason)
             raise typer.Exit(EXIT_ERROR) from error
         except Exception as error:
             if type(error).__module__.startswith(("typer.", "click.")):
-                raise  # wrong usage: typer prints it and exits with 2
+                raise  # wrong usage: typer prints the message and exits with 2
             if not self._show_traceback(ctx):
                 complain(
                     f"unexpected {type(error).__name__}: {error}\n"
-                    "This is a fault of vidseek: please report it with the traceback, which "
+                    "This is a bug in vidseek. Please report it with the traceback that "
                     "`vidseek --debug ...` (or VIDSEEK_DEBUG=1) shows."
                 )
             raise typer.Exit(EXIT_ERROR) from error
@@ -97,16 +97,16 @@ class Commands(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command whose help shows arguments by name alone, as its usage line does."""
+    """A command whose help lists arguments by the name that the usage line shows."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The parts of the usage line: ``TEXT`` where newer typer has ``{TEXT}``."""
+        """Build the usage line with ``TEXT``; newer versions of typer write ``{TEXT}``."""
         return [
             piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
         ]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and options."""
+        """Write the arguments, then the options."""
         arguments, options = [], []
         for param in self.get_params(ctx):
             if param.param_type_name == "argument":
@@ -120,12 +120,12 @@ class Command(TyperCommand):
 
 
 def complain(message: str) -> None:
-    """Write one error to stderr."""
+    """Write an error to stderr."""
     say_aside(f"vidseek: {message}")
 
 
 class _StderrLog(logging.Handler):
-    """Writes to what sys.stderr is now: a progress display puts its own in place."""
+    """Writes to the current sys.stderr, which a progress display replaces while it runs."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -145,22 +145,23 @@ def _start(
         typer.Option(
             metavar="DIR",
             envvar="VIDSEEK_LIBRARY",
-            help="Folder of the library; also accepted after the command.",
+            help="Folder of the library. May also be given after the command.",
         ),
     ] = None,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="VIDSEEK_DEBUG", help="Show log and tracebacks.")
+        bool,
+        typer.Option("--debug", envvar="VIDSEEK_DEBUG", help="Show the full log and tracebacks."),
     ] = False,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Find moments in your videos by words, by a picture or by another video.
+    """Find moments in your videos by text, picture or example video.
 
-    Index a folder once, then search it. Nothing leaves this machine.
+    Index a folder once, then search it. Your videos never leave this machine.
 
-    Exit codes: 0 done, 1 error, 2 wrong usage, 10 a copy (check), 130 interrupted.
+    Exit codes: 0 success, 1 error, 2 wrong usage, 10 copy found (check), 130 interrupted.
     """
     ctx.obj = Settings(library, debug)
     handler = _StderrLog()
@@ -171,7 +172,7 @@ def _start(
 
 
 def _make_app() -> typer.Typer:
-    # Plain help and plain errors: rich would take longer to import than a command takes to run.
+    # Plain help and errors: importing rich takes longer than running a command.
     application = typer.Typer(
         cls=Commands,
         no_args_is_help=True,
@@ -208,7 +209,7 @@ def _make_model_app() -> typer.Typer:
         cls=TyperGroup,
         no_args_is_help=True,
         rich_markup_mode=None,
-        help="Models of the library: add one beside the other, switch, drop, list.",
+        help="Add, switch, drop and list the models of a library.",
     )
     group.command("add", cls=Command)(model.add)
     group.command("switch", cls=Command)(model.switch)
@@ -221,9 +222,9 @@ app = _make_app()
 
 
 def main() -> None:
-    """Run the command line; ends the process with its exit code."""
-    # Looking for garbage among what imports make takes a tenth of a cold query; there is none.
-    # `open_library`, by which the imports are done, turns the collector on again.
+    """Run the command line and end the process with its exit code."""
+    # Collecting garbage during the imports takes a tenth of a cold query and finds none.
+    # `open_library` turns the collector on again, once the imports are done.
     gc.disable()
     process_is_a_command()
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""``vidseek calibrate``: how sure a hit is, fitted to one library and its model."""
+"""``vidseek calibrate``: fit the confidence of hits to a library and its model."""
 
 from __future__ import annotations
 
@@ -23,32 +23,35 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JSON lines as for `train`, of videos in this library: a far better calibration.",
+            help="Captions of videos in this library, as JSON lines (see `train`). Calibrates far "
+            "better than queries without labels.",
         ),
     ] = None,
     queries: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Queries to ask in place of the bundled ones, a line each."
+            metavar="FILE",
+            help="Queries, one per line, instead of the bundled ones.",
         ),
     ] = None,
     hubness: Annotated[
         bool | None,
         typer.Option(
             "--hubness/--no-hubness",
-            help="Take off the lead of clips that are near to whatever is asked, or not. "
-            "Default: as it is.",
+            help="Correct for hub clips, which match every query. Default: keep the current "
+            "setting.",
             show_default=False,
         ),
     ] = None,
     override: Annotated[
         bool,
         typer.Option(
-            "--override", help="Also without captions, though the model has its own calibration."
+            "--override",
+            help="Calibrate without captions even if the model has its own calibration.",
         ),
     ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Remove the library's calibration again.")
+        bool, typer.Option("--forget", help="Remove the library's calibration.")
     ] = False,
     yes: YesOption = False,
     library: LibraryOption = None,
@@ -56,8 +59,8 @@ def calibrate(
 ) -> None:
     """Fit the confidence of hits to this library.
 
-    A model of others has no confidence before this. Later searches use what was fitted, for the
-    model that the library is searched with. Run it again when the library has grown much.
+    Third-party models report no confidence until you calibrate them. Later searches with the
+    active model use the new calibration. Calibrate again after the library has grown a lot.
 
     \b
     Example: vidseek calibrate --captions captions.jsonl
@@ -65,14 +68,14 @@ def calibrate(
     if (captions is not None) + (queries is not None) + forget > 1:
         raise typer.BadParameter("--captions, --queries and --forget exclude each other")
     if forget and hubness is not None:
-        raise typer.BadParameter("--forget also forgets what is taken off: give it alone")
+        raise typer.BadParameter("--forget also removes the hub correction; it takes no --hubness")
     with open_library(ctx, library, yes=yes) as opened:
         if forget:
             forgotten = opened.forget_calibration()
             if json:
                 output.print_json({"forgotten": forgotten})
             else:
-                typer.echo("forgotten" if forgotten else "there was no calibration")
+                typer.echo("calibration removed" if forgotten else "there was no calibration")
             return
         from vidseek.search.moments.calibration.calibrate import read_query_file
 
@@ -123,15 +126,15 @@ def _print_report(report: CalibrationReport) -> None:
         f"{output.counted(report.calibration.clips, 'clip')} with {report.queries:,} {kind}"
     )
     if report.calibration.hubness is not None:
-        typer.echo("the lead of clips that are near to whatever is asked is taken off")
+        typer.echo("scores are corrected for hub clips, which match every query")
     typer.echo(
         f"confidence is 50 % at a score of {report.half_sure_score:.3f}; {report.answered:.0%} of "
-        f"them have a confident answer ({DEFAULT_MIN_CONFIDENCE:.0%} or more)"
+        f"the queries have a confident hit ({DEFAULT_MIN_CONFIDENCE:.0%} or more)"
     )
     if report.error is not None:
         typer.echo(
-            f"expected calibration error on held-out videos: {report.error:.3f} (a perfect one on "
-            f"so few: {report.error_by_chance:.3f})"
+            f"expected calibration error on held-out videos: {report.error:.3f} (a perfect "
+            f"calibration on as few captions: {report.error_by_chance:.3f})"
         )
     else:
-        typer.echo("how far it is off cannot be known without labels: --captions")
+        typer.echo("the calibration error cannot be measured without --captions")

@@ -1,4 +1,4 @@
-"""``vidseek check``: is a video a copy of a video in the library?"""
+"""``vidseek check``: detect whether a video is a copy of one in the library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vidseek.core.types import CopyVerdict, Match
 
 FEW_FRAMES = 5
-"""Two seconds: less is little to go by."""
+"""Two seconds of video. Fewer frames are too little evidence for "new"."""
 TIMELINE_COLUMNS = 40
 _SAYINGS = {
     "exact": "the same file as",
@@ -29,12 +29,12 @@ _SAYINGS = {
 
 def check(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The video to be checked.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The video to check.")],
     threshold: Annotated[
         Literal["strict", "normal", "loose"],
         typer.Option(
             metavar="strict|normal|loose",
-            help="Match strictness; docs/how-to/check-uploads.md has the error rates.",
+            help="Match strictness. See docs/how-to/check-uploads.md for error rates.",
         ),
     ] = "normal",
     min_score: Annotated[
@@ -44,16 +44,17 @@ def check(
             metavar="SCORE",
             min=0.0,
             max=1.0,
-            help="List what scores this, too; 0 lists all candidates.",
+            help="Also list matches scoring at least this; 0 lists all candidates.",
         ),
     ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell whether a video is a copy of one in the library, and which seconds.
+    """Check whether a video is a copy of one in the library.
 
-    Nothing is added to the library. Exit code 0: new; 10: it is a copy, or has a part in common;
-    1: it cannot be read.
+    Lists every library video that it matches, with the matching seconds on both sides. Nothing is
+    added to the library. Exit code 0: new; 10: a copy, or a part is shared; 1: the file cannot be
+    read.
 
     \b
     Example: vidseek check upload.mp4 --threshold strict
@@ -70,7 +71,7 @@ def check(
             {"verdict": verdict.kind, "matches": [_match_json(one) for one in verdict.matches]}
         )
     elif not verdict.matches:
-        message = f"new: nothing like it in the library{doubt and f'; {doubt}'}"
+        message = f"new: no match in the library{doubt and f'; {doubt}'}"
         typer.echo(message, err=not output.is_for_person())
     elif output.is_for_person():
         _print_verdict(verdict)
@@ -92,13 +93,13 @@ def check(
 
 
 def _doubt(verdict: CopyVerdict) -> str:
-    """Why little can be said of an upload; nothing if there is no reason."""
+    """Why "new" says little about this upload; empty if it can be trusted."""
     count = verdict.compared_frames
     if verdict.kind != "new" or count >= FEW_FRAMES:
         return ""
     if count == 0:
-        return "but nothing of it could be compared: every picture is of one colour"
-    return f"but that says little: only {count} frame{'s' * (count > 1)} of it could be compared"
+        return "but no frame could be compared: each is a single colour"
+    return f"but only {output.counted(count, 'frame')} could be compared, too few to be sure"
 
 
 def _match_json(match: Match) -> dict[str, object]:
@@ -120,7 +121,7 @@ def _print_verdict(verdict: CopyVerdict) -> None:
     for match in verdict.matches:
         by_video.setdefault(match.video.id, []).append(match)
     if verdict.kind == "new":
-        typer.echo("new: nothing sure; listed because of --min-score:")
+        typer.echo("new: no match reaches the threshold; listed because of --min-score:")
     for matches in by_video.values():
         first = matches[0]
         what = output.styled(_SAYINGS[first.kind], bold=True)
@@ -139,7 +140,7 @@ def _print_verdict(verdict: CopyVerdict) -> None:
 
 
 def _timeline(start_seconds: float, end_seconds: float, length_seconds: float) -> str:
-    """A line of the upload's length with the matched part filled."""
+    """A bar as long as the upload, with the matching part filled."""
     scale = TIMELINE_COLUMNS / max(length_seconds, 1e-6)
     first = min(int(start_seconds * scale), TIMELINE_COLUMNS - 1)
     last = max(first + 1, min(round(end_seconds * scale), TIMELINE_COLUMNS))

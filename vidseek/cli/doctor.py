@@ -1,4 +1,4 @@
-"""``vidseek doctor``: what this machine and a library have, what they lack, and what to do."""
+"""``vidseek doctor``: check the installation and a library, and repair the library."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def doctor(
     ctx: typer.Context,
     check_only: Annotated[
-        bool, typer.Option("--check-only", help="Report what is damaged; repair nothing.")
+        bool, typer.Option("--check-only", help="Report problems without repairing them.")
     ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check installation and library, and repair.
+    """Check the installation and the library, and repair.
 
-    Says what is missing and what to do about it. Damaged search indexes are rebuilt from the
-    database; the videos are not read.
+    Lists problems, each with the next step. Damaged search indexes are rebuilt from the database;
+    the videos are not read.
 
     \b
     Example: vidseek doctor
@@ -50,11 +50,11 @@ def doctor(
     else:
         _print_report(report)
         if no_library_yet:
-            _line("library", f"{folder}: none yet; `vidseek index PATH` makes it")
+            _line("library", f"{folder}: none yet; run `vidseek index PATH` to create it")
         elif trouble is not None:
             _line("found", with_hint(str(trouble), trouble.hint))
         if report.is_healthy and (trouble is None or no_library_yet):
-            _line("found", "nothing to do")
+            _line("found", "no problems")
     if trouble is not None and not no_library_yet:
         raise typer.Exit(1)
 
@@ -65,9 +65,9 @@ def _print_report(report: DoctorReport) -> None:
     if report.cpu_features:
         present = [name for name, there in report.cpu_features.items() if there]
         absent = [name for name, there in report.cpu_features.items() if not there]
-        _line("  has", ", ".join(present) or "none of the instructions that speed up encoding")
+        _line("  has", ", ".join(present) or "no instructions that speed up encoding")
         if absent:
-            _line("  has not", ", ".join(absent))
+            _line("  lacks", ", ".join(absent))
     _line("GPU", ", ".join(report.gpus) or "none")
     for decoder in report.decoders:
         version = "not installed" if decoder.version is None else decoder.version
@@ -100,10 +100,10 @@ def _print_library(health: LibraryHealth) -> None:
         *([] if size is None else [f"{output.amount_of_bytes(size)} of database"]),
         *([f"{numbers.damaged} damaged"] if numbers.damaged else []),
     ]
-    _line("  holds", ", ".join(facts))
+    _line("  content", ", ".join(facts))
     _line("  encoder", health.encoder or "none yet")
     if health.orphans_removed:
-        _line("  removed", output.counted(health.orphans_removed, "file") + " nothing refers to")
+        _line("  removed", output.counted(health.orphans_removed, "unused file"))
 
 
 def _line(label: str, text: str) -> None:

@@ -20,15 +20,15 @@ def duplicates(
     ctx: typer.Context,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw what the groups' videos share (PNG)."),
+        typer.Option(metavar="FILE", help="Draw the shared parts of each group into a PNG file."),
     ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List videos that are copies of each other, and which of them to keep.
+    """List videos that are copies of each other, and which to keep.
 
-    Nothing is deleted. To be kept: the longest, then the one of the highest resolution, then of
-    the highest bitrate. An intro that five videos share makes none of them a copy.
+    Nothing is deleted. The video to keep is the longest, then the one with the highest resolution,
+    then the one with the highest bitrate. An intro shared by five videos does not make them copies.
 
     \b
     Example: vidseek duplicates --json
@@ -68,7 +68,7 @@ def _group_json(group: DuplicateGroup) -> dict[str, object]:
 
 
 def print_groups(groups: Sequence[DuplicateGroup]) -> None:
-    """For a person: which file of each group to keep, the others, and what they take."""
+    """Print for a person: the file to keep, its copies, and the space that the copies take."""
     if not groups:
         typer.echo("no duplicates")
         return
@@ -78,10 +78,10 @@ def print_groups(groups: Sequence[DuplicateGroup]) -> None:
         typer.echo(f"{output.styled('keep', bold=True)}  {name}  ({group.why})")
         for one in others:
             same = one.video.content_hash == kept.video.content_hash
-            what = "same bytes" if same else f"{one.coverage:.0%} of it"
+            what = "identical file" if same else f"{one.coverage:.0%} of it"
             typer.echo(f"      {output.short_path(one.video.path)}  ({what})")
     spare = sum(one.video.size_bytes for group in groups for one in group.members if not one.keep)
     typer.echo(
-        f"{output.counted(len(groups), 'group')}; the others take {output.amount_of_bytes(spare)}. "
+        f"{output.counted(len(groups), 'group')}; the copies take {output.amount_of_bytes(spare)}. "
         "Nothing was deleted."
     )

@@ -13,14 +13,14 @@ from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_libra
 
 def failed(
     ctx: typer.Context,
-    retry: Annotated[bool, typer.Option("--retry", help="Try these files again now.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try to read these files again.")] = False,
     yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the files that could not be read.
 
-    Each with its reason. They are passed over by `index` until they change.
+    Each is listed with the reason. `index` skips them until they change.
 
     \b
     Example: vidseek failed --retry
@@ -38,7 +38,7 @@ def failed(
         elif not output.is_for_person():
             output.print_columns((video.path, video.failure) for video in videos)
         elif not videos:
-            typer.echo("no file of this library failed")
+            typer.echo("no file failed")
         else:
             output.print_failures([(video.path, video.failure or "") for video in videos])
-            typer.echo("try them again: vidseek failed --retry")
+            typer.echo("to try again, run: vidseek failed --retry")

@@ -1,4 +1,4 @@
-"""The options that restrict which videos may answer, shared by ``search`` and ``similar``."""
+"""The filter options shared by ``search`` and ``similar``: which videos are searched."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ InOption = Annotated[
     typer.Option(
         "--in",
         metavar="GLOB",
-        help="Only videos whose path matches: a file, a folder, or a pattern like '*/2024/*.mp4'.",
+        help="Only videos in this file, folder or pattern, such as '*/2024/*.mp4'.",
     ),
 ]
 MinDurationOption = Annotated[
     float | None,
     typer.Option(
-        parser=parse_seconds, metavar="TIME", help="Only videos this long or longer: 90 or 1:30."
+        parser=parse_seconds, metavar="TIME", help="Only videos at least this long: 90 or 1:30."
     ),
 ]
 MaxDurationOption = Annotated[
     float | None,
-    typer.Option(parser=parse_seconds, metavar="TIME", help="Only videos this long or shorter."),
+    typer.Option(parser=parse_seconds, metavar="TIME", help="Only videos at most this long."),
 ]
 MinHeightOption = Annotated[
     int | None,
-    typer.Option(metavar="PIXELS", help="Only videos with at least this many lines, like 720."),
+    typer.Option(metavar="PIXELS", help="Only videos at least this high, such as 720."),
 ]
 AfterOption = Annotated[
     datetime | None,
     typer.Option(
-        parser=parse_date, metavar="DATE", help="Only files modified on this date or later."
+        parser=parse_date,
+        metavar="DATE",
+        help="Only files modified on or after this date: 2026-01-31.",
     ),
 ]
 BeforeOption = Annotated[

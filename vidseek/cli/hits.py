@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 AllOption = Annotated[
     bool,
-    typer.Option("--all", help="Show weak matches too (JSON always has them, with confidence)."),
+    typer.Option("--all", help="Also show weak matches. JSON output always includes them."),
 ]
 
 
 def show_hits(
     hits: Sequence[SearchHit], where: VideoFilter, *, json: bool, show_all: bool = False
 ) -> None:
-    """Programs get every hit; a person gets those worth looking at, or is told that none is."""
+    """Print hits: all of them as JSON, else the confident ones, or why there are none."""
     if json:
         output.print_json([hit_json(hit) for hit in hits])
         return
@@ -31,7 +31,9 @@ def show_hits(
     print_hits(shown)
     if not shown:
         why = (
-            f"--all shows {output.counted(len(hits), 'weak one')}" if hits else _why_nothing(where)
+            f"--all shows {output.counted(len(hits), 'weak match', 'weak matches')}"
+            if hits
+            else _why_nothing(where)
         )
         typer.echo(f"no confident match: {why}", err=not output.is_for_person())
 

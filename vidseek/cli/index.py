@@ -1,4 +1,4 @@
-"""``vidseek index``: take videos into a library, or bring it up to date."""
+"""``vidseek index``: add videos to a library, or update it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
+from vidseek.cli.options import (
+    JsonOption,
+    LibraryOption,
+    YesOption,
+    open_library,
+)
 from vidseek.cli.progress import StopRequest, shown_progress
 
 if TYPE_CHECKING:
@@ -19,70 +24,67 @@ if TYPE_CHECKING:
 def index(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Video files and folders of them.")
+        list[Path],
+        typer.Argument(metavar="PATH", help="Video files and folders with videos."),
     ],
     exclude: Annotated[
         list[str] | None,
         typer.Option(
             metavar="GLOB",
-            help="Leave out what matches, like '*/proxies/*'; may be given several times.",
+            help="Skip paths that match, such as '*/proxies/*'. May be repeated.",
         ),
     ] = None,
     follow_symlinks: Annotated[
-        bool, typer.Option("--follow-symlinks", help="Go through links to folders too.")
+        bool, typer.Option("--follow-symlinks", help="Also enter linked folders.")
     ] = False,
     sampling: Annotated[
         Literal["fast", "dense"],
         typer.Option(
             metavar="fast|dense",
-            help="fast: keyframes, and where something happens between them; "
+            help="fast: keyframes, and more frames where the picture changes between them. "
             "dense: a frame every --every seconds.",
         ),
     ] = "fast",
     every: Annotated[
         float | None,
-        typer.Option(
-            metavar="SECONDS", help="Distance of the frames of dense sampling; 1 if not given."
-        ),
+        typer.Option(metavar="SECONDS", help="Interval of dense sampling. Default: 1."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Decoding processes.", show_default="by the cores"),
-    ] = None,
+    workers: WorkersOption = None,
     model: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Encoder: builtin, a name of `vidseek models`, hf:ORG/NAME, "
-            "open_clip:ARCHITECTURE/PRETRAINED, or a folder with a model. A library keeps the one "
-            "it began with until `vidseek model` adds another.",
+            help="Model of a new library: builtin, a name from `vidseek models`, hf:ORG/NAME, "
+            "open_clip:ARCHITECTURE/PRETRAINED, or a model folder. `vidseek model add` changes the "
+            "model of an existing library.",
         ),
     ] = None,
     yes: YesOption = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove what is missing instead of marking it.")
+        bool,
+        typer.Option(
+            "--prune", help="Remove missing videos from the library instead of marking them."
+        ),
     ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take videos into the library, or update it.
+    """Add videos to the library, or update it.
 
-    Folders are searched to the bottom. Unchanged files are passed over, moved ones are recognised,
-    deleted ones are marked missing. A file that cannot be read is reported with its reason and
-    never ends the run. Ctrl-C stops cleanly; the same command goes on from there.
+    Folders are searched recursively. Unchanged files are skipped, moved files are recognised, and
+    deleted files are marked missing. A file that cannot be read is reported with the reason and
+    does not end the run. Ctrl-C stops cleanly; run the same command again to continue.
 
     \b
     Example: vidseek index ~/Movies --exclude '*/proxies/*'
     """
     if every is not None and sampling != "dense":
-        raise typer.BadParameter("goes with --sampling dense", param_hint="--every")
+        raise typer.BadParameter("needs --sampling dense", param_hint="--every")
     if every is not None and not every > 0:
-        raise typer.BadParameter(f"{every:g} is not above 0", param_hint="--every")
-    if workers is not None and workers < 1:
-        raise typer.BadParameter("at least 1 is needed", param_hint="--workers")
+        raise typer.BadParameter(f"{every:g} is not more than 0", param_hint="--every")
     from vidseek.indexer.discovery import check_paths
 
-    check_paths(paths)  # before a library is made for a mistyped name
+    check_paths(paths)  # before a mistyped path creates a library
     with open_library(ctx, library, create=True, model=model, yes=yes) as opened:
         run_index(
             opened,
@@ -110,10 +112,10 @@ def run_index(
     retry_failed: bool = False,
     json: bool,
 ) -> None:
-    """Index with progress on stderr; print the report; exit 130 if it was stopped."""
+    """Index with progress on stderr and print the report; exit with 130 if it was stopped."""
     from vidseek.video import SamplingPlan
 
-    # Before anything is drawn or caught: it may ask a question, or end the run with an error.
+    # Loaded before the progress display starts: it may ask a question or fail.
     _ = library.encoder
     with StopRequest() as stop, shown_progress() as progress:
         report = library.index(
@@ -132,7 +134,7 @@ def run_index(
     else:
         print_report(report)
     if report.interrupted:
-        output.say_aside("vidseek: stopped before the end; run it again to go on")
+        output.say_aside("vidseek: stopped early; run the same command again to continue")
         raise typer.Exit(stop.exit_code)
 
 
@@ -145,11 +147,11 @@ EMPTY_REPORT = {
     "video_seconds": 0.0,
     "seconds": 0.0,
 }
-"""What ``report_json`` gives where there was nothing to do."""
+"""``report_json`` of a run with nothing to do."""
 
 
 def report_json(report: IndexReport) -> dict[str, Any]:
-    """What an indexing run did, as JSON."""
+    """The report of an indexing run as JSON."""
     return {
         "indexed": report.indexed,
         "unchanged": report.unchanged,
@@ -162,7 +164,7 @@ def report_json(report: IndexReport) -> dict[str, Any]:
 
 
 def print_report(report: IndexReport) -> None:
-    """What an indexing run did, for a person: counts, speed, and every failure's reason."""
+    """Print the report of an indexing run: counts, speed, and the reason of every failure."""
     counts = {
         "indexed": report.indexed,
         "unchanged": report.unchanged,

@@ -1,4 +1,4 @@
-"""``vidseek info``: what a library knows about one video."""
+"""``vidseek info``: details of one video."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 def info(
     ctx: typer.Context,
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video of the library.")],
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video in the library.")],
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what is known of one video.
+    """Show the details of one video.
+
+    Size, length, codec, state, and its clips with their thumbnails.
 
     \b
     Example: vidseek info ~/Movies/beach.mp4

@@ -1,4 +1,4 @@
-"""``vidseek list``: the videos of a library."""
+"""``vidseek list``: list the videos of a library."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def list_videos(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the videos of the library.
+    """List the videos in the library.
 
     \b
     Example: vidseek list --json

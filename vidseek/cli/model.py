@@ -1,4 +1,4 @@
-"""``vidseek model add``, ``switch``, ``drop`` and ``list``: the models of one library."""
+"""``vidseek model add``, ``switch``, ``drop`` and ``list``: manage a library's models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
+from vidseek.cli.options import (
+    JsonOption,
+    LibraryOption,
+    YesOption,
+    open_library,
+)
 from vidseek.cli.priority import give_way
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.cli.questions import confirm
@@ -16,12 +21,12 @@ if TYPE_CHECKING:
     from vidseek.core.types import LibraryModel
     from vidseek.indexer import ModelReport
 
-HeldOption = Annotated[
+StoredModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="One of `vidseek model list`: its name, or the first digits of its fingerprint (4 or "
-        "more).",
+        help="A model from `vidseek model list`: its name, or at least 4 digits of its "
+        "fingerprint.",
     ),
 ]
 
@@ -32,35 +37,30 @@ def add(
         str,
         typer.Argument(
             metavar="NAME",
-            help="builtin, a name of `vidseek models`, hf:ORG/NAME, "
-            "open_clip:ARCHITECTURE/PRETRAINED, or a folder with a model.",
+            help="builtin, a name from `vidseek models`, hf:ORG/NAME, "
+            "open_clip:ARCHITECTURE/PRETRAINED, or a model folder.",
         ),
     ],
     no_switch: Annotated[
         bool,
-        typer.Option("--no-switch", help="Leave the switch at the end to `vidseek model switch`."),
+        typer.Option("--no-switch", help="Keep searching with the current model at the end."),
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Decoding processes.", show_default="by the cores"),
-    ] = None,
+    workers: WorkersOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Encode the library with one more model, then search with it.
+    """Encode the library with another model, then search with it.
 
-    The files are read again; searches go on with the old model meanwhile. Ctrl-C stops cleanly; the
-    same command goes on from there, and also encodes what was indexed since.
+    The videos are read again; searches use the old model meanwhile. Ctrl-C stops cleanly; run the
+    same command again to continue. It also encodes videos indexed since.
 
     \b
     Example: vidseek model add clip-base
     """
-    if workers is not None and workers < 1:
-        raise typer.BadParameter("at least 1 is needed", param_hint="--workers")
     give_way()
     with open_library(ctx, library, yes=yes) as opened:
-        # Before anything is drawn or caught: it may ask a question, or end the run with an error.
+        # Loaded before the progress display starts: it may ask a question or fail.
         encoder = opened.models.load(name)
         with StopRequest() as stop, shown_progress() as progress:
             report = opened.models.add(
@@ -75,7 +75,7 @@ def add(
     else:
         _print_report(report, no_switch=no_switch)
     if report.interrupted:
-        output.say_aside("vidseek: stopped before the end; run it again to go on")
+        output.say_aside("vidseek: stopped early; run the same command again to continue")
         raise typer.Exit(stop.exit_code)
     if not report.model.is_complete:
         output.say_aside(_what_is_missing(report))
@@ -84,10 +84,13 @@ def add(
 
 def switch(
     ctx: typer.Context,
-    name: HeldOption,
+    name: StoredModelArgument,
     partial: Annotated[
         bool,
-        typer.Option("--partial", help="Even if it does not know every video: they are not found."),
+        typer.Option(
+            "--partial",
+            help="Switch even if the model has not encoded every video; the rest cannot be found.",
+        ),
     ] = False,
     yes: YesOption = False,
     library: LibraryOption = None,
@@ -95,7 +98,7 @@ def switch(
 ) -> None:
     """Search with another of the library's models from now on.
 
-    New videos are encoded with it, too.
+    New videos are encoded with it as well.
 
     \b
     Example: vidseek model switch builtin
@@ -105,35 +108,34 @@ def switch(
     if json:
         output.print_json(_model_json(model))
     else:
-        typer.echo(f"the library is searched with {_name(model)} now")
+        typer.echo(f"the library is now searched with {_name(model)}")
 
 
 def drop(
     ctx: typer.Context,
-    name: HeldOption,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it.")] = False,
+    name: StoredModelArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Forget what one of the library's models made of the videos.
+    """Delete a model's vectors and search index from the library.
 
-    Its vectors and its index are deleted. The active model cannot be dropped. The videos, and the
-    model's own files, are not touched.
+    The active model cannot be dropped. The videos and the model's own files are not touched.
 
     \b
     Example: vidseek model drop builtin
     """
     with open_library(ctx, library) as opened:
         model = opened.models.find(name)
-        if not yes and not model.is_active:  # that one is refused whatever the answer
+        if not yes and not model.is_active:  # dropping the active model is refused anyway
             videos = output.counted(model.encoded_videos, "video")
-            confirm(f"Drop what {_name(model)} made of {videos}?")
+            confirm(f"Delete the vectors of {videos} made by {_name(model)}?")
         freed = opened.models.drop(model.spec.fingerprint)
     if json:
         answer = {"name": _name(model), "fingerprint": model.spec.fingerprint}
         output.print_json({**answer, "freed_bytes": freed})
     else:
-        typer.echo(f"dropped {_name(model)}; {output.amount_of_bytes(freed)} are free again")
+        typer.echo(f"dropped {_name(model)}, freed {output.amount_of_bytes(freed)}")
 
 
 def list_models(
@@ -153,7 +155,7 @@ def list_models(
     elif not output.is_for_person():
         output.print_columns(tuple(_model_json(model).values()) for model in models)
     elif not models:
-        typer.echo("no model yet: vidseek index --model NAME PATH")
+        typer.echo("no model yet; to choose one, run: vidseek index --model NAME PATH")
     else:
         for model in models:
             _print_model(model)
@@ -173,9 +175,10 @@ def _print_model(model: LibraryModel) -> None:
 
 def _print_report(report: ModelReport, *, no_switch: bool) -> None:
     model = report.model
+    videos = output.counted(model.videos, "video")
     typer.echo(
         f"encoded {report.encoded:,}  failed {len(report.failed):,}  "
-        f"{_name(model)} knows {model.encoded_videos:,} of {output.counted(model.videos, 'video')}"
+        f"{_name(model)} has encoded {model.encoded_videos:,} of {videos}"
     )
     if report.encoded and report.seconds > 0:
         typer.echo(
@@ -185,9 +188,9 @@ def _print_report(report: ModelReport, *, no_switch: bool) -> None:
         )
     output.print_failures([(file.path, file.reason) for file in report.failed])
     if report.switched:
-        typer.echo("the library is searched with it now")
+        typer.echo("the library is now searched with it")
     elif no_switch and model.is_complete and not model.is_active:
-        typer.echo(f"take it: vidseek model switch {_name(model)}")
+        typer.echo(f"to use it, run: vidseek model switch {_name(model)}")
 
 
 def _what_is_missing(report: ModelReport) -> str:
@@ -196,8 +199,8 @@ def _what_is_missing(report: ModelReport) -> str:
     rest = "" if model.is_active else f", or `vidseek model switch --partial {_name(model)}`"
     state = "" if model.is_active else "not switched: "
     return (
-        f"vidseek: {state}{missing} of {model.videos:,} could not be encoded; see to them and run "
-        f"it again{rest}"
+        f"vidseek: {state}{missing} of {model.videos:,} could not be encoded; fix them and run the "
+        f"same command again{rest}"
     )
 
 

@@ -1,4 +1,4 @@
-"""``vidseek models``: which models can be searched with."""
+"""``vidseek models``: list the models that vidseek can search with."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from vidseek.cli.options import JsonOption
 
 
 def models(json: JsonOption = False) -> None:
-    """List models that can be used instead of the built-in one.
+    """List models to use instead of the built-in one.
 
-    Take one with `index --model NAME` for a new library, or `model add NAME`; hf:ORG/NAME,
-    open_clip:ARCHITECTURE/PRETRAINED or a folder names any other dual encoder.
+    Use one with `index --model NAME` in a new library, or `model add NAME` in an existing one. Any
+    other dual encoder works too: hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED, or a folder.
 
     \b
     Example: vidseek models
@@ -27,7 +27,7 @@ def models(json: JsonOption = False) -> None:
     if not output.is_for_person():
         output.print_columns(astuple(model) for model in CATALOGUE)
         return
-    typer.echo(f"{output.styled('builtin', bold=True)}  in the package; English, needs no download")
+    typer.echo(f"{output.styled('builtin', bold=True)}  included; English; no download")
     for model in CATALOGUE:
         size = output.amount_of_bytes(model.download_bytes)
         typer.echo(f"{output.styled(model.name, bold=True)}  {model.good_for}")
@@ -39,5 +39,5 @@ def models(json: JsonOption = False) -> None:
             )
         )
     typer.echo(
-        "take one: vidseek index FOLDER --model NAME (a new library), or vidseek model add NAME"
+        "to use one: vidseek index FOLDER --model NAME (new library), or vidseek model add NAME"
     )

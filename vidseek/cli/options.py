@@ -1,4 +1,4 @@
-"""Options that several commands share, and the library that they name."""
+"""Options shared by several commands, and opening the library that they name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def library_folder(ctx: typer.Context, folder: Path | None) -> Path:
-    """The folder that is meant: after the command, before it, VIDSEEK_LIBRARY, the default."""
+    """The library's folder: given after the command, before it, in VIDSEEK_LIBRARY, or default."""
     from vidseek.core.paths import absolute_path
     from vidseek.library import default_library_folder
 
@@ -31,7 +31,7 @@ def open_library(
     model: str | None = None,
     yes: bool = False,
 ) -> Library:
-    """The library that is meant; with ``yes`` it may download its model without asking."""
+    """Open the library; with ``yes`` it may download its model without asking."""
     import vidseek
 
     try:
@@ -42,7 +42,7 @@ def open_library(
             confirm_download=download_question(yes=yes),
         )
     finally:
-        gc.freeze()  # what was imported stays to the end
+        gc.freeze()  # imported modules live until the process ends
         gc.enable()
 
 
@@ -51,25 +51,34 @@ LibraryOption = Annotated[
     typer.Option(
         "--library",
         metavar="DIR",
-        help="Folder of the library. Default: VIDSEEK_LIBRARY, else this user's data folder.",
+        help="Folder of the library. Default: VIDSEEK_LIBRARY, or the user's data folder.",
         show_default=False,
     ),
 ]
 YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", help="Download the model without asking, if it is not here.")
+    bool, typer.Option("--yes", "-y", help="Download a missing model without asking.")
 ]
 SearchModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Search with this one of `vidseek model list`: a name, or a fingerprint. "
-        "Default: the active one.",
+        help="Search with this model from `vidseek model list`: a name or fingerprint. "
+        "Default: the active model.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, and nothing else.")]
-CountOption = Annotated[int, typer.Option("-k", metavar="N", help="How many moments to return.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Decoding processes. Default: by the number of cores.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CountOption = Annotated[int, typer.Option("-k", metavar="N", help="Number of moments to return.")]
 PerVideoOption = Annotated[
     int | None,
-    typer.Option("--per-video", metavar="N", help="At most N moments of one video."),
+    typer.Option("--per-video", metavar="N", help="At most N moments per video."),
 ]

@@ -1,4 +1,4 @@
-"""How answers look: JSON, columns for other programs, and lines for people."""
+"""Output formats: JSON, columns for pipes, and lines for people."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def print_json(value: Any) -> None:
-    """Write one JSON document to stdout; ASCII, so that any terminal and pipe takes it."""
+    """Write a JSON document to stdout, in ASCII so that any terminal and pipe accepts it."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def say_aside(text: str) -> None:
     """Write a line to stderr.
 
-    Not with ``typer.echo``: it keeps the stream it first saw, and a progress display that has put
-    its own in place would wipe the line away.
+    Not with ``typer.echo``: it keeps the first stream that it saw, and a progress display, which
+    replaces sys.stderr, would erase the line.
     """
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{text}\n")
@@ -35,7 +35,7 @@ def say_aside(text: str) -> None:
 
 
 def print_columns(rows: Iterable[Sequence[object]]) -> None:
-    """Write tab-separated columns, one row a line, for a pipe."""
+    """Write tab-separated columns, one row per line, for a pipe."""
     for row in rows:
         typer.echo("\t".join("" if cell is None else printable(str(cell)) for cell in row))
 
@@ -46,7 +46,7 @@ def is_for_person() -> bool:
 
 
 def styled(text: str, **style: Any) -> str:
-    """``text`` in a style, where stdout is a terminal that wants colour."""
+    """``text`` in a style, if stdout is a terminal that supports colour."""
     plain = not is_for_person() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     return text if plain else typer.style(text, **style)
 
@@ -57,7 +57,7 @@ def terminal_columns() -> int:
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters escaped: a file name must not steer a terminal."""
+    """``text`` with control characters escaped, so that a file name cannot control the terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -67,7 +67,7 @@ def printable(text: str) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """``text`` with its middle left out so that it fits; the end says more than the start."""
+    """``text`` with its middle left out to fit; more of the end is kept than of the start."""
     if len(text) <= width or width < 8:
         return text
     tail = (width - 1) * 2 // 3
@@ -75,7 +75,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def wrapped(text: str, *, indent: int) -> str:
-    """``text`` in lines that fit the terminal, each indented; as it is where there is none."""
+    """``text`` wrapped and indented to fit the terminal; only indented if there is none."""
     if not is_for_person():
         return " " * indent + text
     space = " " * indent
@@ -90,7 +90,7 @@ def wrapped(text: str, *, indent: int) -> str:
 
 
 def short_path(path: Path) -> str:
-    """``path`` as a person would write it: from here, from home, or in full."""
+    """``path`` relative to the current or home folder if it is inside, else in full."""
     for base, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
         if path.is_relative_to(base) and path != base:
             return prefix + printable(str(path.relative_to(base)))
@@ -111,20 +111,20 @@ def clock(seconds: float) -> str:
 
 
 def span_clock(start_seconds: float, end_seconds: float) -> str:
-    """``0:12-0:18``, to the nearest second, and never empty to look at."""
+    """``0:12-0:18``, to the nearest second; at least one second long."""
     start, end = round(start_seconds), round(end_seconds)
     return f"{clock(start)}-{clock(max(end, start + 1))}"
 
 
 def amount_of_time(seconds: float) -> str:
-    """A length in the unit that fits: ``3.2 s``, ``4.5 min``, ``2.1 h``."""
+    """A duration in a readable unit: ``3.2 s``, ``4.5 min``, ``2.1 h``."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def amount_of_bytes(size: float) -> str:
-    """A size in the unit that fits: ``512 B``, ``3.4 MB``."""
+    """A size in a readable unit: ``512 B``, ``3.4 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -132,13 +132,13 @@ def amount_of_bytes(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str | None = None) -> str:
     """``1 video``, ``3 videos``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or noun + 's'}"
 
 
 def print_failures(failures: Sequence[tuple[Path, str]]) -> None:
-    """Files that could not be read, each with its reason."""
+    """Print the files that could not be read, each with the reason."""
     if failures:
         typer.echo("not readable:")
     for path, reason in failures:

@@ -1,4 +1,4 @@
-"""Which process comes first where there is not enough of the processor for all."""
+"""Lower the priority of background work, so that searches stay fast."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from contextlib import suppress
 from pathlib import Path
 
 NICENESS = 10
-"""A tenth of the weight of other processes."""
+"""Gives the process about a tenth of the CPU weight of others."""
 _is_command = False
 
 
 def process_is_a_command() -> None:
-    """Say that this process runs one command and ends: what a program runs within is not ours."""
+    """Mark this process as a command, whose priority may be changed; a host program's may not."""
     global _is_command
     _is_command = True
 
 
 def give_way() -> None:
-    """Lower this process's priority: whoever searches meanwhile must not wait for it.
+    """Lower this process's priority, so that concurrent searches do not wait for it.
 
-    To be called before anything starts a thread: on Linux those that run already keep theirs.
+    Call it before any thread starts: on Linux, running threads keep their priority.
     """
     if not (_is_command and hasattr(os, "nice")):
         return
     os.nice(NICENESS)
-    # Linux may weigh sessions before it weighs processes (sched(7), autogroup). That of a shell is
-    # not ours to lower, one that this process began is.
+    # Linux may schedule by session before process (sched(7), autogroup). The session of a shell is
+    # not ours to lower; a session that this process started is.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(NICENESS))

@@ -1,4 +1,4 @@
-"""Questions that a command asks on stderr, and refuses to guess without a terminal."""
+"""Questions asked on stderr; without a terminal to answer them, they are errors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import typer
 
 
 def download_question(*, yes: bool) -> Callable[[str, int], bool]:
-    """What asks, on stderr, whether a model may be downloaded.
+    """Make the question, asked on stderr, whether a model may be downloaded.
 
-    Without a terminal it raises typer.BadParameter: nobody is there to answer.
+    Args:
+        yes: agree without asking.
+
+    Returns:
+        Takes a repository and a size in bytes. Without a terminal it raises typer.BadParameter.
     """
 
     def ask(repository: str, size_bytes: int) -> bool:
@@ -19,19 +23,21 @@ def download_question(*, yes: bool) -> Callable[[str, int], bool]:
             return True
         question = f"Download the model {repository}, {size_bytes:,} bytes?"
         if not sys.stdin.isatty():
-            raise typer.BadParameter(f"{question} Nobody can answer here; add --yes")
+            raise typer.BadParameter(
+                f"{question} Add --yes to agree: there is no terminal to ask on"
+            )
         return typer.confirm(question, err=True)
 
     return ask
 
 
 def confirm(question: str) -> None:
-    """Ask on stderr; without a terminal, refuse.
+    """Ask on stderr whether to go on.
 
     Raises:
-        typer.BadParameter: nobody is there to answer.
+        typer.BadParameter: there is no terminal to ask on.
         typer.Abort: the answer is no.
     """
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} Nobody can answer here; add --yes")
+        raise typer.BadParameter(f"{question} No terminal to ask on; add --yes to agree")
     typer.confirm(question, abort=True, err=True)

@@ -1,4 +1,4 @@
-"""``vidseek relocate``: give a library the new place of moved videos."""
+"""``vidseek relocate``: update the paths of moved videos."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 def relocate(
     ctx: typer.Context,
-    old: Annotated[
-        Path, typer.Argument(metavar="OLD", help="Folder or file, as the library has it.")
-    ],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Where it is now.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Old path of the folder or file.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="New path.")],
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell where a moved folder is now.
+    """Update the path of a moved file or folder.
 
-    For a disk with a new mount point, say. Nothing is decoded again.
+    For example after a disk got a new mount point. No video is read again.
 
     \b
     Example: vidseek relocate /media/old-disk /media/new-disk

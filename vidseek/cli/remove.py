@@ -1,4 +1,4 @@
-"""``vidseek remove``: take videos out of a library."""
+"""``vidseek remove``: remove videos from a library."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from vidseek.cli.questions import confirm
 def remove(
     ctx: typer.Context,
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A video, or a folder with all that is below.")
+        Path, typer.Argument(metavar="PATH", help="A video, or a folder with everything in it.")
     ],
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before removing several.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take videos out of the library. The files themselves are not touched.
+    """Remove videos from the library.
+
+    The video files are not touched. Asks before removing several.
 
     \b
     Example: vidseek remove ~/Movies/old
@@ -36,4 +36,4 @@ def remove(
     if json:
         output.print_json({"removed": removed})
     else:
-        typer.echo(f"removed {output.counted(removed, 'video')}; the files are where they were")
+        typer.echo(f"removed {output.counted(removed, 'video')}; the files are untouched")

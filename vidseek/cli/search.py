@@ -1,4 +1,4 @@
-"""``vidseek search``: find moments by words."""
+"""``vidseek search``: find moments by a text."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ def search(
     k: CountOption = 10,
     not_text: Annotated[
         str | None,
-        typer.Option("--not", metavar="TEXT", help="What must not be seen."),
+        typer.Option("--not", metavar="TEXT", help="What the moments should not show."),
     ] = None,
     where: VideoFilter,
     per_video: PerVideoOption = None,
     refine: Annotated[
         bool,
-        typer.Option("--refine", help="End hits where the scene ends, not where the score falls."),
+        typer.Option(
+            "--refine",
+            help="Fit the start and end of hits to the scene.",
+        ),
     ] = False,
     show_all: AllOption = False,
     model: SearchModelOption = None,
@@ -44,9 +47,9 @@ def search(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find moments by words.
+    """Find moments by a text description.
 
-    Hits are moments of videos, best first, each with its time, its confidence and a thumbnail.
+    Lists moments, best first, each with its time, confidence and thumbnail.
 
     \b
     Example: vidseek search "a dog catching a frisbee" --not people --in ~/Movies/2024

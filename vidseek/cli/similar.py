@@ -30,13 +30,13 @@ def similar(
         str,
         typer.Argument(
             metavar="FILE[@START-END]",
-            help="A video, a part of one (clip.mp4@1:30-1:45), or a picture.",
+            help="A video, a part of a video (clip.mp4@1:30-1:45), or a picture.",
         ),
     ],
     *,
     k: CountOption = 10,
     others: Annotated[
-        bool, typer.Option("--others", help="Leave out the file's own moments.")
+        bool, typer.Option("--others", help="Leave out moments of the file itself.")
     ] = False,
     where: VideoFilter,
     per_video: PerVideoOption = None,
@@ -47,8 +47,7 @@ def similar(
 ) -> None:
     """Find moments by a picture or a video.
 
-    The file need not be in the library. Hits are those that look most like it, shown as
-    `search` shows them.
+    Lists the most similar moments, as `search` does. The file need not be in the library.
 
     \b
     Example: vidseek similar holiday.mp4@1:30-1:45

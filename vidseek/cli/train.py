@@ -1,4 +1,4 @@
-"""``vidseek train``: the model, fine-tuned on captioned clips of one's own."""
+"""``vidseek train``: fine-tune the model on your own captioned clips."""
 
 from __future__ import annotations
 
@@ -31,44 +31,46 @@ def train(
         Path,
         typer.Argument(
             metavar="CAPTIONS",
-            help="JSON lines: path of a video, caption, and maybe start_seconds, end_seconds.",
+            help="JSON lines with path, caption, and optional start_seconds and end_seconds.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model: new or empty.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model; new or empty.")],
     start: Annotated[
         str,
         typer.Option(
             "--from",
             metavar="NAME",
-            help="builtin, the folder of a model, hf:ORG/NAME, or a name of `vidseek models`.",
+            help="Model to start from: builtin, a model folder, hf:ORG/NAME, or a name from "
+            "`vidseek models`.",
         ),
     ] = "builtin",
     epochs: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="How often every clip is seen. Default: 10, of a head 50.",
+            help="Passes over the training clips. Default: 10, or 50 for a head.",
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all that is random.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 1,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Fine-tune the model on captioned clips.
 
-    About one video in seven is held out to measure with. A model is written only if it finds these
-    better than before; `index` takes it as its model, in a new library. Of a model of others the
-    towers stay as they are and a head that re-ranks is trained, for libraries that it indexed.
-    Ctrl-C stops cleanly; the same command goes on from there. Needs the extra `train`.
+    About one video in seven is held out for evaluation. A model is written only if it retrieves the
+    held-out videos better than the starting model; use it with `index --model` in a new library.
+    For a third-party model, the towers stay frozen and a re-ranking head is trained, for libraries
+    indexed with that model. Ctrl-C stops cleanly; run the same command again to continue. Needs the
+    extra `train`.
 
     \b
     Example: vidseek train captions.jsonl --out my-model
     """
     if epochs is not None and epochs < 1:
-        raise typer.BadParameter("at least 1 is needed", param_hint="--epochs")
+        raise typer.BadParameter("must be at least 1", param_hint="--epochs")
     if seed < 0:
-        raise typer.BadParameter("0 is the least", param_hint="--seed")
+        raise typer.BadParameter("must be at least 0", param_hint="--seed")
     from vidseek.training.user.train import train_on_captions
 
     with ShellJob(describe_training) as job:
@@ -86,13 +88,13 @@ def train(
     else:
         _print_report(report)
     if report.interrupted:
-        output.say_aside("vidseek: stopped before the end; run it again to go on")
+        output.say_aside("vidseek: stopped early; run the same command again to continue")
         raise typer.Exit(job.exit_code)
     if not report.improved:
         output.say_aside(
-            f"vidseek: no {'head' if report.base else 'model'} was written: none was better than "
-            f"{'what needs none' if report.base else 'the starting one'} on the held-out videos. "
-            "More captions, or other --epochs, may help"
+            f"vidseek: no {'head' if report.base else 'model'} was written: none retrieved the "
+            f"held-out videos better than {'untrained pooling' if report.base else 'the start'}. "
+            "More captions or other --epochs may help"
         )
         raise typer.Exit(1)
 
@@ -144,15 +146,15 @@ def _print_report(report: TrainingReport) -> None:
             typer.echo(f"{label:<21} {_changes(report, name)}")
     folder = shlex.quote(output.short_path(report.folder))
     if report.improved and report.base is None:
-        typer.echo(f"use it: vidseek index --model {folder} --library NEW PATH")
+        typer.echo(f"to use it, run: vidseek index --model {folder} --library NEW PATH")
     elif report.improved:
         base = output.printable(report.base or "")
-        typer.echo(f"use it in a library of {base}, which is not encoded again:")
+        typer.echo(f"to use it in a library indexed with {base}, run (nothing is encoded again):")
         typer.echo(f"  vidseek model add {folder}")
 
 
 def _changes(report: TrainingReport, name: str) -> str:
-    """What a figure was and is; of a head between them what its base does without training."""
+    """A figure before and after; for a head, between them the figure without training."""
     figures = [report.before[name], report.after[name]]
     if name in report.pooled:
         figures.insert(1, report.pooled[name])

@@ -1,4 +1,4 @@
-"""How the text of options and arguments becomes values: times, dates, parts of videos."""
+"""Parse the text of options and arguments: times, dates, parts of videos."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ _MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOT
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds from ``90``, ``1:30``, ``1:02:03`` or ``90.5``.
+    """Parse ``90``, ``1:30``, ``1:02:03`` or ``90.5`` as seconds.
 
     Raises:
-        typer.BadParameter: it is none of these.
+        typer.BadParameter: the text is not a time.
     """
     found = _CLOCK.fullmatch(text.strip())
     if found is None:
-        raise typer.BadParameter(f"{text!r} is no time; write seconds (90) or minutes (1:30)")
+        raise typer.BadParameter(f"{text!r} is not a time; write seconds (90) or minutes (1:30)")
     hours, minutes, seconds = found.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
 
 
 def parse_date(text: str) -> datetime:
-    """A local date or time from ``2026-01-31`` or ``2026-01-31T18:00``.
+    """Parse ``2026-01-31`` or ``2026-01-31T18:00`` as local time.
 
     Raises:
-        typer.BadParameter: it is no date.
+        typer.BadParameter: the text is not a date.
     """
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is no date; write 2026-01-31 or 2026-01-31T18:00"
+            f"{text!r} is not a date; write 2026-01-31 or 2026-01-31T18:00"
         ) from None
 
 
 def parse_moment(text: str) -> tuple[Path, TimeSpan | None]:
-    """A file, or a part of one, from ``FILE`` or ``FILE@START-END``.
+    """Parse ``FILE`` or ``FILE@START-END``.
 
-    A file whose name really ends like that is that file.
+    A file whose name really ends with ``@START-END`` is taken as that file.
 
     Raises:
         typer.BadParameter: the part ends before it starts.
@@ -64,10 +64,10 @@ def parse_moment(text: str) -> tuple[Path, TimeSpan | None]:
 
 
 def absolute_pattern(pattern: str) -> str:
-    """What ``--in`` compares absolute paths with.
+    """Make the value of ``--in`` a pattern against absolute paths.
 
-    A file or folder is taken from the current folder; a pattern with wildcards that does not start
-    at the root matches anywhere.
+    A file or folder is relative to the current folder; a pattern with wildcards that does not
+    start at the root matches anywhere.
     """
     if pattern.startswith("~"):
         pattern = str(Path(pattern).expanduser())
