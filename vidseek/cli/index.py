@@ -11,6 +11,7 @@ from vidseek.cli import output
 from vidseek.cli.options import (
     JsonOption,
     LibraryOption,
+    WorkersOption,
     YesOption,
     open_library,
 )

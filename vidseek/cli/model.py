@@ -10,6 +10,7 @@ from vidseek.cli import output
 from vidseek.cli.options import (
     JsonOption,
     LibraryOption,
+    WorkersOption,
     YesOption,
     open_library,
 )
