@@ -360,12 +360,11 @@ class Library:
 
     @property
     def _copy_descriptor(self) -> CopyDescriptor:
-        with self._lock:
-            if self._descriptor is None:
-                from vidseek.encoders.copies.descriptor import CopyDescriptor
+        if self._descriptor is None:
+            from vidseek.encoders.pool import encoder_pool
 
-                self._descriptor = CopyDescriptor()
-            return self._descriptor
+            self._descriptor = encoder_pool().copy_descriptor()
+        return self._descriptor
 
     def calibrate(
         self,
@@ -564,7 +563,10 @@ class Library:
         return examine(examine_library(self._store, repair=repair, job=job))
 
     def close(self) -> None:
-        """Let go of the library's files. Closing twice does no harm."""
+        """Let go of the library's files and models. Closing twice does no harm."""
+        self.models.close()
+        self._engines.clear()
+        self._descriptor = None
         self._store.close()
 
     def __enter__(self) -> Self:

@@ -7,7 +7,6 @@ library.models.add("clip-base")          # encode every video with it, then sear
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -47,8 +46,11 @@ class LibraryModels:
         self._confirm_download = confirm_download
         self._default: Encoder | None = None
         self._loaded: dict[str, Encoder] = {}
-        # Held while a model loads; a search with a loaded model does not wait for it.
-        self._loading = threading.RLock()
+
+    def close(self) -> None:
+        """Let go of the loaded encoders; those that nothing else uses are released."""
+        self._default = None
+        self._loaded.clear()
 
     def list(self) -> _Models:
         """List the models that the library is encoded with.
@@ -224,16 +226,13 @@ class LibraryModels:
         """The encoder that the library was opened with, or the one of a new library."""
         if self._default is None:
             model = DEFAULT_ENCODER if self._fixed is None else self._fixed
-            with self._loading:
-                if self._default is None:
-                    self._default = self._load(model) if isinstance(model, str) else model
+            self._default = self._load(model) if isinstance(model, str) else model
         return self._keep(self._default)
 
     def _load(self, name: str) -> Encoder:
-        from vidseek.encoders.registry import create_encoder
+        from vidseek.encoders.pool import encoder_pool
 
-        with self._loading:
-            return self._keep(create_encoder(name, confirm_download=self._confirm_download))
+        return self._keep(encoder_pool().get(name, confirm_download=self._confirm_download))
 
     def _keep(self, encoder: Encoder) -> Encoder:
         self._loaded[encoder.spec.fingerprint] = encoder
@@ -244,8 +243,7 @@ class LibraryModels:
         if (encoder := self._matching(spec)) is not None:
             return encoder
         name = spec.source
-        with self._loading:
-            encoder = self._matching(spec) or self._load(name)
+        encoder = self._load(name)
         found = encoder.spec
         if found.fingerprint != spec.fingerprint:
             raise EncoderError(

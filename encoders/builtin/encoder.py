@@ -85,7 +85,8 @@ class BuiltinEncoder:
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None
         self._hubness: HubnessCorrection | None = None
-        self._lock = threading.Lock()
+        # A search, which needs the text part, does not wait for the visual part to be loaded.
+        self._locks = {part: threading.Lock() for part in INPUTS}
 
     @property
     def spec(self) -> EncoderSpec:
@@ -277,7 +278,7 @@ class BuiltinEncoder:
         """The session of a part, loaded on first use."""
         session = self._sessions.get(part)
         if session is None:
-            with self._lock:
+            with self._locks[part]:
                 session = self._sessions.get(part) or self._load(part)
                 self._sessions[part] = session
         return session
