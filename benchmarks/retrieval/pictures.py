@@ -67,6 +67,16 @@ def _batches(data: Path, name: str, wanted: set[int]) -> Iterator[list[NDArray[n
         yield batch
 
 
+@dataclass(frozen=True)
+class Gallery:
+    """N clips that sentences are compared with."""
+
+    vectors: NDArray[np.float32]
+    """(N, D) clip vectors."""
+    clips: list[FrameFeatures]
+    """The frames of each clip."""
+
+
 class Flickr8k:
     """The pictures of one split and their captions as queries."""
 
@@ -96,16 +106,20 @@ class Flickr8k:
         recall_row("the same, as a search answers", ranks(self.answers, self.truth), self.truth)
 
     @cached_property
+    def gallery(self) -> Gallery:
+        """The pictures as clips of one frame."""
+        features = self.pictures.features
+        frames = [features[row : row + 1] for row in range(len(features.vectors))]
+        return Gallery(features.vectors, frames)
+
+    @cached_property
     def answers(self) -> NDArray[np.float32]:
         """(captions, pictures) scores as a search answers: the second stage as it ships."""
-        vectors = self.pictures.features.vectors
-        clips = [self.pictures.features[place : place + 1] for place in range(len(vectors))]
-        return second_stage(self.encoder, self.captions, self.scores, vectors, clips)
+        return second_stage(self.encoder, self.captions, self.scores, self.gallery)
 
     def rerank(self) -> None:
         """The first stage's best ones scored again, by each part of the second stage alone."""
-        encoder, vectors = self.encoder, self.pictures.features.vectors
-        clips = [self.pictures.features[place : place + 1] for place in range(len(vectors))]
+        encoder = self.encoder
         first = ranks(self.scores, self.truth)
         before = (first < 1).astype(np.float64)
         used = "used" if encoder.reranks else "not used"
@@ -120,7 +134,7 @@ class Flickr8k:
         gains = {}
         for name, (head, hubness) in parts.items():
             scores = second_stage(
-                encoder, self.captions, self.scores, vectors, clips, head=head, hubness=hubness
+                encoder, self.captions, self.scores, self.gallery, head=head, hubness=hubness
             )
             second = ranks(scores, self.truth)
             recall_row(name, second, self.truth)
@@ -135,8 +149,7 @@ def second_stage(
     encoder: BuiltinEncoder,
     captions: list[str],
     scores: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    clips: list[FrameFeatures],
+    gallery: Gallery,
     *,
     head: bool | None = None,
     hubness: bool = True,
@@ -147,23 +160,24 @@ def second_stage(
         encoder: has the head and the correction.
         captions: Q queries.
         scores: (Q, N) of the first stage.
-        vectors: (N, D) clip vectors.
-        clips: N clips' frames.
+        gallery: the N clips.
         head: whether the cross-modal head is asked; as it ships if None.
         hubness: whether hubs are corrected, if the encoder knows how.
 
     Returns:
         (Q, N) scores; what was scored again stays above what was not.
     """
-    taken = np.zeros(len(vectors), np.float32)
+    taken = np.zeros(len(gallery.vectors), np.float32)
     if hubness and encoder.hubness is not None:
-        taken = encoder.hubness.corrections(vectors)
+        taken = encoder.hubness.corrections(gallery.vectors)
     again = scores.copy()
     for row, text in enumerate(captions):
         best = np.argsort(-scores[row])[:RERANK_DEPTH]
         found = scores[row, best]
         if encoder.reranks if head is None else head:
-            found = encoder.cross_modal_scores(text, [clips[place] for place in best], found)
+            found = encoder.cross_modal_scores(
+                text, [gallery.clips[place] for place in best], found
+            )
         again[row, best] = 10.0 + found + taken[best]
     return again
 
@@ -185,13 +199,14 @@ def msrvtt(encoder: BuiltinEncoder, data: Path) -> None:
     recall_row(f"MSR-VTT dev, {len(names)} videos, plain mean", ranks(queries @ means.T, truth))
     clips = _clips(encoder, videos)
     scores: NDArray[np.float32] = queries @ clips.T
+    gallery = Gallery(clips, videos)
     recall_row("the same, temporal attention", ranks(scores, truth))
     wrong = ranks(queries @ _clips(encoder, shuffled).T, truth)
     recall_row("frames shuffled in time", wrong)
     recall_row("one frame of each", ranks(queries @ _clips(encoder, middle).T, truth))
-    answers = second_stage(encoder, captions, scores, clips, videos)
+    answers = second_stage(encoder, captions, scores, gallery)
     recall_row("as a search answers", ranks(answers, truth))
-    attended = second_stage(encoder, captions, scores, clips, videos, head=True, hubness=False)
+    attended = second_stage(encoder, captions, scores, gallery, head=True, hubness=False)
     recall_row(f"cross-modal attention over the top {RERANK_DEPTH}", ranks(attended, truth))
     order = (ranks(scores, truth) < 10).astype(np.float64) - (wrong < 10)
     print(f"\nThe right order of frames changes R@10 by {interval(order)} points (paired).")

@@ -45,7 +45,9 @@ def test_a_benchmark_explains_itself(
     assert "usage" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["confidence", "hubness", "indexing", "moments", "shots"])
+@pytest.mark.parametrize(
+    "name", ["confidence.__main__", "hubness", "indexing", "moments.__main__", "shots"]
+)
 def test_a_benchmark_without_its_data_says_what_is_missing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

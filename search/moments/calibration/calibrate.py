@@ -55,7 +55,7 @@ LIKE_SAMPLE = 1_000
 HALF_SURE_QUANTILE = 0.99
 """Of runner-ups, taken as normally distributed: there a hit is as likely right as wrong. Where
 captions are known, the score at that point was at most 0.07 off the one fitted to them: below it
-where few of the queries are shown, above it where all are (benchmarks/confidence.py)."""
+where few of the queries are shown, above it where all are (`python -m benchmarks.confidence`)."""
 RUNNER_UP_CONFIDENCE = 0.1
 """Of a hit that scores as the average runner-up."""
 MIN_LEAD = 1e-3

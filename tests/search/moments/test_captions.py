@@ -51,7 +51,9 @@ def test_captions_find_their_clips_far_above_chance(clips_library, captions, cap
 
 ABSENT = [
     line
-    for line in (Path(__file__).parents[3] / "benchmarks" / "absent.txt").read_text().splitlines()
+    for line in (Path(__file__).parents[3] / "benchmarks" / "confidence" / "absent.txt")
+    .read_text()
+    .splitlines()
     if not line.startswith("#")
 ]
 """50 things that no clip shows."""

@@ -1,0 +1,1 @@
+"""Measure how far a confidence can be trusted: `python -m benchmarks.confidence`."""

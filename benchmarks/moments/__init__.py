@@ -1,0 +1,1 @@
+"""Measure the spans of hits: `python -m benchmarks.moments`."""

@@ -1,0 +1,44 @@
+"""Measure the spans of hits against the scenes that were asked for.
+
+python -m benchmarks.moments [FOLDER] [--only joined|long] [--libraries FOLDER]
+
+FOLDER holds clips/, captions.json and long/scenes.json, as ../shared/data/videos does. ``joined``
+is for choosing: frames of the captioned clips are encoded once and joined, excerpt after excerpt,
+into films in several orders; drawn by lot, and so that scenes that look alike follow each other, as
+they do in one person's video. ``long`` is for reporting: two vlogs are indexed, and titles and
+captions of their scenes are the queries. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from pathlib import Path
+
+from benchmarks.machine import VIDEOS, processor_name, require_folder
+from benchmarks.moments.joined import print_joined
+from benchmarks.moments.long import print_long
+from vidseek.encoders.registry import create_encoder
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=VIDEOS)
+    parser.add_argument("--only", choices=("joined", "long"))
+    parser.add_argument("--libraries", type=Path, help="keeps what was indexed for the next run")
+    options = parser.parse_args()
+    require_folder(parser, options.folder)
+    logging.getLogger("vidseek").setLevel(logging.ERROR)  # captions of scenes are cut: known
+    encoder = create_encoder()
+    print(f"## Spans of hits, on {processor_name()}")
+    if options.only != "long":
+        print_joined(options.folder, encoder)
+    if options.only != "joined":
+        with tempfile.TemporaryDirectory() as temporary:
+            print_long(options.folder, options.libraries or Path(temporary), encoder)
+
+
+if __name__ == "__main__":
+    main()
