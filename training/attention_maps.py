@@ -71,10 +71,10 @@ def word_attention(
     encoding = tokenizer.encode(sentence)
     if len(frames) == 0 or all(word is None for word in encoding.word_ids):
         raise ValueError("attention needs at least one frame and one word")
-    seeing: Any = copy.deepcopy(vision).eval()
-    seeing.set_attn_implementation("eager")  # the others do not say where they looked
+    encoder: Any = copy.deepcopy(vision).eval()
+    encoder.set_attn_implementation("eager")  # the others do not say where they looked
     squares = torch.from_numpy(squash(frames, PICTURE_SIZE)).permute(0, 3, 1, 2)
-    output = seeing(seeing.stem.fine_map(normalise(squares)), output_attentions=True)
+    output = encoder(encoder.stem.fine_map(normalise(squares)), output_attentions=True)
     ids, mask = torch.tensor([encoding.ids]), torch.tensor([encoding.attention_mask])
     _, hidden = text(ids, mask)
     memory = head.memory(output.vectors[None], output.tokens[None])
@@ -86,16 +86,17 @@ def word_attention(
     cells = cells / cells.sum(-1, keepdim=True)  # (F, 1 + M, 81)
     places = torch.einsum("lfm,fmc->lfc", shares, cells)
     words: dict[int, list[int]] = {}
-    for place, (word, used) in enumerate(
+    for position, (word, used) in enumerate(
         zip(encoding.word_ids, encoding.attention_mask, strict=True)
     ):
         if used and word is not None:  # the marks of beginning and end belong to no word
-            words.setdefault(word, []).append(place)
+            words.setdefault(word, []).append(position)
     spans = [
-        (encoding.offsets[some[0]][0], encoding.offsets[some[-1]][1]) for some in words.values()
+        (encoding.offsets[positions[0]][0], encoding.offsets[positions[-1]][1])
+        for positions in words.values()
     ]
     # A rare word comes in several pieces: it looks where they look on average.
-    places = torch.stack([places[some].mean(0) for some in words.values()])
+    places = torch.stack([places[positions].mean(0) for positions in words.values()])
     return WordAttention(
         words=tuple(sentence[start:end] for start, end in spans),
         frames=places.sum(-1).numpy(),

@@ -42,10 +42,14 @@ def parameter_groups(
     parameters: Iterable[nn.Parameter], *, peak: float, weight_decay: float
 ) -> list[dict[str, Any]]:
     """AdamW's groups; biases, norms and single numbers are not decayed."""
-    every = list(parameters)
+    trained = list(parameters)
     return [
-        {"params": [p for p in every if p.dim() >= 2], "peak": peak, "weight_decay": weight_decay},
-        {"params": [p for p in every if p.dim() < 2], "peak": peak, "weight_decay": 0.0},
+        {
+            "params": [p for p in trained if p.dim() >= 2],
+            "peak": peak,
+            "weight_decay": weight_decay,
+        },
+        {"params": [p for p in trained if p.dim() < 2], "peak": peak, "weight_decay": 0.0},
     ]
 
 

@@ -29,10 +29,15 @@ def change_picture(picture: NDArray[np.uint8], random: np.random.Generator) -> N
     """
     height, width = picture.shape[:2]
     area, shape = random.uniform(SMALLEST_AREA, 1.0), np.exp(random.uniform(-0.25, 0.25))
-    high = min(height, max(1, round(height * float(np.sqrt(area * shape)))))
-    wide = min(width, max(1, round(width * float(np.sqrt(area / shape)))))
-    top, left = random.integers(0, height - high + 1), random.integers(0, width - wide + 1)
-    view = Image.fromarray(np.ascontiguousarray(picture[top : top + high, left : left + wide]))
+    crop_height = min(height, max(1, round(height * float(np.sqrt(area * shape)))))
+    crop_width = min(width, max(1, round(width * float(np.sqrt(area / shape)))))
+    top, left = (
+        random.integers(0, height - crop_height + 1),
+        random.integers(0, width - crop_width + 1),
+    )
+    view = Image.fromarray(
+        np.ascontiguousarray(picture[top : top + crop_height, left : left + crop_width])
+    )
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         view = enhance(view).enhance(float(random.uniform(0.6, 1.4)))
     if random.random() < 0.1:

@@ -58,7 +58,7 @@ class Batch:
     """(B, 120, C, C) float32, channels last."""
     sentences: NDArray[np.intp]
     """(B,) places in the corpus of what is said of each picture now."""
-    everything_said: Tensor
+    caption_means: Tensor
     """(B, 384) float32: the mean of all that is said of it, by the untouched text encoder."""
     untouched: Tensor
     """(B, 1280) float32: pooled features of the untouched stem, of the whole picture."""
@@ -120,16 +120,18 @@ class BatchMaker:
                 picked.append((name, pictures[random.integers(len(pictures))]))
         return picked
 
-    def _say(self, row: PictureRow, random: np.random.Generator) -> tuple[int, NDArray[np.intp]]:
+    def _choose_caption(
+        self, row: PictureRow, random: np.random.Generator
+    ) -> tuple[int, NDArray[np.intp]]:
         """The place of what is said of a picture now, and the places of all that is said of it."""
-        own = np.array([self.corpus.ids[caption] for caption in row_captions(row)], np.intp)
-        place = int(own[random.integers(len(own))])
-        others = self.paraphrases.get(place)
-        if others is not None and random.random() < self.settings.paraphrase_share:
-            place = int(others[random.integers(len(others))])
-        if len(own) == 1 and others is not None and self.settings.paraphrase_share > 0:
-            own = np.concatenate([own, others])
-        return place, own
+        captions = np.array([self.corpus.ids[caption] for caption in row_captions(row)], np.intp)
+        place = int(captions[random.integers(len(captions))])
+        reworded = self.paraphrases.get(place)
+        if reworded is not None and random.random() < self.settings.paraphrase_share:
+            place = int(reworded[random.integers(len(reworded))])
+        if len(captions) == 1 and reworded is not None and self.settings.paraphrase_share > 0:
+            captions = np.concatenate([captions, reworded])
+        return place, captions
 
     def make(self, step: int, *, whole: bool = False) -> Batch:
         """The batch of one step.
@@ -146,7 +148,7 @@ class BatchMaker:
         side = int(random.integers(smallest, largest + 1))
         fine = np.empty((len(picked), side, side, 120), np.int8)
         pooled = np.empty((len(picked), 1280), np.float32)
-        said = np.empty((len(picked), self.corpus.vectors.shape[1]), np.float32)
+        means = np.empty((len(picked), self.corpus.vectors.shape[1]), np.float32)
         sentences = np.empty(len(picked), np.intp)
         for place, (name, row) in enumerate(picked):
             maps = self.sets[name].maps
@@ -156,7 +158,7 @@ class BatchMaker:
             crop = source[row.index, top : top + side, left : left + side]
             fine[place] = crop[:, ::-1] if random.random() < 0.5 else crop
             pooled[place] = maps.pooled[row.index]
-            sentences[place], everything = self._say(row, random)
-            said[place] = self.corpus.vectors[everything].mean(0)
-        said /= np.linalg.norm(said, axis=1, keepdims=True)
-        return Batch(load_maps(fine), sentences, torch.from_numpy(said), torch.from_numpy(pooled))
+            sentences[place], captions = self._choose_caption(row, random)
+            means[place] = self.corpus.vectors[captions].mean(0)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        return Batch(load_maps(fine), sentences, torch.from_numpy(means), torch.from_numpy(pooled))

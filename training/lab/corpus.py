@@ -100,8 +100,8 @@ class Corpus:
         sentences = sorted(
             {
                 caption
-                for some in rows.values()
-                for row in some
+                for set_rows in rows.values()
+                for row in set_rows
                 if row.split != "test"
                 for caption in row_captions(row)
             }
@@ -126,8 +126,8 @@ def _vocabulary_sentences(rows: dict[str, list[PictureRow]], data: Path) -> list
     """Training captions, text-only captions and class names; never a dev or test row's."""
     sentences = [
         caption
-        for some in rows.values()
-        for row in some
+        for set_rows in rows.values()
+        for row in set_rows
         if row.split == "train"
         for caption in row_captions(row)
     ]

@@ -35,7 +35,7 @@ class ItemSelection:
     """``train``, seen on random crops, or ``dev``, seen whole."""
     names: tuple[str, ...] = ("flickr8k", "msrvtt")
     """The sets."""
-    most: int | None = None
+    limit: int | None = None
     """Pictures of each set, whole videos; all if None."""
     seed: int = 0
     """Of the crops."""
@@ -65,7 +65,9 @@ class ItemBank:
 
     def of_kind(self, kind: str) -> NDArray[np.intp]:
         """The places of one set's items."""
-        return np.array([place for place, other in enumerate(self.kinds) if other == kind], np.intp)
+        return np.array(
+            [place for place, item_kind in enumerate(self.kinds) if item_kind == kind], np.intp
+        )
 
     @classmethod
     def encode(
@@ -88,7 +90,7 @@ class ItemBank:
         """
         bank, split = cls([], [], [], []), selection.split
         for name in selection.names:
-            rows = _some(sets[name].split(split), selection.most)
+            rows = _sample_groups(sets[name].split(split), selection.limit)
             file = run / f"items-{split}-{name}.npz"
             if file.exists():
                 kept = np.load(file)
@@ -120,12 +122,12 @@ class ItemBank:
             self.sentences.append(tuple(corpus.ids[caption] for caption in captions))
 
 
-def _some(rows: list[PictureRow], most: int | None) -> list[PictureRow]:
+def _sample_groups(rows: list[PictureRow], limit: int | None) -> list[PictureRow]:
     """About so many rows, all of a group or none; the same ones every time."""
-    if most is None or len(rows) <= most:
+    if limit is None or len(rows) <= limit:
         return rows
     groups = sorted({str(row.group) for row in rows})
-    kept = round(len(groups) * most / len(rows))
+    kept = round(len(groups) * limit / len(rows))
     chosen = {groups[i] for i in np.random.default_rng(0).permutation(len(groups))[:kept]}
     return [row for row in rows if str(row.group) in chosen]
 

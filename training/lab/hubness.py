@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 CAPTIONED = {"flickr8k": 1000, "msrvtt": 500}
 """Sentences of the bank that are training captions of each set."""
-OTHERS = 500
+UNPAIRED = 500
 """Those that belong to no picture."""
 NEIGHBOURS = (8, 16, 32)
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -48,8 +48,8 @@ def sentence_bank(
     dev = {
         caption for some in sets.values() for row in some.split("dev") for caption in row.captions
     }
-    others = sorted(set(text_only_captions(data)) - set(corpus.ids) - dev)
-    chosen += [others[place] for place in random.permutation(len(others))[:OTHERS]]
+    unpaired = sorted(set(text_only_captions(data)) - set(corpus.ids) - dev)
+    chosen += [unpaired[place] for place in random.permutation(len(unpaired))[:UNPAIRED]]
     return encode_sentences(text, tokenizer, chosen)
 
 

@@ -51,20 +51,20 @@ def pan_clips(
     Kept in ``file``, and read from there the next time.
     """
     if file.exists():
-        kept: NDArray[np.float32] = np.load(file)["clips"].astype(np.float32)
-        return kept
+        stored: NDArray[np.float32] = np.load(file)["clips"].astype(np.float32)
+        return stored
     vision.eval()
     clips = np.empty((len(rows), 3, FRAMES, vision.config.projection_size), np.float16)
     for start in range(0, len(rows), batch):
-        some = slice(start, min(start + batch, len(rows)))
-        maps = pictures.maps.fine[[row.index for row in rows[some]]]
+        batch_rows = slice(start, min(start + batch, len(rows)))
+        maps = pictures.maps.fine[[row.index for row in rows[batch_rows]]]
         for path in range(3):
             for step in range(FRAMES):
                 top, left, side = _window(path, step)
                 window = load_maps(maps[:, top : top + side, left : left + side])
                 with torch.autocast(vision.device.type, torch.bfloat16):
                     vectors = vision(window.to(vision.device)).vectors
-                clips[some, path, step] = vectors.cpu().numpy()
+                clips[batch_rows, path, step] = vectors.cpu().numpy()
     np.savez(file, clips=clips)
     return clips.astype(np.float32)
 

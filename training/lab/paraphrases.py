@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 NEAREST, FURTHEST = 0.97, 0.75
 """Cosines between which a sentence says the same in other words."""
-MOST = 8
+MAX_PARAPHRASES = 8
 """Paraphrases that are kept of a caption."""
 
 
@@ -58,10 +58,10 @@ class Paraphrases:
         """
         file = run / "paraphrases.json"
         if not file.exists():
-            found = _search(corpus, sorted(set(captions)), data, run)
-            file.write_text(json.dumps(found))
-        found = json.loads(file.read_text())
-        wanted = sorted({s for some in found.values() for s in some} - set(corpus.ids))
+            paraphrases = _search(corpus, sorted(set(captions)), data, run)
+            file.write_text(json.dumps(paraphrases))
+        paraphrases = json.loads(file.read_text())
+        wanted = sorted({s for texts in paraphrases.values() for s in texts} - set(corpus.ids))
         text, tokenizer = load_text(run, tuned=False)
         vectors = run / "paraphrases.npy"
         if not vectors.exists():
@@ -72,11 +72,11 @@ class Paraphrases:
             sentences=sentences,
             ids={sentence: place for place, sentence in enumerate(sentences)},
             vectors=np.concatenate([corpus.vectors, np.load(vectors)]),
-            tokens=[*corpus.tokens, *(some.ids for some in tokenizer.encode_batch(wanted))],
+            tokens=[*corpus.tokens, *(texts.ids for texts in tokenizer.encode_batch(wanted))],
         )
         of = {
-            larger.ids[caption]: np.array([larger.ids[one] for one in some], np.intp)
-            for caption, some in found.items()
+            larger.ids[caption]: np.array([larger.ids[paraphrase] for paraphrase in texts], np.intp)
+            for caption, texts in paraphrases.items()
         }
         return cls(larger, of)
 
@@ -87,17 +87,17 @@ def _search(corpus: Corpus, captions: list[str], data: Path, run: Path) -> dict[
     text, tokenizer = load_text(run, tuned=False)
     logger.info("encoding %d sentences that belong to no picture", len(sentences))
     vectors = encode_sentences(text, tokenizer, sentences)
-    own = corpus.vectors[[corpus.ids[caption] for caption in captions]]
-    found: dict[str, list[str]] = {}
+    queries = corpus.vectors[[corpus.ids[caption] for caption in captions]]
+    paraphrases: dict[str, list[str]] = {}
     for start in range(0, len(captions), 1024):
-        cosines = own[start : start + 1024] @ vectors.T
+        cosines = queries[start : start + 1024] @ vectors.T
         cosines[cosines > NEAREST] = -1.0
-        most = min(MOST, len(sentences))
+        most = min(MAX_PARAPHRASES, len(sentences))
         best = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
         for row, places in enumerate(best):
             near = sorted(places, key=lambda place: -cosines[row, place])
-            kept = [sentences[place] for place in near if cosines[row, place] >= FURTHEST]
-            if kept:
-                found[captions[start + row]] = kept
-    logger.info("%d of %d captions have paraphrases", len(found), len(captions))
-    return found
+            matches = [sentences[place] for place in near if cosines[row, place] >= FURTHEST]
+            if matches:
+                paraphrases[captions[start + row]] = matches
+    logger.info("%d of %d captions have paraphrases", len(paraphrases), len(captions))
+    return paraphrases

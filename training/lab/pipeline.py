@@ -76,8 +76,8 @@ def train(
         if settings.towers.paraphrase_share > 0:
             captions = {
                 caption
-                for some in sets.values()
-                for row in some.split("train")
+                for picture_set in sets.values()
+                for row in picture_set.split("train")
                 for caption in row_captions(row)
             }
             paraphrases = Paraphrases.find(corpus, captions, data, run)
@@ -90,7 +90,7 @@ def train(
     dev = ItemBank.encode(vision, sets, corpus, ItemSelection("dev"), run=run)
     if "temporal" in stages:
         selection = ItemSelection(
-            "train", names=("msrvtt",), most=settings.head_pictures, seed=settings.seed
+            "train", names=("msrvtt",), limit=settings.head_pictures, seed=settings.seed
         )
         bank = ItemBank.encode(vision, sets, corpus, selection, run=run)
         most = settings.temporal.pan_pictures

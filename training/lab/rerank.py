@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 CANDIDATES = 50
 """Depth of re-ranking that the choice is made at."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-AT_ONCE = 16
+BATCH = 16
 """Sentences that are scored together."""
 
 
@@ -57,9 +57,9 @@ class Reranker:
             (Q, C) float32.
         """
         parts = []
-        for start in range(0, len(sentences), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            parts.append(self._scores(sentences[some], candidates[some], first[some]))
+        for start in range(0, len(sentences), BATCH):
+            batch = slice(start, start + BATCH)
+            parts.append(self._scores(sentences[batch], candidates[batch], first[batch]))
         return np.concatenate(parts)
 
     @torch.inference_mode()
@@ -115,14 +115,16 @@ def choose_share(
         order = np.argsort(-first, axis=1)[:, :CANDIDATES]
         top = np.take_along_axis(first, order, 1)
         scores = reranker.scores(sentences, places[order], top)
-        taken = 0.0 if hubness is None else hubness.corrections(means[places])[order]
+        correction = 0.0 if hubness is None else hubness.corrections(means[places])[order]
         for share in SHARES:
             mixed = first.copy()
             # What is re-ranked stays above what is not.
-            np.put_along_axis(mixed, order, 10.0 + taken + top + share * (scores - top), 1)
+            np.put_along_axis(mixed, order, 10.0 + correction + top + share * (scores - top), 1)
             table[share].append(ranks(mixed, np.arange(len(sentences))))
     rank = {share: np.concatenate(parts) for share, parts in table.items()}
-    quality = {share: mean_reciprocal_rank(found) for share, found in rank.items()}
+    quality = {
+        share: mean_reciprocal_rank(ranks_at_share) for share, ranks_at_share in rank.items()
+    }
     best = max(SHARES, key=lambda share: quality[share])
     gain = paired_interval(1.0 / (1 + rank[best]) - 1.0 / (1 + rank[0.0]))
     if gain[0] <= 0.0:
@@ -132,8 +134,8 @@ def choose_share(
         "share": best,
         "gain_interval": gain,
         "mean_reciprocal_rank": {str(share): value for share, value in quality.items()},
-        "r1": {str(share): recall(found, 1) for share, found in rank.items()},
-        "r10": {str(share): recall(found, 10) for share, found in rank.items()},
+        "r1": {str(share): recall(ranks_at_share, 1) for share, ranks_at_share in rank.items()},
+        "r10": {str(share): recall(ranks_at_share, 10) for share, ranks_at_share in rank.items()},
     }
     (run / "cross_modal.json").write_text(json.dumps(report, indent=1))
     head.config.largest_correction *= best if best > 0 else 1.0

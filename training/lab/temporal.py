@@ -99,8 +99,8 @@ class TemporalTrainer:
         chosen = random.choice(videos, min(self.settings.batch, len(videos)), replace=False)
         spacing = SECONDS_APART * float(random.uniform(0.5, 2.0))
         said = _sentences([bank.sentences[place] for place in chosen], corpus, random)
-        found = _contrast(self.temporal(*_clips(bank, chosen, spacing)), said)
-        total = found
+        retrieval = _contrast(self.temporal(*_clips(bank, chosen, spacing)), said)
+        total = retrieval
         vectors, order = shuffled_frames(bank, random, self.settings.batch)
         if len(vectors):
             total = total + self.settings.side_loss * functional.cross_entropy(
@@ -122,7 +122,7 @@ class TemporalTrainer:
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        return float(found.detach())
+        return float(retrieval.detach())
 
     @torch.inference_mode()
     def side_accuracy(self, dev: TemporalData) -> dict[str, float]:
@@ -182,7 +182,7 @@ def train_temporal(
         "last step": last,
         "shipped": dev_figures(temporal, dev.bank, corpus),
         "shipped, frames shuffled": dev_figures(temporal, dev.bank, corpus, shuffle=True),
-        "one frame": dev_figures(temporal, dev.bank, corpus, most=1),
+        "one frame": dev_figures(temporal, dev.bank, corpus, limit=1),
     }
     for name, row in ablations.items():
         logger.info("%s: %s", name, row)
@@ -193,11 +193,11 @@ def train_temporal(
 
 
 def shuffled_frames(
-    bank: ItemBank, random: np.random.Generator, most: int
+    bank: ItemBank, random: np.random.Generator, limit: int
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Four frames of videos in one of ``ORDERS``: (B, 4, 384) vectors and (B,) places there."""
     long = [place for place in bank.of_kind("msrvtt") if len(bank.vectors[place]) == ORDERED_FRAMES]
-    chosen = random.permutation(np.array(long, np.intp))[:most]
+    chosen = random.permutation(np.array(long, np.intp))[:limit]
     orders = random.integers(len(ORDERS), size=len(chosen))
     vectors = np.empty((len(chosen), ORDERED_FRAMES, 384), np.float32)
     for row, (place, order) in enumerate(zip(chosen, orders, strict=True)):
@@ -251,7 +251,7 @@ def dev_figures(
     corpus: Corpus,
     *,
     shuffle: bool = False,
-    most: int | None = None,
+    limit: int | None = None,
 ) -> dict[str, float]:
     """InfoNCE over all dev videos, mean reciprocal rank, recall.
 
@@ -267,11 +267,13 @@ def dev_figures(
     random = np.random.default_rng(0)
     frames = []
     for place in videos:
-        some = dev.vectors[place]
-        if most is not None:
-            start = (len(some) - min(most, len(some))) // 2
-            some = some[start : start + most]
-        frames.append(some[random.permutation(len(some))] if shuffle else some)
+        video_frames = dev.vectors[place]
+        if limit is not None:
+            start = (len(video_frames) - min(limit, len(video_frames))) // 2
+            video_frames = video_frames[start : start + limit]
+        frames.append(
+            video_frames[random.permutation(len(video_frames))] if shuffle else video_frames
+        )
     vectors, mask = pad_items(frames)
     seconds = torch.arange(vectors.shape[1]).float().mul(SECONDS_APART) * mask
     clips = temporal(vectors, seconds, mask)

@@ -42,17 +42,17 @@ from vidseek.training.optimisation import (
 
 HEAD_SCALE = 25.0
 """Of the head's scores before the softmax over candidates."""
-SAME = 0.85
+SAME_MEANING = 0.85
 """Two sentences whose MiniLM vectors are nearer than this say the same: neither is the other's
 negative. Class names and the captions of one picture are what this is for."""
-LONGEST = 22
+MAX_TOKENS = 22
 """Tokens of a caption that are read in training; 19 in 20 are shorter."""
 MASK_ID = 4
 """Place of [MASK] in every vocabulary of ours."""
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadSentences:
     """A batch's sentences as the text encoder reads them."""
 
     vectors: Tensor
@@ -127,8 +127,8 @@ class TowerTrainer:
         layers = list(self.text.bert.encoder.parameters())
         for parameter in [*stem, *layers]:
             parameter.requires_grad_(True)
-        own = {id(parameter) for parameter in self.vision.stem.parameters()}
-        above = [p for p in self.vision.parameters() if id(p) not in own]
+        stem_ids = {id(parameter) for parameter in self.vision.stem.parameters()}
+        above = [p for p in self.vision.parameters() if id(p) not in stem_ids]
         above += [*self.head.parameters(), *self.guess.parameters(), self.log_scale]
         groups = parameter_groups(
             stem, peak=options.stem_learning_rate, weight_decay=options.stem_weight_decay
@@ -164,11 +164,13 @@ class TowerTrainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
 
-    def read(self, sentences: NDArray[np.intp]) -> Read:
+    def read(self, sentences: NDArray[np.intp]) -> ReadSentences:
         """Read a batch's sentences, some words masked while the text encoder is trained."""
         random = np.random.default_rng([self.seed, 17, self.step])
         tokens = [self.corpus.tokens[place] for place in sentences]
-        tokens = [ids if len(ids) <= LONGEST else [*ids[: LONGEST - 1], ids[-1]] for ids in tokens]
+        tokens = [
+            ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]] for ids in tokens
+        ]
         longest = max(map(len, tokens))
         token_ids = np.zeros((len(tokens), longest), np.int64)
         hide = np.zeros((len(tokens), longest), bool)
@@ -196,7 +198,7 @@ class TowerTrainer:
             vectors = vectors.index_copy(0, places.to(self.device), some)
             padded = functional.pad(states.float(), (0, 0, 0, longest - length))
             hidden = hidden.index_copy(0, places.to(self.device), padded)
-        return Read(
+        return ReadSentences(
             vectors,
             hidden,
             mask.float().to(self.device),
@@ -220,7 +222,7 @@ class TowerTrainer:
         # Negatives of earlier steps (XBM) would be wrong here: once both towers are trained they
         # drift apart from the past together, and every old vector becomes an easy negative.
         main = self._pair_loss(scale * sentences @ output.vectors.T, plain)
-        everything = batch.everything_said.to(self.device)
+        everything = batch.caption_means.to(self.device)
         said = self._pair_loss(scale * everything @ output.vectors.T, plain)
         memory = self.head.memory(output.vectors[:, None], output.tokens[:, None])
         words = self.head.words(read.hidden)
@@ -252,12 +254,12 @@ class TowerTrainer:
     @staticmethod
     def _same(plain: Tensor, all_plain: Tensor) -> Tensor:
         """(B, N) True for pairs that say the same and are not the pair itself."""
-        same = plain @ all_plain.T > SAME
+        same = plain @ all_plain.T > SAME_MEANING
         same.fill_diagonal_(False)
         return same
 
     def _head_loss(
-        self, output: FrameOutput, read: Read, sentences: Tensor, plain: Tensor
+        self, output: FrameOutput, read: ReadSentences, sentences: Tensor, plain: Tensor
     ) -> Tensor:
         """The head tells each sentence's picture, and each picture's sentence, from look-alikes."""
         count, negatives = len(plain), self.settings.negatives
@@ -272,9 +274,9 @@ class TowerTrainer:
             hardest = similarity.topk(pool, 1).indices
             drawn = torch.rand(count, pool, device=self.device).argsort(1)[:, :negatives]
             others = hardest.gather(1, drawn).flatten()
-            own = rows.repeat_interleave(drawn.shape[1])
-            texts.append(own if of_text else others)
-            pictures.append(others if of_text else own)
+            stem_ids = rows.repeat_interleave(drawn.shape[1])
+            texts.append(stem_ids if of_text else others)
+            pictures.append(others if of_text else stem_ids)
         text, picture = torch.cat(texts), torch.cat(pictures)
         with self._autocast():
             scores = self.head(
@@ -294,7 +296,7 @@ class TowerTrainer:
         ]
         return (losses[0] + losses[1]) / 2
 
-    def _masked_loss(self, read: Read, words: Tensor, memory: Tensor) -> Tensor:
+    def _masked_loss(self, read: ReadSentences, words: Tensor, memory: Tensor) -> Tensor:
         """Guess masked words from the sentence and from what they found in the picture."""
         everywhere = torch.ones(memory.shape[:2], device=self.device)
         found = self.head.align(words, memory, everywhere).found
@@ -340,7 +342,9 @@ class TowerTrainer:
             "head": self.head.state_dict(),
             "guess": self.guess.state_dict(),
             "log_scale": self.log_scale.detach(),
-            "averages": {name: one.state_dict() for name, one in self.averages.items()},
+            "averages": {
+                name: averaged_model.state_dict() for name, averaged_model in self.averages.items()
+            },
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "minutes": self.minutes,

@@ -46,8 +46,8 @@ def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, C
     """
     manifest = read_manifest(weights)
     vision = restore_vision(manifest.read("vision"))
-    text, theirs = restore_text(manifest.read("text"))
-    if theirs.get_vocab() != tokenizer.get_vocab():
+    text, start_model = restore_text(manifest.read("text"))
+    if start_model.get_vocab() != tokenizer.get_vocab():
         raise WeightsError(
             f"{weights}: the text encoder has other word pieces than this run would choose; "
             "train with the captions and the number of pieces that it was made with"
@@ -125,8 +125,8 @@ def train_towers(
     if start is not None and options.start_share > 0:
         begun = shipped_models(start, tokenizer)
         pairs: list[tuple[nn.Module, nn.Module]] = list(zip(trainer.averaged(), begun, strict=True))
-        for ours, theirs in pairs:
-            move_towards(ours, theirs, options.start_share)
+        for tuned, start_model in pairs:
+            move_towards(tuned, start_model, options.start_share)
     measure()
     logger.info("%.1f CPU minutes", trainer.cpu_minutes)
     vision, text, head = trainer.averaged()
@@ -136,10 +136,10 @@ def train_towers(
 
 
 @torch.no_grad()
-def move_towards(model: nn.Module, other: nn.Module, share: float) -> None:
+def move_towards(model: nn.Module, anchor: nn.Module, share: float) -> None:
     """Replace a model's weights by the mean of its own and a share of another's."""
-    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
-        ours.lerp_(theirs.to(ours.device), share)
+    for tuned, start_model in zip(model.parameters(), anchor.parameters(), strict=True):
+        tuned.lerp_(start_model.to(tuned.device), share)
 
 
 def _log_step(trainer: TowerTrainer, values: dict[str, float]) -> None:

@@ -103,8 +103,8 @@ def load_imagenet_copy_network() -> CopyNetwork:
     )
     renamed = rename_imagenet_weights(source, LITE0_STAGES)
     network = CopyNetwork()
-    own = {name: value for name, value in renamed.items() if not name.startswith("classes.")}
-    missing, unexpected = network.load_state_dict(own, strict=False)
+    weights = {name: value for name, value in renamed.items() if not name.startswith("classes.")}
+    missing, unexpected = network.load_state_dict(weights, strict=False)
     assert set(missing) == {"project.weight", "project.bias"}
     assert not unexpected
     return network

@@ -27,7 +27,7 @@ from vidseek.training.networks.vision import Vision
 
 Axes = dict[str, dict[int, str]]
 
-SMALLEST_QUANTISED = 1024
+MIN_QUANTISED_SIZE = 1024
 """Smaller tensors stay float32: they are biases, norms and scales, and cost next to nothing."""
 
 
@@ -208,25 +208,25 @@ def finish(path: Path, *, int8: bool, metadata: Mapping[str, str] | None = None)
 
     model = onnx.load(path)
     axes = _channel_axes(model.graph) if int8 else {}
-    kept, joins = [], []
+    initializers, joins = [], []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if (
             values.dtype != np.float32
-            or values.size < SMALLEST_QUANTISED
+            or values.size < MIN_QUANTISED_SIZE
             or tensor.name not in axes
         ):
-            kept.append(tensor)
+            initializers.append(tensor)
             continue
         steps, scale = quantise_array(values, axis=axes[tensor.name])
         names = [f"{tensor.name}.int8", f"{tensor.name}.scale", f"{tensor.name}.float"]
-        kept.append(numpy_helper.from_array(steps, names[0]))
-        kept.append(numpy_helper.from_array(scale, names[1]))
+        initializers.append(numpy_helper.from_array(steps, names[0]))
+        initializers.append(numpy_helper.from_array(scale, names[1]))
         joins.append(helper.make_node("Cast", [names[0]], [names[2]], to=onnx.TensorProto.FLOAT))
         joins.append(helper.make_node("Mul", [names[2], names[1]], [tensor.name]))
     nodes = list(model.graph.node)
     del model.graph.initializer[:], model.graph.node[:]
-    model.graph.initializer.extend(kept)
+    model.graph.initializer.extend(initializers)
     model.graph.node.extend([*joins, *nodes])
     helper.set_model_props(model, dict(metadata or {}))
     onnx.checker.check_model(model)
@@ -237,8 +237,8 @@ def quantise_array(
     values: NDArray[np.float32], *, axis: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Round to int8 with one scale along ``axis``; ``steps * scale`` is the tensor again."""
-    others = tuple(index for index in range(values.ndim) if index != axis)
-    scale = np.abs(values).max(axis=others, keepdims=True) / 127.0
+    other_axes = tuple(index for index in range(values.ndim) if index != axis)
+    scale = np.abs(values).max(axis=other_axes, keepdims=True) / 127.0
     scale = np.maximum(scale, 1e-12).astype(np.float32)
     return np.round(values / scale).astype(np.int8), scale
 

@@ -89,10 +89,10 @@ class _Graph:
         Raises:
             WeightsError: there is none.
         """
-        found = self.named(parameter)
-        if found is None:
+        constants = self.named(parameter)
+        if constants is None:
             raise self.mismatch([parameter])
-        return found.shape
+        return constants.shape
 
     def count(self, pattern: str) -> int:
         """How many layers there are, of a name like ``layers.{}.mlp.fc1.bias``."""
@@ -214,9 +214,9 @@ def _filled(model: Any, graph: _Graph) -> Any:
 
 
 def _find(parameter: str, graph: _Graph) -> NDArray[Any] | None:
-    kept = graph.named(parameter)
-    if kept is not None:
-        return kept
+    by_name = graph.named(parameter)
+    if by_name is not None:
+        return by_name
     path, _, kind = parameter.rpartition(".")
     if kind == "weight":
         products = graph.used_by(path, "MatMul")
@@ -234,10 +234,10 @@ def _fill_convolution(
 ) -> None:
     """Weight and bias of a convolution into which batch norm was folded; the norm does nothing."""
     # The stem's methods are called, not the stem: its name is no part of the operations'.
-    found = graph.used_by(path.removeprefix("stem."), "Conv")
-    if len(found) != 2 or found[0].shape != tuple(module.weight.shape):
+    constants = graph.used_by(path.removeprefix("stem."), "Conv")
+    if len(constants) != 2 or constants[0].shape != tuple(module.weight.shape):
         raise graph.mismatch([f"{path}.weight"])
-    weight, bias = (torch.from_numpy(values.astype(np.float32)) for values in found)
+    weight, bias = (torch.from_numpy(values.astype(np.float32)) for values in constants)
     state |= {
         f"{path}.weight": weight,
         f"{path}.beta": bias,

@@ -73,6 +73,6 @@ class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
         """
         weights = mask / mask.sum(1, keepdim=True)
         mean = (vectors * weights[..., None]).sum(1)
-        several = 1.0 - 1.0 / mask.sum(1, keepdim=True)
+        attention_share = 1.0 - 1.0 / mask.sum(1, keepdim=True)
         added = self.output(self.attend(vectors, seconds, mask))
-        return functional.normalize(mean + several * added, dim=-1)
+        return functional.normalize(mean + attention_share * added, dim=-1)

@@ -82,18 +82,18 @@ def choose_vocabulary(sentences: Iterable[str], *, size: int) -> list[str]:
     counts: Counter[str] = Counter()
     for encoding in tokenizer.encode_batch(list(sentences), add_special_tokens=False):
         counts.update(encoding.tokens)
-    kept = set(SPECIAL)
-    kept.update(piece for piece in pieces if len(piece.removeprefix("##")) == 1)
+    chosen = set(SPECIAL)
+    chosen.update(piece for piece in pieces if len(piece.removeprefix("##")) == 1)
     in_order = [piece for piece, _ in counts.most_common()]
     in_order += sorted(pieces, key=pieces.__getitem__)
     for piece in in_order:
-        if len(kept) >= size:
+        if len(chosen) >= size:
             break
-        if piece in kept or (piece.startswith("[unused")):
+        if piece in chosen or (piece.startswith("[unused")):
             continue
-        kept.add(piece)
-    rest = sorted(kept - set(SPECIAL), key=pieces.__getitem__)
-    return [*SPECIAL, *rest]
+        chosen.add(piece)
+    others = sorted(chosen - set(SPECIAL), key=pieces.__getitem__)
+    return [*SPECIAL, *others]
 
 
 def tokenizer_json(vocabulary: list[str]) -> str:

@@ -117,9 +117,9 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
     def _drop_cells(self, hidden: Tensor, share: float) -> Tensor:
         leading = 1 + self.config.tokens_per_frame
         cells = hidden.shape[1] - leading
-        kept = torch.rand(hidden.shape[0], cells, device=hidden.device).argsort(1)
-        kept = kept[:, : max(1, round(cells * share))] + leading
-        chosen = hidden.gather(1, kept[..., None].expand(-1, -1, hidden.shape[2]))
+        visible = torch.rand(hidden.shape[0], cells, device=hidden.device).argsort(1)
+        visible = visible[:, : max(1, round(cells * share))] + leading
+        chosen = hidden.gather(1, visible[..., None].expand(-1, -1, hidden.shape[2]))
         return torch.cat([hidden[:, :leading], chosen], 1)
 
     def forward(

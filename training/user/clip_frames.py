@@ -38,7 +38,7 @@ class FrameRecipe:
 
     name: str
     """Of the two files: NAME.bin and NAME.jsonl."""
-    most: int
+    limit: int
     """Frames of a clip, evenly spread."""
     short_side: int
     """Pixels that the decoder keeps of a frame's short side."""
@@ -168,7 +168,7 @@ def _pick_frames(
             raise
     if not kept:
         raise UnreadableVideoError("no frame of it could be decoded")
-    count = min(recipe.most, len(kept))
+    count = min(recipe.limit, len(kept))
     places = ((np.arange(count) + 0.5) * len(kept) / count).astype(np.intp)
     chosen = [kept[place] for place in places]
     return np.stack([frame for _, frame in chosen]), [seconds for seconds, _ in chosen]

@@ -89,7 +89,7 @@ def collect_maps(
 
     recipe = FrameRecipe(
         "maps",
-        most=FRAMES_PER_CLIP,
+        limit=FRAMES_PER_CLIP,
         short_side=PICTURE_SIZE,
         shape=MAP_SHAPE,
         dtype=np.int8,

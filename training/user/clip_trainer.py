@@ -35,7 +35,7 @@ from vidseek.training.user.retrieval_figures import overlap
 
 SCALE = 20.0
 """Of cosines before the softmax."""
-SAME = 0.85
+SAME_MEANING = 0.85
 """Captions whose vectors are nearer than this say the same: neither is the other's negative."""
 
 
@@ -85,11 +85,11 @@ class ClipTrainer(EpochTrainer):
     def _make_optimizer(self) -> torch.optim.AdamW:
         options, vision = self.settings, self.vision
         vision.stem.requires_grad_(False)
-        own = {id(parameter) for parameter in vision.stem.parameters()}
+        stem_ids = {id(parameter) for parameter in vision.stem.parameters()}
         stem = [p for module in vision.trained_modules() for p in module.parameters()]
         for parameter in stem:
             parameter.requires_grad_(True)
-        above = [p for p in vision.parameters() if id(p) not in own]
+        above = [p for p in vision.parameters() if id(p) not in stem_ids]
         groups = parameter_groups(
             stem, peak=options.stem_learning_rate, weight_decay=options.stem_weight_decay
         )
@@ -110,14 +110,14 @@ class ClipTrainer(EpochTrainer):
         maps, seconds, counts = [], [], []
         for place in places:
             rows = self.data.maps.frames[place]
-            have = rows.stop - rows.start
-            some = np.sort(random.permutation(have)[: options.frames]) + rows.start
+            count = rows.stop - rows.start
+            chosen = np.sort(random.permutation(count)[: options.frames]) + rows.start
             top, left = random.integers(0, FINE_SIDE - side + 1, 2)
-            crop = self.data.maps.fine[some, top : top + side, left : left + side]
+            crop = self.data.maps.fine[chosen, top : top + side, left : left + side]
             maps.append(crop[:, :, ::-1] if random.random() < 0.5 else crop)
-            seconds.append(self.data.maps.seconds[some] - self.data.maps.seconds[some[0]])
-            counts.append(len(some))
-        said = np.stack(
+            seconds.append(self.data.maps.seconds[chosen] - self.data.maps.seconds[chosen[0]])
+            counts.append(len(chosen))
+        texts = np.stack(
             [self.data.sentences[p][random.integers(len(self.data.sentences[p]))] for p in places]
         )
         fine = load_maps(np.concatenate(maps)).to(self.device)
@@ -126,7 +126,7 @@ class ClipTrainer(EpochTrainer):
         with self._autocast():
             output = self.vision(fine, keep_cells=options.keep_cells)
         clips = self._clips(output.vectors.float(), seconds, counts)
-        contrast = self._contrast(clips, torch.from_numpy(said).to(self.device), places)
+        contrast = self._contrast(clips, torch.from_numpy(texts).to(self.device), places)
         keep = _distance(output, before)
         values = {"contrast": float(contrast.detach()), "keep": float(keep.detach())}
         return contrast + options.keep_loss * keep, values
@@ -140,14 +140,14 @@ class ClipTrainer(EpochTrainer):
         clips: Tensor = self.temporal(padded, times.to(self.device), mask.to(self.device))
         return clips
 
-    def _contrast(self, clips: Tensor, said: Tensor, places: list[int]) -> Tensor:
+    def _contrast(self, clips: Tensor, texts: Tensor, places: list[int]) -> Tensor:
         """Symmetric InfoNCE; pairs that say or show the same are no negatives."""
-        same = said @ said.T > SAME
-        for row, one in enumerate(places):
-            for column, other in enumerate(places):
-                same[row, column] |= overlap(self.data.clips[one], self.data.clips[other])
+        same = texts @ texts.T > SAME_MEANING
+        for row, first in enumerate(places):
+            for column, second in enumerate(places):
+                same[row, column] |= overlap(self.data.clips[first], self.data.clips[second])
         same.fill_diagonal_(False)
-        logits = (SCALE * clips @ said.T).masked_fill(same, -1e4)
+        logits = (SCALE * clips @ texts.T).masked_fill(same, -1e4)
         return symmetric_infonce(logits)
 
     def held_out_figures(self) -> dict[str, float]:

@@ -29,7 +29,9 @@ def check_enough(captions: Captions) -> None:
         return
     message = f"{captions.file}: captions of {videos} usable videos; {MIN_VIDEOS} are the least"
     if captions.problems:
-        first = "; ".join(f"line {one.line}: {one.reason}" for one in captions.problems[:3])
+        first = "; ".join(
+            f"line {problem.line}: {problem.reason}" for problem in captions.problems[:3]
+        )
         message += f" ({len(captions.problems)} lines were left out: {first})"
     raise TrainingError(message, hint=Hint("caption_more_videos"))
 

@@ -104,8 +104,8 @@ def readable_captions(
     clips = captions.clips
     problems = list(captions.problems)
     for place, reason in failures.items():
-        said = f"{clips[place].path}: {reason}"
-        problems += [CaptionProblem(line, said) for line in clips[place].lines]
+        text = f"{clips[place].path}: {reason}"
+        problems += [CaptionProblem(line, text) for line in clips[place].lines]
     problems.sort(key=lambda problem: problem.line)
     return Captions(captions.file, tuple(clips[place] for place in readable), tuple(problems))
 
@@ -122,11 +122,11 @@ def train_to_end(
         state = torch.load(checkpoint, weights_only=True, map_location=device)
         trainer.restore(state)
         logger.info("continuing at step %d of %d", trainer.step, trainer.steps)
-    every = max(1, trainer.steps // EVALUATIONS)
+    interval = max(1, trainer.steps // EVALUATIONS)
     saved, begun, first = time.monotonic(), time.monotonic(), trainer.step
     while True:
         last = trainer.history[-1]["step"] if trainer.history else -1
-        is_due = trainer.step % every == 0 or trainer.step == trainer.steps
+        is_due = trainer.step % interval == 0 or trainer.step == trainer.steps
         if is_due and last != trainer.step:
             figures = trainer.measure()
             draw_curves(trainer.losses, trainer.history, checkpoint.parent / "curves.png")

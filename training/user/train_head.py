@@ -179,7 +179,7 @@ def _recipe(encoder: Encoder) -> FrameRecipe:
 
     return FrameRecipe(
         "vectors",
-        most=FRAMES_PER_CLIP,
+        limit=FRAMES_PER_CLIP,
         short_side=spec.image_size,
         shape=(spec.dimension,),
         dtype=np.float32,

@@ -139,11 +139,13 @@ class XPoolTrainer(EpochTrainer):
 
     def _same(self, places: list[int], chosen: list[int]) -> Tensor:
         """(B, B) True where another clip of the step shows or is said to show the same."""
-        some = [self.data.clips[place] for place in places]
-        said = [clip.captions[c].casefold() for clip, c in zip(some, chosen, strict=True)]
-        same = torch.zeros(len(some), len(some), dtype=torch.bool)
-        for row, column in itertools.permutations(range(len(some)), 2):
-            same[row, column] = said[row] == said[column] or overlap(some[row], some[column])
+        batch_clips = [self.data.clips[place] for place in places]
+        said = [clip.captions[c].casefold() for clip, c in zip(batch_clips, chosen, strict=True)]
+        same = torch.zeros(len(batch_clips), len(batch_clips), dtype=torch.bool)
+        for row, column in itertools.permutations(range(len(batch_clips)), 2):
+            same[row, column] = said[row] == said[column] or overlap(
+                batch_clips[row], batch_clips[column]
+            )
         return same
 
     def held_out_figures(self) -> dict[str, float]:
@@ -211,10 +213,10 @@ def _figures(data: VectorClips, rescore: _Rescore) -> dict[str, float]:
     frames = [data.frames[place] for place in places]
     for text, row in zip(queries, scores, strict=True):
         best = np.argsort(-row)[:RERANK_DEPTH]
-        again = rescore(text, [frames[place] for place in best], row[best])
+        rescored = rescore(text, [frames[place] for place in best], row[best])
         # What was looked at again stays above what was not.
         row -= 10.0
-        row[best] = again
+        row[best] = rescored
     scores[same] = -20.0
     return retrieval_figures(scores, truth)
 
@@ -226,12 +228,12 @@ def _level(head: XPoolHead, data: VectorClips) -> tuple[float, float]:
     """
     places = data.train[:LEVEL_CLIPS]
     frames, means = [data.frames[place] for place in places], data.means[places]
-    theirs, ours = [], []
+    mean_scores, head_scores = [], []
     for row, place in enumerate(places):
         wrong = np.arange(len(places)) != row
         text = data.sentences[place][0]
-        theirs.append((means @ text)[wrong])
-        ours.append(head.scores(text, frames)[wrong])
-    first, found = np.concatenate(theirs), np.concatenate(ours)
+        mean_scores.append((means @ text)[wrong])
+        head_scores.append(head.scores(text, frames)[wrong])
+    first, found = np.concatenate(mean_scores), np.concatenate(head_scores)
     scale = float(first.std() / max(float(found.std()), 1e-6))
     return scale, float(first.mean() - scale * found.mean())

@@ -28,7 +28,7 @@ NEIGHBOUR_SECONDS = 0.55
 """Frames this near are positives of each other: a copy's frames fall between the library's."""
 SAME_SECONDS = 10.0
 """Frames of one video that are nearer than this are neither positives nor negatives."""
-ALIKE = 0.6
+MIN_CORRELATION = 0.6
 """Two pictures of one family whose thumbnails correlate more are neither as well."""
 PAIRED_SHARE = 0.5
 """Of a batch, so many pictures come two of a family."""
@@ -121,7 +121,7 @@ class CopyBatches(Dataset[CopyBatch]):
         self,
         rows: NDArray[np.intp],
         partners: NDArray[np.int64],
-        copied: NDArray[np.bool_],
+        is_copied: NDArray[np.bool_],
         sources: Tensor,
     ) -> Judged:
         """What the views of a batch are copies of, and what is too like them to be told apart."""
@@ -130,16 +130,16 @@ class CopyBatches(Dataset[CopyBatch]):
         thumbnails = functional.interpolate(sources.mean(1, keepdim=True), (12, 12), mode="area")
         flat = thumbnails.flatten(1)
         flat = functional.normalize(flat - flat.mean(1, keepdim=True), dim=-1)
-        alike = (flat @ flat.T).numpy() >= ALIKE
+        similar = (flat @ flat.T).numpy() >= MIN_CORRELATION
         near = np.abs(seconds[:, None] - seconds[None]) < SAME_SECONDS
-        kin = (families[:, None] == families[None]) & (alike | near)
+        related = (families[:, None] == families[None]) & (similar | near)
         positive = np.eye(count, dtype=np.bool_)
-        ignored = kin.copy()
+        ignored = related.copy()
         for row, partner in enumerate(partners):
             if partner < 0:
                 continue
             # What is kin of the picture beside is not to be told from it either.
-            ignored[row] |= kin[partner]
-            positive[row, partner] |= copied[row]
+            ignored[row] |= related[partner]
+            positive[row, partner] |= is_copied[row]
         ignored &= ~positive
         return Judged(torch.from_numpy(positive), torch.from_numpy(ignored))

@@ -21,19 +21,19 @@ Random: TypeAlias = np.random.Generator
 class Layers:
     """Where a view's own picture and another one lie, in coordinates from -1 to 1."""
 
-    own: NDArray[np.float32]
+    main: NDArray[np.float32]
     """(B, 4) centre x, y and half width, height."""
-    other: NDArray[np.float32]
+    partner: NDArray[np.float32]
     """(B, 4) the same; no area where there is none."""
-    own_on_top: NDArray[np.bool_]
+    main_on_top: NDArray[np.bool_]
     opacity: NDArray[np.float32]
     """(B,) of the layer on top."""
 
 
 def draw_layers(random: Random, count: int) -> tuple[Layers, NDArray[np.bool_]]:
     """Draw compositions; which of them leave the other picture well visible."""
-    own = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
-    other = np.zeros((count, 4), np.float32)
+    main = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
+    partner = np.zeros((count, 4), np.float32)
     on_top = np.ones(count, np.bool_)
     opacity = np.ones(count, np.float32)
     visible = np.zeros(count, np.bool_)
@@ -48,33 +48,33 @@ def draw_layers(random: Random, count: int) -> tuple[Layers, NDArray[np.bool_]]:
             if random.random() < 0.35:  # a bar on two sides: another aspect ratio
                 half = np.array([1.0, random.uniform(0.45, 0.85)])
                 half = half[::-1] if random.random() < 0.4 else half
-            own[row] = [*(random.uniform(-1, 1, 2) * (1 - half) * random.choice([0, 1])), *half]
+            main[row] = [*(random.uniform(-1, 1, 2) * (1 - half) * random.choice([0, 1])), *half]
         elif kind == "window":
             half = np.clip(random.uniform(0.4, 0.8) * np.exp(random.uniform(-0.2, 0.2, 2)), 0, 0.85)
-            own[row] = [*(random.uniform(-1, 1, 2) * (1 - half)), *half]
-            other[row] = [0, 0, 1, 1]
+            main[row] = [*(random.uniform(-1, 1, 2) * (1 - half)), *half]
+            partner[row] = [0, 0, 1, 1]
             opacity[row] = 1 if random.random() < 0.6 else random.uniform(0.6, 1)
             visible[row] = 1 - half.prod() >= 0.35
         elif kind == "stack":
             side, axis = random.choice([-1, 1]), random.integers(2)
-            at = random.uniform(0.4, 0.6)
-            for layer, sign, share in ((own, side, at), (other, -side, 1 - at)):
+            boundary = random.uniform(0.4, 0.6)
+            for layer, sign, share in ((main, side, boundary), (partner, -side, 1 - boundary)):
                 layer[row, axis], layer[row, 2 + axis] = sign * (1 - share), share
                 layer[row, 1 - axis], layer[row, 3 - axis] = 0, 1
             visible[row] = True
         elif kind == "tiles":
             x, y = random.choice([-0.5, 0.5], 2)
-            own[row], other[row] = [x, y, 0.5, 0.5], [-x, y, 0.5, 0.5]
+            main[row], partner[row] = [x, y, 0.5, 0.5], [-x, y, 0.5, 0.5]
             visible[row] = True
         elif kind == "cover":
             half = random.uniform(0.2, 0.42, 2)
-            other[row] = [*(random.uniform(-1, 1, 2) * (1 - half)), *half]
+            partner[row] = [*(random.uniform(-1, 1, 2) * (1 - half)), *half]
             on_top[row] = False
         elif kind == "blend":
-            other[row] = [0, 0, 1, 1]
+            partner[row] = [0, 0, 1, 1]
             on_top[row] = False
             opacity[row] = random.uniform(0.1, 0.5)
-    return Layers(own, other, on_top, opacity), visible
+    return Layers(main, partner, on_top, opacity), visible
 
 
 def draw_homographies(random: Random, count: int) -> NDArray[np.float32]:

@@ -48,21 +48,21 @@ def soften(pictures: Tensor, random: Random) -> Tensor:
     out = pictures
     for row in np.flatnonzero(random.random(len(pictures)) < 0.4):
         kind = random.random()
-        one = pictures[row : row + 1]
+        picture = pictures[row : row + 1]
         if kind < 0.4:
             sigma = random.uniform(0.5, 7)
             radius = max(1, math.ceil(2.5 * sigma))
             taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
             taps = (taps / taps.sum()).repeat(3, 1)
-            one = functional.pad(one, (radius,) * 4, mode="replicate")
-            one = functional.conv2d(one, taps[:, None, None, :], groups=3)
-            one = functional.conv2d(one, taps[:, None, :, None], groups=3)
+            picture = functional.pad(picture, (radius,) * 4, mode="replicate")
+            picture = functional.conv2d(picture, taps[:, None, None, :], groups=3)
+            picture = functional.conv2d(picture, taps[:, None, :, None], groups=3)
         else:
             side = max(10, round(PICTURE_SIZE * random.uniform(0.1, 0.7)))
-            one = functional.interpolate(one, (side, side), mode="area")
+            picture = functional.interpolate(picture, (side, side), mode="area")
             mode = "nearest" if random.random() < 0.5 else "bilinear"
-            one = functional.interpolate(one, (PICTURE_SIZE, PICTURE_SIZE), mode=mode)
-        out[row] = one[0]
+            picture = functional.interpolate(picture, (PICTURE_SIZE, PICTURE_SIZE), mode=mode)
+        out[row] = picture[0]
     return out
 
 
@@ -85,6 +85,6 @@ def compress(
         buffer = io.BytesIO()
         quality = int(random.integers(worst, best))
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=quality)
-        again = np.asarray(Image.open(buffer))
-        pictures[row] = torch.from_numpy(np.array(again)).permute(2, 0, 1).float()
+        decoded = np.asarray(Image.open(buffer))
+        pictures[row] = torch.from_numpy(np.array(decoded)).permute(2, 0, 1).float()
     return pictures

@@ -46,7 +46,7 @@ CUTOUTS_PER_PICTURE, MAX_PLAIN_DETAIL = 4, 3.0
 """Grey levels between neighbours, along rows and along columns together."""
 
 
-class _Described(nn.Module):
+class _DescriptorGraph(nn.Module):
     """Pictures as they come to vectors."""
 
     def __init__(self, network: CopyNetwork) -> None:
@@ -76,13 +76,17 @@ def export_copies(run: Path, pictures: TrainingPictures, folder: Path | None) ->
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
         prefix = "module."
         network.load_state_dict(
-            {name[len(prefix) :]: one for name, one in state.items() if name.startswith(prefix)}
+            {
+                name[len(prefix) :]: values
+                for name, values in state.items()
+                if name.startswith(prefix)
+            }
         )
     network.eval()
     path = folder / NETWORK_FILE
     example = torch.zeros(2, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8)
     trace(
-        _Described(network),
+        _DescriptorGraph(network),
         (example,),
         path,
         inputs={"pictures": {0: "n"}},
@@ -120,7 +124,7 @@ def plain_cutouts(
     """
     random = np.random.default_rng([seed, 79])
     side = pixels.shape[1]
-    found: list[NDArray[np.uint8]] = []
+    candidates: list[NDArray[np.uint8]] = []
     for picture in pixels:
         for _ in range(CUTOUTS_PER_PICTURE):
             share = random.uniform(0.35, 0.7)
@@ -133,11 +137,11 @@ def plain_cutouts(
             grey = part.mean(-1)
             detail = sum(float(np.abs(np.diff(grey, axis=axis)).mean()) for axis in (0, 1))
             if detail < MAX_PLAIN_DETAIL and grey.std() >= FLAT_DEVIATION:
-                found.append(np.array(part))
-    chosen = np.linspace(0, len(found) - 1, min(most, len(found))).astype(int)
+                candidates.append(np.array(part))
+    chosen = np.linspace(0, len(candidates) - 1, min(most, len(candidates))).astype(int)
     cutouts = np.empty((len(chosen), side, side, 3), np.uint8)
     for row, place in enumerate(chosen):
-        cutouts[row] = np.asarray(Image.fromarray(found[place]).resize((side, side)))
+        cutouts[row] = np.asarray(Image.fromarray(candidates[place]).resize((side, side)))
     return cutouts
 
 

@@ -30,11 +30,17 @@ def _overlay(random: Random) -> Image.Image:
         for _ in range(int(random.integers(1, 4))):
             _write(pen, random, random.uniform(0, 0.7 * side), random.uniform(-0.1, 0.85) * side)
     elif kind == "bar":
-        high = random.uniform(0.08, 0.26) * side
-        top = random.choice([0.0, side - high])
+        bar_height = random.uniform(0.08, 0.26) * side
+        top = random.choice([0.0, side - bar_height])
         colour = _tint(random) if random.random() < 0.4 else random.choice([0, 255]).repeat(3)
-        pen.rectangle((0, top, side, top + high), fill=(*(int(c) for c in colour), 255))
-        _write(pen, random, random.uniform(0, 0.3 * side), top + 0.1 * high, size=0.7 * high)
+        pen.rectangle((0, top, side, top + bar_height), fill=(*(int(c) for c in colour), 255))
+        _write(
+            pen,
+            random,
+            random.uniform(0, 0.3 * side),
+            top + 0.1 * bar_height,
+            size=0.7 * bar_height,
+        )
     elif kind == "logo":
         for _ in range(int(random.integers(1, 5))):
             _shape(pen, random, random.uniform(0.08, 0.3) * side)

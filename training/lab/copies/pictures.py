@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 SIDE = 176
 """Pixels of the kept squares: larger than what the network sees, so that cut-outs stay sharp."""
 SETS = ("flickr8k", "msrvtt", "sports100", "caltech101", "scenes15", "misc")
-KEPT_SPLITS: tuple[Split, ...] = ("train", "background")
+CACHED_SPLITS: tuple[Split, ...] = ("train", "background")
 CLIPS = Path("videos/clips")
 """Of the data folder. A clip's family is its file name, as it is for a benchmark of this folder."""
 CLIP_INTERVAL_SECONDS = 0.5
@@ -82,7 +82,7 @@ def cache_pictures(data: Path, cache: Path, *, seed: int) -> None:
         seed: of the splits.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    kept: list[tuple[int, float, bool]] = []
+    records: list[tuple[int, float, bool]] = []
     numbers: dict[str, int] = {}
     partial = cache / "pixels.partial.npy"
     tables = [file for name in SETS for file in picture_files(data, name)]
@@ -96,12 +96,12 @@ def cache_pictures(data: Path, cache: Path, *, seed: int) -> None:
             *(_clip_frames(data / CLIPS, seed) if name == SETS[-1] else ()),
         ):
             number = numbers.setdefault(family, len(numbers))
-            pixels[len(kept)] = picture.convert("RGB").resize((SIDE, SIDE))
-            kept.append((number, seconds, split_of(family, seed) == "background"))
-        logger.info("%s: %d pictures so far", name, len(kept))
+            pixels[len(records)] = picture.convert("RGB").resize((SIDE, SIDE))
+            records.append((number, seconds, split_of(family, seed) == "background"))
+        logger.info("%s: %d pictures so far", name, len(records))
     pixels.flush()
     partial.replace(cache / "pixels.npy")
-    families, times, background = zip(*kept, strict=True)
+    families, times, background = zip(*records, strict=True)
     np.savez(
         cache / "pictures.npz",
         families=np.array(families, np.int64),
@@ -124,13 +124,13 @@ def _set_pictures(data: Path, name: str, seed: int) -> Iterator[tuple[str, float
     ]
     for count, (place, picture) in enumerate(zip(places, read_pictures(data, name), strict=True)):
         family = families[place]
-        if split_of(family, seed) in KEPT_SPLITS:
+        if split_of(family, seed) in CACHED_SPLITS:
             yield family, count * STILL_SECONDS, Image.fromarray(picture)
 
 
 def _clip_frames(folder: Path, seed: int) -> Iterator[tuple[str, float, Image.Image]]:
     for file in sorted(folder.glob("*.*")):
-        if file.suffix == ".json" or split_of(file.name, seed) not in KEPT_SPLITS:
+        if file.suffix == ".json" or split_of(file.name, seed) not in CACHED_SPLITS:
             continue
         try:
             with open_video(file) as video:
@@ -138,7 +138,7 @@ def _clip_frames(folder: Path, seed: int) -> Iterator[tuple[str, float, Image.Im
                 ticks = np.arange(0.0, float(seconds[-1]) + 1e-6, CLIP_INTERVAL_SECONDS)
                 rows = np.unique(np.searchsorted(seconds, ticks))
                 for batch in video.frames(rows[rows < len(seconds)]):
-                    for frame, at in zip(batch.data, batch.pts_seconds, strict=True):
-                        yield file.name, float(at), Image.fromarray(frame)
+                    for frame, time in zip(batch.data, batch.pts_seconds, strict=True):
+                        yield file.name, float(time), Image.fromarray(frame)
         except VideoError as error:
             logger.warning("%s", error)

@@ -40,8 +40,8 @@ def share_of(*parts: object) -> float:
 
 def split_of(family: str, seed: int) -> Split:
     """Which split a family is in."""
-    at = share_of(seed, "split", family)
-    return next(split for split, end in zip(SPLITS, _ENDS, strict=True) if at < end)
+    position = share_of(seed, "split", family)
+    return next(split for split, end in zip(SPLITS, _ENDS, strict=True) if position < end)
 
 
 def picture_families(tables: Sequence[Path]) -> dict[str, list[tuple[Path, int]]]:

@@ -45,7 +45,7 @@ from vidseek.training.optimisation import (
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS, EVALUATION_STEPS = 50, 150
-HELD_OUT = 800
+EVALUATION_PICTURES = 800
 """Background pictures that are looked at during training, each of another family."""
 
 
@@ -95,8 +95,8 @@ class CopyTrainer:
                 features = self.network.frozen_map(both)
             pooled = self.network.pooled(features)
         vectors = functional.normalize(self.network.project(pooled.float()), dim=-1)
-        queries, held = vectors[: len(rows)], vectors[len(rows) :]
-        contrast, entropy = self._losses(queries, held, judged, rows)
+        queries, references = vectors[: len(rows)], vectors[len(rows) :]
+        contrast, entropy = self._losses(queries, references, judged, rows)
         loss = contrast + self.settings.entropy * entropy
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -104,7 +104,7 @@ class CopyTrainer:
         torch.nn.utils.clip_grad_norm_(trained, self.settings.gradient_norm)
         self.optimizer.step()
         self.average.update_parameters(self.network)
-        self._remember(held.detach(), self.pictures.families[rows])
+        self._remember(references.detach(), self.pictures.families[rows])
         self.step += 1
         return {
             "loss": float(loss.detach()),
@@ -113,20 +113,22 @@ class CopyTrainer:
         }
 
     def _losses(
-        self, queries: Tensor, held: Tensor, judged: Judged, rows: NDArray[np.intp]
+        self, queries: Tensor, references: Tensor, judged: Judged, rows: NDArray[np.intp]
     ) -> tuple[Tensor, Tensor]:
         families = self.pictures.families[rows]
         positive = judged.positive.to(self.device)
         ignored = judged.ignored.to(self.device)
-        cosines = queries @ held.T
+        cosines = queries @ references.T
         older = torch.zeros(len(rows), 0, device=self.device)
         if self.step >= self.settings.queue_from_step and len(self.queue):
-            kin = torch.from_numpy(families[:, None] == self.queue_families[None]).to(self.device)
-            older = (queries @ self.queue.T).masked_fill(kin, -1.0)
+            related = torch.from_numpy(families[:, None] == self.queue_families[None]).to(
+                self.device
+            )
+            older = (queries @ self.queue.T).masked_fill(related, -1.0)
         forth = self._contrast(cosines, older, positive, ignored)
         back = self._contrast(cosines.T, older[:, :0], positive.T, ignored.T)
         # The entropy term: no two different pictures in one place.
-        among = (held @ held.T).masked_fill(
+        among = (references @ references.T).masked_fill(
             ignored | torch.eye(len(rows), dtype=torch.bool, device=self.device), -1.0
         )
         across = cosines.masked_fill(ignored | positive, -1.0)
@@ -157,19 +159,19 @@ class CopyTrainer:
     def evaluate(self) -> dict[str, float]:
         """Micro-AP and recall of edited views of pictures that are not trained on."""
         _, first = np.unique(self.pictures.families, return_index=True)
-        rows = first[self.pictures.is_background[first]][:HELD_OUT]
+        rows = first[self.pictures.is_background[first]][:EVALUATION_PICTURES]
         random = np.random.default_rng([self.settings.seed, 2**31])
         network = self.average.module
         queries: list[Tensor] = []
-        held: list[Tensor] = []
+        references: list[Tensor] = []
         partners = []
         for start in range(0, len(rows) - 1, self.settings.batch):
             sources = self.batches.load(rows[start : start + self.settings.batch])
             edited = edited_views(sources, self.batches.overlays, random)
             partners.append(np.where(edited.partners < 0, -1, edited.partners + start))
-            for pictures, kept in ((edited.pictures, queries), (sources, held)):
-                kept.append(self._describe(network, pictures))
-        cosines = (torch.cat(queries) @ torch.cat(held).T).numpy()
+            for pictures, collected in ((edited.pictures, queries), (sources, references)):
+                collected.append(self._describe(network, pictures))
+        cosines = (torch.cat(queries) @ torch.cat(references).T).numpy()
         count = len(cosines)
         right = np.eye(count, dtype=np.bool_)
         shown = np.concatenate(partners)
@@ -250,8 +252,8 @@ def train_copies(settings: CopySettings, pictures: TrainingPictures, run: Path) 
         if trainer.step % 10 == 0:
             pace = trainer.minutes * 60 / trainer.step
             left = trainer.minutes / max(used, 1e-6) - trainer.minutes
-            told = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            logger.info("step %d, %.1f s a step, %.0f min left: %s", trainer.step, pace, left, told)
+            text = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+            logger.info("step %d, %.1f s a step, %.0f min left: %s", trainer.step, pace, left, text)
         if trainer.step % EVALUATION_STEPS == 0:
             _record(trainer, run, losses)
         if trainer.step % CHECKPOINT_STEPS == 0:

@@ -53,21 +53,21 @@ def edited_views(pictures: Tensor, overlays: Tensor, random: Random) -> EditedVi
     layers, visible = draw_layers(random, count)
     partners = (np.arange(count) + random.integers(1, count)) % count
     plain = np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))
-    own, own_seen = sample_pictures(pictures, layers.own, draw_homographies(random, count))
-    has_other = layers.other[:, 2] > 0
+    main, main_seen = sample_pictures(pictures, layers.main, draw_homographies(random, count))
+    has_partner = layers.partner[:, 2] > 0
     canvas = _fill(pictures, random)
     opacity = torch.from_numpy(layers.opacity)[:, None, None, None]
-    other_seen = torch.zeros_like(own_seen)
-    other = torch.zeros_like(own)
-    rows = np.flatnonzero(has_other)
+    partner_seen = torch.zeros_like(main_seen)
+    partner = torch.zeros_like(main)
+    rows = np.flatnonzero(has_partner)
     if len(rows):
-        some, seen = sample_pictures(pictures[partners[rows]], layers.other[rows], plain[rows])
-        other[rows], other_seen[rows] = some, seen
-    on_top = torch.from_numpy(layers.own_on_top)[:, None, None, None]
-    bottom = torch.where(on_top, other, own)
-    bottom_seen = torch.where(on_top, other_seen, own_seen)
-    top = torch.where(on_top, own, other)
-    top_seen = torch.where(on_top, own_seen, other_seen) * opacity
+        pixels, seen = sample_pictures(pictures[partners[rows]], layers.partner[rows], plain[rows])
+        partner[rows], partner_seen[rows] = pixels, seen
+    on_top = torch.from_numpy(layers.main_on_top)[:, None, None, None]
+    bottom = torch.where(on_top, partner, main)
+    bottom_seen = torch.where(on_top, partner_seen, main_seen)
+    top = torch.where(on_top, main, partner)
+    top_seen = torch.where(on_top, main_seen, partner_seen) * opacity
     out = canvas * (1 - bottom_seen) + bottom * bottom_seen
     out = out * (1 - top_seen) + top * top_seen
     out = recolour(out, random)
@@ -75,7 +75,7 @@ def edited_views(pictures: Tensor, overlays: Tensor, random: Random) -> EditedVi
     out = soften(out, random)
     out = add_noise(out, random)
     out = compress(out, random, 0.35, worst=3, best=70)
-    return EditedViews(out, np.where(has_other, partners, -1), visible)
+    return EditedViews(out, np.where(has_partner, partners, -1), visible)
 
 
 def _fill(pictures: Tensor, random: Random) -> Tensor:
