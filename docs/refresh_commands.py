@@ -1,7 +1,7 @@
-"""Keep the option tables of docs/reference/commands.md as the commands have them.
+"""Generate the option tables of docs/reference/commands.md from the commands.
 
-python docs/refresh_commands.py            rewrites the tables
-python docs/refresh_commands.py --check    exit code 1 if they are not up to date
+python docs/refresh_commands.py            rewrite the tables
+python docs/refresh_commands.py --check    exit with 1 if they are out of date
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PATTERN = re.compile(r"'[^' ]*\*[^' ]*'")
 
 
 def refreshed(page: str) -> str:
-    """The page with every table written anew."""
+    """Return the page with every table regenerated."""
     group: Any = typer.main.get_command(app)
     commands = {"vidseek": group, **group.commands}
     for name, command in commands["model"].commands.items():
@@ -41,7 +41,7 @@ def _block(commands: dict[str, Any], name: str) -> str:
                 param.help,
             )
             if shown.endswith("-completion"):
-                continue  # typer's own; the page says what they do
+                continue  # typer's own, described on the page
             if param.default not in (None, ()) and not param.is_flag:
                 text += f" Default: {param.default}."
         text = _PATTERN.sub(r"`\g<0>`", text)
@@ -51,7 +51,7 @@ def _block(commands: dict[str, Any], name: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the page, or check it."""
+    """Rewrite the page, or check it with ``--check``."""
     page = PAGE.read_text(encoding="utf-8")
     wanted = refreshed(page)
     if "--check" in sys.argv[1:]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,30 @@ def test_the_tables_are_up_to_date() -> None:
     check = [sys.executable, ROOT / "docs" / "refresh_commands.py", "--check"]
     answer = subprocess.run(check, timeout=60)
     assert answer.returncode == 0, "run python docs/refresh_commands.py"
+
+
+def commands_shown() -> list[tuple[str, list[str]]]:
+    """Every `$ vidseek ...` line of a console block, with its page, split into words."""
+    shown = []
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for block in re.findall(
+            r"^```console\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.M
+        ):
+            for line in re.findall(r"^\$ vidseek (.+)$", block, re.MULTILINE):
+                shown.append((path.name, shlex.split(line, comments=True)))
+    return shown
+
+
+def test_every_command_shown_exists_with_its_options() -> None:
+    assert len(commands_shown()) > 50
+    for page, words in commands_shown():
+        names = [word for word in words if not word.startswith("-")]
+        command = names[:2] if names[0] == "model" else names[:1]
+        assert " ".join(command) in SECTIONS, f"{page}: {words}"
+        options = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", help_of(*command)))
+        for word in words:
+            if word.startswith("-"):
+                assert word in options, f"{page}: {words}"
 
 
 def test_links_between_pages_lead_somewhere() -> None:
