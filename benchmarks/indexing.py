@@ -94,7 +94,7 @@ def measure_index(library: Path, paths: list[Path], mode: str) -> dict[str, Any]
         options = IndexOptions(plan=SamplingPlan(mode))
         report = Indexer(store, encoder, options=options).run(paths)
         statistics = store.statistics()
-    own = resource.getrusage(resource.RUSAGE_SELF)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "indexed": report.indexed,
@@ -106,8 +106,11 @@ def measure_index(library: Path, paths: list[Path], mode: str) -> dict[str, Any]
         "encode_seconds": encoder.seconds,
         "frames": encoder.frames,
         "clips": statistics.clips,
-        "processor_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-        "peak_mb": own.ru_maxrss / 1024,
+        "processor_seconds": usage.ru_utime
+        + usage.ru_stime
+        + children.ru_utime
+        + children.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
         "peak_decoder_mb": children.ru_maxrss / 1024,
     }
 

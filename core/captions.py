@@ -92,24 +92,24 @@ def read_captions(file: Path) -> Captions:
     except OSError as error:
         raise TrainingError(f"{file} cannot be read: {error.strerror}") from error
     problems: list[CaptionProblem] = []
-    said: dict[tuple[Path, TimeSpan | None], list[tuple[int, str]]] = {}
+    captions_of: dict[tuple[Path, TimeSpan | None], list[tuple[int, str]]] = {}
     for line, content in enumerate(text.split("\n"), 1):
         if not content.strip():
             continue
         try:
             path, span, caption = _read_line(content, file.parent)
-            others = said.setdefault((path, span), [])
-            for other, same in others:
-                if same.casefold() == caption.casefold():
-                    raise ValueError(f"says the same as line {other}")
-            others.append((line, caption))
+            earlier = captions_of.setdefault((path, span), [])
+            for earlier_line, earlier_caption in earlier:
+                if earlier_caption.casefold() == caption.casefold():
+                    raise ValueError(f"says the same as line {earlier_line}")
+            earlier.append((line, caption))
         except ValueError as error:
             problems.append(CaptionProblem(line, str(error)))
     clips = tuple(
         CaptionedClip(
             path, span, tuple(caption for _, caption in lines), tuple(line for line, _ in lines)
         )
-        for (path, span), lines in said.items()
+        for (path, span), lines in captions_of.items()
         if lines
     )
     return Captions(file, clips, tuple(problems))

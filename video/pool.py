@@ -126,7 +126,7 @@ class DecodedVideo:
 
     # -- the side of the pool --------------------------------------------------------------------
 
-    def _tell_info(self, info: VideoInfo, keyframe_seconds: NDArray[np.float64]) -> None:
+    def _set_info(self, info: VideoInfo, keyframe_seconds: NDArray[np.float64]) -> None:
         with self._changed:
             self._info = info
             self.duration_seconds = info.duration_seconds
@@ -360,7 +360,7 @@ class _Slot:
             if video._abandoned and error is None:
                 error = UnreadableVideoError("not wanted any more", path=video.path)
             self._finish(video, error)
-        self._hand_on()
+        self._release_process()
 
     def _finish(self, video: DecodedVideo, error: VideoError | None) -> None:
         # First, for whoever waits for the end of the file may close the pool.
@@ -397,7 +397,7 @@ class _Slot:
         if taken is not None:
             taken.end()
 
-    def _hand_on(self) -> None:
+    def _release_process(self) -> None:
         """Let the process wait for another pool if it is in order and has nothing to do."""
         with self._guard:
             taken, self._taken = self._taken, None
@@ -444,7 +444,7 @@ class _Slot:
             if kind == "info":
                 info = VideoInfo(**fields["info"])
                 self._budget_seconds = limits.file_seconds(info.duration_seconds)
-                video._tell_info(info, np.frombuffer(payload, dtype=np.float64))
+                video._set_info(info, np.frombuffer(payload, dtype=np.float64))
             elif kind == "batch" and not cancelled:
                 if not video._offer(_to_batch(fields, payload)):
                     cancelled = True

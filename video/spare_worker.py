@@ -73,7 +73,7 @@ class _Spare:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: DecodeProcess | None = None
+        self._waiting: DecodeProcess | None = None
         self._timer: threading.Timer | None = None
         self._owner = os.getpid()
 
@@ -81,8 +81,8 @@ class _Spare:
         """Keep one; a second is ended."""
         with self._lock:
             self._forget_if_forked()
-            if self._held is None:
-                self._held = spare
+            if self._waiting is None:
+                self._waiting = spare
                 self._timer = threading.Timer(SPARE_SECONDS, self.end)
                 self._timer.daemon = True
                 self._timer.start()
@@ -108,7 +108,7 @@ class _Spare:
     def _release(self) -> DecodeProcess | None:
         with self._lock:
             self._forget_if_forked()
-            spare, self._held = self._held, None
+            spare, self._waiting = self._waiting, None
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -117,7 +117,7 @@ class _Spare:
     def _forget_if_forked(self) -> None:
         # Both sides of a fork hold its pipes: only the one that started it may write to them.
         if self._owner != os.getpid():
-            self._owner, self._held, self._timer = os.getpid(), None, None
+            self._owner, self._waiting, self._timer = os.getpid(), None, None
 
 
 _SPARE = _Spare()

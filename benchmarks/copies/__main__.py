@@ -118,7 +118,8 @@ def _show(done: int, all_works: int, work: Work) -> None:
 
 def _summarise(entries: Sequence[Entry]) -> None:
     kinds = Counter(
-        f"query, {one.negative or 'copy'}" if one.role == "query" else one.role for one in entries
+        f"query, {entry.negative or 'copy'}" if entry.role == "query" else entry.role
+        for entry in entries
     )
     print("| videos | count |\n| --- | --- |")
     for kind, count in sorted(kinds.items()):

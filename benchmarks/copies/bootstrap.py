@@ -22,9 +22,9 @@ Counts = NDArray[np.int64]
 
 def sources_of(judged: Sequence[Judged]) -> tuple[list[str], NDArray[np.intp]]:
     """The first sources of some queries, each once, and (Q,) the place of each query's."""
-    names = sorted({one.entry.sources[0] for one in judged})
+    names = sorted({query.entry.sources[0] for query in judged})
     place = {name: number for number, name in enumerate(names)}
-    return names, np.array([place[one.entry.sources[0]] for one in judged], np.intp)
+    return names, np.array([place[query.entry.sources[0]] for query in judged], np.intp)
 
 
 def samples(
@@ -60,10 +60,10 @@ class Ranking:
         """Rank what was found. Pairs that share an intro are neither right nor wrong: left out."""
         names, places = sources_of(judged)
         rows = [
-            (score, source in one.true_sources, place)
-            for one, place in zip(judged, places, strict=True)
-            for source, score in one.scores.items()
-            if source not in one.shared_sources
+            (score, source in query.true_sources, place)
+            for query, place in zip(judged, places, strict=True)
+            for source, score in query.scores.items()
+            if source not in query.shared_sources
         ]
         rows.sort(key=lambda row: -row[0])
         scores = np.array([row[0] for row in rows], np.float64)
@@ -73,7 +73,7 @@ class Ranking:
             np.array([row[1] for row in rows], np.bool_),
             np.array([row[2] for row in rows], np.intp),
             np.bincount(
-                places, [len(one.true_sources) for one in judged], minlength=len(names)
+                places, [len(query.true_sources) for query in judged], minlength=len(names)
             ).astype(np.int64),
         )
 

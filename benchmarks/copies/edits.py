@@ -352,7 +352,7 @@ def draw_chain(random: np.random.Generator, *, length: int | None = None) -> tup
     chosen: list[Edit] = []
     for name in random.permutation(list(EDITS)):
         edit = EDITS[str(name)]
-        composed = any(one.needs_donor for one in chosen)
+        composed = any(step.needs_donor for step in chosen)
         if len(chosen) < count and not (edit.needs_donor and composed):
             chosen.append(edit)
     return tuple(edit.draw(random) for edit in chosen)

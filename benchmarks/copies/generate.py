@@ -119,7 +119,7 @@ def _already_made(folder: Path, settings: dict[str, Any]) -> dict[str, list[Entr
         lost = [
             work
             for work, entries in made.items()
-            if not all(one.path is None or one.file(folder).is_file() for one in entries)
+            if not all(made.path is None or made.file(folder).is_file() for made in entries)
         ]
         for work in lost:
             del made[work]

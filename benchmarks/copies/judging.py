@@ -1,7 +1,7 @@
 """What a system's answers are worth: each query with what was found for it and what is true.
 
 judged = judge(manifest, read_answers(results_file(folder, "ours", "fast")))
-[one.is_caught(0.2) for one in judged if one.entry.negative is None]
+[query.is_caught(0.2) for query in judged if query.entry.negative is None]
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Judged:
     def scores(self) -> dict[str, float]:
         """Best score of each library video that was found."""
         scores: dict[str, float] = {}
-        for one in self.answer.matches:
-            scores[one.source] = max(one.score, scores.get(one.source, NOTHING_FOUND))
+        for match in self.answer.matches:
+            scores[match.source] = max(match.score, scores.get(match.source, NOTHING_FOUND))
         return scores
 
     @property
@@ -66,8 +66,8 @@ class Judged:
 
     def pairs(self, threshold: float) -> list[tuple[Boxes, Boxes]]:
         """Predicted and true stretches of each library video that was found or is shown."""
-        found = [one for one in self.answer.matches if one.score > threshold]
-        sources = {one.source for one in found} | self.true_sources
+        found = [match for match in self.answer.matches if match.score > threshold]
+        sources = {match.source for match in found} | self.true_sources
         return [
             (_boxes_of(found, source), _boxes_of(self.entry.segments, source))
             for source in sorted(sources)
@@ -82,13 +82,13 @@ class Judged:
 def _boxes_of(stretches: Sequence[Found] | Sequence[Segment], source: str) -> Boxes:
     rows = [
         (
-            one.query_start_seconds,
-            one.query_end_seconds,
-            one.library_start_seconds,
-            one.library_end_seconds,
+            match.query_start_seconds,
+            match.query_end_seconds,
+            match.library_start_seconds,
+            match.library_end_seconds,
         )
-        for one in stretches
-        if one.source == source
+        for match in stretches
+        if match.source == source
     ]
     return np.array(rows, np.float64).reshape(-1, 4)
 
@@ -109,10 +109,10 @@ def judge(
     Raises:
         ValueError: some were not asked.
     """
-    queries = [one for one in manifest.entries if one.role == "query"]
+    queries = [entry for entry in manifest.entries if entry.role == "query"]
     if only is not None:
-        queries = [one for one in queries if one.work in only]
-    missing = [one.work for one in queries if one.work not in answers]
+        queries = [entry for entry in queries if entry.work in only]
+    missing = [entry.work for entry in queries if entry.work not in answers]
     if missing:
         raise ValueError(f"{len(missing)} of {len(queries)} queries were not asked ({missing[0]})")
-    return [Judged(one, answers[one.work]) for one in queries]
+    return [Judged(entry, answers[entry.work]) for entry in queries]

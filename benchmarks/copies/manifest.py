@@ -1,7 +1,9 @@
 """What a benchmark folder holds: one JSON object a line, first the settings it was made with.
 
 manifest = read_manifest(Path("copies"))
-copies = [one for one in manifest.entries if one.role == "query" and one.negative is None]
+copies = [
+    entry for entry in manifest.entries if entry.role == "query" and entry.negative is None
+]
 """
 
 from __future__ import annotations

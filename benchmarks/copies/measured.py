@@ -66,7 +66,11 @@ class Folder:
 
 def best_similarity(folder: Folder, *, partial: bool = False) -> str | None:
     """Name of the semantic system with the best micro-AP; None if none was asked."""
-    names = [semantic_name(one) for one in SIMILARITIES if semantic_name(one) in folder.answers]
+    names = [
+        semantic_name(similarity)
+        for similarity in SIMILARITIES
+        if semantic_name(similarity) in folder.answers
+    ]
     if not names:
         return None
     only = folder.asked_of_all(names) if partial else None
@@ -110,7 +114,7 @@ def read_systems(
             names[name] = stored
         else:
             print(f"{name}: not run over both folders, left out", file=sys.stderr)
-    asked = [one.asked_of_all(names.values()) if partial else None for one in (test, other)]
+    asked = [folder.asked_of_all(names.values()) if partial else None for folder in (test, other)]
     defaults = {OURS: math.nextafter(THRESHOLDS["normal"], 0), VPDQ: DEFAULT_SHARE}
     return [
         Measured(

@@ -92,7 +92,7 @@ def _semantic(folder: Path, calibration: Path | None, *, partial: bool) -> list[
         best = best_similarity(Folder.read(calibration, "fast"), partial=partial)
         if best is None:
             raise ValueError(f"{calibration}: `run --system semantic` without --calibration first")
-        chosen = [one for one in SIMILARITIES if semantic_name(one) == best]
+        chosen = [similarity for similarity in SIMILARITIES if semantic_name(similarity) == best]
     frames = SemanticFrames(folder)
     return [SemanticSystem(frames, least) for least in chosen]
 
@@ -116,15 +116,19 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     path = results_file(folder, "ours", arguments.plan or "fast")
     judged = judge(read_manifest(folder), read_answers(path))
     rows = []
-    for name, one in calibrate(judged, without=arguments.without).items():
-        upper = percent(one.accused.interval()[1])
+    for name, threshold in calibrate(judged, without=arguments.without).items():
+        upper = percent(threshold.accused.interval()[1])
         # `check` accuses at the threshold itself, so it is written a little above.
-        written = math.ceil(1000 * one.score + 1e-6) / 1000
-        counts = (str(one.accused.successes), str(one.accused.trials), str(one.sources))
-        rows.append([name, f"{one.score:.4f}", f"{written:.3f}", *counts, upper])
+        written = math.ceil(1000 * threshold.score + 1e-6) / 1000
+        counts = (
+            str(threshold.accused.successes),
+            str(threshold.accused.trials),
+            str(threshold.sources),
+        )
+        rows.append([name, f"{threshold.score:.4f}", f"{written:.3f}", *counts, upper])
     head = ["threshold", "score above", "to ship", "accused", "of negatives", "of sources"]
     print(table([*head, "at most, %"], rows))
-    scores = [one.score for one in negatives_of(judged, without=arguments.without)]
+    scores = [query.score for query in negatives_of(judged, without=arguments.without)]
     rows = []
     for shipped, least in THRESHOLDS.items():
         found = accused(scores, math.nextafter(least, 0))

@@ -29,12 +29,12 @@ def boxes(segments: Iterable[Segment]) -> Boxes:
     """Segments of one pair of videos as boxes; (0, 4) if there are none."""
     rows = [
         (
-            one.query_start_seconds,
-            one.query_end_seconds,
-            one.library_start_seconds,
-            one.library_end_seconds,
+            segment.query_start_seconds,
+            segment.query_end_seconds,
+            segment.library_start_seconds,
+            segment.library_end_seconds,
         )
-        for one in segments
+        for segment in segments
     ]
     return np.array(rows, np.float64).reshape(-1, 4)
 
@@ -227,15 +227,15 @@ def segment_score(pairs: Collection[tuple[Boxes, Boxes]]) -> SegmentScore:
     they are left out of the one mean and are in the other.
     """
     scores = [pair_score(predicted, true) for predicted, true in pairs]
-    precisions = [one.precision for one in scores if one.has_prediction]
-    recalls = [one.recall for one in scores if one.has_truth]
-    copies = [one for one in scores if one.has_truth]
-    others = [one for one in scores if not one.has_truth]
+    precisions = [score.precision for score in scores if score.has_prediction]
+    recalls = [score.recall for score in scores if score.has_truth]
+    copies = [score for score in scores if score.has_truth]
+    others = [score for score in scores if not score.has_truth]
     return SegmentScore(
         precision=float(np.mean(precisions)) if precisions else 0.0,
         recall=float(np.mean(recalls)) if recalls else 0.0,
-        misses=Proportion(sum(not one.has_prediction for one in copies), len(copies)),
-        false_alarms=Proportion(sum(one.has_prediction for one in others), len(others)),
+        misses=Proportion(sum(not score.has_prediction for score in copies), len(copies)),
+        false_alarms=Proportion(sum(score.has_prediction for score in others), len(others)),
     )
 
 

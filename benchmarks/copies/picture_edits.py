@@ -62,7 +62,7 @@ def colour_jitter(
 def blur(footage: Footage, *, sigma: float) -> Footage:
     """Gaussian blur."""
     radius = sigma * footage.size[1] / BLUR_LINES
-    return change_pictures(footage, lambda one: one.filter(ImageFilter.GaussianBlur(radius)))
+    return change_pictures(footage, lambda image: image.filter(ImageFilter.GaussianBlur(radius)))
 
 
 def noise(footage: Footage, *, level: float, seed: int) -> Footage:
@@ -120,7 +120,7 @@ def aspect(footage: Footage, *, ratio: float) -> Footage:
 
 def _resized(footage: Footage, across: float, down: float) -> Footage:
     size = (max(2, round(footage.size[0] * across)), max(2, round(footage.size[1] * down)))
-    return change_pictures(footage, lambda one: one.resize(size, Image.Resampling.BILINEAR))
+    return change_pictures(footage, lambda image: image.resize(size, Image.Resampling.BILINEAR))
 
 
 def rotate(footage: Footage, *, degrees: float) -> Footage:

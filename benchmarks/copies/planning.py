@@ -145,7 +145,7 @@ def _work(
     steps = (EDITS[name].draw(random),) if name in EDITS else draw_chain(random)
     others: tuple[Source, ...] = ()
     if any(EDITS[step.name].needs_donor for step in steps):
-        donors = [one for one in distractors if one is not source]
+        donors = [donor for donor in distractors if donor is not source]
         donor = number_of(settings.seed, "donor", source.name, name) % len(donors)
         others = (donors[donor],)
     return Work(f"{kind}-{place:05d}-{name}", kind, source, others, steps)

@@ -29,7 +29,9 @@ def draw(systems: Sequence[Measured], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    gates = [Gate(one.name, one.test, one.thresholds["normal"].score) for one in systems]
+    gates = [
+        Gate(system.name, system.test, system.thresholds["normal"].score) for system in systems
+    ]
     caught = {name: [gate.caught(edited_by(name)) for gate in gates] for name in EDITS}
     names = [name for name in EDITS if caught[name][0].trials]
     names.sort(key=lambda name: -caught[name][0].value)
@@ -37,8 +39,8 @@ def draw(systems: Sequence[Measured], path: Path) -> None:
     height = 0.8 / len(gates)
     for number, (gate, colour) in enumerate(zip(gates, COLOURS, strict=False)):
         shares = [caught[name][number] for name in names]
-        values = [100 * one.value for one in shares]
-        ends = np.array([one.interval() for one in shares]).T * 100
+        values = [100 * share.value for share in shares]
+        ends = np.array([share.interval() for share in shares]).T * 100
         reach = np.maximum(np.abs(ends - values), 0)
         places = [place - 0.4 + height * (number + 0.5) for place in range(len(names))]
         # From the top, ours first in each group.

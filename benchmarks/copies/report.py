@@ -25,44 +25,44 @@ Choice = Callable[[Judged], bool]
 # -- which queries ---------------------------------------------------------------------------------
 
 
-def is_copy(one: Judged) -> bool:
+def is_copy(query: Judged) -> bool:
     """True for copies."""
-    return one.entry.negative is None
+    return query.entry.negative is None
 
 
 def edited_by(*names: str) -> Choice:
     """Copies with one edit, of these."""
-    return lambda one: is_copy(one) and one.edit in names
+    return lambda query: is_copy(query) and query.edit in names
 
 
 def is_single(choice: Choice = is_copy) -> Choice:
     """Copies with one edit, among some."""
-    return lambda one: is_copy(one) and one.edit is not None and choice(one)
+    return lambda query: is_copy(query) and query.edit is not None and choice(query)
 
 
 def of_kind(negative: str) -> Choice:
     """Queries that are no copies, of a kind."""
-    return lambda one: one.entry.negative == negative
+    return lambda query: query.entry.negative == negative
 
 
-def is_negative(one: Judged) -> bool:
+def is_negative(query: Judged) -> bool:
     """True for what is no copy."""
-    return not is_copy(one)
+    return not is_copy(query)
 
 
-def is_timed(one: Judged) -> bool:
+def is_timed(query: Judged) -> bool:
     """True for copies that were inserted or cut."""
-    return any(choice(one) for choice in TIMED.values())
+    return any(choice(query) for choice in TIMED.values())
 
 
 def chain_of(length: int) -> Choice:
     """Copies with so many edits."""
-    return lambda one: is_copy(one) and len(one.entry.edits) == length
+    return lambda query: is_copy(query) and len(query.entry.edits) == length
 
 
-def is_mashup(one: Judged) -> bool:
+def is_mashup(query: Judged) -> bool:
     """Copies of parts of several videos, not edited."""
-    return is_copy(one) and len(one.entry.edits) == 0
+    return is_copy(query) and len(query.entry.edits) == 0
 
 
 ASKED_FOR: dict[str, Choice] = {
@@ -108,32 +108,32 @@ class Gate:
 
     def caught(self, choice: Choice) -> Proportion:
         """How many copies are caught."""
-        found = [one.is_caught(self.threshold) for one in self.judged if choice(one)]
+        found = [query.is_caught(self.threshold) for query in self.judged if choice(query)]
         return Proportion(sum(found), len(found))
 
     def accused(self, choice: Choice) -> Proportion:
         """How many queries are accused, rightly or not."""
-        found = [one.is_accused(self.threshold) for one in self.judged if choice(one)]
+        found = [query.is_accused(self.threshold) for query in self.judged if choice(query)]
         return Proportion(sum(found), len(found))
 
     def mean_over_edits(self, choice: Choice = is_copy) -> tuple[float, tuple[float, float]] | None:
         """Mean of the shares of each single edit, and its interval; None without such copies."""
-        copies = [one for one in self.judged if is_single(choice)(one)]
+        copies = [query for query in self.judged if is_single(choice)(query)]
         if not copies:
             return None
         names, places = sources_of(copies)
-        caught = [one.is_caught(self.threshold) for one in copies]
-        figure = mean_share([str(one.edit) for one in copies], caught, places)
+        caught = [query.is_caught(self.threshold) for query in copies]
+        figure = mean_share([str(query.edit) for query in copies], caught, places)
         return figure(np.ones(len(names), np.int64)), interval(samples(figure, len(names)))
 
 
 def gates(systems: Sequence[Measured]) -> list[Gate]:
     """Every system by its own decision, where it has one, and calibrated to 1 %."""
     found = []
-    for one in systems:
-        if one.default is not None:
-            found.append(Gate(f"{one.name}, as shipped", one.test, one.default))
-        found.append(Gate(f"{one.name}, at 1 %", one.test, one.thresholds["normal"].score))
+    for system in systems:
+        if system.default is not None:
+            found.append(Gate(f"{system.name}, as shipped", system.test, system.default))
+        found.append(Gate(f"{system.name}, at 1 %", system.test, system.thresholds["normal"].score))
     return found
 
 
@@ -144,14 +144,14 @@ def threshold_table(systems: Sequence[Measured]) -> str:
         [
             [
                 system.name,
-                one.name,
-                f"{one.score:.4f}",
-                f"{one.accused.successes} of {one.accused.trials}",
-                percent(one.accused.interval()[1]),
-                str(one.sources),
+                threshold.name,
+                f"{threshold.score:.4f}",
+                f"{threshold.accused.successes} of {threshold.accused.trials}",
+                percent(threshold.accused.interval()[1]),
+                str(threshold.sources),
             ]
             for system in systems
-            for one in system.thresholds.values()
+            for threshold in system.thresholds.values()
         ],
     )
 
@@ -162,24 +162,30 @@ def gate_table(systems: Sequence[Measured]) -> str:
     rows = []
     means: dict[str, Choice] = {
         "mean over single edits": is_copy,
-        "… of real videos": lambda one: not one.entry.is_synthetic,
-        "… of pans over pictures": lambda one: one.entry.is_synthetic,
+        "… of real videos": lambda query: not query.entry.is_synthetic,
+        "… of pans over pictures": lambda query: query.entry.is_synthetic,
     }
     for name, choice in means.items():
         figures = [gate.mean_over_edits(choice) for gate in columns]
         count = columns[0].caught(is_single(choice))
-        shown = ["–" if one is None else spread(*one) for one in figures]
+        shown = ["–" if figure is None else spread(*figure) for figure in figures]
         rows.append([name, str(count.trials), *shown])
     for name, choice in ASKED_FOR.items():
         rows.append(_gate_row(name, columns, choice))
     negatives = [gate.accused(is_negative) for gate in columns]
-    rows.append(["negatives accused", str(negatives[0].trials), *(share(one) for one in negatives)])
+    rows.append(
+        [
+            "negatives accused",
+            str(negatives[0].trials),
+            *(share(negative) for negative in negatives),
+        ]
+    )
     return table(["copies", "n", *(gate.title for gate in columns)], rows)
 
 
 def _gate_row(name: str, columns: Sequence[Gate], choice: Choice) -> list[str]:
     shares = [gate.caught(choice) for gate in columns]
-    return [name, str(shares[0].trials), *(share(one) for one in shares)]
+    return [name, str(shares[0].trials), *(share(proportion) for proportion in shares)]
 
 
 def edit_table(systems: Sequence[Measured]) -> str:
@@ -193,11 +199,12 @@ def edit_table(systems: Sequence[Measured]) -> str:
 
 def ranking_table(systems: Sequence[Measured]) -> str:
     """micro-AP of each system, and what ours is ahead of the others by."""
-    rankings = {one.name: Ranking.of(one.test) for one in systems}
+    rankings = {system.name: Ranking.of(system.test) for system in systems}
     sampled = {
-        name: samples(one.micro_average_precision, one.sources) for name, one in rankings.items()
+        name: samples(ranking.micro_average_precision, ranking.sources)
+        for name, ranking in rankings.items()
     }
-    exact = {name: one.micro_average_precision() for name, one in rankings.items()}
+    exact = {name: ranking.micro_average_precision() for name, ranking in rankings.items()}
     rows = [[name, spread(exact[name], interval(sampled[name]))] for name in rankings]
     for name in [name for name in rankings if name != OURS]:
         # The same sources are drawn for both.
@@ -216,8 +223,8 @@ def segment_table(systems: Sequence[Measured]) -> str:
     for name, choice in choices.items():
         for system in systems:
             threshold = system.thresholds["normal"].score
-            queries = [one for one in system.test if choice(one)]
-            pairs = [pair for one in queries for pair in one.pairs(threshold)]
+            queries = [query for query in system.test if choice(query)]
+            pairs = [pair for query in queries for pair in query.pairs(threshold)]
             if not pairs:
                 continue
             score, error = segment_score(pairs), boundary_error(pairs)
@@ -226,7 +233,7 @@ def segment_table(systems: Sequence[Measured]) -> str:
                     name,
                     system.name,
                     str(len(queries)),
-                    *(percent(one) for one in (score.f1, score.precision, score.recall)),
+                    *(percent(figure) for figure in (score.f1, score.precision, score.recall)),
                     f"{error.median_seconds:.2f}",
                     f"{error.ninetieth_seconds:.2f}",
                     share(error.found),
@@ -245,10 +252,10 @@ def mirror_table(systems: Sequence[Measured]) -> str:
         if system.name != OURS or system.default is None:
             continue
         said: Counter[tuple[bool, bool]] = Counter()
-        for one in system.test:
-            if len(one.entry.segments) == 1:
-                (segment,) = one.entry.segments
-                right = [found for found in one.answer.matches if found.source == segment.source]
+        for query in system.test:
+            if len(query.entry.segments) == 1:
+                (segment,) = query.entry.segments
+                right = [match for match in query.answer.matches if match.source == segment.source]
                 best = max(right, key=lambda found: found.score, default=None)
                 if best is not None and best.score > system.default:
                     said[segment.mirrored, best.mirrored] += 1
@@ -260,20 +267,20 @@ def mirror_table(systems: Sequence[Measured]) -> str:
 def negative_table(systems: Sequence[Measured]) -> str:
     """False accusations by kind of negative, at each threshold."""
     columns = [
-        Gate(f"{one.name}, {name}", one.test, one.thresholds[name].score)
-        for one in systems
+        Gate(f"{system.name}, {name}", system.test, system.thresholds[name].score)
+        for system in systems
         for name in RATES
     ]
     columns += [
-        Gate(f"{one.name}, as shipped", one.test, one.default)
-        for one in systems
-        if one.default is not None
+        Gate(f"{system.name}, as shipped", system.test, system.default)
+        for system in systems
+        if system.default is not None
     ]
-    kinds = sorted({str(one.entry.negative) for one in systems[0].test if not is_copy(one)})
+    kinds = sorted({str(query.entry.negative) for query in systems[0].test if not is_copy(query)})
     rows = []
     for kind in kinds:
         shares = [gate.accused(of_kind(kind)) for gate in columns]
-        rows.append([kind, str(shares[0].trials), *(share(one) for one in shares)])
+        rows.append([kind, str(shares[0].trials), *(share(proportion) for proportion in shares)])
     return table(["negatives", "n", *(gate.title for gate in columns)], rows)
 
 
@@ -281,8 +288,8 @@ def time_table(systems: Sequence[Measured]) -> str:
     """Seconds a query."""
     rows = []
     for system in systems:
-        seconds = [one.answer.seconds for one in system.test]
-        failed = sum(one.answer.failure is not None for one in system.test)
+        seconds = [query.answer.seconds for query in system.test]
+        failed = sum(query.answer.failure is not None for query in system.test)
         middle, most = np.quantile(seconds, [0.5, 0.95])
         rows.append([system.name, str(len(seconds)), f"{middle:.2f}", f"{most:.2f}", str(failed)])
     return table(["system", "queries", "median, s", "95th percentile, s", "unreadable"], rows)

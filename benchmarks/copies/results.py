@@ -72,7 +72,7 @@ def read_answers(path: Path) -> dict[str, Answer]:
 def write_answers(path: Path, answers: Sequence[Answer]) -> None:
     """Write a file of answers anew; the old one stays until the new one is complete."""
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text("".join(f"{one.to_json()}\n" for one in answers), encoding="utf-8")
+    temporary.write_text("".join(f"{answer.to_json()}\n" for answer in answers), encoding="utf-8")
     temporary.replace(path)
 
 

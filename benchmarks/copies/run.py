@@ -48,9 +48,10 @@ def run(
     entries = read_manifest(folder).entries
     # In an order of chance: a run that was stopped has asked a fair sample.
     queries = sorted(
-        (one for one in entries if one.role == "query"), key=lambda one: share_of("ask", one.work)
+        (entry for entry in entries if entry.role == "query"),
+        key=lambda entry: share_of("ask", entry.work),
     )
-    library = [one for one in entries if one.role == "library"]
+    library = [entry for entry in entries if entry.role == "library"]
     todo = []
     for system in systems:
         path = results_file(folder, system.name, plan)
@@ -69,12 +70,12 @@ def run(
 def _asked(path: Path, queries: Sequence[Entry], version: str) -> set[str]:
     """Names of queries that a file answers; of a line that a crash cut off, it is rid."""
     answers = read_answers(path)
-    strangers = answers.keys() - {one.work for one in queries}
+    strangers = answers.keys() - {entry.work for entry in queries}
     if strangers:
         raise ValueError(
             f"{path} answers {min(strangers)}, which is not in the manifest: delete it"
         )
-    if any(one.version != version for one in answers.values()):
+    if any(answer.version != version for answer in answers.values()):
         raise ValueError(f"{path} is of another version of the system than {version}: delete it")
     write_answers(path, list(answers.values()))
     return set(answers)
@@ -88,6 +89,8 @@ def _ask(system: System, query: str, path: Path) -> Answer:
     except VideoError as error:
         answer = replace(answer, failure=str(error))
     else:
-        ranked = sorted(found, key=lambda one: (-one.score, one.source, one.query_start_seconds))
+        ranked = sorted(
+            found, key=lambda match: (-match.score, match.source, match.query_start_seconds)
+        )
         answer = replace(answer, matches=tuple(ranked[:MAX_MATCHES]))
     return replace(answer, seconds=round(time.perf_counter() - start, 3))

@@ -100,9 +100,11 @@ class VideoSource:
         """See ``Source``: the first and the last 40 % of it, if they look different."""
         whole = self.read(form)
         length = whole.duration_seconds
-        one, two = cut(whole, 0, 0.4 * length), cut(whole, 0.6 * length, length)
-        middles = [Image.fromarray(part.pictures[len(part.pictures) // 2]) for part in (one, two)]
-        return (one, two) if look_different(*middles) else None
+        first, second = cut(whole, 0, 0.4 * length), cut(whole, 0.6 * length, length)
+        middles = [
+            Image.fromarray(part.pictures[len(part.pictures) // 2]) for part in (first, second)
+        ]
+        return (first, second) if look_different(*middles) else None
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,11 @@ class PanSource:
 
     def read(self, form: Format) -> Footage:
         """See ``Source``."""
-        return self._film([one.open() for one in self.pictures], form, "whole")
+        return self._film([picture.open() for picture in self.pictures], form, "whole")
 
     def takes(self, form: Format) -> tuple[Footage, Footage] | None:
         """See ``Source``: pans over two pictures of the group that do not show the same."""
-        opened = [one.open() for one in self.pictures]
+        opened = [picture.open() for picture in self.pictures]
         for other in opened[1:]:
             if look_different(opened[0], other):
                 return self._film([opened[0]], form, "one"), self._film([other], form, "two")
@@ -184,11 +186,11 @@ def _box(
     return float(left), float(top), float(left + wide), float(top + high)
 
 
-def look_different(one: Image.Image, other: Image.Image) -> bool:
+def look_different(first: Image.Image, second: Image.Image) -> bool:
     """True if thumbnails correlate less than ``DIFFERENT_CORRELATION``: not the same picture."""
     thumbnails = [
         np.asarray(picture.convert("L").resize((16, 16), Image.Resampling.BOX), np.float64).ravel()
-        for picture in (one, other)
+        for picture in (first, second)
     ]
     deviations = [values - values.mean() for values in thumbnails]
     lengths = [float(np.linalg.norm(values)) for values in deviations]

@@ -23,9 +23,9 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}" if value < 0.9995 else "100"
 
 
-def share(one: Proportion) -> str:
+def share(proportion: Proportion) -> str:
     """A share with Wilson's interval, in percent."""
-    return "–" if one.trials == 0 else spread(one.value, one.interval())
+    return "–" if proportion.trials == 0 else spread(proportion.value, proportion.interval())
 
 
 def spread(value: float, interval: tuple[float, float]) -> str:

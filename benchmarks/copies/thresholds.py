@@ -30,9 +30,9 @@ class Calibrated:
 def negatives_of(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> list[Judged]:
     """What is no copy, but of some kinds."""
     return [
-        one
-        for one in judged
-        if one.entry.negative is not None and one.entry.negative not in without
+        query
+        for query in judged
+        if query.entry.negative is not None and query.entry.negative not in without
     ]
 
 
@@ -47,8 +47,8 @@ def calibrate(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> dict[
         ValueError: there are no negatives.
     """
     negatives = negatives_of(judged, without=without)
-    scores = [one.score for one in negatives]
-    sources = {one.entry.sources[0] for one in negatives}
+    scores = [entry.score for entry in negatives]
+    sources = {entry.entry.sources[0] for entry in negatives}
     thresholds = {}
     for name, rate in RATES.items():
         score = gate_threshold(scores, false_positive_rate=rate)

@@ -94,7 +94,9 @@ class Segment:
 def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     """Segments in order of the query; what goes on where another ends, in both videos, is one."""
     result: list[Segment] = []
-    for segment in sorted(segments, key=lambda one: (one.query_start_seconds, one.source)):
+    for segment in sorted(
+        segments, key=lambda segment: (segment.query_start_seconds, segment.source)
+    ):
         before = next((one for one in reversed(result) if _goes_on(one, segment)), None)
         if before is None:
             result.append(segment)

@@ -97,7 +97,9 @@ def test_a_line_that_says_the_same_again_is_reported(folder):
             row(0, "a dog runs", end_seconds=3),
         )
     )
-    assert [(one.line, one.reason) for one in captions.problems] == [(2, "says the same as line 1")]
+    assert [(problem.line, problem.reason) for problem in captions.problems] == [
+        (2, "says the same as line 1")
+    ]
     assert len(captions.clips) == 3
 
 

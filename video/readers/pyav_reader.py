@@ -97,18 +97,18 @@ class PyAVReader:
 
     def frames(self, rows: NDArray[np.intp]) -> Iterator[FrameBatch]:
         """See ``VideoReader``."""
-        got_one = False
+        has_batch = False
         for batch in batched(self._frames(rows)):
-            got_one = True
+            has_batch = True
             yield batch
-        if not got_one and len(rows):
+        if not has_batch and len(rows):
             # Nothing wanted can be decoded: take whatever can.
             for batch in batched(
                 self._frames(np.arange(len(self.packets())), at_most=BEST_EFFORT_FRAMES)
             ):
-                got_one = True
+                has_batch = True
                 yield batch
-        if not got_one:
+        if not has_batch:
             raise _undecodable(self._path)
 
     def close(self) -> None:
@@ -379,29 +379,29 @@ class _Chooser:
         self, decoded: Iterator[tuple[float, VideoFrame] | _StretchEnd]
     ) -> Iterator[tuple[float, VideoFrame]]:
         """Yield each picture that is the first at or after a time wanted."""
-        held: tuple[float, VideoFrame] | None = None
+        pending: tuple[float, VideoFrame] | None = None
         for item in decoded:
             if isinstance(item, _StretchEnd):
                 # What the stretch was decoded for did not come out of it: damaged. Its last picture
                 # is the nearest there is.
-                if held is not None and self._next_wanted() <= item.last_wanted_seconds:
-                    yield self._took(held)
+                if pending is not None and self._next_wanted() <= item.last_wanted_seconds:
+                    yield self._taken(pending)
                     self._position = int(
                         np.searchsorted(self._wanted, item.last_wanted_seconds, side="right")
                     )
-                held = None
+                pending = None
             elif item[0] <= self._last or item[0] + SLACK_SECONDS < self._next_wanted():
-                held = item if item[0] > self._last else held
+                pending = item if item[0] > self._last else pending
             else:
-                held = None
-                yield self._took(item)
+                pending = None
+                yield self._taken(item)
 
     def _next_wanted(self) -> float:
         if self._position >= len(self._wanted):
             return float("inf")
         return float(self._wanted[self._position])
 
-    def _took(self, item: tuple[float, VideoFrame]) -> tuple[float, VideoFrame]:
+    def _taken(self, item: tuple[float, VideoFrame]) -> tuple[float, VideoFrame]:
         self._last = item[0]
         self._position = int(np.searchsorted(self._wanted, item[0] + SLACK_SECONDS, side="right"))
         return item

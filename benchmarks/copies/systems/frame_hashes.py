@@ -70,7 +70,7 @@ def compare(query: FrameHashes, library: dict[str, FrameHashes]) -> list[Found]:
     """
     frames = query.unique
     uniques = {source: held.unique for source, held in library.items()}
-    counts = [len(one) for one in uniques.values()]
+    counts = [len(unique) for unique in uniques.values()]
     if len(frames) == 0 or sum(counts) == 0:
         return []
     hits = near(frames, np.concatenate(list(uniques.values())))

@@ -36,7 +36,7 @@ class OurSystem:
 
     def index(self, entries: Sequence[Entry]) -> None:
         """See ``System``."""
-        self._names = {one.file(self._folder).absolute(): one.sources[0] for one in entries}
+        self._names = {entry.file(self._folder).absolute(): entry.sources[0] for entry in entries}
         self._library = vidseek.open(self._folder / f"library-{self._plan}")
         self._library.index(sorted(self._names), plan=SamplingPlan(self._plan), on_progress=_show)
         held = self._library.statistics().copy_videos

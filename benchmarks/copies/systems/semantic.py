@@ -94,7 +94,7 @@ class SemanticSystem:
         self._least = min_similarity
         self._sources: list[str] = []
         self._library: list[SeenVideo] = []
-        self._held: CopyBlock | None = None
+        self._descriptors: CopyBlock | None = None
 
     @property
     def name(self) -> str:
@@ -110,31 +110,35 @@ class SemanticSystem:
         """See ``System``."""
         self._sources = [entry.sources[0] for entry in entries]
         self._library = [self._frames.of_library(entry) for entry in entries]
-        self._held = CopyBlock.of(
+        self._descriptors = CopyBlock.of(
             [
-                CopyFrames(number, one.frames.seconds, packed(one.frames.vectors))
-                for number, one in enumerate(self._library)
+                CopyFrames(number, video.frames.seconds, packed(video.frames.vectors))
+                for number, video in enumerate(self._library)
             ]
         )
 
     def ask(self, path: Path) -> list[Found]:
         """See ``System``."""
-        assert self._held is not None, "asked before it was given a library"
+        assert self._descriptors is not None, "asked before it was given a library"
         query = self._frames.of_query(path)
-        candidates = find_candidates([query.frames], [self._held], min_similarity=self._least)
+        candidates = find_candidates(
+            [query.frames], [self._descriptors], min_similarity=self._least
+        )
         return [
-            one
+            match
             for candidate in candidates[:MAX_CANDIDATES]
-            for one in self._shown(query, candidate.video_id)
+            for match in self._shown(query, candidate.video_id)
         ]
 
     def _shown(self, query: SeenVideo, number: int) -> Iterator[Found]:
         """What a query shows of one library video."""
-        held = self._library[number]
-        for one in align(query.frames, held.frames, min_similarity=self._least):
-            looks_shared = is_edge(one, query.duration_seconds, held.duration_seconds)
-            score = one.score * (EDGE_WEIGHT if looks_shared else 1.0)
-            yield found(self._sources[number], score, one.query, one.reference, speed=one.speed)
+        reference = self._library[number]
+        for match in align(query.frames, reference.frames, min_similarity=self._least):
+            looks_shared = is_edge(match, query.duration_seconds, reference.duration_seconds)
+            score = match.score * (EDGE_WEIGHT if looks_shared else 1.0)
+            yield found(
+                self._sources[number], score, match.query, match.reference, speed=match.speed
+            )
 
 
 def semantic_name(min_similarity: float) -> str:

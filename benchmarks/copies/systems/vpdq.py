@@ -74,4 +74,4 @@ def _features(path: Path) -> Features:
         hashes = vpdq.computeHash(str(path), seconds_per_hash=SECONDS_PER_HASH)
     except Exception as error:  # it has no error of its own
         raise UnreadableVideoError(f"vpdq: {error}", path=path) from error
-    return [(one.hex, one.quality, one.timestamp) for one in hashes]
+    return [(frame.hex, frame.quality, frame.timestamp) for frame in hashes]

@@ -35,7 +35,7 @@ def settings(sources: list[Source]) -> Settings:
         chosen = choose_sources(sources, split="test", seed=seed, limit=7)
         if len(chosen) == 7 and "broken.mp4" in {source.name for source in chosen}:
             works = plan_works(chosen, settings)
-            if any(one.kind == "copy" and one.source.name == "broken.mp4" for one in works):
+            if any(work.kind == "copy" and work.source.name == "broken.mp4" for work in works):
                 return settings
     raise AssertionError("no seed puts broken.mp4 into the library")
 
@@ -119,17 +119,17 @@ def test_further_distractors_are_made_of_sources_after_the_limit(
     assert after.settings["distractors"] == 2
     assert after.entries[: len(before.entries)] == before.entries
     further = after.entries[len(before.entries) :]
-    assert [one.negative for one in further] == ["edited", "edited"]
-    assert not {one.sources for one in further} & {one.sources for one in before.entries}
-    assert all(one.file(tmp_path).is_file() for one in further)
+    assert [source.negative for source in further] == ["edited", "edited"]
+    assert not {source.sources for source in further} & {entry.sources for entry in before.entries}
+    assert all(source.file(tmp_path).is_file() for source in further)
 
 
 def test_the_manifest_tells_what_the_files_show(made: Path) -> None:
     manifest = read_manifest(made)
     assert manifest.settings["limit"] == 7
-    queries = [one for one in manifest.entries if one.role == "query"]
-    library = {one.sources[0]: one for one in manifest.entries if one.role == "library"}
-    assert {one.negative for one in queries} >= {None, "edited"}
+    queries = [entry for entry in manifest.entries if entry.role == "query"]
+    library = {entry.sources[0]: entry for entry in manifest.entries if entry.role == "library"}
+    assert {entry.negative for entry in queries} >= {None, "edited"}
     for query in queries:
         footage = read_footage(query.file(made), "query", FORM, longest_seconds=1000)
         assert footage.duration_seconds == pytest.approx(query.duration_seconds, abs=0.5)
@@ -145,8 +145,8 @@ def test_the_manifest_tells_what_the_files_show(made: Path) -> None:
 
 def test_a_segment_says_where_the_picture_is_from(made: Path) -> None:
     manifest = read_manifest(made)
-    library = {one.sources[0]: one for one in manifest.entries if one.role == "library"}
-    plain = [one for one in manifest.entries if one.work.startswith("mashup-")]
+    library = {entry.sources[0]: entry for entry in manifest.entries if entry.role == "library"}
+    plain = [entry for entry in manifest.entries if entry.work.startswith("mashup-")]
     assert plain
     for query in plain:
         shown = read_footage(query.file(made), "query", FORM, longest_seconds=100).pictures
@@ -164,7 +164,7 @@ def test_a_segment_says_where_the_picture_is_from(made: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_skipped_with_its_reason(made: Path) -> None:
-    skipped = [one for one in read_manifest(made).entries if one.role == "skipped"]
+    skipped = [entry for entry in read_manifest(made).entries if entry.role == "skipped"]
     assert {one.sources[0] for one in skipped} == {"broken.mp4"}
     assert all(one.reason for one in skipped)
 

@@ -172,7 +172,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     negatives = [negative(f"n{number}", f"s{number}") for number in range(100)]
     write_benchmark(other, [*held("a"), copy("q", "a", "crop"), *negatives])
     for system, plan in (("ours", "fast"), ("vpdq", "dense"), ("semantic-0.50", "dense")):
-        scores = {one.work: [match("a", 0.1)] for one in negatives}
+        scores = {entry.work: [match("a", 0.1)] for entry in negatives}
         scores["n0"], scores["n1"] = [match("a", 0.5)], [match("a", 0.3)]
         right = [match("a", 0.9 if system != "semantic-0.50" else 0.4)]
         write_results(other, system, plan, {**scores, "q": right})
@@ -210,7 +210,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_the_tables_tell_what_was_found(folders: tuple[Path, Path]) -> None:
     systems = read_systems(*folders, plan="fast")
     ours = systems[0]
-    assert [one.name for one in systems] == ["vidseek", "vPDQ", "semantic"]
+    assert [system.name for system in systems] == ["vidseek", "vPDQ", "semantic"]
     assert ours.thresholds["normal"].score == 0.3
     assert ours.thresholds["strict"].score == 0.5
 
@@ -312,7 +312,7 @@ def test_an_incomplete_run_is_reported_only_when_asked_for(folders: tuple[Path, 
     with pytest.raises(ValueError, match="5 of 7 queries were not asked"):
         read_systems(*folders, plan="fast")
     systems = read_systems(*folders, plan="fast", partial=True)
-    assert {len(one.test) for one in systems} == {2}
+    assert {len(system.test) for system in systems} == {2}
     assert "vPDQ" in markdown(systems)
 
 
@@ -321,7 +321,10 @@ def test_systems_that_were_not_run_are_left_out(
 ) -> None:
     test, _ = folders
     results_file(test, "vpdq", "dense").unlink()
-    assert [one.name for one in read_systems(*folders, plan="fast")] == ["vidseek", "semantic"]
+    assert [system.name for system in read_systems(*folders, plan="fast")] == [
+        "vidseek",
+        "semantic",
+    ]
     assert "vPDQ: not run over both folders" in capsys.readouterr().err
     results_file(test, "ours", "fast").unlink()
     with pytest.raises(ValueError, match="run --system ours --plan fast"):
@@ -368,6 +371,6 @@ def test_answers_survive_the_file(folders: tuple[Path, Path]) -> None:
     test, _ = folders
     answers = read_answers(results_file(test, "ours", "fast"))
     assert answers.keys() == {
-        one.work for one in read_manifest(test).entries if one.role == "query"
+        entry.work for entry in read_manifest(test).entries if entry.role == "query"
     }
     assert answers["insert-a"].matches[0] == match("a", 0.7, 6.0, 15.0, 1.0, 10.0)

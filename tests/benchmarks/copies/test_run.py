@@ -75,7 +75,7 @@ def test_every_query_is_asked_and_its_matches_are_ranked(folder: Path) -> None:
     assert system.indexed == ["original-a", "original-b"]
     assert list(answers) == ORDER
     assert seen == [(n, 5, query) for n, query in enumerate(answers)]
-    assert [one.source for one in answers["q0"].matches] == ["a", "b"]
+    assert [match.source for match in answers["q0"].matches] == ["a", "b"]
     assert answers["q0"].seconds >= 0
     assert answers["broken"].matches == ()
     assert "no video" in str(answers["broken"].failure)
@@ -186,14 +186,14 @@ def small_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = folder / "copies"
     generate(made, sources, settings)
     manifest = read_manifest(made)
-    library = [one for one in manifest.entries if one.role == "library"]
-    queries = [one for one in manifest.entries if one.role == "query"]
+    library = [entry for entry in manifest.entries if entry.role == "library"]
+    queries = [entry for entry in manifest.entries if entry.role == "query"]
     asked = [
-        *[one for one in queries if one.negative is None][:2],
-        *[one for one in queries if one.negative == "edited"][:1],
+        *[entry for entry in queries if entry.negative is None][:2],
+        *[entry for entry in queries if entry.negative == "edited"][:1],
     ]
-    shown = {source for one in asked for source in one.sources}
-    library = [one for one in library if one.sources[0] in shown]
+    shown = {source for query in asked for source in query.sources}
+    library = [entry for entry in library if entry.sources[0] in shown]
     same = copy("same", library[0].sources[0])
     shutil.copy(library[0].file(made), same.file(made))
     write_manifest(
@@ -210,14 +210,14 @@ def small_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def check_answers(folder: Path, answers: dict[str, Answer]) -> None:
     manifest = read_manifest(folder)
-    library = {one.sources[0] for one in manifest.entries if one.role == "library"}
+    library = {entry.sources[0] for entry in manifest.entries if entry.role == "library"}
     asked = judge(manifest, answers)
     assert len(asked) == 4
-    for one in asked:
-        assert one.answer.failure is None
-        assert one.answer.seconds > 0
-        assert one.scores.keys() <= library
-        for stretch in one.answer.matches:
+    for query in asked:
+        assert query.answer.failure is None
+        assert query.answer.seconds > 0
+        assert query.scores.keys() <= library
+        for stretch in query.answer.matches:
             assert 0 <= stretch.query_start_seconds <= stretch.query_end_seconds
             assert 0 <= stretch.library_start_seconds <= stretch.library_end_seconds
 
@@ -242,7 +242,7 @@ def test_the_semantic_model_is_asked_at_every_similarity(small_benchmark: Path) 
     check_answers(small_benchmark, loose)
     check_answers(small_benchmark, tight)
     source = read_manifest(small_benchmark).entries[0].sources[0]
-    assert source in {one.source for one in tight["same"].matches}
+    assert source in {match.source for match in tight["same"].matches}
     assert all(len(tight[query].matches) <= len(loose[query].matches) for query in loose)
     # What is kept of the library is not encoded again.
     kept = list(small_benchmark.glob("library-semantic-*/*.npz"))

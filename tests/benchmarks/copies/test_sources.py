@@ -52,7 +52,7 @@ def test_splits_share_no_source_and_a_limit_takes_the_first() -> None:
     sources += [PanSource(f"set/{n}", ()) for n in range(60)]
     chosen = {split: choose_sources(sources, split=split, seed=1) for split in SPLITS}
     assert sorted(one.name for some in chosen.values() for one in some) == sorted(
-        one.name for one in sources
+        source.name for source in sources
     )
     first = choose_sources(sources[::-1], split="test", seed=1, limit=6)
     assert first == chosen["test"][:6]
@@ -163,7 +163,7 @@ def test_groups_of_pictures_are_read_from_parquet(tmp_path: Path) -> None:
         table = pyarrow.table({"image": images, "group": groups})
         pyarrow.parquet.write_table(table, tmp_path / f"views-{number}.parquet")
     sources = find_sources([tmp_path])
-    assert {one.name: len(one.pictures) for one in sources} == {
+    assert {source.name: len(source.pictures) for source in sources} == {
         "views/a": 2,
         "views/b": 2,  # of both files
         "views-1/rows-0": 2,

@@ -124,13 +124,13 @@ def test_segments_after_an_edit(
     edited = apply_step(counting(10), Step(name, strength), donor)
     got = [
         (
-            one.query_start_seconds,
-            one.query_end_seconds,
-            one.library_start_seconds,
-            one.library_end_seconds,
-            one.speed,
+            segment.query_start_seconds,
+            segment.query_end_seconds,
+            segment.library_start_seconds,
+            segment.library_end_seconds,
+            segment.speed,
         )
-        for one in edited.segments
+        for segment in edited.segments
     ]
     assert got == [pytest.approx(row) for row in expected]
     if name not in ("pause", "drop_frames", "side_by_side", "picture_in_picture", "tiles"):
