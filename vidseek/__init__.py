@@ -1,4 +1,4 @@
-"""vidseek: find moments in videos by a sentence, a picture or another video.
+"""vidseek: find moments in videos by text, picture or example video, and detect copies.
 
 import vidseek
 
@@ -7,7 +7,7 @@ with vidseek.open("~/footage-library") as library:
     for hit in library.search("a dog catching a frisbee", k=5):
         print(hit.video.path, hit.span.start_seconds, hit.confidence)
 
-Importing the package costs next to nothing: what a name needs is loaded when it is first used.
+Importing the package is fast: a name's module is loaded when the name is first used.
 """
 
 from __future__ import annotations
@@ -138,12 +138,12 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-# A checker cannot see that the names exist (they come from __getattr__); a test does.
+# Linters cannot see that the names exist, since they come from __getattr__; a test checks them.
 __all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its module, once."""
+    """Load a public name from its module on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'vidseek' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

@@ -38,7 +38,7 @@ def test_at_least_four_of_six_text_queries_find_their_photograph_first(
     first_run: tuple[Path, str],
 ) -> None:
     _, output = first_run
-    found = re.search(r"(\d) of 6 right at the first place", output)
+    found = re.search(r"(\d) of 6 right at rank 1", output)
     assert found, output
     assert int(found[1]) >= 4
     assert output.count("right\n") >= int(found[1])
@@ -48,7 +48,7 @@ def test_picture_and_video_queries_find_their_photograph_first(
     first_run: tuple[Path, str],
 ) -> None:
     _, output = first_run
-    by_example = output.partition("4. Asking by a picture")[2].partition("5. Checking")[0]
+    by_example = output.partition("4. Searching by a picture")[2].partition("5. Checking")[0]
     verdicts = re.findall(r"(right|wrong)$", by_example, re.MULTILINE)
     assert verdicts == ["right", "right"]
 
@@ -112,7 +112,7 @@ def test_copies_in_a_folder_of_ones_own_are_shown(
     shutil.copy(folder / "demo-videos" / "odds-and-ends.mp4", own / "film.mp4")
     shutil.copy(folder / "demo-videos" / "queries" / "reupload.mp4", own / "again.mp4")
     output = run_demo(tmp_path, "--videos", own)
-    copies = output.partition("5. Looking for copies")[2].splitlines()
+    copies = output.partition("5. Looking for duplicates")[2].splitlines()
     assert re.fullmatch(r"keep +\S*film\.mp4 +\(.+\)", copies[1])
     assert re.fullmatch(r" +\S*again\.mp4 +\(\d+% of it\)", copies[2])
     assert copies[3].endswith("Nothing was deleted.")

@@ -1,8 +1,8 @@
 """The demo: ``python -m vidseek.demo``, or ``make demo``.
 
-It makes a dozen clips from photographs, indexes them, asks by words, by a picture and by a video,
+It makes a dozen clips from photographs, indexes them, searches by text, by picture and by video,
 checks uploads for copies, and writes a contact sheet of the hits. With ``--videos DIR`` it does
-that on one's own folder.
+the same with your own folder.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ QUESTIONS = {
     "a rocket at night": "rocket.jpg",
     "a man with a camera on a tripod": "camera.png",
 }
-"""Query -> the photograph that it names."""
+"""Query -> the photograph that it describes."""
 
-AT_LEAST_RIGHT = 4
+MIN_RIGHT = 4
 
 OWN_QUESTIONS = (
     "a person talking",
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo.
 
     Returns:
-        The exit code: 0, or 1 if the demo went wrong or found too little.
+        The exit code: 0, or 1 if the demo failed or found too little.
     """
     parser = argparse.ArgumentParser(
         prog="python -m vidseek.demo", description="Show what vidseek does."
@@ -85,14 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"vidseek: {with_hint(str(error), hint)}", to_stderr=True)
         return 1
     except KeyboardInterrupt:
-        say("vidseek: interrupted; run it again to go on", to_stderr=True)
+        say("vidseek: interrupted; run it again to continue", to_stderr=True)
         return 130
 
 
 def show_samples(library_folder: Path, folder: Path) -> int:
-    """The demo on clips made of photographs."""
+    """Run the demo on clips made from photographs."""
     started = time.monotonic()
-    title("1. A dozen clips, filmed from the photographs of scikit-image")
+    title("1. Making a dozen clips from the photographs of scikit-image")
     films = clips.make_clips(folder)
     picture, video = make_queries(folder / "queries")
     say(f"   {len(films)} clips in {folder}, {seconds_since(started)}")
@@ -100,30 +100,30 @@ def show_samples(library_folder: Path, folder: Path) -> int:
     with vidseek.open(library_folder) as library:
         if not index(library, films):
             return 130
-        title("3. Asking by words")
+        title("3. Searching by text")
         rows, right = [], 0
         for text, photograph in QUESTIONS.items():
             hits = library.search(text, k=6)
             found = bool(hits) and shows(hits[0], photograph)
             right += found
-            verdict = "right" if found else f"wrong: it is in {clip_of(photograph)}"
+            verdict = "right" if found else f"wrong: expected {clip_of(photograph)}"
             describe(f'"{text}"', hits, verdict)
-            rows.append(SheetRow(text, hits, f"by words, first hit {verdict}"))
-        say(f"   {right} of {len(QUESTIONS)} right at the first place")
+            rows.append(SheetRow(text, hits, f"by text, first hit {verdict}"))
+        say(f"   {right} of {len(QUESTIONS)} right at rank 1")
 
-        title("4. Asking by a picture, and by a video")
+        title("4. Searching by a picture and by a video")
         for what, path, photograph in (
             ("the motorcycle from another side", picture, "motorcycle_left.png"),
-            ("another film of the coffee, mirrored", video, "coffee.png"),
+            ("another clip of the coffee, mirrored", video, "coffee.png"),
         ):
             hits = library.similar(path, k=6)
             found = bool(hits) and shows(hits[0], photograph)
-            verdict = "right" if found else f"wrong: it is in {clip_of(photograph)}"
+            verdict = "right" if found else f"wrong: expected {clip_of(photograph)}"
             describe(what, hits, verdict)
             note = f"{path.name}, first hit {verdict}"
             rows.append(SheetRow(what, hits, note, preview(path, photograph)))
 
-        title("5. Checking uploads: is it a copy?")
+        title("5. Checking uploads for copies")
         caught = check_uploads(library, folder)
     sheet = library_folder / "contact-sheet.html"
     write_contact_sheet(
@@ -134,27 +134,27 @@ def show_samples(library_folder: Path, folder: Path) -> int:
     )
     close(sheet, library_folder, started)
     say("   on your own videos:      make demo VIDEOS=~/Movies")
-    if right < AT_LEAST_RIGHT:
-        say(f"vidseek: fewer than {AT_LEAST_RIGHT} text queries were right", to_stderr=True)
+    if right < MIN_RIGHT:
+        say(f"vidseek: fewer than {MIN_RIGHT} text queries were right", to_stderr=True)
     if not caught:
-        say("vidseek: an upload was judged wrongly", to_stderr=True)
-    return 0 if right >= AT_LEAST_RIGHT and caught else 1
+        say("vidseek: an upload got the wrong verdict", to_stderr=True)
+    return 0 if right >= MIN_RIGHT and caught else 1
 
 
 def check_uploads(library: Library, folder: Path) -> bool:
-    """Check a re-upload, an excerpt and something new; True if all are judged rightly."""
+    """Check a re-upload, an excerpt and a new video; True if every verdict is right."""
     reupload, excerpt, new = make_uploads(folder)
-    rightly = True
+    all_right = True
     for what, path, name, kinds in (
-        ("a clip again: cropped, darker, barred", reupload, "odds-and-ends.mp4", ("duplicate",)),
-        ("4 s of the rocket, in another film", excerpt, "launch-pad.mp4", ("partial", "contains")),
-        ("a film of something else", new, None, ("new",)),
+        ("a re-upload: cropped, darker, with bars", reupload, "odds-and-ends.mp4", ("duplicate",)),
+        ("4 s of the rocket in another video", excerpt, "launch-pad.mp4", ("partial", "contains")),
+        ("an unrelated video", new, None, ("new",)),
     ):
         verdict = library.check(path)
         best = verdict.matches[0] if verdict.matches else None
         found = None if best is None else best.video.path.name
         right = found == name and verdict.kind in kinds
-        rightly &= right
+        all_right &= right
         line = f"   {what:<37} {verdict.kind}"
         if best is not None:
             here, there = (
@@ -163,11 +163,11 @@ def check_uploads(library: Library, folder: Path) -> bool:
             )
             line += f": {here} shows {there} of {found}"
         say(f"{line}  {'right' if right else 'wrong'}")
-    return rightly
+    return all_right
 
 
 def make_uploads(folder: Path) -> tuple[Path, Path, Path]:
-    """A re-upload of one clip, a part of another within something else, and a film of neither."""
+    """Make a re-upload of a clip, an excerpt of another inside a new video, and a new video."""
     queries = folder / "queries"
     queries.mkdir(parents=True, exist_ok=True)
     reupload, excerpt, new = (queries / name for name in ("reupload.mp4", "excerpt.mp4", "new.mp4"))
@@ -181,7 +181,7 @@ def make_uploads(folder: Path) -> tuple[Path, Path, Path]:
 
 
 def show_own_videos(videos: Path, library_folder: Path) -> int:
-    """The demo on somebody's own folder; nothing is written into it."""
+    """Run the demo on the user's own folder; nothing is written into it."""
     started = time.monotonic()
     title(f"1. Your videos in {videos}")
     with vidseek.open(library_folder) as library:
@@ -191,18 +191,18 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
         if not known:
             say(f"vidseek: no readable video in {videos}", to_stderr=True)
             return 1
-        title("3. Asking by words")
+        title("3. Searching by text")
         rows = []
         for text in OWN_QUESTIONS:
             hits = filter_confident(library.search(text, k=8, per_video=2))
             describe(f'"{text}"', hits)
             rows.append(SheetRow(text, hits))
-        title("4. Asking by a video")
+        title("4. Searching by a video")
         longest = max(known, key=lambda video: video.duration_seconds)
         others = library.similar(longest.path, k=8, per_video=1, exclude_itself=True)
         describe(f"like {output.shorten(output.printable(longest.path.name), 30)}", others)
         rows.append(SheetRow(f"like {longest.path.name}", others))
-        title("5. Looking for copies among them")
+        title("5. Looking for duplicates")
         print_groups(library.duplicates())
     sheet = library_folder / "contact-sheet.html"
     total = output.amount_of_time(sum(video.duration_seconds for video in known))
@@ -213,7 +213,7 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
 
 
 def index(library: Library, paths: Sequence[Path]) -> bool:
-    """Index with progress; False if it was stopped."""
+    """Index with progress; False if it was stopped early."""
     title("2. Indexing")
     with StopRequest() as stop, shown_progress() as progress:
         report = library.index(paths, on_progress=progress, should_stop=stop.wanted)
@@ -221,7 +221,7 @@ def index(library: Library, paths: Sequence[Path]) -> bool:
         speed = report.video_seconds / max(report.seconds, 1e-9)
         say(
             f"   {output.counted(report.indexed, 'video')}, "
-            f"{output.amount_of_time(report.video_seconds)} of film in "
+            f"{output.amount_of_time(report.video_seconds)} of video in "
             f"{output.amount_of_time(report.seconds)}: {speed:.0f}x realtime"
         )
     if report.unchanged:
@@ -229,12 +229,12 @@ def index(library: Library, paths: Sequence[Path]) -> bool:
     for file in report.failed:
         say(f"   {output.short_path(file.path)}: {output.printable(file.reason)}")
     if report.interrupted:
-        say("   stopped; run it again to go on")
+        say("   stopped; run it again to continue")
     return not report.interrupted
 
 
 def make_queries(folder: Path) -> tuple[Path, Path]:
-    """A picture and a video to ask with, neither of them in the library."""
+    """Make a picture and a video to search with, neither of them in the library."""
     folder.mkdir(parents=True, exist_ok=True)
     picture, video = folder / "motorcycle.jpg", folder / "coffee.mp4"
     if not picture.exists():
@@ -246,7 +246,7 @@ def make_queries(folder: Path) -> tuple[Path, Path]:
 
 
 def preview(path: Path, photograph: str) -> bytes:
-    """A small JPEG of what was asked with."""
+    """A small JPEG of the query."""
     import io
 
     from PIL import Image, ImageOps
@@ -278,7 +278,7 @@ def clip_of(photograph: str) -> str:
 
 
 def describe(query: str, hits: Sequence[SearchHit], verdict: str = "") -> None:
-    """One line: the query, its best hit, and whether that was right."""
+    """Print the query, its best hit, and whether that is right."""
     if not hits:
         say(f"   {query:<36}  no confident match")
         return
@@ -293,28 +293,28 @@ def describe(query: str, hits: Sequence[SearchHit], verdict: str = "") -> None:
 
 
 def close(sheet: Path, library_folder: Path, started: float) -> None:
-    """Say where the result is and what to do next."""
+    """Print where the result is and what to do next."""
     title(f"Done, {seconds_since(started)}")
     command = Path(sys.executable).with_name("vidseek")
     program = os.path.relpath(command) if command.exists() else "vidseek"
     say(f"   see the hits:            {sheet} (open it in a browser)")
-    say(f'   ask something yourself:  {program} --library {library_folder} search "a horse"')
-    say(f"   is it a copy?            {program} --library {library_folder} check upload.mp4")
+    say(f'   search yourself:         {program} --library {library_folder} search "a horse"')
+    say(f"   check for copies:        {program} --library {library_folder} check upload.mp4")
     say(f"   index a folder:          {program} index ~/Movies")
 
 
 def seconds_since(started: float) -> str:
-    """How long it took, as text."""
+    """Elapsed time as text."""
     return output.amount_of_time(time.monotonic() - started)
 
 
 def title(text: str) -> None:
-    """Write a heading."""
+    """Print a heading."""
     say(("\n" if text[0] != "1" else "") + output.styled(text, bold=True))
 
 
 def say(text: str, *, to_stderr: bool = False) -> None:
-    """Write a line at once."""
+    """Write a line and flush it."""
     stream = sys.stderr if to_stderr else sys.stdout
     stream.write(text + "\n")
     stream.flush()

@@ -1,6 +1,6 @@
-"""The demo's videos: a dozen short clips made of the photographs that come with scikit-image.
+"""The demo's videos: a dozen short clips made from the photographs that come with scikit-image.
 
-They are read from the installed package when the demo runs; none is shipped with vidseek.
+The photographs are read from the installed package when the demo runs; vidseek ships none.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 20
 class Scene:
     """A camera move over one photograph.
 
-    ``start`` and ``end`` are what the camera sees at first and at last: the horizontal and vertical
-    place of its view, 0 to 1, and its width as a part of the widest view that fits.
+    ``start`` and ``end`` are the first and last view of the camera: its horizontal and vertical
+    position, 0 to 1, and its width as a fraction of the widest view that fits.
     """
 
     photograph: str
@@ -67,11 +67,11 @@ CLIPS: dict[str, tuple[Scene, ...]] = {
         Scene("ihc.png", 4, TOP, BOTTOM),
     ),
 }
-"""File name -> its scenes, cut one after the other."""
+"""File name -> its scenes, in order."""
 
 
 def photograph_at(clip: str, seconds: float) -> str | None:
-    """Which photograph a clip of the demo shows at a time; None past its end."""
+    """The photograph that a clip shows at a time; None past its end."""
     for scene in CLIPS.get(clip, ()):
         if seconds < scene.seconds:
             return scene.photograph
@@ -80,10 +80,10 @@ def photograph_at(clip: str, seconds: float) -> str | None:
 
 
 def load_photograph(name: str) -> Image:
-    """A photograph of scikit-image, RGB.
+    """Load a photograph of scikit-image, in RGB.
 
     Raises:
-        VidseekError: scikit-image is not installed, or came without it.
+        VidseekError: scikit-image is not installed, or lacks this photograph.
     """
     from PIL import Image
 
@@ -100,17 +100,17 @@ def load_photograph(name: str) -> Image:
             upright = picture.convert("RGBA")
     except OSError as error:
         raise VidseekError(
-            f"{path}: scikit-image came without this photograph; install version 0.24 or newer."
+            f"{path}: scikit-image lacks this photograph; install version 0.24 or newer."
         ) from error
     paper = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(paper, upright).convert("RGB")
 
 
 def make_clips(folder: Path) -> list[Path]:
-    """Make the clips that are not there yet.
+    """Make the clips that do not exist yet.
 
     Returns:
-        All of them.
+        The paths of all clips.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in CLIPS]
@@ -121,17 +121,17 @@ def make_clips(folder: Path) -> list[Path]:
 
 
 def make_clip(path: Path, scenes: Sequence[Scene]) -> None:
-    """Film scenes into one video file, H.264 where this FFmpeg has it, MPEG-4 elsewhere."""
+    """Render scenes into a video file: H.264 if this FFmpeg can encode it, else MPEG-4."""
     _write(path, (picture for scene in scenes for picture in film_scene(scene)))
 
 
 def make_reupload(path: Path, clip: Path) -> None:
-    """A clip as somebody uploads it again: cropped, darker, with bars and writing."""
+    """Make a re-upload of a clip: cropped, darker, with bars and a caption."""
     _write(path, (_edited(frame) for frame in _frames(clip)))
 
 
 def make_excerpt(path: Path, clip: Path, start_seconds: float, end_seconds: float) -> None:
-    """A film of something else, with a part of a clip in the middle."""
+    """Make a video of other scenes with an excerpt of a clip in the middle."""
     first, last = (round(at * FRAMES_PER_SECOND) for at in (start_seconds, end_seconds))
     _write(
         path,
@@ -202,7 +202,7 @@ def _codec() -> str:
 
 
 def film_scene(scene: Scene) -> Iterator[Image]:
-    """The pictures that the camera sees, evenly over the scene's time."""
+    """Render the frames of a scene, evenly spaced in time."""
     from PIL import Image, ImageOps
 
     photograph = load_photograph(scene.photograph)

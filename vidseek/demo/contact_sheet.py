@@ -1,6 +1,7 @@
-"""A contact sheet: one HTML page with the hits of several queries, pictures inside.
+"""A contact sheet: an HTML page with the hits of several queries.
 
-The page is one file: it loads nothing, runs no script, and follows the light or dark theme.
+The page is a single file with its pictures embedded. It loads nothing, runs no script, and follows
+the light or dark theme.
 
 write_contact_sheet(Path("sheet.html"), title="Holiday", rows=[SheetRow("a dog on a beach", hits)])
 """
@@ -24,28 +25,28 @@ class SheetRow:
     """A query and its hits."""
 
     query: str
-    """What was asked, in words."""
+    """The query as text."""
     hits: Sequence[SearchHit]
-    """Best first; empty for "no confident match"."""
+    """Best first; empty shows "no confident match"."""
     note: str = ""
-    """A remark beside the query."""
+    """A remark under the query."""
     picture: bytes | None = None
-    """JPEG of what was asked by picture or video."""
+    """JPEG of a query picture or video."""
 
 
 def write_contact_sheet(
     path: Path, *, title: str, rows: Sequence[SheetRow], subtitle: str = ""
 ) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the page cannot be written.
     """
     page = render_contact_sheet(title=title, rows=rows, subtitle=subtitle)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        # A path that is no valid Unicode shows a replacement character; the page stays UTF-8.
+        # A path that is not valid Unicode gets replacement characters; the page stays UTF-8.
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
             file.write(page)
         Path(temporary).chmod(0o644)
@@ -57,7 +58,7 @@ def write_contact_sheet(
 
 
 def render_contact_sheet(*, title: str, rows: Sequence[SheetRow], subtitle: str = "") -> str:
-    """The page as text; everything that is not ours in it is escaped."""
+    """Render the page; all texts given to it are escaped."""
     return _PAGE.format(
         title=escape(title),
         subtitle=escape(subtitle),
@@ -94,7 +95,7 @@ def _card(hit: SearchHit) -> str:
             f'<span class="meter" aria-hidden="true"><i style="width:{percent}%"></i></span>'
             f'<span class="score">{percent}%</span>'
         )
-    # A media fragment: browsers that can play the file start at the moment.
+    # A media fragment: browsers that can play the file start at this moment.
     link = escape(_file_uri(hit.video.path) + f"#t={start:.2f},{end:.2f}")
     return (
         f'<li><a href="{link}" title="{escape(str(hit.video.path))}">'
@@ -184,7 +185,7 @@ _PAGE = """<!doctype html>
 <h1>{title}</h1>
 <p class="subtitle">{subtitle}</p>
 {rows}
-<footer>Made by vidseek. The pictures are inside; a click opens the video at its moment.</footer>
+<footer>Made by vidseek. Click a picture to open the video at that moment.</footer>
 </body>
 </html>
 """
