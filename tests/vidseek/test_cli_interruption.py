@@ -70,7 +70,7 @@ def test_one_signal_stops_cleanly_and_the_next_run_goes_on(
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 128 + signal_number
     assert "stopping" in stderr
-    assert "run it again" in stderr
+    assert "again to continue" in stderr
     assert "Traceback" not in stderr
     report = json.loads(stdout)
     assert 2 <= report["indexed"] < VIDEOS

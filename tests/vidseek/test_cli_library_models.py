@@ -109,8 +109,7 @@ def test_a_video_that_is_gone_ends_add_with_a_reason_and_no_switch(
     answer = invoke_vidseek(["model", "add", second], library=library)
     assert answer.returncode == 1
     assert "1.mp4" in answer.stdout
-    assert "is gone" in answer.stdout
-    assert "not switched: 1 video of 2" in answer.stderr
+    assert "1 video of 2" in answer.stderr
     assert "--partial" in answer.stderr
     search = invoke_vidseek(
         ["search", "red", "--model", second, "--json", "-k", "1"], library=library
@@ -122,30 +121,33 @@ def test_a_video_that_is_gone_ends_add_with_a_reason_and_no_switch(
     assert invoke_vidseek(["index", films], library=library).returncode == 0
     answer = invoke_vidseek(["model", "add", second], library=library)
     assert answer.returncode == 0
-    assert "searched with it now" in answer.stdout
+    assert "not encoded" not in answer.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "next_step"),
     [
         (["add", "no-such-model"], "vidseek models"),
-        (["add", "/no/such/folder"], "no such folder"),
+        (["add", "/no/such/folder"], "vidseek model add"),
         (["switch", "no-such-model"], "vidseek model add no-such-model"),
         (["drop", "no-such-model", "--yes"], "vidseek model add no-such-model"),
     ],
 )
-def test_wrong_names_end_in_one_line(vidseek, arguments: list[str], message: str) -> None:
+def test_wrong_names_end_in_one_line_with_the_next_step(
+    vidseek, arguments: list[str], next_step: str
+) -> None:
     answer = vidseek("model", *arguments)
     assert answer.returncode == 1
-    assert message in answer.stderr
-    assert "Traceback" not in answer.stderr
+    (line,) = answer.stderr.splitlines()
+    assert arguments[1] in line
+    assert f"`{next_step}" in line
 
 
 def test_there_must_be_a_library(tmp_path: Path) -> None:
     for command in (["list"], ["add", "builtin"], ["switch", "builtin"], ["drop", "builtin"]):
         answer = invoke_vidseek(["model", *command], library=tmp_path / "none")
         assert answer.returncode == 1
-        assert "index something" in answer.stderr
+        assert str(tmp_path / "none") in answer.stderr
     assert not (tmp_path / "none").exists()
 
 

@@ -45,7 +45,7 @@ def test_models_are_laid_out_for_a_person(monkeypatch):
 def test_without_a_terminal_a_download_is_refused_unless_yes(monkeypatch):
     monkeypatch.setattr(sys, "stdin", open("/dev/null"))  # noqa: PTH123, SIM115
     assert download_question(yes=True)("a/b", 1234567)
-    with pytest.raises(typer.BadParameter, match=r"a/b, 1,234,567 bytes.*add --yes"):
+    with pytest.raises(typer.BadParameter, match=r"a/b, 1,234,567 bytes.*--yes"):
         download_question(yes=False)("a/b", 1234567)
 
 
@@ -66,12 +66,8 @@ def test_on_a_terminal_a_download_is_asked_for(monkeypatch, answer):
 def test_a_wrong_model_ends_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "films").mkdir()
     arguments = ["--library", str(tmp_path / "library"), "index", str(tmp_path / "films")]
-    for name, message in {
-        "hf:clip": "write hf:ORG/NAME",
-        str(tmp_path / "nothing"): "no such folder",
-        "clipp": "vidseek models",
-    }.items():
+    for name in ("hf:clip", str(tmp_path / "nothing"), "clipp"):
         answer = CliRunner().invoke(app, [*arguments, "--model", name])
         assert answer.exit_code == 1
-        assert message in answer.stderr
-        assert "Traceback" not in answer.stderr
+        (line,) = answer.stderr.splitlines()
+        assert name in line
