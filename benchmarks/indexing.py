@@ -30,7 +30,7 @@ from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.indexer.discovery import discover
-from vidseek.indexer.tasks.index import default_workers
+from vidseek.indexer.video_pass import default_workers
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan

@@ -1,5 +1,6 @@
-"""Keeping a library up to date: find files, decode and encode them, write what was found."""
+"""Keeping a library up to date: find files, decode and encode them, store the results."""
 
+from vidseek.indexer.executor import Indexer
 from vidseek.indexer.models import add_model
 from vidseek.indexer.report import (
     FailedFile,
@@ -8,7 +9,6 @@ from vidseek.indexer.report import (
     IndexReport,
     ModelReport,
 )
-from vidseek.indexer.tasks.index import Indexer
 
 __all__ = [
     "FailedFile",

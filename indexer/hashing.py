@@ -2,7 +2,7 @@
 
 with HashAhead(files) as hashes:
     for hashed in hashes:
-        print(hashed.file.path, hashed.content_hash)
+        print(hashed.path, hashed.content_hash)
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ _AHEAD = 4
 
 
 @dataclass(frozen=True)
-class HashedFile:
-    """A file with the SHA-256 of its bytes, or with the reason why they could not be read."""
+class HashedFile(FoundFile):
+    """A file with the SHA-256 of its bytes, or with the reason why they could not be read.
 
-    file: FoundFile
-    """Size and time as they were when the bytes were read."""
+    Size and time are as they were when the bytes were read.
+    """
+
     content_hash: str
     """Hexadecimal; empty where ``failure`` says why."""
     failure: str | None = None
-    vanished: bool = False
+    has_vanished: bool = False
     """True if the file is not there any more."""
 
 
@@ -77,22 +78,23 @@ def hash_file(file: FoundFile, stopped: threading.Event | None = None) -> Hashed
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK_BYTES)
     view = memoryview(buffer)
+    unread = HashedFile(file.path, file.size_bytes, file.modified_ns, content_hash="")
     try:
         with file.path.open("rb", buffering=0) as source:
             before = os.fstat(source.fileno())
             while count := source.readinto(buffer):
                 if stopped is not None and stopped.is_set():
-                    return HashedFile(file, "", "stopped")
+                    return replace(unread, failure="stopped")
                 digest.update(view[:count])
             after = os.fstat(source.fileno())
     except FileNotFoundError:
-        return HashedFile(file, "", "vanished before it could be read", vanished=True)
+        return replace(unread, failure="vanished before it could be read", has_vanished=True)
     except OSError as error:
-        return HashedFile(file, "", error_reason(error))
-    read = replace(file, size_bytes=before.st_size, modified_ns=before.st_mtime_ns)
+        return replace(unread, failure=error_reason(error))
+    read = replace(unread, size_bytes=before.st_size, modified_ns=before.st_mtime_ns)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        return HashedFile(read, "", CHANGED)
-    return HashedFile(read, digest.hexdigest())
+        return replace(read, failure=CHANGED)
+    return replace(read, content_hash=digest.hexdigest())
 
 
 CHANGED = "changed while being read; run again when it is complete"

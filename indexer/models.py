@@ -1,26 +1,55 @@
-"""Encode a library with one more model, beside the one that answers meanwhile.
+"""Which models a library is encoded with: claim it for one, or add another beside the active one.
 
-with LibraryStore.open(folder) as store:
-    report = add_model(store, create_encoder("clip-base"))
-    print(report.model.encoded_videos, "of", report.model.videos, "videos")
+    with LibraryStore.open(folder) as store:
+        report = add_model(store, create_encoder("clip-base"))
+        print(report.model.encoded_videos, "of", report.model.videos, "videos")
 
 Every video is one transaction: a run that is stopped or killed loses the video in flight, and the
-next one goes on. The switch is one transaction after the last video.
+next one continues. The switch is one transaction after the last video.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
-from vidseek.core.errors import LibraryError
+from vidseek.core.errors import EncoderError, Hint, JobCancelledError, LibraryError
+from vidseek.core.job import Job
 from vidseek.core.types import EncoderSpec, LibraryModel
 from vidseek.encoders.base import Encoder
+from vidseek.indexer.folding import fold_vectors
 from vidseek.indexer.progress import ProgressMeter
-from vidseek.indexer.report import IndexProgress, ModelReport
-from vidseek.indexer.tasks.index import default_workers
-from vidseek.indexer.tasks.reencode import Reencoder, Stopped
+from vidseek.indexer.report import ModelReport
+from vidseek.indexer.tasks.reencode import ReencodeTask
+from vidseek.indexer.video_pass import VideoPass, default_workers
 from vidseek.storage.store import LibraryStore
+
+
+def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
+    """Make sure that the library is indexed with an encoder; a new library starts with it.
+
+    Raises:
+        EncoderError: its vectors come from another encoder, or this one cannot be loaded.
+    """
+    active = store.encoders.active()
+    spec = encoder.spec
+    if active is None:
+        encoder.load()  # an encoder that cannot be loaded leaves no trace in the library
+        store.encoders.register(spec)
+        store.encoders.activate(spec.fingerprint)
+    elif active.fingerprint != spec.fingerprint:
+        what = (
+            "other weights of it" if active.source == spec.source else f"the encoder {spec.source}"
+        )
+        is_stored = any(stored.fingerprint == spec.fingerprint for stored in store.encoders.specs())
+        raise EncoderError(
+            f"{store.folder} was made with the encoder {active.source} ({active.revision}, "
+            f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
+            "their vectors cannot be compared",
+            hint=Hint("switch_model" if is_stored else "add_model", {"model": spec.source}),
+        )
+    elif active != spec:
+        # The same vectors under another name (its folder was moved), or a revised text part.
+        store.encoders.register(spec)
 
 
 def add_model(
@@ -29,73 +58,65 @@ def add_model(
     *,
     switch: bool = True,
     workers: int | None = None,
-    on_progress: Callable[[IndexProgress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    job: Job | None = None,
 ) -> ModelReport:
-    """Encode every searchable video with an encoder that is not the active one, or go on with it.
+    """Encode every searchable video with an encoder that is not the active one, or continue to.
 
-    With the active encoder, it encodes what that one does not know yet.
+    With the active encoder, it encodes the videos that only other models have encoded.
 
     Args:
         store: the library.
         encoder: the model.
-        switch: make it the active one at the end, if it knows every video then.
+        switch: make it the active one at the end, if it has encoded every video then.
         workers: decoding processes; None chooses by the number of processors.
-        on_progress: called at most ten times a second, from this thread.
-        should_stop: asked between batches of frames; once it says True, the video in flight is
-            dropped and the run ends.
+        job: told ``IndexProgress`` at most ten times a second. Once it is cancelled, the video
+            being encoded is dropped and the run ends with ``interrupted`` in its report.
 
     Raises:
         LibraryLockedError: another process is writing; nothing was done.
         LibraryError: the library has no model yet, or cannot be written any more. What was encoded
-            until then is kept.
+            until then stays.
     """
     started = time.monotonic()
+    job = job or Job()
     fingerprint = encoder.spec.fingerprint
-
-    def check_stop() -> None:
-        if should_stop is not None and should_stop():
-            raise Stopped
-
+    task = ReencodeTask(store, encoder)
     with store.lease():
         _register(store, encoder)
         behind = store.videos.not_encoded_by(fingerprint)
         videos = _model(store, fingerprint).videos
         meter = ProgressMeter(
-            on_progress,
+            job,
+            stage="encoding",
             files_total=videos,
             files_settled=videos - len(behind),
             bytes_total=sum(video.size_bytes for video in behind),
         )
-        run = Reencoder(
-            store,
-            encoder,
-            workers=workers or default_workers(),
+        video_pass = VideoPass(
+            task,
+            job=job,
             meter=meter,
-            check_stop=check_stop,
+            workers=workers or default_workers(),
+            short_side=encoder.spec.image_size,
         )
         interrupted = switched = False
         try:
-            run.run(behind)
-        except Stopped:
+            video_pass.run(behind)
+        except JobCancelledError:
             interrupted = True
         else:
-            # The first search must not find the index to be built.
-            index = store.vector_index(encoder.spec)
-            index.refresh()
-            if index.needs_compaction:
-                index.compact()
-        meter.finish()
+            # Otherwise the first search would have to build the index.
+            fold_vectors(store, encoder.spec)
         model = _model(store, fingerprint)
         if switch and model.is_complete and not model.is_active and not interrupted:
             store.encoders.activate(fingerprint)
             switched, model = True, _model(store, fingerprint)
     return ModelReport(
         model=model,
-        encoded=run.encoded,
-        failed=tuple(run.failed),
+        encoded=task.encoded,
+        failed=tuple(task.failed),
         switched=switched,
-        video_seconds=meter.video_seconds,
+        video_seconds=task.video_seconds,
         seconds=time.monotonic() - started,
         interrupted=interrupted,
     )
@@ -103,15 +124,12 @@ def add_model(
 
 def _register(store: LibraryStore, encoder: Encoder) -> None:
     spec = encoder.spec
-    known = {one.fingerprint: one for one in store.encoders.specs()}
+    known = {stored.fingerprint: stored for stored in store.encoders.specs()}
     if not known:
-        raise LibraryError(
-            f"{store.folder} was not indexed yet: `vidseek index --model NAME PATH` begins it with "
-            "a model"
-        )
+        raise LibraryError(f"{store.folder} was not indexed yet", hint=Hint("index_with_model"))
     stored = known.get(spec.fingerprint)
     if stored is None:
-        encoder.load()  # one that cannot be loaded leaves no trace in the library
+        encoder.load()  # an encoder that cannot be loaded leaves no trace in the library
     # New, or its folder was moved, or its text part revised; a calibration is left as it is.
     if stored is None or _sources(stored) != _sources(spec):
         store.encoders.register(spec)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
+from vidseek.core.job import Job
 from vidseek.core.types import Video
 from vidseek.indexer.report import IndexProgress
 
@@ -13,20 +15,8 @@ _REPORT_EVERY_SECONDS = 0.1
 _ESTIMATE_AFTER_SECONDS = 0.5
 
 
-def meter_of(
-    videos: Sequence[Video], callback: Callable[[IndexProgress], None] | None
-) -> ProgressMeter:
-    """A meter for videos of the library that are looked at once more."""
-    return ProgressMeter(
-        callback,
-        files_total=len(videos),
-        files_settled=0,
-        bytes_total=sum(video.size_bytes for video in videos),
-    )
-
-
 class ProgressMeter:
-    """Counts files, bytes and seconds of video; tells a callback at most ten times a second.
+    """Counts files, bytes and seconds of video; reports to a job at most ten times a second.
 
     The estimate goes by bytes, the one measure of the work ahead that is known without opening the
     files: the rate at which bytes were encoded so far, files that turned out to be moved or copies
@@ -35,13 +25,15 @@ class ProgressMeter:
 
     def __init__(
         self,
-        callback: Callable[[IndexProgress], None] | None,
+        job: Job,
         *,
+        stage: str,
         files_total: int,
         files_settled: int,
         bytes_total: int,
     ) -> None:
-        self._callback = callback
+        self._job = job
+        self._stage = stage
         self._files_total = files_total
         self._files_done = files_settled
         self._bytes_total = bytes_total
@@ -56,15 +48,16 @@ class ProgressMeter:
         self._current_fraction = 0.0
         self._current_seconds = 0.0
 
-    @property
-    def video_seconds(self) -> float:
-        """Seconds of video encoded in files that are complete."""
-        return self._video_seconds
-
-    @property
-    def elapsed_seconds(self) -> float:
-        """Wall time since the meter was made."""
-        return time.monotonic() - self._started
+    @classmethod
+    def of_videos(cls, job: Job, videos: Sequence[Video], *, stage: str) -> Self:
+        """A meter for videos of the library that are read again."""
+        return cls(
+            job,
+            stage=stage,
+            files_total=len(videos),
+            files_settled=0,
+            bytes_total=sum(video.size_bytes for video in videos),
+        )
 
     def begin(self, path: Path, size_bytes: int) -> None:
         """A file is going to be encoded."""
@@ -99,14 +92,14 @@ class ProgressMeter:
         self._tell()
 
     def finish(self) -> None:
-        """Tell the callback how it ended, whenever it was told last."""
+        """Report how it ended, whenever the last report was."""
         self._told = 0.0
         self._tell()
 
     def snapshot(self) -> IndexProgress:
         """Where the run stands now."""
         under_way = int(self._current_bytes * self._current_fraction)
-        elapsed = self.elapsed_seconds
+        elapsed = time.monotonic() - self._started
         encoded = self._bytes_encoded + under_way
         left = self._bytes_total - self._bytes_settled - under_way
         eta = None
@@ -115,8 +108,10 @@ class ProgressMeter:
         elif encoded > 0 and elapsed >= _ESTIMATE_AFTER_SECONDS:
             eta = elapsed * left / encoded
         return IndexProgress(
-            files_done=self._files_done,
-            files_total=self._files_total,
+            stage=self._stage,
+            done=self._files_done,
+            total=self._files_total,
+            unit="files",
             failed=self._failed,
             current=self._current,
             video_seconds=self._video_seconds + self._current_seconds,
@@ -127,9 +122,7 @@ class ProgressMeter:
         )
 
     def _tell(self) -> None:
-        if self._callback is None:
-            return
         now = time.monotonic()
         if now - self._told >= _REPORT_EVERY_SECONDS:
             self._told = now
-            self._callback(self.snapshot())
+            self._job.report(self.snapshot())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vidseek.core.errors import Hint
+from vidseek.core.job import Progress
 from vidseek.core.types import LibraryModel
 from vidseek.video import SamplingPlan
 
@@ -37,6 +39,8 @@ class FailedFile:
     path: Path
     reason: str
     """One line, without the path."""
+    hint: Hint | None = None
+    """The next step, if there is one to suggest."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,12 @@ class ModelReport:
     """True if it was asked to stop before the end; the next run goes on from there."""
 
 
-@dataclass(frozen=True)
-class IndexProgress:
-    """Where a run stands."""
+@dataclass(frozen=True, kw_only=True)
+class IndexProgress(Progress):
+    """How far a run has come. ``done`` counts files, unchanged ones among them."""
 
-    files_done: int
-    """Files that are settled, unchanged ones among them."""
-    files_total: int
+    total: int
+    """Files in all."""
     failed: int
     """How many of the settled could not be read."""
     current: Path | None

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from vidseek.core.errors import VideoError as VideoError
     from vidseek.core.errors import VidseekError as VidseekError
     from vidseek.core.errors import WeightsError as WeightsError
+    from vidseek.core.job import Job as Job
+    from vidseek.core.job import Progress as Progress
     from vidseek.core.types import Calibration as Calibration
     from vidseek.core.types import Clip as Clip
     from vidseek.core.types import CopyVerdict as CopyVerdict
@@ -85,6 +87,7 @@ _HOMES = {
     "vidseek.models": ("LibraryModels",),
     "vidseek.search": ("filter_confident",),
     "vidseek.search.moments.calibration.calibrate": ("CalibrationReport",),
+    "vidseek.core.job": ("Job", "Progress"),
     "vidseek.core.errors": (
         "CalibrationError",
         "DecodeLimitError",

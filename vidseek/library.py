@@ -38,11 +38,10 @@ from vidseek.models import LibraryModels
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
-    from vidseek.core.job import Job
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
-    from vidseek.indexer import IndexProgress, IndexReport
+    from vidseek.indexer import IndexReport
     from vidseek.search import SearchEngine
     from vidseek.search.copies.scoring import Threshold
     from vidseek.search.moments.calibration.calibrate import CalibrationReport
@@ -173,8 +172,7 @@ class Library:
         workers: int | None = None,
         prune: bool = False,
         retry_failed: bool = False,
-        on_progress: Callable[[IndexProgress], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        job: Job | None = None,
     ) -> IndexReport:
         """Bring the library up to date with some files and folders.
 
@@ -188,8 +186,7 @@ class Library:
             workers: decoding processes; None chooses by the number of processors.
             prune: forget videos whose files are gone, instead of marking them missing.
             retry_failed: read files again that could not be read.
-            on_progress: called now and then from this thread.
-            should_stop: asked between batches; True ends the run cleanly.
+            job: told ``IndexProgress``; cancelling it ends the run cleanly.
 
         Raises:
             PathNotFoundError: one of the paths does not exist.
@@ -209,15 +206,11 @@ class Library:
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         descriptor = self._copy_descriptor
         indexer = Indexer(self._store, self.encoder, options=options, descriptor=descriptor)
-        report = indexer.run(
-            [absolute_path(path) for path in given],
-            on_progress=on_progress,
-            should_stop=should_stop,
-        )
+        report = indexer.run([absolute_path(path) for path in given], job=job)
         if not report.interrupted:
             # Another process may have begun to write: then it, or the next to come, compares them.
             with contextlib.suppress(LibraryLockedError):
-                self.compare_new_videos(job=Job(should_cancel=should_stop))
+                self.compare_new_videos(job=job)
         return report
 
     def compare_new_videos(self, *, job: Job | None = None) -> int:

@@ -16,8 +16,9 @@ from vidseek.core.types import EncoderSpec, LibraryModel
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
+    from vidseek.core.job import Job
     from vidseek.encoders.base import Encoder
-    from vidseek.indexer import IndexProgress, ModelReport
+    from vidseek.indexer import ModelReport
 
 # Inside the class the name `list` is its method.
 _Models: TypeAlias = list[LibraryModel]
@@ -84,8 +85,7 @@ class LibraryModels:
         *,
         switch: bool = True,
         workers: int | None = None,
-        on_progress: Callable[[IndexProgress], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        job: Job | None = None,
     ) -> ModelReport:
         """Encode every searchable video with one more model; the active model answers meanwhile.
 
@@ -96,8 +96,7 @@ class LibraryModels:
             model: a name that ``create_encoder`` knows, or an encoder.
             switch: make it the active model at the end, if it has encoded every video by then.
             workers: decoding processes; None chooses by the number of processors.
-            on_progress: called now and then from this thread.
-            should_stop: asked between batches; True ends the run cleanly.
+            job: told ``IndexProgress``; cancelling it ends the run cleanly.
 
         Raises:
             LibraryLockedError: another process is writing to the library.
@@ -111,8 +110,7 @@ class LibraryModels:
             self.load(model) if isinstance(model, str) else self._keep(model),
             switch=switch,
             workers=workers,
-            on_progress=on_progress,
-            should_stop=should_stop,
+            job=job,
         )
 
     def load(self, model: str) -> Encoder:

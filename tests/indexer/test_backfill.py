@@ -12,11 +12,10 @@ import pytest
 from colour_encoder import ColourEncoder
 from counting_descriptor import CountingDescriptor, loaded
 
+from vidseek.core.job import Job
 from vidseek.core.types import CopyFrames, VideoState
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
-from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model
-from vidseek.indexer.tasks import backfill as backfill_module
-from vidseek.indexer.tasks import index as index_module
+from vidseek.indexer import Indexer, IndexOptions, IndexReport, add_model, video_pass
 from vidseek.storage.catalog.schema import HEAD_REVISION
 from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
@@ -35,17 +34,16 @@ def no_decoding(monkeypatch):
         raise AssertionError("a decoder was started")
 
     def forbid() -> None:
-        for module in (index_module, backfill_module):
-            monkeypatch.setattr(module, "DecodePool", refuse)
+        monkeypatch.setattr(video_pass, "DecodePool", refuse)
 
     return forbid
 
 
-def index(store, encoder, descriptor, *paths: Path, should_stop=None, **options) -> IndexReport:
+def index(store, encoder, descriptor, *paths: Path, job=None, **options) -> IndexReport:
     indexer = Indexer(
         store, encoder, options=IndexOptions(workers=1, **options), descriptor=descriptor
     )
-    return indexer.run(list(paths), should_stop=should_stop)
+    return indexer.run(list(paths), job=job)
 
 
 def kept(store: LibraryStore, descriptor: CopyDescriptor) -> dict[str, CopyFrames]:
@@ -154,9 +152,9 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
         clips = [store.videos.clips(video.id) for video in videos]
         told = []
         indexer = Indexer(store, encoder, options=IndexOptions(workers=1), descriptor=descriptor)
-        report = indexer.run([footage], on_progress=told.append)
+        report = indexer.run([footage], job=Job(on_progress=told.append))
         assert (report.indexed, report.unchanged, report.failed) == (0, 3, ())
-        assert (told[-1].files_done, told[-1].files_total) == (3, 3)
+        assert (told[-1].done, told[-1].total) == (3, 3)
         assert encoder.frames_encoded == 0
         assert store.videos.select() == videos
         assert [store.videos.clips(video.id) for video in videos] == clips
@@ -224,7 +222,7 @@ def test_a_file_that_cannot_be_read_any_more_is_told_and_left(
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     report = index(store, encoder, descriptor, footage)
     assert report.failed == ()
-    assert "a.mp4: not described" in caplog.text
+    assert [str(path) in record.getMessage() for record in caplog.records] == [True]
     assert set(kept(store, descriptor)) == {"b.mp4", "c.mp4"}
     assert {video.state for video in store.videos.select()} == {VideoState.INDEXED}
 
@@ -235,7 +233,7 @@ def test_a_stopped_run_keeps_what_is_described_and_the_next_goes_on(
     def one_is_there() -> bool:
         return store.statistics().copy_videos >= 1
 
-    report = index(store, encoder, descriptor, footage, should_stop=one_is_there)
+    report = index(store, encoder, descriptor, footage, job=Job(should_cancel=one_is_there))
     assert report.interrupted
     assert store.statistics().copy_videos == 1
     described = descriptor.frames_described

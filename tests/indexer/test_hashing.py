@@ -32,9 +32,9 @@ def test_files_come_in_order_with_what_cannot_be_read_among_them(tmp_path):
     files[5].path.unlink()
     with HashAhead(files) as hashes:
         hashed = list(hashes)
-    assert [one.file.path for one in hashed] == [file.path for file in files]
-    assert [one.file.path.name for one in hashed if one.failure] == ["05.mp4"]
-    assert hashed[5].vanished
+    assert [one.path for one in hashed] == [file.path for file in files]
+    assert [one.path.name for one in hashed if one.failure] == ["05.mp4"]
+    assert hashed[5].has_vanished
     assert hashed[5].content_hash == ""
 
 
@@ -44,7 +44,7 @@ def test_size_and_time_are_those_at_the_time_of_reading(tmp_path):
     file = found(path)
     path.write_bytes(b"22")
     os.utime(path, ns=(1, 2_000_000_000))
-    read = hash_file(file).file
+    read = hash_file(file)
     assert (read.size_bytes, read.modified_ns) == (2, 2_000_000_000)
 
 

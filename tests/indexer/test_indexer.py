@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from vidseek.core.errors import (
     PathNotFoundError,
     VideoError,
 )
+from vidseek.core.job import Job
 from vidseek.core.types import VideoState
-from vidseek.indexer import Indexer, IndexOptions, IndexReport
+from vidseek.indexer import Indexer, IndexOptions, IndexReport, executor, video_pass
 from vidseek.indexer.tasks import index as index_module
 from vidseek.storage import thumbnails
 from vidseek.storage.store import LibraryStore
@@ -65,7 +67,7 @@ def no_decoding(monkeypatch) -> None:
     def refuse(**options):
         raise AssertionError("a decoder was started")
 
-    monkeypatch.setattr(index_module, "DecodePool", refuse)
+    monkeypatch.setattr(video_pass, "DecodePool", refuse)
 
 
 def test_videos_become_clips_with_vectors_and_thumbnails(store, encoder, footage):
@@ -107,7 +109,7 @@ def test_what_was_indexed_is_found_by_its_own_frames(store, encoder, footage, in
 def test_a_second_run_decodes_nothing_and_reads_nothing(
     store, encoder, footage, indexed, no_decoding, monkeypatch
 ):
-    monkeypatch.setattr(index_module, "HashAhead", None)
+    monkeypatch.setattr(executor, "HashAhead", lambda files: nullcontext(files))
     before = store.sequence()
     assert counts(index(store, encoder, footage)) == {"unchanged": 3}
     assert store.sequence() == before
@@ -260,11 +262,11 @@ def test_failed_files_are_told_again_but_only_retried_when_asked_or_changed(
 ):
     (footage / "bad.mp4").write_bytes(b"no video at all")
     first = index(store, encoder, footage)
-    pool = index_module.DecodePool
-    monkeypatch.setattr(index_module, "DecodePool", None)
+    pool = video_pass.DecodePool
+    monkeypatch.setattr(video_pass, "DecodePool", None)
     second = index(store, encoder, footage)
     assert second.failed == first.failed
-    monkeypatch.setattr(index_module, "DecodePool", pool)
+    monkeypatch.setattr(video_pass, "DecodePool", pool)
     assert counts(index(store, encoder, footage, retry_failed=True)) == {
         "unchanged": 3,
         "failed": 1,
@@ -373,12 +375,12 @@ def test_a_full_disk_ends_the_run_clearly_and_keeps_what_was_done(
 def test_a_stopped_run_keeps_whole_videos_and_the_next_goes_on(store, encoder, footage):
     asked = []
 
-    def should_stop() -> bool:
+    def one_is_indexed() -> bool:
         asked.append(True)
         return store.statistics().indexed >= 1
 
     indexer = Indexer(store, encoder, options=IndexOptions(workers=1))
-    report = indexer.run([footage], should_stop=should_stop)
+    report = indexer.run([footage], job=Job(should_cancel=one_is_indexed))
     assert report.interrupted
     assert counts(report) == {"indexed": 1}
     assert store.find_problems() == []
@@ -392,13 +394,13 @@ def test_progress_counts_up_to_everything(store, encoder, footage):
     (footage / "bad.mp4").write_bytes(b"no video")
     told = []
     indexer = Indexer(store, encoder, options=IndexOptions(workers=1))
-    report = indexer.run([footage], on_progress=told.append)
+    report = indexer.run([footage], job=Job(on_progress=told.append))
     last = told[-1]
-    assert (last.files_done, last.files_total, last.failed) == (4, 4, 1)
+    assert (last.done, last.total, last.failed) == (4, 4, 1)
     assert last.bytes_done == last.bytes_total > 0
     assert last.video_seconds == report.video_seconds > 0
     assert last.eta_seconds == 0.0
-    assert [p.files_done for p in told] == sorted(p.files_done for p in told)
+    assert [p.done for p in told] == sorted(p.done for p in told)
 
 
 def test_a_second_encoder_is_refused_before_anything_is_done(store, footage, indexed):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vidseek.core.job import Job
 from vidseek.indexer import progress
 from vidseek.indexer.progress import ProgressMeter
 
@@ -26,15 +27,15 @@ def clock(monkeypatch) -> Clock:
 
 
 def test_nothing_is_estimated_before_anything_was_encoded(clock):
-    meter = ProgressMeter(None, files_total=3, files_settled=1, bytes_total=2000)
+    meter = ProgressMeter(Job(), stage="indexing", files_total=3, files_settled=1, bytes_total=2000)
     clock.now += 10
     snapshot = meter.snapshot()
-    assert (snapshot.files_done, snapshot.files_total) == (1, 3)
+    assert (snapshot.done, snapshot.total) == (1, 3)
     assert snapshot.eta_seconds is None
 
 
 def test_the_estimate_counts_the_part_of_the_file_under_way(clock):
-    meter = ProgressMeter(None, files_total=2, files_settled=0, bytes_total=4000)
+    meter = ProgressMeter(Job(), stage="indexing", files_total=2, files_settled=0, bytes_total=4000)
     meter.begin(Path("a.mp4"), 2000)
     clock.now += 10
     meter.advance(30.0, 60.0)
@@ -47,7 +48,7 @@ def test_the_estimate_counts_the_part_of_the_file_under_way(clock):
 
 
 def test_files_that_needed_no_encoding_do_not_flatter_the_estimate(clock):
-    meter = ProgressMeter(None, files_total=3, files_settled=0, bytes_total=3000)
+    meter = ProgressMeter(Job(), stage="indexing", files_total=3, files_settled=0, bytes_total=3000)
     meter.settle(1000)  # moved
     meter.begin(Path("b.mp4"), 1000)
     clock.now += 10
@@ -56,21 +57,27 @@ def test_files_that_needed_no_encoding_do_not_flatter_the_estimate(clock):
 
 
 def test_at_the_end_nothing_is_left(clock):
-    meter = ProgressMeter(None, files_total=1, files_settled=0, bytes_total=10)
+    meter = ProgressMeter(Job(), stage="indexing", files_total=1, files_settled=0, bytes_total=10)
     meter.begin(Path("a.mp4"), 10)
     clock.now += 1
     meter.settle(10, encoded=True, failed=True)
     snapshot = meter.snapshot()
-    assert (snapshot.files_done, snapshot.failed, snapshot.eta_seconds) == (1, 1, 0.0)
+    assert (snapshot.done, snapshot.failed, snapshot.eta_seconds) == (1, 1, 0.0)
     assert snapshot.current is None
 
 
 def test_the_callback_is_called_at_most_ten_times_a_second_and_at_the_end(clock):
     told = []
-    meter = ProgressMeter(told.append, files_total=200, files_settled=0, bytes_total=200)
+    meter = ProgressMeter(
+        Job(on_progress=told.append),
+        stage="indexing",
+        files_total=200,
+        files_settled=0,
+        bytes_total=200,
+    )
     for _ in range(200):
         clock.now += 0.01
         meter.settle(1, encoded=True)
     meter.finish()
     assert 18 <= len(told) <= 22
-    assert told[-1].files_done == 200
+    assert told[-1].done == 200

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from colour_encoder import ColourEncoder
 
+from vidseek.core.job import Job
 from vidseek.indexer import add_model
 from vidseek.storage.store import LibraryStore
 
@@ -17,12 +18,12 @@ SECOND = "more colours"
 
 
 def main(library: Path) -> None:
-    def should_stop() -> bool:
+    def going_on() -> bool:
         print("going on", flush=True)
         return False
 
     with LibraryStore.open(library) as store:
-        report = add_model(store, ColourEncoder(SECOND), workers=1, should_stop=should_stop)
+        report = add_model(store, ColourEncoder(SECOND), workers=1, job=Job(should_cancel=going_on))
         print(f"done {report.encoded} {len(report.failed)}", flush=True)
 
 

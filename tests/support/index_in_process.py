@@ -10,13 +10,14 @@ from pathlib import Path
 
 from colour_encoder import ColourEncoder
 
+from vidseek.core.job import Job
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.indexer import Indexer, IndexOptions
 from vidseek.storage.store import LibraryStore
 
 
 def main(library: Path, footage: Path, *, describes: bool) -> None:
-    def should_stop() -> bool:
+    def going_on() -> bool:
         print("going on", flush=True)
         return False
 
@@ -25,7 +26,7 @@ def main(library: Path, footage: Path, *, describes: bool) -> None:
         indexer = Indexer(
             store, ColourEncoder(), options=IndexOptions(workers=1), descriptor=descriptor
         )
-        report = indexer.run([footage], should_stop=should_stop)
+        report = indexer.run([footage], job=Job(should_cancel=going_on))
         print(f"done {report.indexed} {len(report.failed)}", flush=True)
 
 

@@ -62,8 +62,10 @@ def test_paths_are_written_from_here_or_from_home(
 
 def test_progress_says_files_amount_speed_and_time_left() -> None:
     progress = IndexProgress(
-        files_done=3,
-        files_total=1200,
+        stage="indexing",
+        done=3,
+        total=1200,
+        unit="files",
         failed=1,
         current=Path("a.mp4"),
         video_seconds=1800,

@@ -93,9 +93,9 @@ def test_list_info_failed_and_statistics(library, made: Path) -> None:
 
 def test_index_again_does_nothing(own_library, made: Path) -> None:
     seen = []
-    report = own_library.index([made / "films"], on_progress=seen.append)
+    report = own_library.index([made / "films"], job=vidseek.Job(on_progress=seen.append))
     assert (report.indexed, report.unchanged) == (0, 2)
-    assert seen[-1].files_done == seen[-1].files_total == 3
+    assert seen[-1].done == seen[-1].total == 3
     with pytest.raises(vidseek.PathNotFoundError):
         own_library.index("/nowhere/at/all")
 

@@ -21,6 +21,7 @@ HINTS: dict[str, str] = {
     "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
     "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
+    "index_folder": "Run `vidseek index {folder}` first.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
@@ -44,6 +45,7 @@ HINTS: dict[str, str] = {
     "shrink_video": "Convert the video to a lower resolution first.",
     "split_video": "Split the video into shorter files first.",
     "switch_before_drop": "Run `vidseek model switch` first.",
+    "switch_model": "Run `vidseek model switch {model}` to use it.",
     "train_image_model": "Train a head on a model of pictures, such as clip-base; `vidseek "
     "models` lists more.",
     "try_hub_model": "For a model of the hub, write {model}.",

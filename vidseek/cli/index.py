@@ -16,6 +16,7 @@ from vidseek.cli.options import (
     open_library,
 )
 from vidseek.cli.progress import StopRequest, shown_progress
+from vidseek.core.job import Job
 
 if TYPE_CHECKING:
     from vidseek.indexer import IndexReport
@@ -127,8 +128,7 @@ def run_index(
             workers=workers,
             prune=prune,
             retry_failed=retry_failed,
-            on_progress=progress,
-            should_stop=stop.wanted,
+            job=Job(on_progress=progress, should_cancel=stop.wanted),
         )
     if json:
         output.print_json(report_json(report))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.hints import with_hint
 from vidseek.cli.options import (
     JsonOption,
     LibraryOption,
@@ -17,6 +18,7 @@ from vidseek.cli.options import (
 from vidseek.cli.priority import give_way
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.cli.questions import confirm
+from vidseek.core.job import Job
 
 if TYPE_CHECKING:
     from vidseek.core.types import LibraryModel
@@ -68,8 +70,7 @@ def add(
                 encoder,
                 switch=not no_switch,
                 workers=workers,
-                on_progress=progress,
-                should_stop=stop.wanted,
+                job=Job(on_progress=progress, should_cancel=stop.wanted),
             )
     if json:
         output.print_json(_report_json(report))
@@ -187,7 +188,9 @@ def _print_report(report: ModelReport, *, no_switch: bool) -> None:
             f"{output.amount_of_time(report.seconds)}, "
             f"{report.video_seconds / report.seconds:.0f}x realtime"
         )
-    output.print_failures([(file.path, file.reason) for file in report.failed])
+    output.print_failures(
+        [(file.path, with_hint(file.reason, file.hint)) for file in report.failed]
+    )
     if report.switched:
         typer.echo("the library is now searched with it")
     elif no_switch and model.is_complete and not model.is_active:
@@ -225,7 +228,10 @@ def _report_json(report: ModelReport) -> dict[str, Any]:
     return {
         "model": _model_json(report.model),
         "encoded": report.encoded,
-        "failed": [{"path": str(file.path), "reason": file.reason} for file in report.failed],
+        "failed": [
+            {"path": str(file.path), "reason": with_hint(file.reason, file.hint)}
+            for file in report.failed
+        ],
         "switched": report.switched,
         "video_seconds": round(report.video_seconds, 3),
         "seconds": round(report.seconds, 3),

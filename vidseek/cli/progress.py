@@ -16,7 +16,7 @@ from vidseek.cli.output import amount_of_time, clock, say_aside, short_path, sho
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from vidseek.indexer import IndexProgress
+    from vidseek.core.job import Progress
 
 LINE_EVERY_SECONDS = 15.0
 """How often a run without a terminal says where it is."""
@@ -66,7 +66,7 @@ class ProgressLines:
     def __init__(self) -> None:
         self._last = time.monotonic()
 
-    def __call__(self, progress: IndexProgress) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Take note of where the run is."""
         now = time.monotonic()
         if now - self._last >= LINE_EVERY_SECONDS:
@@ -78,9 +78,9 @@ class ProgressDisplay:
     """Progress for a person: a bar, the figures, and the file in hand."""
 
     def __init__(self) -> None:
-        self._progress: IndexProgress | None = None
+        self._progress: Progress | None = None
 
-    def __call__(self, progress: IndexProgress) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Take note of where the run is."""
         self._progress = progress
 
@@ -93,19 +93,27 @@ class ProgressDisplay:
         progress = self._progress
         if progress is None:
             return Text("looking for videos ...")
-        share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 0.0
+        from vidseek.indexer import IndexProgress
+
+        current, share = None, progress.done / progress.total if progress.total else 0.0
+        if isinstance(progress, IndexProgress):
+            current = progress.current
+            share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 0.0
         row = Table.grid(padding=(0, 2))
         row.add_row(ProgressBar(total=1.0, completed=min(share, 1.0), width=20), describe(progress))
-        name = "" if progress.current is None else short_path(progress.current)
+        name = "" if current is None else short_path(current)
         return Group(row, Text(shorten(name, 78), style="dim", no_wrap=True, overflow="ellipsis"))
 
 
-def describe(progress: IndexProgress) -> str:
+def describe(progress: Progress) -> str:
     """Files, amount of video, speed and time left, in one line."""
-    parts = [
-        f"{progress.files_done:,}/{progress.files_total:,} files",
-        f"{amount_of_time(progress.video_seconds)} of video",
-    ]
+    from vidseek.indexer import IndexProgress
+
+    total = "" if progress.total is None else f"/{progress.total:,}"
+    parts = [f"{progress.done:,}{total} {progress.unit}"]
+    if not isinstance(progress, IndexProgress):
+        return parts[0]
+    parts.append(f"{amount_of_time(progress.video_seconds)} of video")
     if progress.video_seconds > 0:
         parts.append(f"{progress.realtime_factor:.0f}x realtime")
     if progress.eta_seconds is not None:

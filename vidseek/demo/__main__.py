@@ -21,6 +21,7 @@ from vidseek.cli.duplicates import print_groups
 from vidseek.cli.hints import with_hint
 from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.core.errors import VidseekError
+from vidseek.core.job import Job
 from vidseek.demo import clips
 from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import filter_confident
@@ -216,7 +217,7 @@ def index(library: Library, paths: Sequence[Path]) -> bool:
     """Index with progress; False if it was stopped early."""
     title("2. Indexing")
     with StopRequest() as stop, shown_progress() as progress:
-        report = library.index(paths, on_progress=progress, should_stop=stop.wanted)
+        report = library.index(paths, job=Job(on_progress=progress, should_cancel=stop.wanted))
     if report.indexed:
         speed = report.video_seconds / max(report.seconds, 1e-9)
         say(

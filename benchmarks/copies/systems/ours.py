@@ -10,6 +10,7 @@ from pathlib import Path
 import vidseek
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.systems.system import Found, Plan, found
+from vidseek.core.job import Job, Progress
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.indexer import IndexProgress
 from vidseek.library import Library
@@ -38,7 +39,9 @@ class OurSystem:
         """See ``System``."""
         self._names = {entry.file(self._folder).absolute(): entry.sources[0] for entry in entries}
         self._library = vidseek.open(self._folder / f"library-{self._plan}")
-        self._library.index(sorted(self._names), plan=SamplingPlan(self._plan), on_progress=_show)
+        self._library.index(
+            sorted(self._names), plan=SamplingPlan(self._plan), job=Job(on_progress=_show)
+        )
         held = self._library.statistics().copy_videos
         if held < len(self._names):
             logger.warning("only %d of %d library videos can be read", held, len(self._names))
@@ -59,7 +62,7 @@ class OurSystem:
         ]
 
 
-def _show(progress: IndexProgress) -> None:
-    if progress.current is not None:
-        done = f"{progress.files_done}/{progress.files_total}"
+def _show(progress: Progress) -> None:
+    if isinstance(progress, IndexProgress) and progress.current is not None:
+        done = f"{progress.done}/{progress.total}"
         print(f"library {done}: {progress.current.name}", file=sys.stderr, flush=True)

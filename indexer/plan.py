@@ -20,7 +20,7 @@ from vidseek.storage.store import LibraryStore
 
 
 @dataclass(frozen=True)
-class Comparison:
+class IndexPlan:
     """The files of a walk, by what their sizes and times say."""
 
     unchanged: int
@@ -34,7 +34,9 @@ class Comparison:
     version is found under its new name before the old name is replaced."""
 
 
-def compare(discovery: Discovery, store: LibraryStore, *, retry_failed: bool = False) -> Comparison:
+def make_plan(
+    discovery: Discovery, store: LibraryStore, *, retry_failed: bool = False
+) -> IndexPlan:
     """Compare a walk with the library by sizes and times."""
     stamps = store.videos.file_stamps()
     unchanged = 0
@@ -54,7 +56,7 @@ def compare(discovery: Discovery, store: LibraryStore, *, retry_failed: bool = F
             returned.append((stamp.id, file))
         else:
             failed.append((stamp.id, file))
-    return Comparison(unchanged, tuple(returned), _reasons(store, failed), tuple(new + different))
+    return IndexPlan(unchanged, tuple(returned), _reasons(store, failed), tuple(new + different))
 
 
 def _same(stamp: FileStamp, file: FoundFile) -> bool:
@@ -84,35 +86,34 @@ class Reuse(enum.Enum):
     """The same bytes as a stored video that is still where it was."""
 
 
-def reuse(store: LibraryStore, hashed: HashedFile) -> Reuse | None:
+def reuse(store: LibraryStore, file: HashedFile) -> Reuse | None:
     """Settle a file from what is stored under its hash, if anything is.
 
     Returns:
         How, or None if the file has to be decoded.
     """
-    file = hashed.file
     same = [
         video
-        for video in store.videos.with_hash(hashed.content_hash)
+        for video in store.videos.with_hash(file.content_hash)
         if video.state is not VideoState.FAILED
     ]
     for video in same:
-        if video.path == file.path:
-            if not store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns):
-                return None  # removed meanwhile
+        if video.path == file.path and _relink(store, video, file):
             return Reuse.UNCHANGED if video.state is VideoState.INDEXED else Reuse.MOVED
     for video in same:
-        if not is_in_place(video):
-            if not store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns):
-                return None
+        if not is_in_place(video) and _relink(store, video, file):
             return Reuse.MOVED
-    if same:
+    for video in same:
         copy = replace(
-            same[0], id=0, path=file.path, size_bytes=file.size_bytes, modified_ns=file.modified_ns
+            video, id=0, path=file.path, size_bytes=file.size_bytes, modified_ns=file.modified_ns
         )
-        if store.videos.add_copy(same[0].id, copy) is not None:
+        if store.videos.add_copy(video.id, copy) is not None:
             return Reuse.COPIED
     return None
+
+
+def _relink(store: LibraryStore, video: Video, file: FoundFile) -> bool:
+    return store.videos.relink(video.id, file.path, file.size_bytes, file.modified_ns)
 
 
 def is_in_place(video: Video) -> bool:

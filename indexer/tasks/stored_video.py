@@ -1,0 +1,24 @@
+"""Videos of the library whose files are read again: are they still what the library describes?"""
+
+from __future__ import annotations
+
+from vidseek.core.errors import Hint, VideoError
+from vidseek.core.types import Video
+from vidseek.indexer.discovery import error_reason
+
+
+def check_is_as_indexed(video: Video) -> None:
+    """Make sure that a file has the size and time that it was indexed with.
+
+    Raises:
+        VideoError: it has not, or is gone, or cannot be reached.
+    """
+    hint = Hint("index_folder", {"folder": str(video.path.parent)})
+    try:
+        status = video.path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise VideoError("is gone", path=video.path, hint=hint) from None
+    except OSError as error:
+        raise VideoError(error_reason(error), path=video.path) from error
+    if (status.st_size, status.st_mtime_ns) != (video.size_bytes, video.modified_ns):
+        raise VideoError("changed since it was indexed", path=video.path, hint=hint)
