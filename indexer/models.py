@@ -37,7 +37,8 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
         store.encoders.register(spec)
         store.encoders.activate(spec.fingerprint)
     elif active.fingerprint != spec.fingerprint:
-        what = (
+        is_same = active.source == spec.source
+        what = "other weights of it" if is_same else f"the encoder {spec.source}"
             "other weights of it" if active.source == spec.source else f"the encoder {spec.source}"
         )
         is_stored = any(stored.fingerprint == spec.fingerprint for stored in store.encoders.specs())
