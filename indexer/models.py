@@ -39,8 +39,6 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
     elif active.fingerprint != spec.fingerprint:
         is_same = active.source == spec.source
         what = "other weights of it" if is_same else f"the encoder {spec.source}"
-            "other weights of it" if active.source == spec.source else f"the encoder {spec.source}"
-        )
         is_stored = any(stored.fingerprint == spec.fingerprint for stored in store.encoders.specs())
         raise EncoderError(
             f"{store.folder} was made with the encoder {active.source} ({active.revision}, "
