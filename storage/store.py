@@ -14,12 +14,13 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, inspect, make_url
 
-from vidseek.core.errors import LibraryError, LibraryReadOnlyError, NotALibraryError
+from vidseek.core.errors import Hint, LibraryError, LibraryReadOnlyError, NotALibraryError
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, LibraryStatistics, VideoState
 from vidseek.storage import thumbnails
@@ -103,7 +104,7 @@ class LibraryStore:
             if create:
                 _make_folder(folder, in_folder=database_url is None)
             elif not folder.is_dir():
-                raise NotALibraryError(f"{folder} does not exist: index something into it first")
+                raise NotALibraryError(f"{folder} does not exist", hint=Hint("create_library"))
             if database_url is None:
                 return cls._open_file(folder, create=create)
             return cls._open_server(folder, database_url, create=create)
@@ -116,12 +117,13 @@ class LibraryStore:
             if (folder / _SERVER).exists():
                 server = (folder / _SERVER).read_text(encoding="utf-8").strip()
                 raise LibraryError(
-                    f"The database of {folder} is {server}: open it with that database_url"
+                    f"The database of {folder} is on a server: {server}",
+                    hint=Hint("give_database_url", {"url": server}),
                 )
             if not create:
                 raise NotALibraryError(
-                    f"{folder} is no vidseek library ({_DATABASE} is missing): name another "
-                    "folder, or index something into an empty one"
+                    f"{folder} is not a vidseek library: {_DATABASE} is missing",
+                    hint=Hint("create_library"),
                 )
             with lease.held(wait_seconds=_WAIT_SECONDS):
                 if not path.exists():
@@ -135,7 +137,8 @@ class LibraryStore:
                 if read_only:
                     raise LibraryReadOnlyError(
                         f"{folder} was written by an older vidseek and cannot be migrated: it is "
-                        "read-only"
+                        "read-only",
+                        hint=Hint("make_writable"),
                     )
                 engine.dispose()
                 with lease.held(wait_seconds=_WAIT_SECONDS):
@@ -338,7 +341,7 @@ class LibraryStore:
         self._transactions.close()
         self._indexes.clear()
 
-    def __enter__(self) -> LibraryStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -353,7 +356,9 @@ def _is_empty(engine: Engine) -> bool:
 def _make_folder(folder: Path, *, in_folder: bool) -> None:
     """Make the folder of a new library, unless it is somebody's folder of something else."""
     if folder.exists() and not folder.is_dir():
-        raise NotALibraryError(f"{folder} is a file: name a folder for the library")
+        raise NotALibraryError(
+            f"{folder} is a file, not a folder", hint=Hint("choose_library_folder")
+        )
     if folder.is_dir() and in_folder and not (folder / _DATABASE).exists():
         # A process killed while making a library leaves only these.
         ours = {FOLDER_LEASE, _SERVER, _VECTORS, _THUMBNAILS, ".DS_Store"}
@@ -364,8 +369,8 @@ def _make_folder(folder: Path, *, in_folder: bool) -> None:
         ]
         if others:
             raise NotALibraryError(
-                f"{folder} holds other things ({sorted(others)[0]}...) and no vidseek library: "
-                "name an empty or new folder for the library"
+                f"{folder} is not a vidseek library and not empty: it has {sorted(others)[0]}",
+                hint=Hint("choose_library_folder"),
             )
     folder.mkdir(parents=True, exist_ok=True)
 

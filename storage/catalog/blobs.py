@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import LibraryDamagedError
+from vidseek.core.errors import Hint, LibraryDamagedError
 
 
 def to_half(array: NDArray[np.float32], shape: tuple[int, ...]) -> bytes:
@@ -34,6 +34,6 @@ def from_half(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
     expected = 2 * math.prod(shape)
     if len(blob) != expected:
         raise LibraryDamagedError(
-            f"A stored vector has {len(blob)} bytes, should have {expected}: run `vidseek doctor`"
+            f"A stored vector has {len(blob)} bytes, not {expected}", hint=Hint("run_doctor")
         )
     return np.frombuffer(blob, dtype="<f2").reshape(shape).astype(np.float32)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from vidseek.core.errors import (
+    Hint,
     LibraryDamagedError,
     LibraryError,
     LibraryFullError,
@@ -146,37 +147,44 @@ def _translated(error: DBAPIError, name: str) -> LibraryError:
     reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else str(error)
     state = str(getattr(error.orig, "sqlstate", "") or "")
     if state == "53100":
-        return LibraryFullError(f"The database server of {name} has no space left: {reason}")
+        return LibraryFullError(
+            f"The database server of {name} has no space left: {reason}", hint=Hint("free_space")
+        )
     if state in {"25006", "42501"}:
         return LibraryReadOnlyError(f"The database of {name} cannot be written to: {reason}")
     if state in {"55P03", "40P01", "40001"}:
-        return LibraryLockedError(f"The database of {name} is in use, try again: {reason}")
+        return LibraryLockedError(
+            f"The database of {name} is in use: {reason}", hint=Hint("wait_for_run")
+        )
     return LibraryError(f"The database of {name} failed: {reason}")
 
 
 def _translated_sqlite(error: Any, name: str) -> LibraryError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return LibraryFullError(f"No space left for {name}: free some and run the command again")
+        return LibraryFullError(f"No space left on the device of {name}", hint=Hint("free_space"))
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return LibraryReadOnlyError(f"{name} is read-only: {error}")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LibraryDamagedError(
-            f"The database of {name} is damaged ({error}): put back a copy of library.db, or move "
-            "the folder away and index again"
+            f"The database of {name} is damaged ({error})", hint=Hint("restore_database")
         )
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return LibraryLockedError(f"The database of {name} is locked by another process")
+        return LibraryLockedError(
+            f"The database of {name} is locked by another process", hint=Hint("wait_for_run")
+        )
     if code == sqlite3.SQLITE_CANTOPEN:
-        return LibraryError(f"The database of {name} cannot be opened: check its permissions")
+        return LibraryError(
+            f"The database of {name} cannot be opened", hint=Hint("check_permissions")
+        )
     if code == sqlite3.SQLITE_IOERR:
-        return LibraryError(f"Reading or writing {name} failed ({error}): check the disk")
+        return LibraryError(f"Reading or writing {name} failed ({error})", hint=Hint("check_disk"))
     return LibraryError(f"The database of {name} failed: {error}")
 
 
 def _translated_os(error: OSError, name: str) -> LibraryError | None:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return LibraryFullError(f"No space left for {name}: free some and run the command again")
+        return LibraryFullError(f"No space left on the device of {name}", hint=Hint("free_space"))
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return LibraryReadOnlyError(f"{name} cannot be written to: {os.strerror(error.errno)}")
     return None

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, false, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
-from vidseek.core.errors import LibraryDamagedError
+from vidseek.core.errors import Hint, LibraryDamagedError
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
 from vidseek.storage.catalog.schema import CopyFramesRow, CopyMatchRow, VideoRow
 from vidseek.storage.catalog.video_queries import chunks
@@ -200,8 +200,8 @@ def _check_length(
 ) -> None:
     if len(seconds) != SECONDS_BYTES * count or len(vectors) != count * dimension:
         raise LibraryDamagedError(
-            f"The copy frames of video {video_id} have another length than they should: run "
-            "`vidseek doctor`"
+            f"The stored copy frames of video {video_id} have the wrong length",
+            hint=Hint("run_doctor"),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, func, insert, select, update
 
-from vidseek.core.errors import LibraryError
+from vidseek.core.errors import Hint, LibraryError
 from vidseek.core.types import Calibration, EncoderSpec, LibraryModel
 from vidseek.storage.catalog.schema import CalibrationRow, ClipVectorRow, EncoderRow, LibraryRow
 from vidseek.storage.catalog.statistics import count_models
@@ -125,8 +125,9 @@ class Encoders:
             active = connection.execute(select(LibraryRow.active_encoder)).scalar()
             if active == fingerprint:
                 raise LibraryError(
-                    f"{self._transactions.name} is searched with the model {fingerprint}: switch "
-                    "to another one before dropping it"
+                    f"{self._transactions.name} is searched with the model {fingerprint}: the "
+                    "active model cannot be dropped",
+                    hint=Hint("switch_before_drop"),
                 )
             first, last = connection.execute(
                 select(func.min(ClipVectorRow.clip_id), func.max(ClipVectorRow.clip_id)).where(

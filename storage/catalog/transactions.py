@@ -108,8 +108,7 @@ class Transactions:
         encoder = self.find_encoder(connection, fingerprint)
         if encoder is None:
             raise LibraryError(
-                f"{self.name} holds no vectors of a model {fingerprint}: `vidseek model list` "
-                "shows what it holds"
+                f"{self.name} has no vectors of a model {fingerprint}", hint=Hint("list_models")
             )
         return encoder
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insert, inspect, select
 
-from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError, NotALibraryError
+from vidseek.core.errors import Hint, LibraryDamagedError, LibraryTooNewError, NotALibraryError
 from vidseek.storage.catalog.connection import library_errors, sqlite_engine, writer
 from vidseek.storage.catalog.schema import HEAD_REVISION, Base, LibraryRow
 
@@ -63,8 +63,9 @@ def is_current(revision: str, migrations: Migrations, name: str) -> bool:
     """
     if int(revision) > int(migrations.head):
         raise LibraryTooNewError(
-            f"{name} was written by a newer vidseek (format {revision}, this one knows "
-            f"{migrations.head}): run `pip install --upgrade vidseek`"
+            f"{name} was written by a newer vidseek: its format is {revision}, this version reads "
+            f"up to {migrations.head}",
+            hint=Hint("upgrade_vidseek"),
         )
     return revision == migrations.head
 

@@ -250,7 +250,7 @@ def test_disk_that_is_full_while_compacting_leaves_the_old_base(
 
     monkeypatch.setattr(index_file.os, "fsync", full)
     index = fresh_index(filled)
-    with pytest.raises(LibraryFullError, match="No space left"):
+    with pytest.raises(LibraryFullError):
         index.compact(force=True)
     monkeypatch.undo()
     assert sorted(folder_of(filled).iterdir()) == before

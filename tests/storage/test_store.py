@@ -17,6 +17,7 @@ import pytest
 from library_samples import SPEC, clips, unit_vectors, video
 
 from vidseek.core.errors import (
+    Hint,
     LibraryDamagedError,
     LibraryError,
     LibraryFullError,
@@ -55,7 +56,7 @@ def run_python(code: str, *arguments: str) -> str:
 
 def test_missing_folder_is_made_only_when_asked_to(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "library"
-    with pytest.raises(NotALibraryError, match="does not exist"):
+    with pytest.raises(NotALibraryError):
         LibraryStore.open(folder)
     assert not folder.exists()
     LibraryStore.open(folder, create=True).close()
@@ -89,7 +90,7 @@ def test_another_programs_database(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "library.db") as connection:
         connection.execute("CREATE TABLE photos (id INTEGER)")
     connection.close()
-    with pytest.raises(NotALibraryError, match="no vidseek library"):
+    with pytest.raises(NotALibraryError):
         LibraryStore.open(tmp_path, create=True)
 
 
@@ -123,8 +124,10 @@ def test_newer_library_is_refused(store: LibraryStore) -> None:
     with sqlite3.connect(store.folder / "library.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(LibraryTooNewError, match="pip install --upgrade"):
+    with pytest.raises(LibraryTooNewError, match=str(store.folder)) as refused:
         LibraryStore.open(store.folder)
+    assert refused.value.code == "library_too_new"
+    assert refused.value.hint == Hint("upgrade_vidseek")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object
         add(store)
         store.vector_index(SPEC).compact()
     for create in (False, True):
-        with pytest.raises(LibraryError, match=r"is postgresql.*: open it with"):
+        with pytest.raises(LibraryError, match="postgresql"):
             LibraryStore.open(folder, create=create)
     with LibraryStore.open(folder, database_url=url) as store:
         assert len(store.vector_index(SPEC)) == 3
@@ -240,7 +243,7 @@ def test_read_only_database_of_an_older_version_is_not_migrated(
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
     connection.close()
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    with pytest.raises(LibraryReadOnlyError, match="older"):
+    with pytest.raises(LibraryReadOnlyError):
         LibraryStore.open(store.folder)
 
 
@@ -261,7 +264,7 @@ def test_full_disk_loses_nothing_that_was_stored(store: LibraryStore) -> None:
 
     lease = lease_of(store.folder, engine, None)
     limited = LibraryStore(store.folder, engine, lease=lease, read_only=False)
-    with pytest.raises(LibraryFullError, match="No space left"):
+    with pytest.raises(LibraryFullError):
         limited.videos.add(video("/v/b.mp4"), clips(200, 1), fingerprint=FINGERPRINT)
     assert [str(found.path) for found in limited.videos.select()] == ["/v/a.mp4"]
     limited.close()

@@ -11,16 +11,23 @@ from vidseek.core.errors import Hint
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "caption_more_videos": "Caption more videos.",
+    "check_disk": "Check the disk.",
+    "check_permissions": "Check the permissions of the folder and of library.db.",
+    "choose_library_folder": "Name a new or empty folder for the library.",
     "choose_training_folder": "Give --out a new or empty folder.",
     "complete_model": "`vidseek model add {model}` encodes the rest; `vidseek model switch "
     "--partial {model}` switches without them.",
     "convert_video": "Convert it to H.264 in MP4, for example with `ffmpeg -i INPUT OUTPUT.mp4`.",
     "copy_again": "Copy or download the file again: it may be incomplete.",
+    "create_library": "Run `vidseek index FOLDER` to create a library, or name another one "
+    "with --library.",
     "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
     "folder, or `vidseek model add`.",
     "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
     "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
+    "free_space": "Free some space and run the command again; what was stored stays.",
+    "give_database_url": "Open it from Python: vidseek.open(folder, database_url={url!r}).",
     "index_folder": "Run `vidseek index {folder}` first.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
@@ -50,6 +57,7 @@ HINTS: dict[str, str] = {
     "models` lists more.",
     "try_hub_model": "For a model of the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
+    "upgrade_vidseek": "Run `pip install --upgrade vidseek`.",
     "wait_for_run": "Wait until it has finished, or stop it.",
 }
 

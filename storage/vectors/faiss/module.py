@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from vidseek.core.errors import LibraryError
+from vidseek.core.errors import Hint, LibraryError
 
 
 def load_faiss() -> Any:
@@ -18,5 +18,6 @@ def load_faiss() -> Any:
         return importlib.import_module("faiss")
     except ImportError as error:
         raise LibraryError(
-            "Searching needs FAISS: run `pip install vidseek[cpu]` (or `vidseek[gpu]`)"
+            "Searching needs FAISS, which is not installed",
+            hint=Hint("install_extra", {"extra": "cpu"}),
         ) from error
