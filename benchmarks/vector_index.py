@@ -54,7 +54,7 @@ class ArraySource:
         """All."""
         return self.clip_ids
 
-    def known(
+    def read_existing(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Vectors by id."""

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from vidseek.core.types import VideoState
-from vidseek.storage.catalog.copy_queries import recompare
+from vidseek.storage.catalog.copy_queries import mark_uncompared
 from vidseek.storage.catalog.schema import ChangeRow, VideoRow
 from vidseek.storage.catalog.video_queries import chunks, clip_ids_of
 
@@ -73,11 +73,11 @@ def set_state(change: Change, video_ids: Collection[int], state: VideoState) -> 
     connection = change.connection
     changed: list[int] = []
     for chunk in chunks(video_ids):
-        other = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
-        changed.extend(connection.execute(select(VideoRow.id).where(other)).scalars())
-        connection.execute(update(VideoRow).where(other).values(state=state))
+        differing = and_(VideoRow.id.in_(chunk), VideoRow.state != state)
+        changed.extend(connection.execute(select(VideoRow.id).where(differing)).scalars())
+        connection.execute(update(VideoRow).where(differing).values(state=state))
     if state is VideoState.INDEXED:
-        recompare(connection, changed)
+        mark_uncompared(connection, changed)
     change.log(clip_ids_of(connection, changed))
 
 

@@ -30,7 +30,7 @@ from vidseek.storage.catalog.vector_queries import (
 from vidseek.storage.catalog.video_queries import clip_ids_of, delete_vectors, insert_vectors
 from vidseek.storage.vectors.protocol import Position, VectorChanges, VectorSnapshot
 
-_Found = TypeVar("_Found")
+_Item = TypeVar("_Item")
 
 
 class ClipVectors:
@@ -102,15 +102,15 @@ class ClipVectors:
             LibraryError: one of them is gone. Inside ``snapshot`` none goes.
         """
         wanted = np.asarray(clip_ids, dtype=np.int64)
-        known, vectors = self.known(np.unique(wanted), fingerprint)
-        gone = np.setdiff1d(wanted, known)
-        if len(gone):
+        stored, vectors = self.read_existing(np.unique(wanted), fingerprint)
+        missing = np.setdiff1d(wanted, stored)
+        if len(missing):
             raise LibraryError(
-                f"{self._transactions.name} holds no vector of clip {gone[0]}: removed?"
+                f"{self._transactions.name} holds no vector of clip {missing[0]}: removed?"
             )
-        return vectors[np.searchsorted(known, wanted)]
+        return vectors[np.searchsorted(stored, wanted)]
 
-    def known(
+    def read_existing(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Vectors of those clips that there are.
@@ -134,7 +134,7 @@ class ClipVectors:
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._transactions.reading() as connection:
             encoder = self._transactions.encoder(connection, fingerprint)
-            return self._of_each(read_frames(connection, encoder, wanted), wanted)
+            return self._in_order(read_frames(connection, encoder, wanted), wanted)
 
     def frame_vectors(
         self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
@@ -150,11 +150,11 @@ class ClipVectors:
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._transactions.reading() as connection:
             encoder = self._transactions.encoder(connection, fingerprint)
-            return self._of_each(read_frame_vectors(connection, encoder, wanted), wanted)
+            return self._in_order(read_frame_vectors(connection, encoder, wanted), wanted)
 
-    def _of_each(self, found: dict[int, _Found], wanted: Sequence[int]) -> list[_Found]:
+    def _in_order(self, stored: dict[int, _Item], wanted: Sequence[int]) -> list[_Item]:
         try:
-            return [found[clip_id] for clip_id in wanted]
+            return [stored[clip_id] for clip_id in wanted]
         except KeyError as error:
             raise LibraryError(
                 f"{self._transactions.name} holds no frames of clip {error}: removed?"
@@ -172,8 +172,8 @@ class ClipVectors:
     def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
         """What changed in the searchable vectors since a position; None if it never was here."""
         with self._transactions.reading() as connection:
-            known = self._transactions.find_encoder(connection, fingerprint)
-            return read_changes(connection, known, fingerprint, since)
+            encoder = self._transactions.find_encoder(connection, fingerprint)
+            return read_changes(connection, encoder, fingerprint, since)
 
     @contextmanager
     def snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:

@@ -60,8 +60,8 @@ class CopyDescriptors:
                 video_ids = described_ids(connection, fingerprint)
         for page in chunks(sorted(set(video_ids)), PAGE):
             with self._transactions.reading() as connection:
-                found = read_copy_frames(connection, fingerprint, page)
-            yield from found
+                batch = read_copy_frames(connection, fingerprint, page)
+            yield from batch
 
     def blocks(self, fingerprint: str) -> Iterator[CopyBlock]:
         """The same of all INDEXED videos, many of them in one piece."""

@@ -44,8 +44,8 @@ def insert_copy_frames(
 def replace_copy_frames(connection: Connection, frames: CopyFrames, fingerprint: str) -> bool:
     """Store them in place of others; False if there is no such video."""
     video_id = frames.video_id
-    there = connection.execute(select(VideoRow.id).where(VideoRow.id == video_id)).scalar()
-    if there is None:
+    stored = connection.execute(select(VideoRow.id).where(VideoRow.id == video_id)).scalar()
+    if stored is None:
         return False
     connection.execute(delete(CopyFramesRow).where(CopyFramesRow.video_id == video_id))
     connection.execute(
@@ -57,7 +57,7 @@ def replace_copy_frames(connection: Connection, frames: CopyFrames, fingerprint:
     return True
 
 
-def copy_copy_frames(connection: Connection, source_id: int, video_id: int) -> None:
+def duplicate_copy_frames(connection: Connection, source_id: int, video_id: int) -> None:
     """Copy them from one video to another, which was not compared yet."""
     row = CopyFramesRow
     names = ["fingerprint", "frame_count", "dimension", "seconds", "vectors"]
@@ -108,19 +108,19 @@ def read_copy_frames(
         )
     )
     # Put in order here: SQLite would copy the blobs to sort them, which takes four times as long.
-    return sorted((_unpacked(*found) for found in rows), key=lambda frames: frames.video_id)
+    return sorted((_unpacked(*columns) for columns in rows), key=lambda frames: frames.video_id)
 
 
 def copy_frame_counts(connection: Connection, fingerprint: str) -> list[tuple[int, int]]:
     """Ids of INDEXED videos that a descriptor has described, ascending, and how many frames."""
     row = CopyFramesRow
-    found = connection.execute(
+    counts = connection.execute(
         select(row.video_id, row.frame_count)
         .join(VideoRow, VideoRow.id == row.video_id)
         .where(row.fingerprint == fingerprint, VideoRow.state == VideoState.INDEXED)
         .order_by(row.video_id)
     )
-    return [(video_id, count) for video_id, count in found]
+    return [(video_id, count) for video_id, count in counts]
 
 
 def pages(counts: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
@@ -205,7 +205,7 @@ def _check_length(
         )
 
 
-def undescribed_by(fingerprint: str) -> tuple[Any, ...]:
+def lacks_copy_frames(fingerprint: str) -> tuple[Any, ...]:
     """Conditions on VideoRow: searchable, and not described by a descriptor."""
     described = select(CopyFramesRow.video_id).where(
         CopyFramesRow.video_id == VideoRow.id, CopyFramesRow.fingerprint == fingerprint
@@ -213,7 +213,7 @@ def undescribed_by(fingerprint: str) -> tuple[Any, ...]:
     return VideoRow.state == VideoState.INDEXED, ~described.exists()
 
 
-def recompare(connection: Connection, video_ids: Collection[int]) -> None:
+def mark_uncompared(connection: Connection, video_ids: Collection[int]) -> None:
     """Note that videos came back: others may have been compared while they were away."""
     for chunk in chunks(video_ids):
         connection.execute(
@@ -287,13 +287,13 @@ def read_copy_matches(
     )
     return [
         CopyMatch(
-            video_id=found.video_id,
-            other_id=found.other_id,
-            span=TimeSpan(found.start_seconds, found.end_seconds),
-            other_span=TimeSpan(found.other_start_seconds, found.other_end_seconds),
-            speed=found.speed,
-            score=found.score,
-            mirrored=found.mirrored,
+            video_id=match.video_id,
+            other_id=match.other_id,
+            span=TimeSpan(match.start_seconds, match.end_seconds),
+            other_span=TimeSpan(match.other_start_seconds, match.other_end_seconds),
+            speed=match.speed,
+            score=match.score,
+            mirrored=match.mirrored,
         )
-        for found in rows
+        for match in rows
     ]

@@ -10,15 +10,17 @@ from sqlalchemy import delete, func, insert, select, update
 
 from vidseek.core.errors import Hint, LibraryError
 from vidseek.core.types import Calibration, EncoderSpec, LibraryModel
+from vidseek.storage.catalog.encoder_queries import (
+    read_calibration,
+    read_spec,
+    write_calibration,
+    write_spec,
+)
 from vidseek.storage.catalog.schema import CalibrationRow, ClipVectorRow, EncoderRow, LibraryRow
 from vidseek.storage.catalog.statistics import count_models
 from vidseek.storage.catalog.transactions import Transactions
 from vidseek.storage.catalog.video_queries import (
     delete_vectors,
-    read_calibration,
-    read_spec,
-    write_calibration,
-    write_spec,
 )
 
 
@@ -32,17 +34,17 @@ class Encoders:
         """Make an encoder known; the first becomes the active one."""
         with self._transactions.writing() as change:
             connection = change.connection
-            known = connection.execute(
+            encoder_id = connection.execute(
                 select(EncoderRow.id).where(EncoderRow.fingerprint == spec.fingerprint)
             ).scalar()
             document = write_spec(spec)
-            if known is None:
+            if encoder_id is None:
                 connection.execute(
                     insert(EncoderRow).values(fingerprint=spec.fingerprint, spec=document)
                 )
             else:  # a new revision of the text part, or a calibration
                 connection.execute(
-                    update(EncoderRow).where(EncoderRow.id == known).values(spec=document)
+                    update(EncoderRow).where(EncoderRow.id == encoder_id).values(spec=document)
                 )
             connection.execute(
                 update(LibraryRow)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from vidseek.core.types import VideoState
 from vidseek.storage.catalog.copy_queries import SECONDS_BYTES
+from vidseek.storage.catalog.encoder_queries import read_spec
 from vidseek.storage.catalog.schema import (
     ClipFramesRow,
     ClipRow,
@@ -15,7 +16,6 @@ from vidseek.storage.catalog.schema import (
     LibraryRow,
     VideoRow,
 )
-from vidseek.storage.catalog.video_queries import read_spec
 
 
 def find_problems(connection: Connection) -> list[str]:
@@ -86,22 +86,22 @@ def _bare_clips(connection: Connection) -> int:
     bare = 0
     for encoder_id in connection.execute(select(EncoderRow.id)).scalars().all():
         of_encoder = ClipVectorRow.encoder_id == encoder_id
-        known = (
+        encoded = (
             select(ClipRow.video_id, func.count().label("vectors"))
             .join(ClipVectorRow, ClipVectorRow.clip_id == ClipRow.id)
             .where(of_encoder)
             .group_by(ClipRow.video_id)
             .subquery()
         )
-        there = (
+        stored = (
             select(ClipRow.video_id, func.count().label("clips"))
             .group_by(ClipRow.video_id)
             .subquery()
         )
         bare += int(
             connection.execute(
-                select(func.coalesce(func.sum(there.c.clips - known.c.vectors), 0)).join_from(
-                    known, there, known.c.video_id == there.c.video_id
+                select(func.coalesce(func.sum(stored.c.clips - encoded.c.vectors), 0)).join_from(
+                    encoded, stored, encoded.c.video_id == stored.c.video_id
                 )
             ).scalar_one()
         )
@@ -115,8 +115,8 @@ def _incomplete_clips(connection: Connection) -> list[str]:
         problems.append(f"{bare} clips have no vector")
     same_clip = ClipFramesRow.clip_id == ClipVectorRow.clip_id
     same_encoder = ClipFramesRow.encoder_id == ClipVectorRow.encoder_id
-    kept = select(ClipFramesRow.clip_id).where(same_clip, same_encoder).exists()
-    frameless = connection.execute(select(func.count(ClipVectorRow.clip_id)).where(~kept))
+    has_frames = select(ClipFramesRow.clip_id).where(same_clip, same_encoder).exists()
+    frameless = connection.execute(select(func.count(ClipVectorRow.clip_id)).where(~has_frames))
     if count := frameless.scalar_one():
         problems.append(f"{count} clips have no frames")
     clips = select(ClipRow.id).where(ClipRow.video_id == VideoRow.id).exists()

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, select
 
 from vidseek.core.types import LibraryModel, LibraryStatistics, VideoState
+from vidseek.storage.catalog.encoder_queries import read_spec
 from vidseek.storage.catalog.schema import (
     ClipRow,
     ClipVectorRow,
@@ -19,7 +20,6 @@ from vidseek.storage.catalog.schema import (
     LibraryRow,
     VideoRow,
 )
-from vidseek.storage.catalog.video_queries import read_spec
 
 
 def count_contents(connection: Connection) -> LibraryStatistics:
@@ -75,7 +75,7 @@ def count_models(connection: Connection) -> list[LibraryModel]:
         select(EncoderRow.id, EncoderRow.fingerprint, EncoderRow.spec).order_by(EncoderRow.id)
     ).all():
         behind = connection.execute(
-            select(func.count()).select_from(VideoRow).where(*unencoded_by(encoder_id))
+            select(func.count()).select_from(VideoRow).where(*lacks_vectors(encoder_id))
         ).scalar_one()
         models.append(
             LibraryModel(
@@ -88,7 +88,7 @@ def count_models(connection: Connection) -> list[LibraryModel]:
     return models
 
 
-def unencoded_by(encoder_id: int | None) -> tuple[Any, ...]:
+def lacks_vectors(encoder_id: int | None) -> tuple[Any, ...]:
     """Conditions on VideoRow: searchable, and not encoded by an encoder (None: by none)."""
     first = and_(ClipRow.video_id == VideoRow.id, ClipRow.position == 0)
     encoded = (

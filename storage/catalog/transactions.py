@@ -15,9 +15,8 @@ from sqlalchemy import Connection, Engine, select, update
 from vidseek.core.errors import Hint, LibraryError, LibraryReadOnlyError
 from vidseek.storage.catalog.changes import Change
 from vidseek.storage.catalog.connection import library_errors, reader, writer
+from vidseek.storage.catalog.encoder_queries import StoredEncoder, read_spec
 from vidseek.storage.catalog.schema import EncoderRow, LibraryRow
-from vidseek.storage.catalog.vector_queries import StoredEncoder
-from vidseek.storage.catalog.video_queries import read_spec
 
 
 class Transactions:
@@ -126,10 +125,10 @@ class Transactions:
         ).first()
         if row is None:
             return None
-        known = StoredEncoder(row.id, read_spec(row.spec))
+        encoder = StoredEncoder(row.id, read_spec(row.spec))
         if seen is not None:
-            seen[fingerprint] = known
-        return known
+            seen[fingerprint] = encoder
+        return encoder
 
     def shrink(self) -> None:
         """Give the space of what was deleted back to the disk; a server does that by itself."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from vidseek.core.types import EncoderSpec, FrameFeatures, VideoState
 from vidseek.storage.catalog.blobs import from_half
+from vidseek.storage.catalog.encoder_queries import StoredEncoder
 from vidseek.storage.catalog.schema import (
     ChangeRow,
     ClipFramesRow,
@@ -24,14 +24,6 @@ from vidseek.storage.vectors.protocol import START, Position, VectorChanges, Vec
 
 _MAX_RANGES = 1000
 _VECTORS_PER_BATCH = 4096
-
-
-@dataclass(frozen=True)
-class StoredEncoder:
-    """An encoder as the database knows it."""
-
-    id: int
-    spec: EncoderSpec
 
 
 def read_position(connection: Connection) -> Position:
@@ -50,14 +42,14 @@ def read_vectors(
     Returns:
         Their ids (K,), ascending, and vectors (K, D) float32.
     """
-    found: list[tuple[int, bytes]] = []
+    rows: list[tuple[int, bytes]] = []
     for chunk in chunks(np.unique(clip_ids).tolist()):
-        found += connection.execute(
+        rows += connection.execute(
             select(ClipVectorRow.clip_id, ClipVectorRow.vector)
             .where(ClipVectorRow.clip_id.in_(chunk), ClipVectorRow.encoder_id == encoder.id)
             .order_by(ClipVectorRow.clip_id)
         ).all()
-    return _unpacked(found, encoder.spec)
+    return _unpacked(rows, encoder.spec)
 
 
 def read_frames(
@@ -65,7 +57,7 @@ def read_frames(
 ) -> dict[int, FrameFeatures]:
     """Read what is kept of the frames of those clips that there are."""
     spec = encoder.spec
-    found: dict[int, FrameFeatures] = {}
+    by_id: dict[int, FrameFeatures] = {}
     for chunk in chunks(clip_ids):
         rows = connection.execute(
             select(
@@ -76,18 +68,18 @@ def read_frames(
             ).where(ClipFramesRow.clip_id.in_(chunk), ClipFramesRow.encoder_id == encoder.id)
         )
         for clip_id, count, vectors, tokens in rows:
-            found[clip_id] = FrameFeatures(
+            by_id[clip_id] = FrameFeatures(
                 from_half(vectors, (count, spec.dimension)),
                 from_half(tokens, (count, spec.tokens_per_frame, spec.token_dimension)),
             )
-    return found
+    return by_id
 
 
 def read_frame_vectors(
     connection: Connection, encoder: StoredEncoder, clip_ids: Collection[int]
 ) -> dict[int, NDArray[np.float32]]:
     """Read the vectors (F, D) of the frames of those clips that there are."""
-    found: dict[int, NDArray[np.float32]] = {}
+    by_id: dict[int, NDArray[np.float32]] = {}
     for chunk in chunks(clip_ids):
         rows = connection.execute(
             select(ClipFramesRow.clip_id, ClipFramesRow.frame_count, ClipFramesRow.vectors).where(
@@ -95,8 +87,8 @@ def read_frame_vectors(
             )
         )
         for clip_id, count, vectors in rows:
-            found[clip_id] = from_half(vectors, (count, encoder.spec.dimension))
-    return found
+            by_id[clip_id] = from_half(vectors, (count, encoder.spec.dimension))
+    return by_id
 
 
 def read_changed_ranges(
@@ -173,11 +165,11 @@ def read_changes(
     spans = ranges.tolist()
     if len(spans) > _MAX_RANGES:
         spans = [[spans[0][0], spans[-1][1]]]
-    found: list[tuple[int, bytes]] = []
+    rows: list[tuple[int, bytes]] = []
     for first, last in spans:
         within = ClipVectorRow.clip_id.between(first, last)
-        found += connection.execute(searchable(encoder.id).where(within)).all()
-    ids, vectors = _unpacked(found, encoder.spec)
+        rows += connection.execute(searchable(encoder.id).where(within)).all()
+    ids, vectors = _unpacked(rows, encoder.spec)
     chosen = in_ranges(ids, ranges)
     return VectorChanges(read_position(connection), ranges, ids[chosen], vectors[chosen])
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +12,6 @@ from sqlalchemy import Connection, and_, delete, insert, literal, select
 from sqlalchemy.orm import aliased
 
 from vidseek.core.types import (
-    Calibration,
     Clip,
     EncodedClip,
     EncoderSpec,
@@ -50,38 +47,6 @@ VIDEO_COLUMNS = (
     VideoRow.damaged,
     VideoRow.failure,
 )
-
-
-def write_spec(spec: EncoderSpec) -> str:
-    """Give the stored form of an encoder's facts."""
-    return json.dumps(spec.to_document(), sort_keys=True)
-
-
-def read_spec(document: str) -> EncoderSpec:
-    """Read an encoder's facts; a newer vidseek may have written more of them."""
-    return EncoderSpec.from_document(json.loads(document))
-
-
-_HEAD = "head "
-"""In the column ``encoder_revision``, begins the hash of a head, which stands for the revision."""
-
-
-def write_calibration(calibration: Calibration) -> dict[str, Any]:
-    """Give the columns of a calibration."""
-    columns = asdict(calibration)
-    head_hash = columns.pop("head_hash")
-    if head_hash is not None:
-        columns["encoder_revision"] = f"{_HEAD}{head_hash}"
-    return columns
-
-
-def read_calibration(columns: Mapping[str, Any]) -> Calibration:
-    """Read a calibration from its columns."""
-    noted = columns["encoder_revision"]
-    if not noted.startswith(_HEAD):
-        return Calibration(**columns)
-    head_hash = noted.removeprefix(_HEAD)
-    return Calibration(**{**columns, "encoder_revision": "", "head_hash": head_hash})
 
 
 def make_video(row: Any) -> Video:

@@ -16,14 +16,14 @@ from sqlalchemy import and_, bindparam, select, update
 from vidseek.core.types import Clip, CopyFrames, EncodedClip, FileStamp, TimeSpan, Video, VideoState
 from vidseek.storage.catalog.changes import remove_videos, set_state
 from vidseek.storage.catalog.copy_queries import (
-    copy_copy_frames,
+    duplicate_copy_frames,
     insert_copy_frames,
-    recompare,
-    undescribed_by,
+    lacks_copy_frames,
+    mark_uncompared,
 )
 from vidseek.storage.catalog.filters import is_or_is_below
 from vidseek.storage.catalog.schema import ClipRow, PathText, VideoRow
-from vidseek.storage.catalog.statistics import unencoded_by
+from vidseek.storage.catalog.statistics import lacks_vectors
 from vidseek.storage.catalog.transactions import Transactions
 from vidseek.storage.catalog.video_queries import (
     VIDEO_COLUMNS,
@@ -98,11 +98,11 @@ class Videos:
             connection = change.connection
             if not is_stored(connection, source_id):
                 return None
-            taken = [found for found in ids_at(connection, str(video.path)) if found != source_id]
-            remove_videos(change, taken)
+            at_path = ids_at(connection, str(video.path))
+            remove_videos(change, [stored for stored in at_path if stored != source_id])
             video_id = insert_video(connection, video)
             ids = copy_clips(connection, source_id, video_id)
-            copy_copy_frames(connection, source_id, video_id)
+            duplicate_copy_frames(connection, source_id, video_id)
             change.log(ids)
             return replace(video, id=video_id)
 
@@ -118,8 +118,8 @@ class Videos:
             connection = change.connection
             if not is_stored(connection, video_id):
                 return False
-            taken = [found for found in ids_at(connection, str(path)) if found != video_id]
-            remove_videos(change, taken)
+            at_path = ids_at(connection, str(path))
+            remove_videos(change, [stored for stored in at_path if stored != video_id])
             state, failure = connection.execute(
                 select(VideoRow.state, VideoRow.failure).where(VideoRow.id == video_id)
             ).one()
@@ -130,7 +130,7 @@ class Videos:
                 .values(path=str(path), size_bytes=size_bytes, modified_ns=modified_ns, state=now)
             )
             if state != now:
-                recompare(connection, [video_id])
+                mark_uncompared(connection, [video_id])
                 change.log(clip_ids_of(connection, [video_id]))
             return True
 
@@ -247,11 +247,11 @@ class Videos:
         """Searchable videos that other encoders know and this one does not, by path."""
         with self._transactions.reading() as connection:
             encoder = self._transactions.find_encoder(connection, fingerprint)
-            return self._select(*unencoded_by(None if encoder is None else encoder.id))
+            return self._select(*lacks_vectors(None if encoder is None else encoder.id))
 
     def without_copy_descriptors(self, fingerprint: str) -> list[Video]:
         """Searchable videos that a copy descriptor has not described, by path."""
-        return self._select(*undescribed_by(fingerprint))
+        return self._select(*lacks_copy_frames(fingerprint))
 
     def file_stamps(self) -> dict[str, FileStamp]:
         """Of every file: what tells whether it changed, by absolute path."""

@@ -79,7 +79,7 @@ class VectorSource(Protocol):
     def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
         """Ids (A,), ascending, of the searchable clips of videos that pass a filter."""
 
-    def known(
+    def read_existing(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Those of the clips (K,) that there are, and their vectors (K, D)."""

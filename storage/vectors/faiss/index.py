@@ -255,9 +255,9 @@ class FaissIndex:
     def _matching(self, where: VideoFilter) -> NDArray[np.int64]:
         """Ids (A,) of the clips that pass a filter, read once for the searches of one query."""
         sequence = self._source.sequence()
-        known = self._matched
-        if known is not None and known[:2] == (sequence, where):
-            return known[2]
+        cached = self._matched
+        if cached is not None and cached[:2] == (sequence, where):
+            return cached[2]
         ids = self._source.ids(where, self._spec.fingerprint)
         self._matched = sequence, where, ids
         return ids
@@ -409,7 +409,7 @@ class FaissIndex:
     def _stored_vectors(
         self, ids: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._source.known(ids, self._spec.fingerprint)
+        return self._source.read_existing(ids, self._spec.fingerprint)
 
     def _file_problems(self) -> list[str]:
         try:
