@@ -101,14 +101,14 @@ class ReencodeTask:
             with self._store.snapshot():
                 others = self._store.videos.clips(copy.id)
                 ids = np.array([clip.id for clip in others], np.int64)
-                known, vectors = self._store.clip_vectors.known(np.sort(ids), fingerprint)
-                if len(known) < len(ids) or [clip.frame_seconds for clip in others] != times:
+                stored, vectors = self._store.clip_vectors.read_existing(np.sort(ids), fingerprint)
+                if len(stored) < len(ids) or [clip.frame_seconds for clip in others] != times:
                     continue
                 features = self._store.clip_vectors.frame_features(ids, fingerprint)
             return {
                 clip.id: EncodedClip(clip.span, clip.frame_seconds, vector, frames)
                 for clip, vector, frames in zip(
-                    clips, vectors[np.searchsorted(known, ids)], features, strict=True
+                    clips, vectors[np.searchsorted(stored, ids)], features, strict=True
                 )
             }
         return None
