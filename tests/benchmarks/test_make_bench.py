@@ -14,8 +14,8 @@ BENCHMARKS = sorted(
     for path in (ROOT / "benchmarks").glob("**/*.py")
     if "def main()" in path.read_text(encoding="utf-8")
 )
-BESIDE_MAKE_BENCH = {"ablations", "copies", "memory"}
-"""Run by hand: to design a network, to compare systems for days, to look for a leak."""
+BESIDE_MAKE_BENCH = {"ablations", "compare_versions", "copies", "memory"}
+"""Run by hand: to design a network, to compare releases or systems, to look for a leak."""
 
 
 def bench_targets() -> set[str]:
