@@ -1,1 +1,1 @@
-"""Training: networks, what `vidseek train` runs (user), and what made the shipped weights (lab)."""
+"""Training: networks, `vidseek train` (user), and the runs behind the shipped weights (lab)."""

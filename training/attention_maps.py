@@ -1,15 +1,15 @@
-"""Where the model looks: for every word of a sentence, over the frames and over places in them.
+"""Attention maps: how much each word of a sentence attends to each frame, and where in it.
 
     attention = word_attention(vision, text, tokenizer, head, frames, "a dog catches a frisbee")
     attention.words                # ("a", "dog", ...)
-    attention.frames[1]            # (F,) how much "dog" looks at each frame
+    attention.frames[1]            # (F,) how much "dog" attends to each frame
     attention.places[1, 0]         # (9, 9) where in the first frame
 
     python -m vidseek.training.attention_maps clip.mp4 "a dog catches a frisbee" --out dog.png
 
-Needs the extra `train`. A word attends to a frame's vector and tokens (the cross-modal head);
-these attend to the cells of the frame's map (the visual Transformer's last layer). What is read out
-is the product of both.
+Needs the extra `train`. A word attends to a frame's vector and tokens (the cross-modal head), and
+these attend to the cells of the frame's map (the visual Transformer's last layer). The maps are the
+product of both.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ MAX_FRAMES = 8
 
 @dataclass(frozen=True)
 class WordAttention:
-    """What L words of a sentence look at in F frames."""
+    """The attention of L words of a sentence to F frames."""
 
     words: tuple[str, ...]
-    """As they stand in the sentence; a sign of punctuation is a word of its own."""
+    """As written in the sentence; a punctuation mark is a word of its own."""
     frames: NDArray[np.float32]
-    """(L, F) shares that add up to 1 for every word."""
+    """(L, F) shares; each word's add up to 1."""
     places: NDArray[np.float32]
-    """(L, F, 9, 9) the same shares spread over the cells of each frame, row by row from the top."""
+    """(L, F, 9, 9) the same shares over the cells of each frame, row by row from the top."""
 
 
 @torch.inference_mode()
@@ -55,24 +55,24 @@ def word_attention(
     frames: NDArray[np.uint8],
     sentence: str,
 ) -> WordAttention:
-    """Read out attention.
+    """Compute attention maps.
 
     Args:
         vision: the visual encoder.
         text: the text encoder.
-        tokenizer: its tokeniser.
+        tokenizer: the text encoder's tokeniser.
         head: the cross-modal head.
         frames: (F, H, W, 3) uint8 RGB, any size.
-        sentence: what is looked for.
+        sentence: the query.
 
     Raises:
-        ValueError: no frame, or a sentence without a word.
+        ValueError: there is no frame, or the sentence has no word.
     """
     encoding = tokenizer.encode(sentence)
     if len(frames) == 0 or all(word is None for word in encoding.word_ids):
         raise ValueError("attention needs at least one frame and one word")
     encoder: Any = copy.deepcopy(vision).eval()
-    encoder.set_attn_implementation("eager")  # the others do not say where they looked
+    encoder.set_attn_implementation("eager")  # others return no attention weights
     squares = torch.from_numpy(squash(frames, PICTURE_SIZE)).permute(0, 3, 1, 2)
     output = encoder(encoder.stem.fine_map(normalise(squares)), output_attentions=True)
     ids, mask = torch.tensor([encoding.ids]), torch.tensor([encoding.attention_mask])
@@ -81,7 +81,7 @@ def word_attention(
     alignment = head.align(head.words(hidden), memory, torch.ones(memory.shape[:2]))
     entries = 1 + output.tokens.shape[1]
     shares = alignment.attention[0].reshape(-1, len(frames), entries)  # (L, F, 1 + M)
-    # The class token speaks for the frame's vector.
+    # The class token stands for the frame's vector.
     cells = output.attentions[-1].mean(1)[:, :entries, entries:]
     cells = cells / cells.sum(-1, keepdim=True)  # (F, 1 + M, 81)
     places = torch.einsum("lfm,fmc->lfc", shares, cells)
@@ -89,13 +89,13 @@ def word_attention(
     for position, (word, used) in enumerate(
         zip(encoding.word_ids, encoding.attention_mask, strict=True)
     ):
-        if used and word is not None:  # the marks of beginning and end belong to no word
+        if used and word is not None:  # [CLS] and [SEP] belong to no word
             words.setdefault(word, []).append(position)
     spans = [
         (encoding.offsets[positions[0]][0], encoding.offsets[positions[-1]][1])
         for positions in words.values()
     ]
-    # A rare word comes in several pieces: it looks where they look on average.
+    # A rare word has several pieces: its attention is their mean.
     places = torch.stack([places[positions].mean(0) for positions in words.values()])
     return WordAttention(
         words=tuple(sentence[start:end] for start, end in spans),
@@ -105,7 +105,7 @@ def word_attention(
 
 
 def draw_attention(frames: NDArray[np.uint8], attention: WordAttention, path: Path) -> None:
-    """Draw a row of frames a word, brighter where it looks, into a PNG."""
+    """Draw a row of frames for each word, brighter where it attends, into a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")

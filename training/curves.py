@@ -1,4 +1,4 @@
-"""Curves of a training run as a picture."""
+"""Plot the curves of a training run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 def draw_curves(
     losses: Sequence[dict[str, float]], history: Sequence[dict[str, float]], path: Path
 ) -> None:
-    """Draw every loss (a running mean) and every dev figure over the steps into a PNG."""
+    """Plot every loss (running mean) and every dev figure against the step, as a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")

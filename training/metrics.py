@@ -1,4 +1,4 @@
-"""Recall and accuracy from vectors, the same for training and for benchmarks."""
+"""Recall, reciprocal rank and accuracy, for training and for benchmarks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 def ranks(scores: NDArray[np.float32], truth: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Rank of the right answer of every query, 0 the best.
+    """Rank of the right answer of every query; 0 is best.
 
     Args:
-        scores: (Q, N) higher is better.
-        truth: (Q,) the right column of each query. Ties count against it.
+        scores: (Q, N), higher is better.
+        truth: (Q,) the right column of each query; ties count against it.
     """
     right = np.take_along_axis(scores, truth[:, None], 1)
     rank: NDArray[np.intp] = (scores >= right).sum(1) - 1
@@ -21,7 +21,7 @@ def ranks(scores: NDArray[np.float32], truth: NDArray[np.intp]) -> NDArray[np.in
 
 
 def recall(rank: NDArray[np.intp], k: int) -> float:
-    """Per cent of queries whose right answer is among the first k."""
+    """Percentage of queries whose right answer is among the first k."""
     return float((rank < k).mean() * 100)
 
 
@@ -33,7 +33,7 @@ def mean_reciprocal_rank(rank: NDArray[np.intp]) -> float:
 def group_means(
     vectors: NDArray[np.float32], groups: Sequence[str]
 ) -> tuple[NDArray[np.float32], list[str]]:
-    """Mean vector of every group, L2-normalised, and the groups' names in order."""
+    """L2-normalised mean vector of every group, and the groups' names, sorted."""
     names = sorted(set(groups))
     places = {name: index for index, name in enumerate(names)}
     sums = np.zeros((len(names), vectors.shape[1]), np.float32)
@@ -42,7 +42,7 @@ def group_means(
 
 
 def mean_class_accuracy(predicted: Sequence[str], labels: Sequence[str]) -> float:
-    """Per cent right, averaged over classes."""
+    """Percentage right, averaged over classes."""
     right = np.array([a == b for a, b in zip(predicted, labels, strict=True)])
     names = np.array(labels)
     return float(np.mean([right[names == name].mean() for name in sorted(set(labels))]) * 100)

@@ -27,11 +27,11 @@ def choose_device() -> torch.device:
 
 
 def rate_factor(used: float, *, warm_up: float) -> float:
-    """Share of the peak learning rate: a linear warm-up, then a cosine to zero.
+    """Factor on the peak learning rate: a linear warm-up, then a cosine to zero.
 
     Args:
-        used: share of the budget that is used up, 0 to 1.
-        warm_up: share of the budget that the warm-up takes.
+        used: share of the budget used up, 0 to 1.
+        warm_up: share of the budget for the warm-up.
     """
     if used < warm_up:
         return max(used / warm_up, 0.02)
@@ -41,7 +41,7 @@ def rate_factor(used: float, *, warm_up: float) -> float:
 def parameter_groups(
     parameters: Iterable[nn.Parameter], *, peak: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """AdamW's groups; biases, norms and single numbers are not decayed."""
+    """Parameter groups for AdamW; biases, norms and scalars get no weight decay."""
     trained = list(parameters)
     return [
         {
@@ -54,13 +54,13 @@ def parameter_groups(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Give every group its peak rate times the factor."""
+    """Set every group's learning rate to its peak times the factor."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; a stop at any moment leaves the old one or the new one."""
+    """Write a checkpoint atomically: after a crash either the old or the new file is there."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     os.replace(partial, path)  # noqa: PTH105 - the atomic form, spelled as such

@@ -1,4 +1,4 @@
-"""Arrays of unequal length as one padded tensor and its mask."""
+"""Pad arrays of unequal length into one tensor with a mask."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def pad_items(arrays: list[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack arrays of unequal length: (K, longest, ...) float32 and its (K, longest) mask."""
+    """Stack K arrays of unequal length into (K, longest, ...) float32 and a (K, longest) mask."""
     longest = max(len(array) for array in arrays)
     padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), np.float32)
     mask = np.zeros((len(arrays), longest), np.float32)

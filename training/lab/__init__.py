@@ -1,4 +1,4 @@
-"""Training of the built-in model: `python -m vidseek.training.lab --help`.
+"""Training of the shipped built-in model: `python -m vidseek.training.lab --help`.
 
 Needs the extra `train` and the data folder beside the checkout.
 """

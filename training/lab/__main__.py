@@ -1,4 +1,4 @@
-"""`python -m vidseek.training.lab COMMAND`: cache, train, export the built-in model."""
+"""`python -m vidseek.training.lab COMMAND`: cache pictures, train, export the built-in model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CACHE = Path(".cache/maps")
 
 
 def main() -> None:
-    """Run one step of training from the command line."""
+    """Run a step of training from the command line."""
     parser = argparse.ArgumentParser(prog="python -m vidseek.training.lab", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="the data folder")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where feature maps are kept")

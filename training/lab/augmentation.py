@@ -1,4 +1,4 @@
-"""Changed views of a training picture: another cut-out, other colours, blur, compression.
+"""Augmented views of a training picture: random crop, colours, blur, compression.
 
 view = change_picture(picture, np.random.default_rng(3))
 
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 SMALLEST_AREA = 0.45
-"""Share of the picture that a cut-out keeps at least: what the caption speaks of should stay."""
+"""Smallest share of the picture in a crop, so that the captioned subject stays visible."""
 
 
 def change_picture(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """One random view.
+    """Make a random view.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        random: the same state gives the same view.
+        random: source of randomness; the same state gives the same view.
 
     Returns:
         (H', W', 3) uint8 RGB.

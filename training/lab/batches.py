@@ -1,4 +1,4 @@
-"""Which pictures and sentences a step trains on.
+"""Choose the pictures and sentences of each training step.
 
 batches = BatchMaker(settings.towers, seed, sets, paraphrases)
 batch = batches.make(step=12)                 # the same for the same seed and step
@@ -27,14 +27,14 @@ from vidseek.training.lab.stem_map_cache import PictureMaps, open_maps
 from vidseek.training.stem_maps import load_maps
 
 CLASS_SETS = ("sports100", "caltech101", "misc")
-"""Sets whose pictures have a class name for caption."""
+"""Sets whose pictures have a class name as their caption."""
 SIDE = 17
 """Cells of a whole map."""
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """A set's rows beside its cached maps."""
+    """The rows of a set with their cached maps."""
 
     name: str
     rows: list[PictureRow]
@@ -46,26 +46,26 @@ class PictureSet:
         return cls(name, read_rows(data, name), open_maps(cache, name, views=views))
 
     def split(self, *names: str) -> list[PictureRow]:
-        """The rows of some splits that have something said of them."""
+        """The rows of the named splits that have a caption or a class."""
         return [row for row in self.rows if row.split in names and row_captions(row)]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on."""
+    """Training data of one step."""
 
     fine: Tensor
     """(B, 120, C, C) float32, channels last."""
     sentences: NDArray[np.intp]
-    """(B,) places in the corpus of what is said of each picture now."""
+    """(B,) positions in the corpus of the sentence used for each picture in this step."""
     caption_means: Tensor
-    """(B, 384) float32: the mean of all that is said of it, by the untouched text encoder."""
+    """(B, 384) float32: mean vector of a picture's captions, by the original text encoder."""
     untouched: Tensor
-    """(B, 1280) float32: pooled features of the untouched stem, of the whole picture."""
+    """(B, 1280) float32: pooled features of the original stem, of the whole picture."""
 
 
 class BatchMaker:
-    """Draws the batch of a step; the same for the same seed and step."""
+    """Draws the batch of a step; the same seed and step give the same batch."""
 
     def __init__(
         self,
@@ -87,14 +87,14 @@ class BatchMaker:
         self.classes = {name: self._by_caption(name) for name in CLASS_SETS}
 
     def _by_caption(self, name: str) -> list[list[PictureRow]]:
-        """A set's rows by the class that they show."""
+        """A set's training rows, grouped by class."""
         classes: dict[str, list[PictureRow]] = {}
         for row in self.sets[name].split("train") if name in self.sets else []:
             classes.setdefault(class_caption(str(row.label)), []).append(row)
         return list(classes.values())
 
     def _turn(self, step: int, count: int, total: int, salt: int) -> list[int]:
-        """The step's share of an endless series of shuffled passes over ``total`` things."""
+        """The step's slice of an endless series of shuffled passes over ``total`` items."""
         chosen: list[int] = []
         for position in range(step * count, (step + 1) * count):
             passes, offset = divmod(position, total)
@@ -123,7 +123,7 @@ class BatchMaker:
     def _choose_caption(
         self, row: PictureRow, random: np.random.Generator
     ) -> tuple[int, NDArray[np.intp]]:
-        """The place of what is said of a picture now, and the places of all that is said of it."""
+        """Positions in the corpus of a random caption of a picture, and of all its captions."""
         captions = np.array([self.corpus.ids[caption] for caption in row_captions(row)], np.intp)
         place = int(captions[random.integers(len(captions))])
         reworded = self.paraphrases.get(place)
@@ -134,11 +134,11 @@ class BatchMaker:
         return place, captions
 
     def make(self, step: int, *, whole: bool = False) -> Batch:
-        """The batch of one step.
+        """Make the batch of one step.
 
         Args:
-            step: its number.
-            whole: crops near the whole map, as pictures are seen in use.
+            step: number of the step.
+            whole: use crops near the whole map, as pictures are seen in use.
         """
         random = np.random.default_rng([self.seed, step])
         picked = self._pick(step, random)

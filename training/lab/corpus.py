@@ -1,9 +1,9 @@
-"""Sentences of the training data: collected, tokenised, and turned into vectors.
+"""Sentences of the training data: collected, tokenised and encoded.
 
 corpus = Corpus.prepare(settings.sets, settings.vocabulary, data, run)
 corpus.vectors[corpus.ids["a dog runs"]]
 
-The vectors of `prepare` are those of MiniLM as it came; `with_text` makes those of a tuned one.
+The vectors of `prepare` are those of the original MiniLM; `with_text` encodes with a tuned one.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 def load_text(run: Path, *, tuned: bool = True) -> tuple[Text, Tokenizer]:
-    """The text encoder and tokeniser of a run: as tuned, or as it came."""
+    """The text encoder and tokeniser of a run: tuned or original."""
     folder = run / "minilm"
     if tuned and (run / "text" / "config.json").exists():
         folder = run / "text"
-    # Dropout on attention costs a tenth of a step in random numbers.
+    # Random numbers for dropout on attention take a tenth of a training step.
     bert = BertModel.from_pretrained(
         folder, add_pooling_layer=False, attention_probs_dropout_prob=0.0
     )
@@ -55,7 +55,7 @@ def load_text(run: Path, *, tuned: bool = True) -> tuple[Text, Tokenizer]:
 def encode_sentences(
     text: Text, tokenizer: Tokenizer, sentences: list[str], *, batch: int = 128
 ) -> NDArray[np.float32]:
-    """(N, 384) float32 vectors of sentences, computed in order of length to waste no padding."""
+    """(N, 384) float32 vectors of sentences, computed in order of length to minimise padding."""
     vectors = np.empty((len(sentences), 384), np.float32)
     order = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
     for start in range(0, len(order), batch):
@@ -63,7 +63,7 @@ def encode_sentences(
         encodings = tokenizer.encode_batch([sentences[index] for index in chosen])
         token_ids = torch.tensor([encoding.ids for encoding in encodings])
         mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-        # bfloat16 halves the time where the processor has it; vectors agree to 0.999.
+        # bfloat16 halves the time on processors that have it; the vectors agree to 0.999.
         with torch.autocast("cpu", torch.bfloat16):
             vectors[chosen] = text(token_ids, mask)[0].numpy()
         if start // batch % 40 == 0:
@@ -73,7 +73,7 @@ def encode_sentences(
 
 @dataclass(frozen=True)
 class Corpus:
-    """All sentences of the run's pictures and their vectors."""
+    """All sentences of the run's pictures, with their vectors."""
 
     sentences: list[str]
     ids: dict[str, int]
@@ -83,14 +83,14 @@ class Corpus:
     """Token ids of every sentence, [CLS] and [SEP] included."""
 
     def with_text(self, text: Text, tokenizer: Tokenizer) -> Corpus:
-        """The same sentences with another encoder's vectors."""
+        """The same sentences, with vectors from another text encoder."""
         return replace(self, vectors=encode_sentences(text, tokenizer, self.sentences))
 
     @classmethod
     def prepare(cls, sets: tuple[str, ...], vocabulary: int, data: Path, run: Path) -> Corpus:
-        """Cut the vocabulary, save the text encoder into the run's folder, encode all sentences.
+        """Reduce the vocabulary, save the text encoder in the run's folder, encode all sentences.
 
-        What a previous call left in the folder is used again.
+        Results of an earlier call in the folder are reused.
         """
         rows = {name: read_rows(data, name) for name in sets}
         if not (run / "minilm" / "tokenizer.json").exists():
@@ -123,7 +123,7 @@ class Corpus:
 
 
 def _vocabulary_sentences(rows: dict[str, list[PictureRow]], data: Path) -> list[str]:
-    """Training captions, text-only captions and class names; never a dev or test row's."""
+    """Training captions, text-only captions and class names; none from dev or test rows."""
     sentences = [
         caption
         for set_rows in rows.values()
@@ -133,6 +133,6 @@ def _vocabulary_sentences(rows: dict[str, list[PictureRow]], data: Path) -> list
     ]
     sentences += text_only_captions(data)
     for file in sorted((data / "labels").glob("*.txt")):
-        # Twice, so that a name's pieces outrank what one caption in 250,000 happens to use.
+        # Twice, so that a name's pieces outrank those that a single caption in 250,000 uses.
         sentences += 2 * file.read_text().splitlines()
     return sentences

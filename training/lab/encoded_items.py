@@ -1,4 +1,4 @@
-"""Frozen towers' view of pictures and videos, for the stages that train on top of them.
+"""Pictures and videos as encoded by the frozen towers, for the stages trained on top of them.
 
 items = ItemBank.encode(vision, sets, corpus, ItemSelection("train"), run=run)
 items.vectors[3]         # (F, 384) frame vectors of the fourth item
@@ -23,8 +23,8 @@ from vidseek.training.stem_maps import load_maps
 logger = logging.getLogger(__name__)
 
 SMALLEST_CROP = 14
-"""Training items are seen on crops of 14-17 cells of 17: near what is seen later, yet not the very
-pictures the towers have learnt by heart."""
+"""Training items are encoded from crops of 14 to 17 of 17 cells: near what is seen in use, but not
+exactly the pictures that the towers have memorised."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +32,27 @@ class ItemSelection:
     """Which rows of the sets are encoded, and how."""
 
     split: str
-    """``train``, seen on random crops, or ``dev``, seen whole."""
+    """``train``, encoded from random crops, or ``dev``, encoded whole."""
     names: tuple[str, ...] = ("flickr8k", "msrvtt")
     """The sets."""
     limit: int | None = None
-    """Pictures of each set, whole videos; all if None."""
+    """Most pictures of each set, in whole videos; None for all."""
     seed: int = 0
-    """Of the crops."""
+    """Random seed of the crops."""
 
 
 @dataclass(frozen=True)
 class ItemBank:
-    """Pictures (one frame) and videos (several) with what the towers make of their frames."""
+    """Pictures (one frame) and videos (several frames) with their frame vectors and tokens."""
 
     kinds: list[str]
-    """The set that each item is from."""
+    """The set of each item."""
     vectors: list[NDArray[np.float32]]
-    """An (F, 384) array an item."""
+    """For each item an (F, 384) array."""
     tokens: list[NDArray[np.float32]]
-    """An (F, M, T) array an item."""
+    """For each item an (F, M, T) array."""
     sentences: list[tuple[int, ...]]
-    """The places of each item's captions in the corpus."""
+    """For each item the positions of its captions in the corpus."""
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -64,7 +64,7 @@ class ItemBank:
         return means
 
     def of_kind(self, kind: str) -> NDArray[np.intp]:
-        """The places of one set's items."""
+        """Positions of the items of one set."""
         return np.array(
             [place for place, item_kind in enumerate(self.kinds) if item_kind == kind], np.intp
         )
@@ -79,7 +79,7 @@ class ItemBank:
         *,
         run: Path,
     ) -> ItemBank:
-        """Encode pictures and videos of one split; kept in the run's folder.
+        """Encode pictures and videos of one split; the result is stored in the run's folder.
 
         Args:
             vision: the frozen visual encoder.
@@ -123,7 +123,7 @@ class ItemBank:
 
 
 def _sample_groups(rows: list[PictureRow], limit: int | None) -> list[PictureRow]:
-    """About so many rows, all of a group or none; the same ones every time."""
+    """About ``limit`` rows, whole groups only; the same rows every time."""
     if limit is None or len(rows) <= limit:
         return rows
     groups = sorted({str(row.group) for row in rows})
@@ -141,7 +141,7 @@ def _encode(
     *,
     batch: int = 64,
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    """float16 vectors and tokens of rows, of whole maps or of random crops."""
+    """float16 vectors and tokens of rows, from whole maps or random crops."""
     vision.eval()
     vectors, tokens = [], []
     for start in range(0, len(rows), batch):

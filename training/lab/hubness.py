@@ -1,9 +1,9 @@
-"""The bank of sentences that hubs are known by, and how much of it dev rows say to use.
+"""Choose the hubness correction of the built-in model on dev rows.
 
 bank = sentence_bank(sets, corpus, text, tokenizer, data)
 choose_hubness(bank, dev, clips, corpus, run=run)
 
-Where it does not help, no bank ships.
+The correction needs a bank of sentences; if it does not help, no bank is shipped.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from vidseek.training.networks.text import Text
 logger = logging.getLogger(__name__)
 
 CAPTIONED = {"flickr8k": 1000, "msrvtt": 500}
-"""Sentences of the bank that are training captions of each set."""
+"""Training captions of each set in the bank."""
 UNPAIRED = 500
-"""Those that belong to no picture."""
+"""Sentences of the bank that belong to no picture."""
 NEIGHBOURS = (8, 16, 32)
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -39,7 +39,7 @@ WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 def sentence_bank(
     sets: dict[str, PictureSet], corpus: Corpus, text: Text, tokenizer: Tokenizer, data: Path
 ) -> NDArray[np.float32]:
-    """(B, 384) vectors of sentences drawn by lot, of training rows and of no picture."""
+    """(B, 384) vectors of random sentences: training captions, and sentences without a picture."""
     random = np.random.default_rng(0)
     chosen: list[str] = []
     for name, most in CAPTIONED.items():
@@ -61,17 +61,17 @@ def choose_hubness(
     *,
     run: Path,
 ) -> HubnessCorrection | None:
-    """Choose how the bank is used by the sum of recalls at 1, 5 and 10 on dev rows, and save it.
+    """Choose weight and neighbours by the sum of recalls at 1, 5 and 10 on dev rows, and save them.
 
     Args:
-        bank: (B, 384) of ``sentence_bank``.
+        bank: (B, 384) from ``sentence_bank``.
         dev: the galleries' items.
-        clips: (N, 384) their clip vectors.
-        corpus: their sentences, by the text encoder that made the bank.
-        run: where ``hubness.npz`` goes, if it helps.
+        clips: (N, 384) clip vectors of the items.
+        corpus: the items' sentences, encoded as the bank was.
+        run: where ``hubness.npz`` goes, if the correction helps.
 
     Returns:
-        The choice; None if it does not help.
+        The correction; None if it does not help.
     """
     queries = {kind: _Queries(dev, clips, corpus, kind) for kind in ("flickr8k", "msrvtt")}
     table: dict[str, dict[str, list[float]]] = {}
@@ -110,7 +110,7 @@ def choose_hubness(
 
 
 class _Queries:
-    """All captions of one set's dev items against their clips."""
+    """All captions of one set's dev items, scored against the items' clips."""
 
     def __init__(
         self, dev: ItemBank, clips: NDArray[np.float32], corpus: Corpus, kind: str
@@ -122,7 +122,7 @@ class _Queries:
         self.scores = corpus.vectors[[said for _, said in pairs]] @ self.clips.T
 
     def ranks(self, hubness: HubnessCorrection) -> NDArray[np.intp]:
-        """As a search ranks: only the first stage's best are scored again."""
+        """Ranks as in a search: only the first stage's best clips are corrected."""
         final = self.scores.copy()
         best = np.argsort(-final, axis=1)[:, :CANDIDATES]
         again = np.take_along_axis(final, best, 1) + hubness.corrections(self.clips)[best]
@@ -134,6 +134,6 @@ class _Queries:
         return [round(recall(rank, k), 2) for k in (1, 5, 10)]
 
     def gain(self, hubness: HubnessCorrection) -> tuple[float, float]:
-        """The interval of what it adds to the reciprocal rank."""
+        """Confidence interval of the gain in reciprocal rank."""
         without = HubnessCorrection(hubness.bank, hubness.neighbours, weight=0.0, usual=0.0)
         return paired_interval(1.0 / (1 + self.ranks(hubness)) - 1.0 / (1 + self.ranks(without)))

@@ -1,4 +1,4 @@
-"""Clips of a moving camera, made of stills: windows that slide over a picture's map, or close in.
+"""Clips of a moving camera made from stills: windows that slide over a picture's map or zoom in.
 
 clips = pan_clips(vision, pictures, rows, file)      # (N, 3, 5, 384): across, down, closing in
 vectors, kind = draw_pans(clips, chosen, random)     # (B, 5, 384) and (B,) places in KINDS
@@ -28,11 +28,11 @@ KINDS = (
 )
 FRAMES = 5
 WINDOW = 11
-"""Cells of the sliding window, of 17."""
+"""Side of the sliding window in cells, of 17."""
 
 
 def _window(path: int, step: int) -> tuple[int, int, int]:
-    """Top, left and side of one frame's window in cells."""
+    """Top, left and side of a frame's window, in cells."""
     offset = round(step * (SIDE - WINDOW) / (FRAMES - 1))
     middle = (SIDE - WINDOW) // 2
     if path == 0:
@@ -48,7 +48,7 @@ def pan_clips(
 ) -> NDArray[np.float32]:
     """(N, 3, 5, 384) float32 frame vectors of three camera paths over every row's picture.
 
-    Kept in ``file``, and read from there the next time.
+    The result is stored in ``file`` and read from there the next time.
     """
     if file.exists():
         stored: NDArray[np.float32] = np.load(file)["clips"].astype(np.float32)
@@ -72,7 +72,11 @@ def pan_clips(
 def draw_pans(
     clips: NDArray[np.float32], chosen: NDArray[np.intp], random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """A camera movement of each chosen picture: (B, 5, 384) vectors and (B,) places in KINDS."""
+    """A random camera movement for each chosen picture.
+
+    Returns:
+        (B, 5, 384) frame vectors and (B,) positions in ``KINDS``.
+    """
     kinds = random.integers(len(KINDS), size=len(chosen))
     vectors = np.empty((len(chosen), *clips.shape[2:]), np.float32)
     for row, (place, kind) in enumerate(zip(chosen, kinds, strict=True)):

@@ -1,11 +1,11 @@
-"""Other ways of saying what a caption says, found among sentences that belong to no picture.
+"""Find paraphrases of captions among sentences that belong to no picture.
 
 paraphrases = Paraphrases.find(corpus, captions, data, run)
 paraphrases.of[corpus.ids["a man plays a guitar"]]      # places in paraphrases.corpus
 
-Most videos of the data have one caption, and a model that reads nothing else learns it by heart.
-Hundreds of thousands of sentences without pictures say the same in other words; the untouched text
-encoder knows which.
+Most videos of the data have a single caption, and a model that reads nothing else memorises it.
+Among hundreds of thousands of sentences without pictures there are paraphrases; the original text
+encoder finds them.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from vidseek.training.lab.pictures import text_only_captions
 logger = logging.getLogger(__name__)
 
 NEAREST, FURTHEST = 0.97, 0.75
-"""Cosines between which a sentence says the same in other words."""
+"""A sentence is a paraphrase if its cosine lies between these; above, it is the same sentence."""
 MAX_PARAPHRASES = 8
-"""Paraphrases that are kept of a caption."""
+"""Paraphrases per caption."""
 
 
 @dataclass(frozen=True)
 class Paraphrases:
-    """A corpus that holds paraphrases too, and whose they are."""
+    """A corpus extended by paraphrases, and the paraphrases of each caption."""
 
     corpus: Corpus
     of: dict[int, NDArray[np.intp]]
-    """Places of a caption's paraphrases, nearest first, by the caption's place; those that have
-    none are left out."""
+    """Positions of a caption's paraphrases, nearest first, by the caption's position; captions
+    without paraphrases are left out."""
 
     @classmethod
     def none(cls, corpus: Corpus) -> Paraphrases:
-        """For training without."""
+        """No paraphrases."""
         return cls(corpus, {})
 
     @classmethod
     def find(cls, corpus: Corpus, captions: Iterable[str], data: Path, run: Path) -> Paraphrases:
         """Search the data folder's text-only captions.
 
-        What a previous call left in the run's folder is used again.
+        Results of an earlier call in the run's folder are reused.
 
         Args:
-            corpus: has the captions.
-            captions: of training pictures; those of dev rows must not be among them.
+            corpus: contains the captions.
+            captions: captions of training pictures, none from dev rows.
             data: the data folder.
             run: the run's folder.
         """
@@ -82,7 +82,7 @@ class Paraphrases:
 
 
 def _search(corpus: Corpus, captions: list[str], data: Path, run: Path) -> dict[str, list[str]]:
-    """Paraphrases of every caption that has some."""
+    """The paraphrases of every caption that has any."""
     sentences = sorted(filter(str.strip, set(text_only_captions(data))))
     text, tokenizer = load_text(run, tuned=False)
     logger.info("encoding %d sentences that belong to no picture", len(sentences))

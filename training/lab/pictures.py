@@ -1,4 +1,4 @@
-"""The data folder's pictures and their sentences, as rows of Parquet files.
+"""Read the data folder's pictures and captions from Parquet files.
 
 rows = read_rows(Path("../shared/data"), "flickr8k")
 dev = [row for row in rows if row.split == "dev"]
@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 EVALUATION_ONLY = frozenset({"scenes15"})
-"""Sets that measure names never seen: no row of them trains the model, whatever its split says."""
+"""Sets for measuring unseen class names: no row of them is trained on, whatever its split."""
 
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One picture's place in its set and what is said of it."""
+    """A picture's position in its set, its captions and its class."""
 
     index: int
-    """Place among the set's rows, in the order of its files; the row of the map cache."""
+    """Position among the set's rows, in the order of its files; also its row in the map cache."""
     split: str
     label: str | None
     captions: tuple[str, ...]
@@ -36,7 +36,7 @@ def picture_files(data: Path, name: str) -> list[Path]:
     """The Parquet files of one set, in order.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the set has no file.
     """
     folder = data / "images"
     single = folder / f"{name}.parquet"
@@ -81,7 +81,7 @@ def read_pictures(data: Path, name: str, *, start: int = 0) -> Iterator[NDArray[
 
 
 def text_only_captions(data: Path) -> list[str]:
-    """The data folder's sentences that belong to no picture, file by file; some come twice."""
+    """The data folder's sentences that belong to no picture, file by file; with duplicates."""
     sentences: list[str] = []
     for file in sorted((data / "captions").glob("*.txt.gz")):
         sentences += gzip.decompress(file.read_bytes()).decode().splitlines()
@@ -89,12 +89,12 @@ def text_only_captions(data: Path) -> list[str]:
 
 
 def class_caption(label: str) -> str:
-    """The sentence that stands for a class name, in training and in evaluation."""
+    """The sentence for a class name, in training and in evaluation."""
     return f"a photo of a {label.replace('_', ' ').lower()}"
 
 
 def row_captions(row: PictureRow) -> tuple[str, ...]:
-    """What is said of a picture: its captions, or its class."""
+    """A picture's captions, or the sentence for its class."""
     if row.captions:
         return row.captions
     return (class_caption(row.label),) if row.label else ()

@@ -1,8 +1,8 @@
-"""A whole training run: from the data folder to models ready to be published.
+"""A whole training run: from the data folder to models ready for export.
 
     train(settings, data=Path("../shared/data"), cache=Path(".cache/maps"), run=Path(".cache/run"))
 
-Every stage leaves its result in the run's folder; a later call finds it there and goes on.
+Every stage stores its result in the run's folder; a later call finds it there and continues.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def train(
     """Run the chosen stages in order.
 
     Args:
-        settings: what to do.
+        settings: the run's settings.
         data: the data folder.
-        cache: where ``cache_pictures`` put the maps of every set.
-        run: folder of this run, made if missing.
-        stages: some of ``STAGES``.
+        cache: where ``cache_pictures`` stored the maps of every set.
+        run: folder of this run; made if missing.
+        stages: a subset of ``STAGES``.
         start: a folder of shipped weights to train on from; see ``train_towers``.
     """
     torch.set_num_threads(settings.threads)
@@ -132,7 +132,7 @@ def train(
 def _movements(
     vision: Vision, pictures: PictureSet, corpus: Corpus, split: str, most: int, run: Path
 ) -> Movements:
-    """Clips of a moving camera over the first pictures of a split; a quarter as many for dev."""
+    """Clips of a moving camera over a split's first pictures; a quarter as many for dev."""
     rows = pictures.split(split)[: most if split == "train" else most // 4]
     clips = pan_clips(vision, pictures, rows, run / f"pans-{split}.npz")
     said = [tuple(corpus.ids[caption] for caption in row.captions) for row in rows]
@@ -146,21 +146,21 @@ def confidence_scores(
     reranker: Reranker | None = None,
     hubness: HubnessCorrection | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores of the best hits of dev sentences, in galleries that hold the right item and do not.
+    """Scores of the best hits of dev sentences, in galleries with and without the right item.
 
-    A confidence says whether a hit is what was asked for, and a hit is the best that a library has.
-    Against any wrong item the best hit for a thing that no video shows would look convincing.
+    A confidence is the probability that a hit is right, and a hit is the best clip of a library.
+    Compared with any wrong item instead of the best, hits for absent things would look convincing.
 
     Args:
         clips: (N, 384) clip vectors of the galleries' items.
         dev: the items.
-        corpus: their sentences.
-        reranker: scores the best of each gallery again, where a search would.
-        hubness: corrects these scores, where a search would.
+        corpus: the items' sentences.
+        reranker: re-scores the best of each gallery, as in a search.
+        hubness: corrects these scores, as in a search.
 
     Returns:
-        Scores of right items that come first in a gallery of ``ABSENT_GALLERY`` wrong ones, and
-        those of the best wrong one of every such gallery.
+        Scores of right items that come first among ``ABSENT_GALLERY`` wrong ones, and scores of the
+        best wrong item of every such gallery.
     """
     random = np.random.default_rng(0)
     matched, mismatched = [], []
@@ -187,7 +187,7 @@ def _second_stage(
     sentences: NDArray[np.intp],
     places: NDArray[np.intp],
 ) -> Callable[[NDArray[np.intp], NDArray[np.float32]], NDArray[np.float32]]:
-    """From (Q, K) items and their scores to their final scores, as a search makes them."""
+    """A function from (Q, K) items and their scores to the final scores of a search."""
 
     def rescore(chosen: NDArray[np.intp], scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if reranker is not None:

@@ -1,4 +1,4 @@
-"""From a run's models to the files that ship.
+"""Export a run's models to the files that ship.
 
 publish(run, folder=Path("encoders/weights"), revision="1", data=data, cache=cache)
 """
@@ -50,7 +50,7 @@ PREPROCESSING = (
 
 
 def load_vision(run: Path) -> Vision:
-    """A run's visual encoder: the finished one, or else the last checkpoint's."""
+    """A run's visual encoder: the final one, or else that of the last checkpoint."""
     if (run / "vision" / "config.json").exists():
         vision: Vision = Vision.from_pretrained(run / "vision")
     else:
@@ -61,7 +61,7 @@ def load_vision(run: Path) -> Vision:
 
 
 def load_temporal(run: Path) -> Temporal:
-    """A run's temporal attention; untrained, which is the plain mean, where there is none yet."""
+    """A run's temporal attention; untrained (equal to the mean) if the stage has not run."""
     if (run / "temporal" / "config.json").exists():
         temporal: Temporal = Temporal.from_pretrained(run / "temporal")
     else:
@@ -72,11 +72,11 @@ def load_temporal(run: Path) -> Temporal:
 
 
 def load_cross_modal(run: Path, *, chosen: bool = True) -> CrossModal:
-    """A run's cross-modal head; untrained, which changes no score, where there is none.
+    """A run's cross-modal head; untrained (no score changes) if the stage has not run.
 
     Args:
         run: the run's folder.
-        chosen: with the share of its correction that dev rows chose; else as it was trained.
+        chosen: scale its correction as chosen on dev rows; False for the head as trained.
     """
     for name in ("cross_modal", "head") if chosen else ("head",):
         if (run / name / "config.json").exists():
@@ -90,19 +90,19 @@ def load_cross_modal(run: Path, *, chosen: bool = True) -> CrossModal:
 
 
 def load_hubness(run: Path) -> HubnessCorrection | None:
-    """A run's correction for hubs, if dev rows said that it helps."""
+    """A run's hubness correction; None if it did not help on dev rows."""
     file = run / FILES[HUBNESS]
     return HubnessCorrection.from_bytes(file.read_bytes()) if file.exists() else None
 
 
 def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = PARTS) -> Manifest:
-    """Export parts of a run and describe all files in the manifest.
+    """Export parts of a run and write the manifest of all files.
 
     Args:
         run: the training run's folder.
         folder: where the files go.
-        revision: the name of what is exported now.
-        parts: what to export; the other files of the folder stay as they are.
+        revision: revision name of the exported parts.
+        parts: the parts to export; the folder's other files stay unchanged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     known = {} if set(parts) >= set(PARTS) else read_manifest(folder).parts
@@ -116,7 +116,7 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
     if "text" in parts:
         tokenizer = (run / "minilm" / "tokenizer.json").read_text()
         export_text(load_text(run)[0], tokenizer, folder / "text.onnx")
-        # The bank is made of this text encoder's vectors: another one's would mean nothing.
+        # The bank has this text encoder's vectors and is meaningless with another.
         bank = folder / FILES[HUBNESS]
         bank.unlink(missing_ok=True)
         if (run / FILES[HUBNESS]).exists():

@@ -1,9 +1,9 @@
-"""The third stage: dev rows decide how much of the cross-modal head's correction is used.
+"""The re-ranking stage: choose on dev rows how much of the cross-modal head's correction to use.
 
 choose_share(reranker, dev, corpus, run=run)
 
-Where it does not help, re-ranking ships disabled: a better place by chance is no reason to make
-every search slower.
+If it does not help significantly, re-ranking is shipped disabled: a gain by chance does not justify
+slowing down every search.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from vidseek.training.padding import pad_items
 logger = logging.getLogger(__name__)
 
 CANDIDATES = 50
-"""Depth of re-ranking that the choice is made at."""
+"""Re-ranking depth at which the choice is made."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 BATCH = 16
-"""Sentences that are scored together."""
+"""Sentences scored together."""
 
 
 class Reranker:
-    """The head, and what it reads: sentences of a corpus, frames of a bank."""
+    """The cross-modal head with its inputs: sentences of a corpus, frames of a bank."""
 
     def __init__(
         self, head: CrossModal, bank: ItemBank, corpus: Corpus, text: Text, tokenizer: Tokenizer
@@ -46,12 +46,12 @@ class Reranker:
     def scores(
         self, sentences: NDArray[np.intp], candidates: NDArray[np.intp], first: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Score every sentence's candidates again.
+        """Re-score every sentence's candidates.
 
         Args:
-            sentences: (Q,) places in the corpus.
-            candidates: (Q, C) places in the bank.
-            first: (Q, C) their cosines.
+            sentences: (Q,) positions in the corpus.
+            candidates: (Q, C) positions in the bank.
+            first: (Q, C) first-stage cosines of the candidates.
 
         Returns:
             (Q, C) float32.
@@ -96,15 +96,15 @@ def choose_share(
     hubness: HubnessCorrection | None = None,
     queries: int = 1000,
 ) -> None:
-    """Scale the head's correction to what is best on dev rows, and record whether it is used.
+    """Scale the head's correction to the best value on dev rows, and record whether it is used.
 
     Args:
-        reranker: the head and what it reads.
+        reranker: the head with its inputs.
         dev: the galleries' items.
-        corpus: their sentences.
+        corpus: the items' sentences.
         run: where choices are recorded.
-        hubness: what is taken off the scores of hubs whether or not the head is used.
-        queries: of each kind, the first ones.
+        hubness: the hubness correction, applied whether or not the head is used.
+        queries: most queries of each set.
     """
     head, means = reranker.head, dev.means()
     table: dict[float, list[NDArray[np.intp]]] = {share: [] for share in SHARES}
@@ -118,7 +118,7 @@ def choose_share(
         correction = 0.0 if hubness is None else hubness.corrections(means[places])[order]
         for share in SHARES:
             mixed = first.copy()
-            # What is re-ranked stays above what is not.
+            # Re-ranked clips stay above the others.
             np.put_along_axis(mixed, order, 10.0 + correction + top + share * (scores - top), 1)
             table[share].append(ranks(mixed, np.arange(len(sentences))))
     rank = {share: np.concatenate(parts) for share, parts in table.items()}
@@ -145,7 +145,7 @@ def choose_share(
 def paired_interval(
     differences: NDArray[np.float64], *, samples: int = 2000
 ) -> tuple[float, float]:
-    """The bootstrap 95 % interval of a mean of paired differences."""
+    """Bootstrap 95 % interval of the mean of paired differences."""
     random = np.random.default_rng(0)
     means = differences[random.integers(0, len(differences), (samples, len(differences)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
@@ -153,12 +153,12 @@ def paired_interval(
 
 
 def read_choices(run: Path) -> dict[str, object]:
-    """What earlier stages chose; empty at first."""
+    """The choices of earlier stages; empty at first."""
     file = run / "choices.json"
     choices: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
     return choices
 
 
 def record_choices(run: Path, **choices: object) -> None:
-    """Add to what publishing reads from the run's choices.json."""
+    """Add choices to the run's choices.json, which publishing reads."""
     (run / "choices.json").write_text(json.dumps(read_choices(run) | choices, indent=1))

@@ -1,4 +1,4 @@
-"""What a training run is told: a TOML file, checked on reading.
+"""Settings of a training run, read from a TOML file and validated.
 
 settings = read_settings(Path("training/lab/builtin.toml"))
 settings.towers.minutes
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 STAGES = ("towers", "temporal", "hubness", "rerank", "confidence")
-"""The parts of a run, in order."""
+"""The stages of a run, in order."""
 
 
 @dataclass(frozen=True)
 class BudgetSettings:
-    """How long a stage trains. The learning rate follows whichever budget is used up first."""
+    """How long a stage trains. The learning rate follows the budget that is used up first."""
 
     minutes: float | None = None
-    """Wall clock, interruptions not counted."""
+    """Wall-clock time, without interruptions."""
     steps: int | None = None
-    """With steps alone a run is reproducible to the bit on one machine."""
+    """With a budget of steps alone a run is reproducible bit for bit on one machine."""
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.steps is None:
             raise ValueError("a budget needs minutes or steps")
 
     def used(self, *, minutes: float, steps: int) -> float:
-        """Share of the budget that is used up, 0 to 1."""
+        """Share of the budget used up, 0 to 1."""
         shares = [0.0]
         if self.minutes is not None:
             shares.append(minutes / self.minutes)
@@ -48,13 +48,13 @@ class TowerSettings:
     msrvtt: int = 48
     """Videos of msrvtt in a batch, one frame each."""
     sports100: int = 16
-    """Pictures with a class name for caption, no class twice."""
+    """Pictures of sports100 in a batch, with the class name as caption, each class at most once."""
     caltech101: int = 8
-    """The same, of the set of that name."""
+    """Pictures of caltech101 in a batch, likewise."""
     misc: int = 0
-    """The same, of the set of that name."""
+    """Pictures of misc in a batch, likewise."""
     paraphrase_share: float = 0.0
-    """Of captions that have ``Paraphrases``, how many are read in other words."""
+    """Share of captions with ``Paraphrases`` that are replaced by a paraphrase."""
     stem_learning_rate: float = 2e-4
     learning_rate: float = 1e-3
     text_learning_rate: float = 6e-5
@@ -66,32 +66,32 @@ class TowerSettings:
     """Share of the budget."""
     gradient_norm: float = 1.0
     average: float = 0.995
-    """What ships is an exponential moving average of the weights; this is its decay a step."""
+    """Decay per step of the exponential moving average of the weights, which is what ships."""
     smallest_crop: int = 11
     largest_crop: int = 15
-    """Sides of the random crops of the map, of 17 cells."""
+    """Sides of the random crops of the map, in cells of 17."""
     whole_from: float = 0.88
     """Share of the budget after which crops are near whole maps, as pictures are seen in use."""
     keep_cells: float = 0.7
     """Share of a map's cells that the Transformer sees until then (FLIP, Li et al. 2023)."""
     said_loss: float = 0.4
-    """Weight of the loss towards the mean of all that is said of a picture, by untouched MiniLM."""
+    """Weight of the loss towards the mean of all of a picture's captions, by original MiniLM."""
     token_loss: float = 0.4
-    """Weight of the loss that makes words and frame tokens agree."""
+    """Weight of the loss that aligns words and frame tokens."""
     head_loss: float = 0.3
     negatives: int = 3
-    """Look-alikes a sentence, and a picture, that the head is trained on."""
+    """Hard negatives per sentence, and per picture, in the head's training."""
     masked_share: float = 0.15
-    """Words that are masked in every other sentence while the text encoder is trained."""
+    """Share of words masked in every other sentence while the text encoder is trained."""
     masked_loss: float = 0.1
-    """Weight of guessing them from sentence and picture (VideoBERT's objective)."""
+    """Weight of the loss for predicting them from sentence and picture (as in VideoBERT)."""
     class_loss: float = 0.2
-    """Weight of staying near the untouched stem's ImageNet classes."""
+    """Weight of the loss that keeps the original stem's ImageNet classes."""
     class_temperature: float = 2.0
     views: dict[str, int] = field(default_factory=dict)
-    """Changed views that are kept of each set's training pictures."""
+    """Augmented views cached of each set's training pictures."""
     start_share: float = 0.0
-    """Of a run that began with shipped weights: share of these in the mean that ships (WiSE-FT,
+    """In a run that starts from shipped weights: their share in the mean that ships (WiSE-FT,
     Wortsman et al. 2022)."""
     checkpoint_minutes: float = 3.0
     evaluation_minutes: float = 8.0
@@ -108,23 +108,23 @@ class TemporalSettings:
     weight_decay: float = 0.05
     warm_up: float = 0.05
     pan_pictures: int = 800
-    """Training pictures that clips of a moving camera are made of."""
+    """Training pictures from which clips of a moving camera are made."""
     side_loss: float = 0.3
-    """Weight of telling the order of frames, and of telling how the camera moves."""
+    """Weight of the side tasks: the order of frames, and the movement of the camera."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A whole run."""
+    """Settings of a whole run."""
 
     towers: TowerSettings
     temporal: TemporalSettings
     seed: int = 1
     threads: int = 2
     vocabulary: int = 9000
-    """Word pieces that are shipped."""
+    """Word pieces of the shipped text encoder."""
     head_pictures: int | None = None
-    """Frames that the stages above the towers train on; all if None."""
+    """Most frames to train the stages above the towers on; None for all."""
     sets: tuple[str, ...] = field(
         default=("flickr8k", "msrvtt", "sports100", "caltech101", "misc"), kw_only=True
     )
@@ -134,7 +134,7 @@ def read_settings(path: Path) -> Settings:
     """Read a configuration file.
 
     Raises:
-        ValueError: an unknown or missing setting; the message names it and the file.
+        ValueError: a setting is unknown or missing; the message names it and the file.
     """
     table = tomllib.loads(path.read_text())
     try:

@@ -1,13 +1,13 @@
-"""What the frozen part of the stem makes of every training picture, kept on disk.
+"""The frozen stem's maps of every training picture, cached on disk.
 
     cache_pictures(Path("../shared/data"), "flickr8k", Path(".cache/maps"), views=2)
     maps = open_maps(Path(".cache/maps"), "flickr8k", views=2)
     maps.fine[0]          # (17, 17, 120) int8, in steps of 0.25
-    maps.views[1][0]      # the same of the second changed view of a training picture
+    maps.views[1][0]      # the same for the second augmented view of a training picture
 
 The first 15 blocks of the stem are not trained, so their output is computed once: 35 KB a picture.
-Crops of a map change neither the size of things nor their colours, so training pictures are also
-kept in changed views (`augmentation.py`). The run can be stopped at any moment; the next goes on.
+Crops of a map change neither the size of objects nor their colours, so augmented views of training
+pictures are cached as well (`augmentation.py`). The run can be stopped at any time and resumed.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class PictureMaps:
     fine: NDArray[np.int8]
     """(N, 17, 17, 120) int8 steps of 0.25: the map after the stem's first 15 blocks."""
     pooled: NDArray[np.float16]
-    """(N, 1280) float16: the untouched stem's pooled features."""
+    """(N, 1280) float16: the original stem's pooled features."""
     views: tuple[NDArray[np.int8], ...] = ()
-    """Maps like ``fine`` of changed views; rows that do not train are zero."""
+    """Maps like ``fine`` of augmented views; only training rows are computed, others are zero."""
 
 
 def open_maps(cache: Path, name: str, *, views: int = 0) -> PictureMaps:
     """Open what ``cache_pictures`` wrote.
 
     Raises:
-        FileNotFoundError: the set is not cached, or only in part.
+        FileNotFoundError: the set is not cached, or only partly.
     """
     for file in (_file(cache, name, view) for view in range(views + 1)):
         progress = _read_progress(file.with_suffix(".json"))
@@ -75,17 +75,17 @@ def open_maps(cache: Path, name: str, *, views: int = 0) -> PictureMaps:
 
 @dataclass(frozen=True)
 class _View:
-    """One view of a set: the pictures as they are (0), or changed."""
+    """One view of a set: the original pictures (0), or augmented ones."""
 
     data: Path
     name: str
     number: int
     file: Path
-    """Its progress; the arrays lie beside it."""
+    """Progress file; the arrays are stored beside it."""
     wanted: list[int]
-    """Rows that are computed."""
+    """Rows to compute."""
     rows: int
-    """Rows of the set."""
+    """Number of rows in the set."""
     identity: str
 
     def arrays(self, *, resume: bool) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any] | None]:
@@ -97,7 +97,7 @@ class _View:
             dtype=np.int8,
             shape=(self.rows, 17, 17, 120),
         )
-        # Only the picture as it is tells what the untouched stem sees in it.
+        # The pooled features are a training target and belong to the original picture alone.
         if self.number:
             return fine, None
         pooled = np.lib.format.open_memmap(
@@ -127,13 +127,13 @@ class _View:
 
 
 def cache_pictures(data: Path, name: str, cache: Path, *, views: int = 0, threads: int = 2) -> None:
-    """Compute and store the features of every picture of one set, going on where it stopped.
+    """Compute and store the features of every picture of a set; continues an interrupted call.
 
     Args:
         data: the data folder.
         name: the set.
-        cache: folder for the files, made if missing.
-        views: changed views of training pictures besides.
+        cache: folder for the files; made if missing.
+        views: number of augmented views of training pictures.
         threads: processor threads for the stem.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def cache_pictures(data: Path, name: str, cache: Path, *, views: int = 0, thread
 
 
 def _file(cache: Path, name: str, view: int) -> Path:
-    """Where a view's progress is kept; its arrays lie beside it."""
+    """A view's progress file; its arrays are stored beside it."""
     return cache / (f"{name}.json" if view == 0 else f"{name}.view{view}.json")
 
 
@@ -178,7 +178,7 @@ def _cache_view(session: Any, view: _View) -> None:
 
 
 def _stem_session(cache: Path, *, threads: int) -> Any:
-    """The untouched stem in ONNX Runtime: three times as fast as in torch here."""
+    """The original stem in ONNX Runtime, three times as fast as in torch."""
     import onnxruntime
 
     from vidseek.training.networks.export import export_stem
@@ -194,7 +194,7 @@ def _stem_session(cache: Path, *, threads: int) -> Any:
 
 
 def _identity(data: Path, name: str) -> str:
-    """Changes when the pictures or the stem change."""
+    """A digest that changes when the pictures or the stem change."""
     from vidseek.training.networks.stem import imagenet_weights_path
 
     digest = hashlib.sha256(imagenet_weights_path().name.encode())

@@ -1,12 +1,13 @@
-"""The second stage: temporal attention learns on real videos' frames, on frozen towers.
+"""The second stage: temporal attention is trained on frames of real videos, on frozen towers.
 
 train_temporal(settings, train, dev, corpus, run=run, seed=1)
 
-The data has two to four frames of a video, in order but without times; they are taken as a few
-seconds apart. So few teach little of time; three more tasks do: whether a video's frames are in
-order, reversed or shuffled, and how the camera moves in clips made of stills (`pans.py`). Where the
-result is no better than the plain mean on the dev videos, that is what is saved: the same module
-with its output still zero. The ablations are logged and kept in the run's temporal.json.
+The data has two to four frames per video, in order but without times; they are assumed a few
+seconds apart. So few frames teach little about time, so there are side tasks: whether a video's
+frames are in order, reversed or shuffled, and how the camera moves in clips made from stills
+(`pan_augmentation.py`). If the result is no better than the mean on the dev videos, the module is
+saved with its output still zero, which equals the mean. The ablations are logged and stored in the
+run's temporal.json.
 """
 
 from __future__ import annotations
@@ -42,37 +43,38 @@ from vidseek.training.padding import pad_items
 logger = logging.getLogger(__name__)
 
 SCALE = 20.0
-"""Of cosines before the softmax."""
+"""Factor on cosines before the softmax."""
 SECONDS_APART = 3.0
 EVALUATION_STEPS = 25
 PATIENCE_STEPS = 500
-"""Without a better figure for so long, the stage ends before its budget."""
+"""The stage ends early after this many steps without a better figure."""
 ORDERS = ("in order", "reversed", "shuffled")
 ORDERED_FRAMES = 4
-"""Videos with fewer frames have no shuffle that is neither."""
+"""Frames of the videos used for the order task: fewer have no shuffle that is neither in order nor
+reversed."""
 
 
 @dataclass(frozen=True)
 class Movements:
-    """Clips of a moving camera and what is said of their pictures."""
+    """Clips of a moving camera and the captions of their pictures."""
 
     clips: NDArray[np.float32]
-    """(N, 3, 5, 384) of ``pan_clips``."""
+    """(N, 3, 5, 384) from ``pan_clips``."""
     sentences: list[tuple[int, ...]]
-    """The places of each picture's captions in the corpus."""
+    """For each picture the positions of its captions in the corpus."""
 
 
 @dataclass(frozen=True)
 class TemporalData:
-    """What the stage trains on or measures with."""
+    """Data to train the stage on, or to measure it with."""
 
     bank: ItemBank
-    """Of its items the videos are used."""
+    """Only the videos among its items are used."""
     pans: Movements
 
 
 class TemporalTrainer:
-    """The module, the heads of the side tasks, and their losses."""
+    """Temporal attention, the heads of the side tasks, and their losses."""
 
     def __init__(self, settings: TemporalSettings, *, seed: int) -> None:
         torch.manual_seed(seed)
@@ -89,7 +91,7 @@ class TemporalTrainer:
         )
 
     def train_step(self, step: int, used: float, train: TemporalData, corpus: Corpus) -> float:
-        """One step; returns the loss of finding videos by their captions."""
+        """Do one step; returns the contrastive loss of videos and captions."""
         bank, pans = train.bank, train.pans
         random = np.random.default_rng([self.seed, 11, step])
         torch.manual_seed(self.seed * 1_000_003 + step)
@@ -126,7 +128,7 @@ class TemporalTrainer:
 
     @torch.inference_mode()
     def side_accuracy(self, dev: TemporalData) -> dict[str, float]:
-        """Per cent right in the side tasks on dev rows; chance is 33 and 14."""
+        """Accuracy in per cent of the side tasks on dev rows; chance is 33 and 14."""
         pans = dev.pans
         self.temporal.eval()
         random = np.random.default_rng(0)
@@ -195,7 +197,11 @@ def train_temporal(
 def shuffled_frames(
     bank: ItemBank, random: np.random.Generator, limit: int
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Four frames of videos in one of ``ORDERS``: (B, 4, 384) vectors and (B,) places there."""
+    """Videos of four frames in a random one of ``ORDERS``.
+
+    Returns:
+        (B, 4, 384) frame vectors and (B,) positions in ``ORDERS``.
+    """
     long = [place for place in bank.of_kind("msrvtt") if len(bank.vectors[place]) == ORDERED_FRAMES]
     chosen = random.permutation(np.array(long, np.intp))[:limit]
     orders = random.integers(len(ORDERS), size=len(chosen))
@@ -215,7 +221,7 @@ def _contrast(clips: Tensor, said: Tensor) -> Tensor:
 
 
 def _evenly(vectors: NDArray[np.float32], spacing: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Clips of equal length as ``Temporal`` takes them."""
+    """Clips of equal length as inputs of ``Temporal``."""
     count, frames = vectors.shape[:2]
     seconds = torch.arange(frames).float().mul(spacing).expand(count, -1)
     return torch.from_numpy(vectors), seconds, torch.ones(count, frames)
@@ -238,7 +244,7 @@ def _sentences(
 def clip_vectors(
     temporal: Temporal, bank: ItemBank, chosen: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """(N, 384) clip vectors of items, their frames taken as three seconds apart."""
+    """(N, 384) clip vectors of items, with frames assumed three seconds apart."""
     temporal.eval()
     vectors: NDArray[np.float32] = temporal(*_clips(bank, chosen, SECONDS_APART)).numpy()
     return vectors
@@ -256,10 +262,10 @@ def dev_figures(
     """InfoNCE over all dev videos, mean reciprocal rank, recall.
 
     Args:
-        temporal: what is measured.
-        dev: its videos are.
-        corpus: of their sentences.
-        shuffle: take each video's frames in a random order.
+        temporal: the module to measure.
+        dev: contains the videos.
+        corpus: the videos' sentences.
+        shuffle: put each video's frames in a random order.
         most: frames of each video that are seen, from its middle.
     """
     temporal.eval()

@@ -4,10 +4,11 @@ trainer = TowerTrainer(settings.towers, text, corpus, seed=settings.seed)
 while trainer.used < 1.0:
     trainer.train_step(batches.make(trainer.step))
 
-The visual encoder, then also the text encoder, learn by symmetric InfoNCE on random crops of cached
-maps; the cross-modal head learns beside them, on pairs that the towers confuse. (Trained later, on
-towers that know their training pictures by heart, it found nothing left to learn.) Every step draws
-its randomness from the seed and its own number, so that a resumed run equals an uninterrupted one.
+The visual encoder, and later the text encoder too, learn by symmetric InfoNCE on random crops of
+cached maps. The cross-modal head is trained at the same time, on pairs that the towers confuse.
+(Trained afterwards, on towers that had memorised their training pictures, it had nothing left to
+learn.) Every step draws its randomness from the seed and its own number, so a resumed run equals an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -41,19 +42,19 @@ from vidseek.training.optimisation import (
 )
 
 HEAD_SCALE = 25.0
-"""Of the head's scores before the softmax over candidates."""
+"""Factor on the head's scores before the softmax over candidates."""
 SAME_MEANING = 0.85
-"""Two sentences whose MiniLM vectors are nearer than this say the same: neither is the other's
-negative. Class names and the captions of one picture are what this is for."""
+"""Two sentences whose MiniLM vectors have a higher cosine say the same thing, so they are not
+negatives of each other. This concerns class names and the captions of one picture."""
 MAX_TOKENS = 22
-"""Tokens of a caption that are read in training; 19 in 20 are shorter."""
+"""Captions are cut to this many tokens in training; 19 in 20 are shorter."""
 MASK_ID = 4
-"""Place of [MASK] in every vocabulary of ours."""
+"""Id of [MASK] in every vocabulary made by ``choose_vocabulary``."""
 
 
 @dataclass(frozen=True)
 class ReadSentences:
-    """A batch's sentences as the text encoder reads them."""
+    """A batch's sentences as encoded by the text encoder."""
 
     vectors: Tensor
     """(B, 384) float32, L2-normalised."""
@@ -62,7 +63,7 @@ class ReadSentences:
     mask: Tensor
     """(B, L) float32."""
     token_ids: Tensor
-    """(B, L) int64 before any was masked."""
+    """(B, L) int64, before masking."""
     hidden_words: Tensor
     """(B, L) bool: which tokens were masked."""
 
@@ -83,12 +84,12 @@ class TowerTrainer:
         """Start before the first step.
 
         Args:
-            settings: of the stage.
+            settings: settings of the stage.
             text: the text encoder.
             corpus: the sentences.
-            seed: of all randomness.
-            start: models to train on from; None for ImageNet's stem and fresh layers.
-            device: where to compute; a GPU if there is one.
+            seed: random seed.
+            start: models to continue from; None for ImageNet's stem and fresh layers.
+            device: where to compute; by default a GPU if there is one.
         """
         torch.manual_seed(seed)
         self.settings, self.seed, self.corpus = settings, seed, corpus
@@ -97,7 +98,7 @@ class TowerTrainer:
             start = Vision(VisionConfig(), load_imagenet_stem()), CrossModal(CrossModalConfig())
         self.vision, self.head = start
         self.text = text
-        # Only while training: how sharp the softmax is, and guessing masked words.
+        # Used in training only: the sharpness of the softmax, and the head for masked words.
         self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
         aligned, said = self.head.config.aligned_size, self.head.config.text_size
         self.guess = nn.Sequential(
@@ -123,7 +124,7 @@ class TowerTrainer:
             for parameter in module.parameters():
                 parameter.requires_grad_(False)
         stem = [p for module in self.vision.trained_modules() for p in module.parameters()]
-        # The word vectors stay as they are, so that words no caption uses keep their meaning.
+        # The word vectors stay frozen, so that words no caption uses keep their meaning.
         layers = list(self.text.bert.encoder.parameters())
         for parameter in [*stem, *layers]:
             parameter.requires_grad_(True)
@@ -145,7 +146,7 @@ class TowerTrainer:
         return {"vision": self.vision, "text": self.text, "head": self.head}
 
     def averaged(self) -> tuple[Vision, Text, CrossModal]:
-        """The moving averages of the models, in evaluation mode: what is measured and ships."""
+        """The moving averages of the models, in evaluation mode; these are measured and shipped."""
         for average in self.averages.values():
             average.eval()
         models = (self.averages[name].module for name in ("vision", "text", "head"))
@@ -153,7 +154,7 @@ class TowerTrainer:
 
     @property
     def used(self) -> float:
-        """Share of the budget that is used up."""
+        """Share of the budget used up."""
         return self.settings.budget.used(minutes=self.minutes, steps=self.step)
 
     @property
@@ -165,7 +166,7 @@ class TowerTrainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bfloat16)
 
     def read(self, sentences: NDArray[np.intp]) -> ReadSentences:
-        """Read a batch's sentences, some words masked while the text encoder is trained."""
+        """Encode a batch's sentences; while the text encoder is trained some words are masked."""
         random = np.random.default_rng([self.seed, 17, self.step])
         tokens = [self.corpus.tokens[place] for place in sentences]
         tokens = [
@@ -176,7 +177,7 @@ class TowerTrainer:
         hide = np.zeros((len(tokens), longest), bool)
         for row, ids in enumerate(tokens):
             token_ids[row, : len(ids)] = ids
-            # Every other sentence is read whole: in use they all are.
+            # Every other sentence stays whole, as all are in use.
             if self.tunes_text and row % 2:
                 hide[row, 1 : len(ids) - 1] = random.random(len(ids) - 2) < (
                     self.settings.masked_share
@@ -185,7 +186,7 @@ class TowerTrainer:
         read = torch.from_numpy(np.where(hide, MASK_ID, token_ids)).to(self.device)
         hidden = torch.zeros(len(tokens), longest, self.head.config.text_size, device=self.device)
         vectors = torch.zeros(len(tokens), self.head.config.text_size, device=self.device)
-        # Short sentences apart from long ones: a third less padding to compute.
+        # Encoding short and long sentences apart saves a third of the computation on padding.
         order = torch.from_numpy(np.argsort(np.array([len(ids) for ids in tokens])))
         for places in order.tensor_split(3):
             if not len(places):
@@ -207,7 +208,7 @@ class TowerTrainer:
         )
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """All losses of a batch, and their values for the log."""
+        """The total loss of a batch, and each loss by name."""
         options = self.settings
         with self._autocast():
             output = self.vision(batch.fine.to(self.device), keep_cells=self._keep_cells())
@@ -219,8 +220,8 @@ class TowerTrainer:
         plain = torch.from_numpy(self.corpus.vectors[batch.sentences]).to(self.device)
         sentences = read.vectors if self.tunes_text else plain
         scale = self.log_scale.exp().clamp(max=100.0)
-        # Negatives of earlier steps (XBM) would be wrong here: once both towers are trained they
-        # drift apart from the past together, and every old vector becomes an easy negative.
+        # Negatives from earlier steps (XBM) do not work here: once both towers are trained, both
+        # drift away from their past, and every old vector becomes an easy negative.
         main = self._pair_loss(scale * sentences @ output.vectors.T, plain)
         everything = batch.caption_means.to(self.device)
         said = self._pair_loss(scale * everything @ output.vectors.T, plain)
@@ -247,13 +248,13 @@ class TowerTrainer:
         return 1.0 if self.used >= self.settings.whole_from else self.settings.keep_cells
 
     def _pair_loss(self, logits: Tensor, plain: Tensor) -> Tensor:
-        """Symmetric InfoNCE over a (B, B) table of sentences and pictures."""
+        """Symmetric InfoNCE over (B, B) logits of sentences and pictures."""
         logits = logits.masked_fill(self._same(plain, plain), -1e4)
         return symmetric_infonce(logits)
 
     @staticmethod
     def _same(plain: Tensor, all_plain: Tensor) -> Tensor:
-        """(B, N) True for pairs that say the same and are not the pair itself."""
+        """(B, N) True for two different sentences that say the same thing."""
         same = plain @ all_plain.T > SAME_MEANING
         same.fill_diagonal_(False)
         return same
@@ -261,7 +262,7 @@ class TowerTrainer:
     def _head_loss(
         self, output: FrameOutput, read: ReadSentences, sentences: Tensor, plain: Tensor
     ) -> Tensor:
-        """The head tells each sentence's picture, and each picture's sentence, from look-alikes."""
+        """The head's loss: pick each sentence's picture, and vice versa, among hard negatives."""
         count, negatives = len(plain), self.settings.negatives
         first = (sentences @ output.vectors.T).detach()
         blocked = self._same(plain, plain)
@@ -297,7 +298,7 @@ class TowerTrainer:
         return (losses[0] + losses[1]) / 2
 
     def _masked_loss(self, read: ReadSentences, words: Tensor, memory: Tensor) -> Tensor:
-        """Guess masked words from the sentence and from what they found in the picture."""
+        """Predict masked words from the sentence and from what they attend to in the picture."""
         everywhere = torch.ones(memory.shape[:2], device=self.device)
         found = self.head.align(words, memory, everywhere).found
         chosen = read.hidden_words
@@ -313,7 +314,7 @@ class TowerTrainer:
         return heat**2 * functional.kl_div(student, teacher, log_target=True, reduction="batchmean")
 
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One step of the optimiser."""
+        """Do one optimiser step; returns the losses by name."""
         started, started_cpu = time.monotonic(), time.process_time()
         torch.manual_seed(self.seed * 1_000_003 + self.step)
         self.vision.train()
@@ -335,7 +336,7 @@ class TowerTrainer:
         return values
 
     def state(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
+        """Everything a resumed run needs."""
         return {
             "vision": self.vision.state_dict(),
             "text": self.text.state_dict(),
@@ -354,7 +355,7 @@ class TowerTrainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state()`` of another run."""
+        """Continue from the ``state()`` of an earlier run."""
         for name in ("vision", "text", "head", "guess"):
             getattr(self, name).load_state_dict(state[name])
         for name, average in self.averages.items():

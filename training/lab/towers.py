@@ -1,8 +1,8 @@
-"""The main stage: pictures, sentences and the words within them learn to agree.
+"""The main stage: train the towers and the cross-modal head on pictures and sentences.
 
 train_towers(settings, sets, paraphrases, run=Path(".cache/runs/builtin"))
 
-The run is checkpointed and goes on where it stopped; what a step does is in `tower_trainer.py`.
+The run is checkpointed and continues where it stopped; `tower_trainer.py` has the steps.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ logger = logging.getLogger(__name__)
 
 
 def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, CrossModal]:
-    """The models that a folder ships, to train on from there.
+    """The models of a folder of shipped weights, to continue training from.
 
     Args:
         weights: the folder.
-        tokenizer: that of the run; its word pieces must be those of the shipped text encoder.
+        tokenizer: the run's tokeniser; must have the word pieces of the shipped text encoder.
 
     Raises:
-        WeightsError: the files are of another design, or know other word pieces.
+        WeightsError: the files have another architecture or other word pieces.
     """
     manifest = read_manifest(weights)
     vision = restore_vision(manifest.read("vision"))
@@ -52,8 +52,8 @@ def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, C
             f"{weights}: the text encoder has other word pieces than this run would choose; "
             "train with the captions and the number of pieces that it was made with"
         )
-    # What never changes is taken as it came: the file has it rounded, and without ImageNet's
-    # classes.
+    # The frozen blocks are taken from ImageNet's weights: the file has them rounded, and without
+    # the classifier.
     stem = load_imagenet_stem()
     vision.stem.first, vision.stem.classes = stem.first, stem.classes
     for place in range(FINE_BLOCKS):
@@ -69,14 +69,14 @@ def train_towers(
     run: Path,
     start: Path | None = None,
 ) -> None:
-    """Train, or go on training; save the models under ``vision``, ``text``, ``head``.
+    """Train, or continue training; saves the models under ``vision``, ``text`` and ``head``.
 
     Args:
-        settings: what to do.
+        settings: the run's settings.
         sets: the pictures.
-        paraphrases: what is said of them, and other words for it.
+        paraphrases: the captions and their paraphrases.
         run: the run's folder.
-        start: a folder of shipped weights to begin with; None for ImageNet's and MiniLM's.
+        start: a folder of shipped weights to start from; None for ImageNet's and MiniLM's.
     """
     text, tokenizer = load_text(run, tuned=False)
     models = None
@@ -137,7 +137,7 @@ def train_towers(
 
 @torch.no_grad()
 def move_towards(model: nn.Module, anchor: nn.Module, share: float) -> None:
-    """Replace a model's weights by the mean of its own and a share of another's."""
+    """Move a model's weights towards another model's by a share of the difference."""
     for tuned, start_model in zip(model.parameters(), anchor.parameters(), strict=True):
         tuned.lerp_(start_model.to(tuned.device), share)
 

@@ -1,4 +1,5 @@
-"""The built-in model as torch modules: what is trained, and what the shipped files come from.
+"""The built-in model as torch modules, trained here and exported to the shipped files.
 
-Nothing here is imported at run time: `vidseek.encoders.builtin` runs the export without torch.
+Inference imports nothing from here: `vidseek.encoders.builtin` runs the exported files without
+torch.
 """

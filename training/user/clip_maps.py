@@ -1,4 +1,4 @@
-"""What the frozen part of the stem makes of a few frames of every captioned clip, kept on disk.
+"""The frozen stem's maps of a few frames of every captioned clip, stored on disk.
 
 maps = collect_maps(clips, vision, Path("model/training"), identity="...")
 maps.fine[maps.frames[3]]        # (F, 17, 17, 120) int8 of the fourth clip, F up to 6
@@ -39,25 +39,25 @@ class ClipMaps:
     fine: NDArray[np.int8]
     """(N, 17, 17, 120) int8 steps of 0.25, memory-mapped: all frames, clip after clip."""
     seconds: NDArray[np.float32]
-    """(N,) their times."""
+    """(N,) times of the frames."""
     frames: dict[int, slice]
-    """The rows of every clip that could be read, by its place."""
+    """Rows of every readable clip, by the clip's position."""
     failures: dict[int, str]
-    """Why the others could not."""
+    """Reason for every unreadable clip, by the clip's position."""
 
 
 @dataclass(frozen=True)
 class TrainingClips:
-    """Clips, the maps of their frames, and the vectors of what is said of them."""
+    """Clips, the maps of their frames, and the vectors of their captions."""
 
     clips: Sequence[CaptionedClip]
     maps: ClipMaps
     train: list[int]
-    """Places of the clips that are trained on."""
+    """Positions of the clips to train on."""
     held_out: list[int]
-    """Places of those that are measured with; no video is in both."""
+    """Positions of the clips to measure with; no video is in both."""
     sentences: list[NDArray[np.float32]]
-    """A (C, D) float32 array of L2-normalised caption vectors a clip."""
+    """For each clip, (C, D) float32 L2-normalised vectors of its captions."""
 
 
 def collect_maps(
@@ -68,14 +68,14 @@ def collect_maps(
     identity: str,
     job: Job,
 ) -> ClipMaps | None:
-    """Decode clips and compute their maps, going on where a stopped call was.
+    """Decode clips and compute their maps; continues where an earlier call stopped.
 
     Args:
-        clips: what to read.
-        vision: its stem computes, on the device where it is.
-        folder: for the files, made if missing.
-        identity: changes when clips or stem change; what was kept under another one is dropped.
-        job: told of every clip, and asked before every clip whether it is cancelled.
+        clips: the clips to read.
+        vision: its stem computes the maps, on the device it is on.
+        folder: where the files go; made if missing.
+        identity: changes when clips or stem change; files with another identity are discarded.
+        job: receives progress after every clip; cancelling takes effect between clips.
 
     Returns:
         The maps; None if the job was cancelled.

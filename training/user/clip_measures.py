@@ -17,21 +17,21 @@ from vidseek.training.user.retrieval_figures import caption_truth, retrieval_fig
 
 @dataclass(frozen=True)
 class ClipMeasures:
-    """Held-out clips as a model sees them, and how well their captions find them."""
+    """A model's scores on held-out clips, and its retrieval figures."""
 
     figures: dict[str, float]
     """Per cent."""
     scores: NDArray[np.float32]
-    """(Q, N) cosines of captions and clips; -1 where another clip has the very same caption."""
+    """(Q, N) cosines of captions and clips; -1 where another clip has the same caption."""
     truth: NDArray[np.intp]
     """(Q,) the clip of every caption."""
     outputs: list[FrameOutput]
-    """A clip's frames each."""
+    """The model's output for the frames of each clip."""
 
 
 @torch.inference_mode()
 def measure_clips(vision: Vision, temporal: Temporal, data: TrainingClips) -> ClipMeasures:
-    """Let every held-out caption look for its clip among all held-out ones."""
+    """Search all held-out clips with every held-out caption."""
     vision.eval()
     vectors, outputs = [], []
     for place in data.held_out:

@@ -4,11 +4,9 @@ trainer = ClipTrainer(settings, vision, temporal, clips, device=choose_device())
 while trainer.step < trainer.steps:
     trainer.train_step()
 
-The visual encoder above the fine map learns by InfoNCE; the text encoder stays as it is, so that
-words that no caption uses keep their meaning. A second loss holds frame vectors and tokens near
-those of the starting model on the same frames: a few clips must not cost what it knew. Every step
-draws its randomness from the seed and its own number, so that a resumed run equals an uninterrupted
-one.
+The visual encoder above the fine map learns by InfoNCE. The text encoder stays frozen, so that
+words that no caption uses keep their meaning. A second loss keeps frame vectors and tokens near
+those of the starting model on the same frames, so that a few clips do not erase what it knew.
 """
 
 from __future__ import annotations
@@ -34,33 +32,33 @@ from vidseek.training.user.epoch_trainer import EpochSettings, EpochTrainer
 from vidseek.training.user.retrieval_figures import overlap
 
 SCALE = 20.0
-"""Of cosines before the softmax."""
+"""Factor on cosines before the softmax."""
 SAME_MEANING = 0.85
-"""Captions whose vectors are nearer than this say the same: neither is the other's negative."""
+"""Captions with a higher cosine say the same thing, so they are not negatives of each other."""
 
 
 @dataclass(frozen=True)
 class ClipTrainerSettings(EpochSettings):
-    """How clips are trained on. The rates are a tenth of those that made the model."""
+    """Settings of fine-tuning. The learning rates are a tenth of those that made the model."""
 
     epochs: int = 10
     batch: int = 24
     frames: int = 2
-    """Frames of each clip, drawn anew every time."""
+    """Frames of each clip, drawn afresh at every step."""
     stem_learning_rate: float = 2e-5
     learning_rate: float = 1e-4
     stem_weight_decay: float = 0.02
     weight_decay: float = 0.05
     smallest_crop: int = 13
-    """Side of the random crops of the map, of 17 cells."""
+    """Smallest side of the random crops of the map, in cells of 17."""
     keep_cells: float = 0.8
-    """Share of the cells that the Transformer sees while it trains."""
+    """Share of the cells that the Transformer sees in training."""
     keep_loss: float = 2.0
-    """Weight of staying near the starting model."""
+    """Weight of the loss that keeps the model near the starting model."""
 
 
 class ClipTrainer(EpochTrainer):
-    """Model, optimiser and progress of a run."""
+    """Fine-tunes the visual encoder above the fine map."""
 
     data: TrainingClips
     module_name = "vision"
@@ -102,7 +100,7 @@ class ClipTrainer(EpochTrainer):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def loss(self) -> tuple[Tensor, dict[str, float]]:
-        """The losses of this step, together and by name."""
+        """The loss of this step, and its parts by name."""
         options = self.settings
         random = np.random.default_rng([options.seed, 22, self.step])
         places = self.batch_positions()
@@ -141,7 +139,7 @@ class ClipTrainer(EpochTrainer):
         return clips
 
     def _contrast(self, clips: Tensor, texts: Tensor, places: list[int]) -> Tensor:
-        """Symmetric InfoNCE; pairs that say or show the same are no negatives."""
+        """Symmetric InfoNCE; pairs that say or show the same thing are not negatives."""
         same = texts @ texts.T > SAME_MEANING
         for row, first in enumerate(places):
             for column, second in enumerate(places):
@@ -156,14 +154,14 @@ class ClipTrainer(EpochTrainer):
 
 
 def _distance(output: FrameOutput, before: FrameOutput) -> Tensor:
-    """Mean distance (1 - cosine) of frame vectors, and of tokens, from those of before."""
+    """Mean distance (1 - cosine) of frame vectors and tokens from the starting model's."""
     vectors = 1.0 - (output.vectors.float() * before.vectors.float()).sum(-1)
     tokens = 1.0 - functional.cosine_similarity(output.tokens, before.tokens, dim=-1)
     return vectors.mean() + 0.5 * tokens.mean()
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 here; processors without it only imitate it."""
+    """Whether bfloat16 is faster than float32 here; processors without it emulate it slowly."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

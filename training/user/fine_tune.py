@@ -2,8 +2,8 @@
 
     report = fine_tune(Path("captions.jsonl"), Path("my-model"))
 
-The folder is a model of its own afterwards: `vidseek index --model my-model VIDEOS`. What a run in
-progress needs is kept in its folder `training`; the same call goes on from there.
+The folder is then a complete model, usable wherever a model is named. A run in progress stores its
+state in the subfolder `training`; the same call continues from there.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ logger = logging.getLogger(__name__)
 RERANK_DEPTH = 20
 RERANK_QUERIES = 100
 CONFIDENCE_DRIFT = 0.05
-"""Of the mean score of right clips and of the best wrong ones: further away, the starting model's
-calibration says nothing of the new scores (they are 0.3 apart)."""
+"""Largest change of the mean score of right clips, and of the best wrong clips, with which the
+starting model's calibration still applies (the two means are 0.3 apart)."""
 
 
 def fine_tune(
@@ -71,20 +71,20 @@ def fine_tune(
     device: torch.device | None = None,
     job: Job | None = None,
 ) -> TrainingReport:
-    """Train, or go on training, and write a model if it is better on held-out videos.
+    """Train, or continue training, and write a model if it is better on held-out videos.
 
     Args:
         captions_file: see ``read_captions``.
-        folder: where the model goes, made if missing.
+        folder: where the model goes; made if missing.
         start: folder of the model to start from.
-        settings: of the training.
-        device: where to compute; a GPU if there is one.
-        job: told of clips and steps as ``TrainingProgress``; if cancelled between them, the run
-            ends with a report, and the same call continues it.
+        settings: training settings.
+        device: where to compute; by default a GPU if there is one.
+        job: receives ``TrainingProgress``. A cancelled run ends with a report that says so, and the
+            same call continues it.
 
     Raises:
         PathNotFoundError: there is no such file.
-        TrainingError: too little is left of the captions, or the folder is in use.
+        TrainingError: too few captions are usable, or the folder is in use.
         WeightsError: the starting model is damaged or of another version.
     """
     started = time.monotonic()
@@ -96,7 +96,7 @@ def fine_tune(
 
 
 class _Run:
-    """One call of ``fine_tune``: its files and what it has found out."""
+    """The state of one call of ``fine_tune``."""
 
     def __init__(
         self, captions: Captions, files: RunFolder, start: Manifest, settings: ClipTrainerSettings
@@ -135,7 +135,7 @@ class _Run:
         return make_report(self.files.folder, outcome, trainer, self.problems, started=started)
 
     def _split(self, maps: ClipMaps) -> TrainingClips:
-        """Clips that could be read, their captions' vectors, and which are held out."""
+        """The readable clips, their caption vectors, and which clips are held out."""
         readable = sorted(maps.frames)
         left = readable_captions(self.captions, readable, maps.failures)
         self.problems = left.problems
@@ -150,14 +150,14 @@ class _Run:
     def _export(
         self, trainer: ClipTrainer, temporal: Temporal, data: TrainingClips, device: torch.device
     ) -> tuple[Manifest | None, ClipMeasures | None]:
-        """Write the best weights, measured as they were written, if they are still better."""
+        """Write the best weights if they are still better after rounding to int8."""
         if not trainer.best:
             return None, None
         before = measure_clips(trainer.start, temporal, data)
         trainer.vision.load_state_dict(trainer.best)
         file = self.files.work / "vision.onnx"
         export_vision(trainer.vision.float().cpu(), file)
-        # Rounding to int8 may take back what little was gained.
+        # Rounding to int8 may cancel a small gain.
         written = restore_vision(file.read_bytes()).to(device)
         after = measure_clips(written, temporal, data)
         if after.figures["mean_reciprocal_rank"] <= before.figures["mean_reciprocal_rank"]:
@@ -183,7 +183,7 @@ class _Run:
         return manifest, after
 
     def _reranking_helps(self, after: ClipMeasures, data: TrainingClips) -> bool:
-        """Whether the second look, trained on the starting model's tokens, still does no harm."""
+        """Whether re-ranking, trained on the starting model's tokens, still does no harm."""
         encoder = BuiltinEncoder(self.start.folder)
         features = [
             FrameFeatures(output.vectors.cpu().numpy(), output.tokens.cpu().numpy())
@@ -205,7 +205,7 @@ class _Run:
 
 
 def _is_calibrated_still(before: ClipMeasures, after: ClipMeasures) -> bool:
-    """Whether right and wrong clips score about as they did."""
+    """Whether right and wrong clips score about as before."""
 
     def typical(measures: ClipMeasures) -> NDArray[np.float64]:
         rows = np.arange(len(measures.truth))

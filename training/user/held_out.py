@@ -1,4 +1,4 @@
-"""Which of a user's captioned videos are trained on and which are held out to measure with.
+"""Split a user's captioned videos into those to train on and those held out to measure with.
 
 check_enough(captions)
 train, held_out = hold_out(captions.clips, seed=1)
@@ -14,15 +14,15 @@ from vidseek.core.captions import CaptionedClip, Captions
 from vidseek.core.errors import Hint, TrainingError
 
 MIN_VIDEOS = 8
-"""With fewer there is next to nothing to hold out, and a figure over it says nothing."""
+"""Fewer videos leave almost nothing to hold out, and figures over so few mean nothing."""
 HELD_OUT_SHARE = 0.15
 
 
 def check_enough(captions: Captions) -> None:
-    """Refuse what is too little to train on and to measure with.
+    """Check that there are enough videos to train on and to measure with.
 
     Raises:
-        TrainingError: with what is left, and the first reasons why there is no more.
+        TrainingError: there are too few; the message has the first reasons why lines were left out.
     """
     videos = len(captions.videos)
     if videos >= MIN_VIDEOS:
@@ -37,10 +37,10 @@ def check_enough(captions: Captions) -> None:
 
 
 def hold_out(clips: Sequence[CaptionedClip], *, seed: int) -> tuple[list[int], list[int]]:
-    """Split into clips to train on and clips to measure with, whole videos at a time.
+    """Split into clips to train on and clips to measure with; a video's clips stay together.
 
     Returns:
-        Places of training clips and of held-out clips, ascending.
+        Positions of training clips and of held-out clips, ascending.
     """
     videos = sorted({clip.path for clip in clips})
     count = max(2, round(HELD_OUT_SHARE * len(videos)))

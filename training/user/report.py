@@ -1,4 +1,4 @@
-"""What a fine-tuning run tells while it works and at its end; free of torch."""
+"""Progress and report of a training run; imports no torch."""
 
 from __future__ import annotations
 
@@ -28,33 +28,34 @@ def exporting(done: int) -> TrainingProgress:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a run did. Figures are in per cent, over held-out videos."""
+    """Result of a run. Figures are in per cent, over held-out videos."""
 
     folder: Path
-    """Where the model lies, if one was written."""
+    """The model's folder, if a model was written."""
     improved: bool
-    """True if a model was written: on the held-out videos it is better than the starting one."""
+    """True if a model was written: it is better than the starting model on held-out videos."""
     interrupted: bool
-    """True if the run was stopped; the same call goes on from there."""
+    """True if the run was cancelled; the same call continues it."""
     videos: int
-    """Videos that were trained on."""
+    """Videos trained on."""
     held_out_videos: int
     clips: int
-    """Clips that were trained on."""
+    """Clips trained on."""
     problems: tuple[CaptionProblem, ...]
-    """Lines that were left out."""
+    """Lines of the captions file that were left out, and why."""
     before: dict[str, float]
     """``recall_at_1``, ``recall_at_5``, ``recall_at_10``, ``mean_reciprocal_rank`` of the starting
-    model; empty where the run was stopped before they were known."""
+    model; empty if the run was cancelled before they were measured."""
     after: dict[str, float]
-    """The same of the best model of the run, as written."""
+    """The same figures of the run's best model, as written."""
     steps: int
     best_step: int
     seconds: float
     fingerprint: str | None = None
-    """Of the new model's vectors; None where none was written."""
+    """Fingerprint of the new model's vectors; None if no model was written."""
     base: str | None = None
-    """The model of others that a head was trained for; None for a model of its own. ``before`` is
-    then what its frames' mean finds, and the fingerprint is its own: the head changes no vector."""
+    """The third-party model that a head was trained for; None after fine-tuning. With a base,
+    ``before`` has the figures of the mean of its frame vectors, and ``fingerprint`` is the base's:
+    a head changes no vector."""
     pooled: dict[str, float] = field(default_factory=dict)
-    """Of the base's frames weighted by the words, without training; empty without a base."""
+    """Figures of the base with frames weighted by the words, untrained; empty without a base."""

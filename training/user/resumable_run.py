@@ -1,4 +1,4 @@
-"""What every training run on a user's captions shares: its folder, its loop, its report.
+"""The parts shared by every training run on a user's captions: folder, loop, report.
 
 run = RunFolder(Path("my-model"))
 run.claim(facts, made="manifest.json")
@@ -94,12 +94,12 @@ class RunFolder:
 def readable_captions(
     captions: Captions, readable: Sequence[int], failures: Mapping[int, str]
 ) -> Captions:
-    """What is left of captions when their clips were decoded.
+    """The captions of readable clips; lines of unreadable clips become problems.
 
     Args:
-        captions: all.
-        readable: places of clips that could be read, ascending.
-        failures: why the others could not, by place.
+        captions: all captions.
+        readable: positions of the readable clips, ascending.
+        failures: the reason for every unreadable clip, by position.
     """
     clips = captions.clips
     problems = list(captions.problems)

@@ -1,14 +1,14 @@
-"""Fine-tune the model on captioned clips of one's own: what `vidseek train` does, from Python.
+"""Fine-tune a model on your own captioned clips: the Python form of `vidseek train`.
 
     report = vidseek.train_on_captions("captions.jsonl", "my-model")
     if report.improved:
         vidseek.open("library", encoder=str(report.folder)).index("footage")
 
-Of a model of others the towers stay as they are, and a head that re-ranks is trained:
+A third-party model keeps its weights; a re-ranking head is trained for it:
 
     report = vidseek.train_on_captions("captions.jsonl", "my-head", start="/models/clip-base")
 
-Needs the extra ``train``; nothing else of vidseek does.
+Needs the extra ``train``, as nothing else in vidseek does.
 """
 
 from __future__ import annotations
@@ -40,25 +40,26 @@ def train_on_captions(
 ) -> TrainingReport:
     """Fine-tune a model, and write it if it finds held-out videos better than before.
 
-    About 15 % of the videos are held out to measure with. A run that was stopped goes on from there
-    when it is called again. Nothing is written over: ``out`` is new, empty, or of the same run.
+    About 15 % of the videos are held out to measure with. The same call continues a cancelled run.
+    Nothing is overwritten: ``out`` must be new, empty, or the folder of the same run.
 
     Args:
-        captions: JSON lines of ``path``, ``caption`` and maybe ``start_seconds``, ``end_seconds``.
-        out: folder for the model, to be given as ``encoder`` afterwards.
-        start: ``"builtin"``, the folder of a model that was fine-tuned before, or a model of
-            others, for which a head is trained: ``hf:ORG/NAME``, a folder, a short name.
-        epochs: how often every clip is seen; None for 10, and for 50 of a head.
+        captions: JSON lines of ``path``, ``caption`` and, optionally, ``start_seconds`` and
+            ``end_seconds``.
+        out: folder for the model; pass it as ``encoder`` afterwards.
+        start: ``"builtin"``, the folder of a model fine-tuned earlier, or a third-party model to
+            train a head for: ``hf:ORG/NAME``, a folder, a short name.
+        epochs: passes over the training clips. Default: 10, or 50 for a head.
         seed: the same seed, captions and machine give the same model.
-        confirm_download: asked with a repository and a size in bytes before a model of others is
-            downloaded; without it nothing is.
-        job: told of clips and steps as ``TrainingProgress``; if cancelled between them, the run
-            ends with a report, and the same call continues it.
+        confirm_download: asked with a repository and a size in bytes before a third-party model is
+            downloaded; without it nothing is downloaded.
+        job: receives ``TrainingProgress``. A cancelled run ends with a report that says so, and the
+            same call continues it.
 
     Raises:
-        PathNotFoundError: there is no such file of captions.
-        TrainingError: packages are missing, too little is left of the captions, ``out`` is in use.
-        EncoderError: there is no model to start from, or it is damaged.
+        PathNotFoundError: the captions file does not exist.
+        TrainingError: packages are missing, too few captions are usable, or ``out`` is in use.
+        EncoderError: the model to start from does not exist or is damaged.
     """
     if epochs is not None and epochs < 1:
         raise TrainingError(f"at least 1 epoch is needed, got {epochs}")

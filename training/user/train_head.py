@@ -1,10 +1,10 @@
-"""A head for a model of others, trained on a user's captioned clips; the towers stay as they are.
+"""Train a re-ranking head for a third-party model on a user's captioned clips; towers are frozen.
 
     report = train_head(Path("captions.jsonl"), Path("my-head"), create_encoder("hf:..."))
 
-The folder is a model of its own afterwards, of two small files: `vidseek search --model my-head`
-uses the original's vectors. What a run in progress needs is kept in its folder `training`; the same
-call goes on from there.
+The folder then has two small files and can be named wherever a model is; searches with it use the
+base model's vectors. A run in progress stores its state in the subfolder `training`; the same call
+continues from there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from vidseek.training.user.xpool import (
 )
 
 FRAMES_PER_CLIP = 12
-"""As in X-Pool."""
+"""As in the X-Pool paper."""
 
 
 def train_head(
@@ -60,23 +60,23 @@ def train_head(
     device: torch.device | None = None,
     job: Job | None = None,
 ) -> TrainingReport:
-    """Train, or go on training, and write a head if it finds held-out clips better.
+    """Train, or continue training, and write a head if it finds held-out clips better.
 
-    Better than the mean of the frames, which is what a search compares, than the frames weighted by
-    the words without training, and than the head before it learned anything.
+    It must be better than the mean of the frames, which a plain search compares, better than the
+    frames weighted by the words without training, and better than the untrained head.
 
     Args:
         captions_file: see ``read_captions``.
-        folder: where the head goes, made if missing.
-        encoder: the model.
-        settings: of the training.
-        device: where the head learns; a GPU if there is one.
-        job: told of clips and steps as ``TrainingProgress``; if cancelled between them, the run
-            ends with a report, and the same call continues it.
+        folder: where the head goes; made if missing.
+        encoder: the base model.
+        settings: training settings.
+        device: where the head is trained; by default a GPU if there is one.
+        job: receives ``TrainingProgress``. A cancelled run ends with a report that says so, and the
+            same call continues it.
 
     Raises:
         PathNotFoundError: there is no such file.
-        TrainingError: the model sees clips as a whole, too little is left of the captions, or the
+        TrainingError: the model encodes clips as a whole, too few captions are usable, or the
             folder is in use.
         EncoderError: the model cannot be used.
     """
@@ -94,7 +94,7 @@ def train_head(
 
 
 class _Run:
-    """One call of ``train_head``: its files and what it has found out."""
+    """The state of one call of ``train_head``."""
 
     def __init__(
         self, captions: Captions, files: RunFolder, encoder: Encoder, settings: XPoolSettings
@@ -134,7 +134,7 @@ class _Run:
         return make_report(self.files.folder, outcome, trainer, self.problems, started=started)
 
     def _split(self, kept: KeptFrames) -> VectorClips:
-        """Clips that could be read, their captions' vectors, and which are held out."""
+        """The readable clips, their caption vectors, and which clips are held out."""
         readable = sorted(kept.frames)
         left = readable_captions(self.captions, readable, kept.failures)
         self.problems = left.problems
@@ -152,7 +152,7 @@ class _Run:
     def _write(
         self, trainer: XPoolTrainer, mean: dict[str, float], pooled: dict[str, float]
     ) -> dict[str, float] | None:
-        """Write the best head if it is better than what needs no training; its figures."""
+        """Write the best head if it is better than both untrained ways; returns its figures."""
         if not trainer.best:
             return None
         weights = trained_weights(trainer.best)
@@ -171,7 +171,7 @@ class _Run:
 
 
 def _recipe(encoder: Encoder) -> FrameRecipe:
-    """A vector a frame, of frames as an index run sees them."""
+    """One vector per frame, of frames as indexing sees them."""
     spec = encoder.spec
 
     def compute(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,12 +1,11 @@
-"""Training of an X-Pool head on the frame vectors of captioned clips, its towers frozen.
+"""Training of an X-Pool head on the frame vectors of captioned clips; the towers are frozen.
 
 trainer = XPoolTrainer(settings, clips, device=choose_device())
 while trainer.step < trainer.steps:
     trainer.train_step()
 
-The head begins as the identity: what it gives then is the frames weighted by the words, without
-anything learned. Every step draws its randomness from the seed and its own number, so that a
-resumed run equals an uninterrupted one.
+The head starts as the identity: its output is then the frames weighted by the words, with nothing
+learned.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from vidseek.training.user.epoch_trainer import EpochSettings, EpochTrainer
 from vidseek.training.user.retrieval_figures import caption_truth, overlap, retrieval_figures
 
 SCALE = 50.0
-"""Of cosines before the softmax; CLIP's own is 100, on which few clips are learned by heart."""
+"""Factor on cosines before the softmax; with CLIP's own 100 a few clips are memorised."""
 RERANK_DEPTH = 100
-"""As a search does."""
+"""Clips re-ranked per query, as in a search."""
 LEVEL_CLIPS = 200
-"""Training clips whose scores say what the head's level is."""
+"""Training clips used to find the level of the head's scores."""
 
 
 @dataclass(frozen=True)
 class XPoolSettings(EpochSettings):
-    """How a head is trained; each clip of a step is the others' negative."""
+    """Settings of head training. The clips of a step are negatives of each other."""
 
     epochs: int = 50
     batch: int = 32
@@ -52,23 +51,23 @@ class XPoolSettings(EpochSettings):
 
 @dataclass(frozen=True)
 class VectorClips:
-    """Clips as vectors of their frames, and of what is said of them."""
+    """Clips as frame vectors and caption vectors."""
 
     clips: Sequence[CaptionedClip]
     frames: list[NDArray[np.float32]]
-    """(F, D) of every clip."""
+    """For each clip, (F, D) frame vectors."""
     means: NDArray[np.float32]
     """(N, D) clip vectors, as the model makes them."""
     sentences: list[NDArray[np.float32]]
-    """A (C, D) float32 array of L2-normalised caption vectors a clip."""
+    """For each clip, (C, D) float32 L2-normalised vectors of its captions."""
     train: list[int]
-    """Places of the clips that are trained on."""
+    """Positions of the clips to train on."""
     held_out: list[int]
-    """Places of those that are measured with; no video is in both."""
+    """Positions of the clips to measure with; no video is in both."""
 
 
 class XPool(nn.Module):
-    """X-Pool as Gorti et al. published it: one head, square matrices that begin as identities."""
+    """X-Pool (Gorti et al., CVPR 2022): one attention head; square matrices start as identities."""
 
     def __init__(self, dimension: int, *, dropout: float) -> None:
         super().__init__()
@@ -86,10 +85,10 @@ class XPool(nn.Module):
         Args:
             texts: (B, D) L2-normalised.
             frames: (N, F, D).
-            mask: (N, F), 1 where there is a frame.
+            mask: (N, F), 1 for a frame and 0 for padding.
 
         Returns:
-            (B, N) cosines of each sentence with what it finds in each clip.
+            (B, N) cosines of each sentence with its pooling of each clip.
         """
         seen = self.input_norm(frames)
         queries = self.query(self.input_norm(texts))
@@ -110,7 +109,7 @@ def _identity(dimension: int) -> nn.Linear:
 
 
 class XPoolTrainer(EpochTrainer):
-    """Head, optimiser and progress of a run."""
+    """Trains an X-Pool head."""
 
     data: VectorClips
     module_name = "head"
@@ -125,7 +124,7 @@ class XPoolTrainer(EpochTrainer):
         super().__init__(self.head, torch.optim.AdamW(groups, lr=0.0), settings, data)
 
     def loss(self) -> tuple[Tensor, dict[str, float]]:
-        """Symmetric InfoNCE; pairs that say or show the same are no negatives."""
+        """Symmetric InfoNCE; pairs that say or show the same thing are not negatives."""
         random = np.random.default_rng([self.settings.seed, 32, self.step])
         places = self.batch_positions()
         chosen = [int(random.integers(len(self.data.sentences[p]))) for p in places]
@@ -138,7 +137,7 @@ class XPoolTrainer(EpochTrainer):
         return loss, {"contrast": float(loss.detach())}
 
     def _same(self, places: list[int], chosen: list[int]) -> Tensor:
-        """(B, B) True where another clip of the step shows or is said to show the same."""
+        """(B, B) True where another clip of the step shows the same or has the same caption."""
         batch_clips = [self.data.clips[place] for place in places]
         said = [clip.captions[c].casefold() for clip, c in zip(batch_clips, chosen, strict=True)]
         same = torch.zeros(len(batch_clips), len(batch_clips), dtype=torch.bool)
@@ -155,7 +154,7 @@ class XPoolTrainer(EpochTrainer):
 
 @dataclass(frozen=True)
 class HeadMeasures:
-    """How well captions of held-out clips find them with a head, and the level of its scores."""
+    """Retrieval figures of a head on held-out clips, and the level of its scores."""
 
     figures: dict[str, float]
     """Per cent."""
@@ -165,15 +164,15 @@ class HeadMeasures:
 
 
 def trained_weights(state: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
-    """The weights as they are written."""
+    """The weights as they are stored in the head's file."""
     return {name: values.detach().float().cpu().numpy() for name, values in state.items()}
 
 
 def measure_head(weights: dict[str, NDArray[np.float32]], data: VectorClips) -> HeadMeasures:
-    """Let every held-out caption look for its clip among all held-out ones, as a search would.
+    """Search all held-out clips with every held-out caption, as a search would.
 
     Args:
-        weights: of the head, as they are written.
+        weights: the head's weights, as they are stored.
         data: the clips.
     """
     head = XPoolHead(weights, dimension=data.means.shape[1])
@@ -188,7 +187,7 @@ def measure_head(weights: dict[str, NDArray[np.float32]], data: VectorClips) -> 
 
 
 def measure_pooling(data: VectorClips) -> tuple[dict[str, float], dict[str, float]]:
-    """The same for the mean of the frames, and for frames weighted by the words untrained."""
+    """Figures of the mean of the frames, and of frames weighted by the words without training."""
 
     def rescore(
         text: NDArray[np.float32], clips: list[NDArray[np.float32]], first: NDArray[np.float32]
@@ -202,7 +201,7 @@ def measure_pooling(data: VectorClips) -> tuple[dict[str, float], dict[str, floa
 _Rescore: TypeAlias = Callable[
     [NDArray[np.float32], list[NDArray[np.float32]], NDArray[np.float32]], NDArray[np.float32]
 ]
-"""From a sentence's vector, clips' frames and first scores to final scores."""
+"""From a sentence's vector, the clips' frame vectors and first-stage scores to final scores."""
 
 
 def _figures(data: VectorClips, rescore: _Rescore) -> dict[str, float]:
@@ -214,7 +213,7 @@ def _figures(data: VectorClips, rescore: _Rescore) -> dict[str, float]:
     for text, row in zip(queries, scores, strict=True):
         best = np.argsort(-row)[:RERANK_DEPTH]
         rescored = rescore(text, [frames[place] for place in best], row[best])
-        # What was looked at again stays above what was not.
+        # Re-ranked clips stay above the others.
         row -= 10.0
         row[best] = rescored
     scores[same] = -20.0
@@ -224,7 +223,7 @@ def _figures(data: VectorClips, rescore: _Rescore) -> dict[str, float]:
 def _level(head: XPoolHead, data: VectorClips) -> tuple[float, float]:
     """Scale and offset that bring the head's scores of wrong clips to the first stage's level.
 
-    Of wrong ones: right ones it has learned by heart on what it was trained on.
+    Wrong clips only, because the head has memorised the right clips of its training data.
     """
     places = data.train[:LEVEL_CLIPS]
     frames, means = [data.frames[place] for place in places], data.means[places]

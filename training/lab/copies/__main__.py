@@ -12,7 +12,7 @@ RUN = Path(".cache/runs/copies")
 
 
 def main() -> None:
-    """Run one step from the command line."""
+    """Run a step of training from the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m vidseek.training.lab.copies", description=__doc__
     )

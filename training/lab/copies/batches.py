@@ -1,10 +1,10 @@
-"""What each step of training the copy descriptor looks at: pictures, edited, and what copies what.
+"""Batches for training the copy descriptor: edited pictures, and which pairs are copies.
 
     batches = CopyBatches(settings, pictures)
     for batch in batches.from_step(0):
-        batch.views             # (2B, 3, S, S): B edited, then B as a library holds them
+        batch.views             # (2B, 3, S, S): B edited pictures, then B references
 
-Every step draws its randomness from the seed and its own number: whichever process makes it.
+Every step draws its randomness from the seed and its own number, whichever process makes it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from vidseek.training.lab.copies.settings import CopySettings
 from vidseek.training.lab.copies.views import edited_views, library_views
 
 NEIGHBOUR_SECONDS = 0.55
-"""Frames this near are positives of each other: a copy's frames fall between the library's."""
+"""Frames this close are positives of each other: a copy's frames fall between the library's."""
 SAME_SECONDS = 10.0
-"""Frames of one video that are nearer than this are neither positives nor negatives."""
+"""Frames of one video closer than this are neither positives nor negatives."""
 MIN_CORRELATION = 0.6
-"""Two pictures of one family whose thumbnails correlate more are neither as well."""
+"""Two pictures of one family whose thumbnails correlate more are neither, too."""
 PAIRED_SHARE = 0.5
-"""Of a batch, so many pictures come two of a family."""
+"""Share of a batch's pictures that are drawn in pairs from one family."""
 MAX_STEPS = 10**9
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Which pairs of views (rows) and library pictures (columns) speak for what."""
+    """Which pairs of views (rows) and reference pictures (columns) are positives."""
 
     positive: Tensor
     """(B, B) bool."""
@@ -47,17 +47,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class CopyBatch:
-    """What one step looks at."""
+    """Training data of one step."""
 
     rows: NDArray[np.intp]
-    """(B,) of the training pictures."""
+    """(B,) rows of the training pictures."""
     views: Tensor
-    """(2B, 3, S, S) float32, 0 to 255: the pictures edited, then as a library holds them."""
+    """(2B, 3, S, S) float32, 0 to 255: the edited pictures, then the references."""
     judged: Judged
 
 
 class CopyBatches(Dataset[CopyBatch]):
-    """Batches by the number of their step."""
+    """Batches by step number."""
 
     def __init__(self, settings: CopySettings, pictures: TrainingPictures) -> None:
         self.settings, self.pictures = settings, pictures
@@ -70,7 +70,7 @@ class CopyBatches(Dataset[CopyBatch]):
         self.several = [rows for rows in self.members if len(rows) > 1]
 
     def from_step(self, step: int) -> Iterator[CopyBatch]:
-        """The batches of this step and all that follow, made ahead by ``settings.workers``."""
+        """The batches of this and all later steps, prefetched by ``settings.workers`` processes."""
         return iter(
             DataLoader(
                 self,
@@ -91,12 +91,12 @@ class CopyBatches(Dataset[CopyBatch]):
         return CopyBatch(rows, torch.cat([edited.pictures, plain]), judged)
 
     def draw(self, random: np.random.Generator) -> NDArray[np.intp]:
-        """(B,) rows: some in twos of a family, the others of families of their own."""
+        """(B,) rows: pairs from one family, then single pictures from random families."""
         pairs = int(self.settings.batch * PAIRED_SHARE / 2)
         chosen: list[int] = []
         for place in random.choice(len(self.several), pairs, replace=False):
             chosen += random.choice(self.several[place], 2, replace=False).tolist()
-        # By pictures, not by families: a large family has more to tell.
+        # Weighted by size: a large family has more variety.
         sizes = np.array([len(rows) ** 0.5 for rows in self.members])
         singles = random.choice(
             len(self.members), self.settings.batch - len(chosen), False, sizes / sizes.sum()
@@ -105,7 +105,7 @@ class CopyBatches(Dataset[CopyBatch]):
         return np.array(chosen, np.intp)
 
     def neighbours(self, rows: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.intp]:
-        """(B,) rows of the same video half a second away where there are any, else the same."""
+        """(B,) rows of frames half a second away in the same video, or else the same rows."""
         beside = rows + random.choice([-1, 0, 1], len(rows))
         beside = np.clip(beside, 0, len(self.pictures.families) - 1)
         near = self.pictures.families[beside] == self.pictures.families[rows]
@@ -124,7 +124,7 @@ class CopyBatches(Dataset[CopyBatch]):
         is_copied: NDArray[np.bool_],
         sources: Tensor,
     ) -> Judged:
-        """What the views of a batch are copies of, and what is too like them to be told apart."""
+        """Which pictures the views of a batch are copies of, and which are too similar to judge."""
         count = len(rows)
         families, seconds = self.pictures.families[rows], self.pictures.seconds[rows]
         thumbnails = functional.interpolate(sources.mean(1, keepdim=True), (12, 12), mode="area")
@@ -138,7 +138,7 @@ class CopyBatches(Dataset[CopyBatch]):
         for row, partner in enumerate(partners):
             if partner < 0:
                 continue
-            # What is kin of the picture beside is not to be told from it either.
+            # Relatives of the partner picture are too similar to it as well.
             ignored[row] |= related[partner]
             positive[row, partner] |= is_copied[row]
         ignored &= ~positive

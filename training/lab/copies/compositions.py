@@ -19,19 +19,19 @@ Random: TypeAlias = np.random.Generator
 
 @dataclass(frozen=True)
 class Layers:
-    """Where a view's own picture and another one lie, in coordinates from -1 to 1."""
+    """Where a view's main picture and its partner are placed, in coordinates from -1 to 1."""
 
     main: NDArray[np.float32]
-    """(B, 4) centre x, y and half width, height."""
+    """(B, 4) centre x, y and half width, half height."""
     partner: NDArray[np.float32]
-    """(B, 4) the same; no area where there is none."""
+    """(B, 4) likewise; no area without a partner."""
     main_on_top: NDArray[np.bool_]
     opacity: NDArray[np.float32]
-    """(B,) of the layer on top."""
+    """(B,) opacity of the layer on top."""
 
 
 def draw_layers(random: Random, count: int) -> tuple[Layers, NDArray[np.bool_]]:
-    """Draw compositions; which of them leave the other picture well visible."""
+    """Draw random compositions, and (B,) whether each leaves the partner well visible."""
     main = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
     partner = np.zeros((count, 4), np.float32)
     on_top = np.ones(count, np.bool_)
@@ -45,7 +45,7 @@ def draw_layers(random: Random, count: int) -> tuple[Layers, NDArray[np.bool_]]:
     for row, kind in enumerate(kinds):
         if kind == "pad":
             half = 1 - random.uniform(0, 0.3, 2) * (random.random(2) < 0.75)
-            if random.random() < 0.35:  # a bar on two sides: another aspect ratio
+            if random.random() < 0.35:  # bars on two sides: another aspect ratio
                 half = np.array([1.0, random.uniform(0.45, 0.85)])
                 half = half[::-1] if random.random() < 0.4 else half
             main[row] = [*(random.uniform(-1, 1, 2) * (1 - half) * random.choice([0, 1])), *half]
@@ -78,7 +78,7 @@ def draw_layers(random: Random, count: int) -> tuple[Layers, NDArray[np.bool_]]:
 
 
 def draw_homographies(random: Random, count: int) -> NDArray[np.float32]:
-    """(B, 3, 3) from coordinates in a view's window to coordinates in the picture, both -1 to 1."""
+    """(B, 3, 3) maps from coordinates in a view's window to the picture's, both -1 to 1."""
     maps = np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))
     for row in range(count):
         area = 1.0
@@ -114,7 +114,7 @@ def draw_homographies(random: Random, count: int) -> NDArray[np.float32]:
 def sample_pictures(
     pictures: Tensor, boxes: NDArray[np.float32], maps: NDArray[np.float32]
 ) -> tuple[Tensor, Tensor]:
-    """Pictures put through their maps into their boxes, and (B, 1, S, S) where they are seen."""
+    """Warp pictures by their maps into their boxes; also (B, 1, S, S) where they are visible."""
     axis = (torch.arange(PICTURE_SIZE, dtype=torch.float32) + 0.5) / PICTURE_SIZE * 2 - 1
     placed = torch.from_numpy(boxes)
     half = placed[:, 2:].clamp(min=1e-3)

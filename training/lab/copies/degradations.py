@@ -1,4 +1,4 @@
-"""What edits do to the pixels of a view: colours, blur, noise, compression."""
+"""Edits of a view's pixels: colours, blur, noise, compression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 def recolour(pictures: Tensor, random: Random) -> Tensor:
-    """Brightness, contrast, saturation, hue and gamma, each picture its own."""
+    """Random brightness, contrast, saturation, hue and gamma for each picture."""
     count = len(pictures)
 
     def drawn(probability: float, low: float, high: float, default: float) -> Tensor:
@@ -31,7 +31,7 @@ def recolour(pictures: Tensor, random: Random) -> Tensor:
     saturation = drawn(0.5, 0, 2.6, 1)
     saturation = torch.where(drawn(0.15, 1, 1, 0) > 0, torch.zeros_like(saturation), saturation)
     out = grey + (pictures - grey) * saturation
-    # Hue: a turn of colours around the grey axis (Rodrigues' formula).
+    # Hue: a rotation of colours around the grey axis (Rodrigues' formula).
     angle = drawn(0.3, -1.2, 1.2, 0)
     rolled = (out.roll(1, 1) - out.roll(-1, 1)) / math.sqrt(3)
     mean = out.mean(1, keepdim=True)
@@ -44,7 +44,7 @@ def recolour(pictures: Tensor, random: Random) -> Tensor:
 
 
 def soften(pictures: Tensor, random: Random) -> Tensor:
-    """Some blurred, pixelated or scaled down and up again."""
+    """Blur or pixelate some pictures, or scale them down and up again."""
     out = pictures
     for row in np.flatnonzero(random.random(len(pictures)) < 0.4):
         kind = random.random()

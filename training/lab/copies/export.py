@@ -1,4 +1,4 @@
-"""Write the copy descriptor's files from a run: the network, and vectors that nothing is a copy of.
+"""Write the copy descriptor's files from a run: the network, and background vectors.
 
 export_copies(Path(".cache/runs/copies"), open_pictures(Path(".cache/copies")), None)
 """
@@ -37,17 +37,17 @@ from vidseek.training.networks.stem import normalise
 logger = logging.getLogger(__name__)
 
 BACKGROUND_VECTORS = 4096
-"""Pictures at most; with them half a megabyte."""
+"""Most pictures in the background; their vectors take half a megabyte."""
 SLIDES = 500
-"""Titles and slides that are drawn besides."""
+"""Drawn titles and slides in the background."""
 PLAIN_CUTOUTS = 750
-"""Parts of pictures with little in them, at most: skies, water, walls, which look alike."""
+"""Most cut-outs with little detail: skies, water, walls, which look alike."""
 CUTOUTS_PER_PICTURE, MAX_PLAIN_DETAIL = 4, 3.0
-"""Grey levels between neighbours, along rows and along columns together."""
+"""Largest mean difference of neighbouring grey levels, summed over rows and columns."""
 
 
 class _DescriptorGraph(nn.Module):
-    """Pictures as they come to vectors."""
+    """Maps uint8 pictures to vectors."""
 
     def __init__(self, network: CopyNetwork) -> None:
         super().__init__()
@@ -59,13 +59,13 @@ class _DescriptorGraph(nn.Module):
 
 
 def export_copies(run: Path, pictures: TrainingPictures, folder: Path | None) -> CopyDescriptor:
-    """Write what ships.
+    """Write the network and the background vectors.
 
     Args:
-        run: folder of the training run; without a checkpoint ImageNet's weights are exported under
-            a random projection, as a baseline.
+        run: folder of the training run; without a checkpoint ImageNet's weights are exported with a
+            random projection, as a baseline.
         pictures: those of the split ``background`` become the vectors for score normalisation.
-        folder: where to; the package's weights if None.
+        folder: where the files go; None for the package's weights.
     """
     folder = folder or WEIGHTS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,11 +97,11 @@ def export_copies(run: Path, pictures: TrainingPictures, folder: Path | None) ->
 
 
 def export_background(pictures: TrainingPictures, folder: Path | None) -> CopyDescriptor:
-    """Write the vectors for score normalisation anew, of the network that is there.
+    """Rewrite the vectors for score normalisation with the network in the folder.
 
     Args:
-        pictures: those of the split ``background``, and plain parts of all.
-        folder: where the network is; the package's weights if None.
+        pictures: those of the split ``background`` are used, and plain cut-outs of all.
+        folder: where the network is; None for the package's weights.
     """
     folder = folder or WEIGHTS_FOLDER
     _write_background(folder / NETWORK_FILE, pictures, folder / BACKGROUND_FILE)
@@ -112,12 +112,12 @@ def export_background(pictures: TrainingPictures, folder: Path | None) -> CopyDe
 def plain_cutouts(
     pixels: NDArray[np.uint8], most: int = PLAIN_CUTOUTS, *, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Parts of pictures that have next to nothing in them, and are not of one colour.
+    """Cut-outs of pictures with almost no detail that are not of a single colour.
 
     Args:
         pixels: (N, S, S, 3) uint8 RGB, may be memory-mapped.
-        most: cut-outs at most, evenly spread.
-        seed: of where they are cut out.
+        most: most cut-outs, evenly spaced.
+        seed: random seed of their positions.
 
     Returns:
         (K, S, S, 3) uint8 RGB.
@@ -130,7 +130,7 @@ def plain_cutouts(
             share = random.uniform(0.35, 0.7)
             height = int(side * share)
             width = int(side * min(1.0, share * random.uniform(0.8, 1.5)))
-            # The top as often as anywhere: skies are there.
+            # Half of the cut-outs start at the top, where skies are.
             top = int(random.integers(0, side + 1 - height)) * int(random.integers(0, 2))
             left = int(random.integers(0, side + 1 - width))
             part = picture[top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""Things drawn on top of a view: writing, bars, logos, spots, shapes; and slides made of them."""
+"""Overlays for views (text, bars, logos, spots, shapes), and slides made of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BANK_SIZE = 600
 
 
 def draw_overlays(seed: int, count: int = BANK_SIZE) -> Tensor:
-    """(count, 4, S, S) uint8 RGBA: writing, bars with writing, logos, spots and shapes."""
+    """(count, 4, S, S) uint8 RGBA: text, bars with text, logos, spots and shapes."""
     random = np.random.default_rng([seed, 77])
     drawn = [np.asarray(_overlay(random)) for _ in range(count)]
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
@@ -54,9 +54,9 @@ def _overlay(random: Random) -> Image.Image:
 
 
 def draw_slides(seed: int, count: int) -> NDArray[np.uint8]:
-    """(count, S, S, 3) uint8 RGB: titles and slides, writing and shapes on fields of colour.
+    """(count, S, S, 3) uint8 RGB: titles and slides, with text and shapes on fields of colour.
 
-    They look alike whatever they say: score normalisation has to know them.
+    Slides look alike whatever they say, so score normalisation needs examples of them.
     """
     random = np.random.default_rng([seed, 78])
     slides = np.empty((count, PICTURE_SIZE, PICTURE_SIZE, 3), np.uint8)
@@ -101,7 +101,7 @@ def _shape(pen: ImageDraw.ImageDraw, random: Random, radius: float) -> None:
         pen.rectangle(box, fill=colour)
     elif kind == 2:
         pen.regular_polygon((x, y, max(1.0, radius)), int(random.integers(3, 8)), fill=colour)
-    else:  # a face, as emoji have one
+    else:  # a face, as on emoji
         pen.ellipse(box, fill=colour)
         for sign in (-1, 1):
             eye = (x + sign * 0.4 * radius, y - 0.3 * radius)

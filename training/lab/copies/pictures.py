@@ -1,11 +1,11 @@
-"""The pixels that train the copy descriptor, kept small and ready on disk.
+"""The training pixels of the copy descriptor, cached as small squares on disk.
 
     cache_pictures(Path("../shared/data"), Path(".cache/copies"), seed=0)
     pictures = open_pictures(Path(".cache/copies"))
     pictures.pixels[0]           # (176, 176, 3) uint8
 
-Pictures of the splits ``train`` and ``background``, and frames of the clips of those splits, two a
-second. The test's are not read at all.
+Pictures of the splits ``train`` and ``background``, and frames of clips of those splits, two a
+second. Sources of the test split are not read at all.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from vidseek.video import open_video
 logger = logging.getLogger(__name__)
 
 SIDE = 176
-"""Pixels of the kept squares: larger than what the network sees, so that cut-outs stay sharp."""
+"""Side of the cached squares: larger than the network's input, so that crops stay sharp."""
 SETS = ("flickr8k", "msrvtt", "sports100", "caltech101", "scenes15", "misc")
 CACHED_SPLITS: tuple[Split, ...] = ("train", "background")
 CLIPS = Path("videos/clips")
-"""Of the data folder. A clip's family is its file name, as it is for a benchmark of this folder."""
+"""Below the data folder. A clip's family is its file name, as in the benchmark of copies."""
 CLIP_INTERVAL_SECONDS = 0.5
 STILL_SECONDS = 1e6
-"""Between two pictures of one family: they are no neighbours in time."""
+"""Time between two pictures of one family, so that they are not neighbours in time."""
 
 
 @dataclass(frozen=True)
 class TrainingPictures:
-    """Squares and where they are from, row by row."""
+    """Cached squares and their sources, row by row."""
 
     pixels: NDArray[np.uint8]
     """(N, 176, 176, 3) uint8 RGB, memory-mapped."""
     families: NDArray[np.int64]
-    """(N,) rows of one family have one number."""
+    """(N,) number of each row's family."""
     seconds: NDArray[np.float64]
     """(N,) times of frames; pictures of one family are far apart."""
     is_background: NDArray[np.bool_]
@@ -56,7 +56,7 @@ def open_pictures(cache: Path) -> TrainingPictures:
     """Open what ``cache_pictures`` wrote.
 
     Raises:
-        FileNotFoundError: it has not run to its end.
+        FileNotFoundError: the cache is not complete.
     """
     table = cache / "pictures.npz"
     if not table.exists():
@@ -74,12 +74,12 @@ def open_pictures(cache: Path) -> TrainingPictures:
 
 
 def cache_pictures(data: Path, cache: Path, *, seed: int) -> None:
-    """Decode and keep every picture that may be trained on.
+    """Decode and store every picture that may be trained on.
 
     Args:
         data: the data folder.
-        cache: folder for the files, made if missing.
-        seed: of the splits.
+        cache: folder for the files; made if missing.
+        seed: random seed of the splits.
     """
     cache.mkdir(parents=True, exist_ok=True)
     records: list[tuple[int, float, bool]] = []

@@ -1,11 +1,11 @@
-"""Which pictures and videos train the copy descriptor, normalise, calibrate and test it.
+"""Splits of pictures and videos for the copy descriptor: train, background, calibration, test.
 
     split_of("msrvtt/video7012", seed=0)             # 'train', 'background', ...
     picture_families([Path("msrvtt-0.parquet")])     # a family for every row
 
-A family is what looks alike: a video, a group of pictures. Its split is a function of its name and
-the seed alone: it does not change when other families come or go. The benchmark of copies
-(`benchmarks/copies`) takes its sources by the same function, so that none of them was trained on.
+A family is a video or a group of pictures that look alike. Its split depends on its name and the
+seed alone, and so does not change when other families come or go. The benchmark of copies
+(`benchmarks/copies`) chooses its sources by the same function, so that none was trained on.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ from typing import Literal, get_args
 Split = Literal["train", "background", "calibration", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 _ENDS = (0.5, 0.55, 0.6, 1.0)
-"""Where each ends, from 0 to 1. Thresholds must be frozen on sources that the descriptor neither
-was trained on nor is normalised by."""
+"""End of each split's share, 0 to 1. Thresholds must be chosen on sources that were used neither in
+training nor for score normalisation."""
 UNGROUPED_PICTURES = 3
 LARGEST_GROUP = 24
-"""Pictures of no group, and of groups so large that they are collections, are taken in threes."""
+"""Pictures without a group form families of three, as do those of larger groups, which are
+collections."""
 
 
 def number_of(*parts: object) -> int:
-    """64 bits made of the parts' names, the same on every machine and in every run."""
+    """A 64-bit hash of the parts, the same on every machine and in every run."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def share_of(*parts: object) -> float:
-    """A number from 0 to 1 (not reached) made of the parts' names, evenly spread."""
+    """A uniform number in [0, 1) derived from the parts."""
     return number_of(*parts) / 2**64
 
 
 def split_of(family: str, seed: int) -> Split:
-    """Which split a family is in."""
+    """The split of a family."""
     position = share_of(seed, "split", family)
     return next(split for split, end in zip(SPLITS, _ENDS, strict=True) if position < end)
 

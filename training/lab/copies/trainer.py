@@ -1,13 +1,12 @@
-"""Train the copy descriptor: a picture and its edited self lie near, everything else far apart.
+"""Train the copy descriptor: a picture and its edits are near, everything else is far apart.
 
 train_copies(settings, open_pictures(Path(".cache/copies")), Path(".cache/runs/copies"))
 
-SSCD's objective (Pizzi et al., CVPR 2022): InfoNCE and a term that pushes every vector away from
-its nearest neighbour, so that one threshold serves everywhere. Different from it: one side of a
-pair is as a library holds it, an edited view of two pictures is a copy of both, pictures of one
-video that do not look alike are negatives of each other, and vectors of the last batches stand in
-for the large batch. The run is checkpointed; every step draws its randomness from the seed and its
-own number.
+SSCD's objective (Pizzi et al., CVPR 2022): InfoNCE, and a term that pushes every vector away from
+its nearest neighbour, so that one threshold works everywhere. Differences from SSCD: one side of a
+pair is a reference, as in a library; an edited view of two pictures is a copy of both; dissimilar
+pictures of one video are negatives of each other; and vectors of earlier batches replace a large
+batch. The run is checkpointed; every step draws its randomness from the seed and its own number.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT_STEPS, EVALUATION_STEPS = 50, 150
 EVALUATION_PICTURES = 800
-"""Background pictures that are looked at during training, each of another family."""
+"""Background pictures measured during training, one per family."""
 
 
 class CopyTrainer:
@@ -86,7 +85,7 @@ class CopyTrainer:
     # -- a step ------------------------------------------------------------------------------------
 
     def run_step(self, batch: CopyBatch) -> dict[str, float]:
-        """One step of training."""
+        """Do one training step; returns the losses by name."""
         rows, judged = batch.rows, batch.judged
         both = batch.views.to(self.device)
         both = normalise(both).contiguous(memory_format=torch.channels_last)
@@ -127,7 +126,7 @@ class CopyTrainer:
             older = (queries @ self.queue.T).masked_fill(related, -1.0)
         forth = self._contrast(cosines, older, positive, ignored)
         back = self._contrast(cosines.T, older[:, :0], positive.T, ignored.T)
-        # The entropy term: no two different pictures in one place.
+        # The entropy term keeps different pictures apart.
         among = (references @ references.T).masked_fill(
             ignored | torch.eye(len(rows), dtype=torch.bool, device=self.device), -1.0
         )
@@ -139,7 +138,7 @@ class CopyTrainer:
     def _contrast(
         self, cosines: Tensor, older: Tensor, positive: Tensor, ignored: Tensor
     ) -> Tensor:
-        """InfoNCE with several positives: each against all negatives, not against the others."""
+        """InfoNCE with several positives, each against all negatives but not against each other."""
         scale = 1 / self.settings.temperature
         negative = cosines.masked_fill(ignored | positive, -1e4)
         against = torch.logsumexp(torch.cat([negative, older], 1) * scale, dim=1, keepdim=True)
@@ -157,7 +156,7 @@ class CopyTrainer:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Micro-AP and recall of edited views of pictures that are not trained on."""
+        """Micro-AP and recall for edited views of pictures that are not trained on."""
         _, first = np.unique(self.pictures.families, return_index=True)
         rows = first[self.pictures.is_background[first]][:EVALUATION_PICTURES]
         random = np.random.default_rng([self.settings.seed, 2**31])
@@ -175,7 +174,7 @@ class CopyTrainer:
         count = len(cosines)
         right = np.eye(count, dtype=np.bool_)
         shown = np.concatenate(partners)
-        # What a view shows besides is neither right nor wrong here.
+        # A view's partner counts neither as right nor as wrong here.
         cosines[np.flatnonzero(shown >= 0), shown[shown >= 0]] = -1.0
         order = np.argsort(-cosines, axis=None)
         hits = right.ravel()[order]
@@ -202,7 +201,7 @@ class CopyTrainer:
     # -- progress ----------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """All that a run needs to go on."""
+        """Everything a resumed run needs."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -215,7 +214,7 @@ class CopyTrainer:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -226,11 +225,11 @@ class CopyTrainer:
 
 
 def train_copies(settings: CopySettings, pictures: TrainingPictures, run: Path) -> CopyTrainer:
-    """Train, or go on training, until the budget is used up.
+    """Train, or continue training, until the budget is used up.
 
     Args:
-        settings: of the run.
-        pictures: what is trained on.
+        settings: settings of the run.
+        pictures: the training pictures.
         run: folder of the checkpoint and of ``copies.json``, the run's history.
     """
     run.mkdir(parents=True, exist_ok=True)

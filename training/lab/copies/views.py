@@ -1,11 +1,11 @@
-"""What an uploader may do to a picture, in batches of tensors: the copy descriptor's augmentations.
+"""The copy descriptor's augmentations: what an uploader may do to a picture, on batches of tensors.
 
-    views = edited_views(pictures, random)          # (B, 3, 144, 144) and what each shows besides
-    plain = library_views(pictures, random)         # as a library holds them
+    views = edited_views(pictures, overlays, random)    # (B, 3, 144, 144), and each view's partner
+    plain = library_views(pictures, random)             # references, as a library has them
 
 Strong augmentations and compositions as for SSCD (Pizzi et al., CVPR 2022; its "advanced" set) and
-S2VS (Kordopatis-Zilos et al. 2023; video in video). Written apart from the edits of
-`benchmarks/copies`: what is measured there must not be what was trained here.
+S2VS (Kordopatis-Zilos et al. 2023; video in video). They are written independently of the edits in
+`benchmarks/copies`, so that the benchmark does not measure what was trained on.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ class EditedViews:
     pictures: Tensor
     """(B, 3, S, S) float32, 0 to 255."""
     partners: NDArray[np.int64]
-    """(B,) the batch's picture that a view shows besides its own; -1 if none."""
+    """(B,) position of the second picture that a view shows; -1 if none."""
     is_partner_copied: NDArray[np.bool_]
-    """(B,) True if that is seen well enough to be a copy too."""
+    """(B,) True if the partner is visible enough for the view to be a copy of it, too."""
 
 
 def edited_views(pictures: Tensor, overlays: Tensor, random: Random) -> EditedViews:
-    """What uploads might show of some pictures.
+    """Edit pictures as uploads might.
 
     Args:
         pictures: (B, 3, 176, 176) float32, 0 to 255; B at least 2.
-        overlays: what ``draw_overlays`` drew.
-        random: the same state gives the same views.
+        overlays: from ``draw_overlays``.
+        random: source of randomness; the same state gives the same views.
     """
     count = len(pictures)
     layers, visible = draw_layers(random, count)
@@ -79,7 +79,7 @@ def edited_views(pictures: Tensor, overlays: Tensor, random: Random) -> EditedVi
 
 
 def _fill(pictures: Tensor, random: Random) -> Tensor:
-    """What lies behind: black, a colour, or the picture itself, blurred."""
+    """Backgrounds: black, a colour, or the picture itself, blurred."""
     count = len(pictures)
     colours = random.integers(0, 256, (count, 3)).astype(np.float32)
     colours[random.random(count) < 0.5] = 0
@@ -93,7 +93,7 @@ def _fill(pictures: Tensor, random: Random) -> Tensor:
 
 
 def library_views(pictures: Tensor, random: Random) -> Tensor:
-    """(B, 3, S, S) what a library holds: the picture, a little moved, lit and compressed."""
+    """(B, 3, S, S) references: the pictures, slightly shifted, relit and compressed."""
     count = len(pictures)
     maps = np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))
     half = random.uniform(0.92, 1.0, (count, 2))
