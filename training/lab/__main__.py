@@ -17,21 +17,23 @@ def main() -> None:
     """Run a step of training from the command line."""
     parser = argparse.ArgumentParser(prog="python -m vidseek.training.lab", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="the data folder")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where feature maps are kept")
+    parser.add_argument(
+        "--cache", type=Path, default=CACHE, help="folder of the cached feature maps"
+    )
     commands = parser.add_subparsers(required=True)
 
     cache = commands.add_parser("cache", help="compute the feature maps of pictures")
-    cache.add_argument("--sets", nargs="+", help="some of the configuration's sets")
+    cache.add_argument("--sets", nargs="+", help="which of the configuration's sets")
     cache.add_argument("--config", type=Path, default=Path(__file__).with_name("builtin.toml"))
     cache.add_argument("--threads", type=int, default=2)
     cache.set_defaults(run=_cache)
 
-    train = commands.add_parser("train", help="train, or go on training, stage by stage")
+    train = commands.add_parser("train", help="train, or continue training, stage by stage")
     train.add_argument("--config", type=Path, default=Path(__file__).with_name("builtin.toml"))
     train.add_argument("--run", dest="folder", type=Path, default=Path(".cache/runs/builtin"))
     train.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     train.add_argument(
-        "--from", dest="start", type=Path, help="train on from a folder of shipped weights"
+        "--from", dest="start", type=Path, help="start from a folder of shipped weights"
     )
     train.set_defaults(run=_train)
 

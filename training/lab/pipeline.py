@@ -125,7 +125,7 @@ def train(
             logger.info("confidence = sigmoid(%.1f * score %+.1f)", scale, bias)
             record_choices(run, confidence_scale=scale, confidence_bias=bias)
         else:
-            logger.warning("scores do not tell right from wrong: no confidence")
+            logger.warning("scores do not separate right from wrong: no confidence")
             record_choices(run, confidence_scale=None, confidence_bias=None)
 
 

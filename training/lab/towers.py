@@ -49,8 +49,8 @@ def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, C
     text, start_model = restore_text(manifest.read("text"))
     if start_model.get_vocab() != tokenizer.get_vocab():
         raise WeightsError(
-            f"{weights}: the text encoder has other word pieces than this run would choose; "
-            "train with the captions and the number of pieces that it was made with"
+            f"{weights}: the text encoder has other word pieces than this run chooses; "
+            "train with the captions and the vocabulary size that it was made with"
         )
     # The frozen blocks are taken from ImageNet's weights: the file has them rounded, and without
     # the classifier.
@@ -89,7 +89,7 @@ def train_towers(
     checkpoint = run / "towers.pt"
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=True, map_location=trainer.device))
-        logger.info("going on at step %d, minute %.1f", trainer.step, trainer.minutes)
+        logger.info("continuing at step %d, minute %.1f", trainer.step, trainer.minutes)
     batches = BatchMaker(settings.towers, settings.seed, sets, paraphrases)
     options = settings.towers
     saved = evaluated = trainer.minutes

@@ -105,8 +105,8 @@ class _Graph:
         """The error for a file of another architecture."""
         names = ", ".join(sorted(missing)[:3])
         return WeightsError(
-            f"the {self.part} weights were made by another version of vidseek and cannot be "
-            f"trained on: they lack {names}; install the version that they came with"
+            f"the {self.part} weights lack {names}: another version of vidseek made them, and only "
+            "that version can train from them"
         )
 
 

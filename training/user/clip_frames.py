@@ -167,7 +167,7 @@ def _pick_frames(
         if not kept:
             raise
     if not kept:
-        raise UnreadableVideoError("no frame of it could be decoded")
+        raise UnreadableVideoError("no frame could be decoded")
     count = min(recipe.limit, len(kept))
     places = ((np.arange(count) + 0.5) * len(kept) / count).astype(np.intp)
     chosen = [kept[place] for place in places]

@@ -27,7 +27,7 @@ def check_enough(captions: Captions) -> None:
     videos = len(captions.videos)
     if videos >= MIN_VIDEOS:
         return
-    message = f"{captions.file}: captions of {videos} usable videos; {MIN_VIDEOS} are the least"
+    message = f"{captions.file} has captions of {videos} usable videos; {MIN_VIDEOS} are needed"
     if captions.problems:
         first = "; ".join(
             f"line {problem.line}: {problem.reason}" for problem in captions.problems[:3]

@@ -62,7 +62,7 @@ def train_on_captions(
         EncoderError: the model to start from does not exist or is damaged.
     """
     if epochs is not None and epochs < 1:
-        raise TrainingError(f"at least 1 epoch is needed, got {epochs}")
+        raise TrainingError(f"epochs must be at least 1, got {epochs}")
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise TrainingError(

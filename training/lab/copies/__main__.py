@@ -17,19 +17,21 @@ def main() -> None:
         prog="python -m vidseek.training.lab.copies", description=__doc__
     )
     parser.add_argument("--data", type=Path, default=DATA, help="the data folder")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where pixels are kept")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the cached pixels")
     parser.add_argument("--run", dest="folder", type=Path, default=RUN, help="the run's folder")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("copies.toml"))
     commands = parser.add_subparsers(required=True)
-    commands.add_parser("cache", help="keep the pixels ready").set_defaults(run=_cache)
-    commands.add_parser("train", help="train, or go on training").set_defaults(run=_train)
+    commands.add_parser("cache", help="cache the pixels").set_defaults(run=_cache)
+    commands.add_parser("train", help="train, or continue training").set_defaults(run=_train)
     export = commands.add_parser("export", help="write the file that ships")
-    export.add_argument("--out", type=Path, help="in place of where it ships")
+    export.add_argument("--out", type=Path, help="folder; default: the package's weights")
     export.set_defaults(run=_export)
     background = commands.add_parser(
-        "background", help="write the vectors for score normalisation alone"
+        "background", help="rewrite only the vectors for score normalisation"
     )
-    background.add_argument("--out", type=Path, help="where the network is, if not where it ships")
+    background.add_argument(
+        "--out", type=Path, help="folder of the network; default: the package's weights"
+    )
     background.set_defaults(run=_background)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

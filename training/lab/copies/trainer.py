@@ -237,7 +237,7 @@ def train_copies(settings: CopySettings, pictures: TrainingPictures, run: Path) 
     trainer = CopyTrainer(settings, pictures)
     if checkpoint.exists():
         trainer.load(torch.load(checkpoint, map_location="cpu", weights_only=True))
-        logger.info("going on from step %d", trainer.step)
+        logger.info("continuing at step %d", trainer.step)
     else:
         _record(trainer, run, {})
     before, started = trainer.minutes, time.monotonic()
