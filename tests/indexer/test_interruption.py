@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
+from kill_points import VIDEOS_STORED
 from runs import kill_at, start, wait_for_end_of_decoders
 
 from vidseek.core.types import VideoState
@@ -72,6 +74,50 @@ def many(tmp_path, make_video) -> Path:
     return folder
 
 
+def index_whole(library: Path, footage: Path) -> None:
+    """Index in this process, to the end."""
+    with LibraryStore.open(library, create=True) as store:
+        report = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([footage])
+        assert report.failed == ()
+        assert report.indexed + report.unchanged == len(list(footage.iterdir()))
+
+
+def assert_same_library(killed: Path, whole: Path) -> None:
+    # Not bit by bit: sums are taken in another order in the base than in the tail of an index.
+    for found, expected in zip(hits(killed), hits(whole), strict=True):
+        assert found == pytest.approx(expected, abs=1e-4)
+    thumbnails = [
+        {path.name: path.read_bytes() for path in (library / "thumbnails").rglob("*.*")}
+        for library in (killed, whole)
+    ]
+    assert thumbnails[0] == thumbnails[1]  # no orphans are left
+
+
+def test_a_run_killed_at_each_point_leaves_whole_videos_and_the_next_continues(
+    tmp_path, make_video
+):
+    footage, killed = tmp_path / "footage", tmp_path / "killed"
+    for number in range(8):
+        make_video(footage / f"{number:02}.mp4", seed=number, seconds=2)
+    fingerprint = CopyDescriptor().fingerprint
+    videos = 0
+    for point, stored in VIDEOS_STORED.items():
+        process = start("index_in_process.py", killed, footage, "--copies", "--kill", point)
+        process.communicate(timeout=120)
+        assert process.returncode == -signal.SIGKILL
+        videos += stored
+        assert assert_whole_videos_only(killed) == videos
+        with LibraryStore.open(killed) as store:
+            assert store.videos.without_copy_descriptors(fingerprint) == []
+            assert store.statistics().copy_videos == videos
+    wait_for_end_of_decoders(killed)
+    index_whole(killed, footage)
+    assert assert_whole_videos_only(killed) == 8
+    index_whole(tmp_path / "whole", footage)
+    assert_same_library(killed, tmp_path / "whole")
+
+
+@pytest.mark.long
 def test_a_run_killed_twenty_times_ends_with_the_library_of_one_that_was_not(many, tmp_path):
     killed, chance = tmp_path / "killed", random.Random(4)
     seen = 0
@@ -86,27 +132,18 @@ def test_a_run_killed_twenty_times_ends_with_the_library_of_one_that_was_not(man
     wait_for_end_of_decoders(killed)
     assert in_the_act == KILLS, "the folder is too small to kill a run so often"
     assert seen < VIDEOS
-    with LibraryStore.open(killed) as store:
-        report = Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
-        assert report.failed == ()
-        assert report.indexed + report.unchanged == VIDEOS
-        thumbnails = len(list((killed / "thumbnails").rglob("*")))
+    index_whole(killed, many)
     assert assert_whole_videos_only(killed) == VIDEOS
-
-    whole = tmp_path / "whole"
-    with LibraryStore.open(whole, create=True) as store:
-        Indexer(store, ColourEncoder(), options=IndexOptions(workers=1)).run([many])
-    # Not bit by bit: sums are taken in another order in the base than in the tail of an index.
-    for found, expected in zip(hits(killed), hits(whole), strict=True):
-        assert found == pytest.approx(expected, abs=1e-4)
-    assert thumbnails == len(list((whole / "thumbnails").rglob("*")))  # no orphans are left
+    index_whole(tmp_path / "whole", many)
+    assert_same_library(killed, tmp_path / "whole")
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_no_video_without_its_copy_frames(many, tmp_path):
     library, chance = tmp_path / "library", random.Random(5)
     fingerprint = CopyDescriptor().fingerprint
     for _ in range(4):
-        process = start("index_in_process.py", library, many, "describe")
+        process = start("index_in_process.py", library, many, "--copies")
         kill_at(process, chance.randint(3, 6), chance.uniform(0.0, 0.05))
         if library.exists():
             assert_whole_videos_only(library)

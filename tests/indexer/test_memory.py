@@ -24,6 +24,7 @@ def index_apart(library: Path, video: Path) -> dict[str, float]:
     return measured
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="needs getrusage")
 def test_an_hour_of_1080p_is_indexed_in_bounded_memory(tmp_path, make_video):
     make_video(tmp_path / "small.mp4", seconds=10.0, scenes=5)

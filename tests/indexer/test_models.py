@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from add_model_in_process import SECOND
 from colour_encoder import ColourEncoder
+from kill_points import VIDEOS_STORED
 from runs import kill_at, start, wait_for_end_of_decoders
 
 from vidseek.core.errors import EncoderError, Hint, LibraryError, LibraryLockedError
@@ -215,6 +217,25 @@ def many(tmp_path, make_video) -> Path:
     return library
 
 
+def test_killed_at_each_point_it_keeps_whole_videos_and_the_next_run_continues(many):
+    videos = 0
+    for point, stored in VIDEOS_STORED.items():
+        process = start("add_model_in_process.py", many, "--kill", point)
+        process.communicate(timeout=120)
+        assert process.returncode == -signal.SIGKILL
+        videos += stored
+        with LibraryStore.open(many) as store:
+            assert store.find_problems() == []
+            assert model_of(store, ColourEncoder()).is_active
+            assert model_of(store, ColourEncoder(SECOND)).encoded_videos == videos
+    wait_for_end_of_decoders(many)
+    with LibraryStore.open(many) as store:
+        report = add(store, ColourEncoder(SECOND))
+        assert (report.encoded, report.switched) == (VIDEOS - videos, True)
+        assert_same_vectors(store, ColourEncoder(), ColourEncoder(SECOND))
+
+
+@pytest.mark.long
 def test_killed_again_and_again_it_does_nothing_twice_and_loses_nothing(many):
     first, second, chance = ColourEncoder(), ColourEncoder(SECOND), random.Random(7)
     seen = in_the_act = 0
