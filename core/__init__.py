@@ -1,1 +1,1 @@
-"""Value types, errors and small helpers that every other room imports. Imports nothing of ours."""
+"""Value types, errors and small helpers shared by all other packages, none of which it imports."""

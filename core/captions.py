@@ -1,4 +1,4 @@
-"""A user's captions: one JSON object a line, checked before anything is trained on them.
+"""Read a user's captions, one JSON object per line, and check them before training.
 
 captions = read_captions(Path("captions.jsonl"))
 for problem in captions.problems:
@@ -25,43 +25,43 @@ FIELDS = frozenset({"path", "caption", "start_seconds", "end_seconds"})
 
 @dataclass(frozen=True)
 class CaptionProblem:
-    """Why a line, or the clip that it names, is not trained on."""
+    """Why a line, or the clip it names, is not used."""
 
     line: int
-    """Its number, from 1."""
+    """Line number, from 1."""
     reason: str
 
 
 @dataclass(frozen=True)
 class CaptionedClip:
-    """A video, or a part of one, and all that is said of it."""
+    """A video or a part of it, with all its captions."""
 
     path: Path
     """Absolute path of the video."""
     span: TimeSpan | None
-    """The part; None for the whole."""
+    """The part; None for the whole video."""
     captions: tuple[str, ...]
     lines: tuple[int, ...]
-    """Where in the file they stand."""
+    """Line number of each caption."""
 
 
 @dataclass(frozen=True)
 class Captions:
-    """What can be trained on of a file of captions, and what cannot."""
+    """The usable clips of a captions file, and its problems."""
 
     file: Path
     clips: tuple[CaptionedClip, ...]
-    """In the order of their first lines."""
+    """In order of their first lines."""
     problems: tuple[CaptionProblem, ...]
 
     @property
     def videos(self) -> list[Path]:
-        """The videos of the clips, each once, sorted."""
+        """The distinct videos of the clips, sorted."""
         return sorted({clip.path for clip in self.clips})
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that change when what is trained on changes."""
+        """16 hexadecimal digits that change with the captions or the video files."""
         digest = hashlib.sha256()
         for clip in self.clips:
             status = clip.path.stat()
@@ -71,20 +71,20 @@ class Captions:
 
 
 def read_captions(file: Path) -> Captions:
-    """Read and check a file of captions. Lines that cannot be used are reported, not fatal.
+    """Read and check a captions file. Unusable lines are reported and skipped.
 
     Args:
-        file: JSON lines of ``path`` (relative to the file's folder, or absolute), ``caption``, and
-            for a part of the video ``start_seconds`` and ``end_seconds``.
+        file: JSON lines with ``path`` (absolute, or relative to the file's folder), ``caption``,
+            and ``start_seconds`` and ``end_seconds`` for a part of the video.
 
     Raises:
-        PathNotFoundError: there is no such file.
-        TrainingError: it is no text, or no line of it can be used.
+        PathNotFoundError: the file does not exist.
+        TrainingError: the file cannot be read or is not UTF-8 text.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise PathNotFoundError(f"{file} does not exist: give a file of captions") from error
+        raise PathNotFoundError(f"{file} does not exist") from error
     except UnicodeDecodeError as error:
         raise TrainingError(
             f"{file} is no text in UTF-8 ({error}): save it as JSON lines"
@@ -116,10 +116,10 @@ def read_captions(file: Path) -> Captions:
 
 
 def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:
-    """The video, the part of it and the caption of a line.
+    """Parse the video, its part and the caption of a line.
 
     Raises:
-        ValueError: with the reason why it cannot be used.
+        ValueError: with the reason why the line is unusable.
     """
     try:
         row: Any = json.loads(content)
@@ -129,7 +129,7 @@ def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:
         raise ValueError('no JSON object: write {"path": ..., "caption": ...}')
     unknown = sorted(set(row) - FIELDS)
     if unknown:
-        # A mistyped "start_second" would train on the whole video without a word.
+        # A mistyped "start_second" would silently train on the whole video.
         raise ValueError(f"unknown field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
     for name in ("path", "caption"):
         if not isinstance(row.get(name), str):

@@ -1,4 +1,4 @@
-"""Every error vidseek raises on purpose, in one tree.
+"""All errors that vidseek raises deliberately, in one tree.
 
 The library raises these; only the front door (``vidseek/``) prints and translates them. A message
 says what is wrong and names the file. Two attributes are for programs: ``code``, a stable
@@ -56,7 +56,7 @@ class Hint:
 
 
 class VidseekError(Exception):
-    """Base of all errors that vidseek raises on purpose."""
+    """Base class of all errors that vidseek raises deliberately."""
 
     code: ClassVar[str] = "error"
     """Stable identifier of the class, for programs."""

@@ -4,8 +4,8 @@
     library.duplicates(job=job)          # in a thread
     job.cancel()                         # from any other thread
 
-Every long call takes ``job: Job | None``. It calls ``report`` now and then and ``check`` between
-units of work. Calls with a useful partial result (``index``, ``add_model``) end early and say so in
+Every long call takes ``job: Job | None``. It calls ``report`` regularly and ``check`` between units
+of work. Calls with a useful partial result (``index``, ``add_model``) end early and say so in
 their report; the others raise ``JobCancelledError``.
 """
 
@@ -33,7 +33,7 @@ class Progress:
 
 
 class Job:
-    """One long call: its caller learns how far it is and may cancel it. Thread-safe."""
+    """Progress reports and cancellation of a long call. Thread-safe."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Read videos: what is in a file, which frames to look at, how they are decoded and cut up."""
+"""Reading videos: identify files, choose and decode frames, cut videos into clips."""
 
 from vidseek.video.info import DecodeLimits, VideoInfo
 from vidseek.video.picture import is_picture, read_picture

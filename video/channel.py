@@ -1,7 +1,7 @@
-"""Messages between the run and its decoding processes, over pipes.
+"""Messages between the main process and its decoding processes, over pipes.
 
-A message is a JSON header and raw bytes. Not pickle: what comes back was made by a process that has
-decoded a hostile file, and unpickling runs code.
+A message is a JSON header followed by raw bytes. Pickle is ruled out: a decoding process may have
+been taken over by a hostile file, and unpickling its reply would run its code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ERRORS: dict[str, type[VideoError]] = {
 
 
 def send(stream: IO[bytes], header: dict[str, Any], *payload: memoryview | bytes) -> None:
-    """Write one message; returns when the other side has room for it."""
+    """Write a message. Blocks until the other side has room for it."""
     text = json.dumps(header).encode()
     views = [memoryview(part).cast("B") for part in payload]
     stream.write(_LENGTHS.pack(len(text), sum(len(view) for view in views)))
@@ -40,17 +40,17 @@ def send(stream: IO[bytes], header: dict[str, Any], *payload: memoryview | bytes
 
 
 def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
-    """Read one message; None at the end of the stream, also in the middle of a message.
+    """Read a message. Returns None at the end of the stream, even if it cuts a message short.
 
     Raises:
-        ValueError: no message of ours.
+        ValueError: the bytes are not a valid message.
     """
     lengths = _read(stream, _LENGTHS.size)
     if lengths is None:
         return None
     header_length, payload_length = _LENGTHS.unpack(lengths)
     if header_length > MAX_HEADER_BYTES or payload_length > MAX_PAYLOAD_BYTES:
-        raise ValueError("a message longer than any of ours")
+        raise ValueError("a message longer than the limit")
     text = _read(stream, header_length)
     payload = _read(stream, payload_length)
     if text is None or payload is None:
@@ -62,13 +62,13 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
 
 
 def error_to_header(error: VideoError) -> dict[str, Any]:
-    """An error as a message; its path is known to the receiver."""
+    """Encode an error as a message header. The receiver already knows the path."""
     header = {"kind": "error", "error": type(error).__name__, "reason": error.reason}
     return header if error.hint is None else {**header, "hint": error.hint.action}
 
 
 def error_from_header(header: dict[str, Any], path: Any) -> VideoError:
-    """The error that a message tells of."""
+    """Decode the error in a message header."""
     kind = _ERRORS.get(str(header.get("error")), UnreadableVideoError)
     action = header.get("hint")
     hint = Hint(action) if isinstance(action, str) and action in VIDEO_HINTS else None

@@ -1,4 +1,4 @@
-"""Open a container with the demuxer that was sniffed, and list its video packets (PyAV)."""
+"""Open a container with the sniffed demuxer, and list its video packets (PyAV)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _OPTIONS = {
-    # FFmpeg would otherwise follow a reference inside a file to other files and to the network.
+    # Otherwise FFmpeg follows references inside a file to other files and to the network.
     # (QuickTime's external data references are off by default: enable_drefs, use_absolute_path.)
     "protocol_whitelist": "file",
 }
@@ -33,11 +33,11 @@ _NAMES = {
     "matroska": "matroska",
 }
 _RETRIES = 50
-"""Broken stretches of a container that are stepped over."""
+"""Maximum number of consecutive unreadable stretches to skip."""
 
 
 def open_container(path: Path, demuxer: str) -> InputContainer:
-    """Open a file as what it was sniffed to be, and as nothing else.
+    """Open a file with the sniffed demuxer only.
 
     Raises:
         UnreadableVideoError: the container is damaged beyond use.
@@ -59,10 +59,10 @@ def open_container(path: Path, demuxer: str) -> InputContainer:
 
 
 def pick_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Choose the video stream that is shown, and have all others skipped.
+    """Choose the video stream that players show, and discard all others.
 
     Raises:
-        NotAVideoError: there is sound only (a cover picture is no video).
+        NotAVideoError: the file has sound only. A cover picture does not count as video.
     """
     from av.stream import Discard, Disposition
 
@@ -90,14 +90,14 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def seek_to(container: InputContainer, stream: VideoStream, start_pts: int) -> None:
-    """Go to the keyframe at or before a time of the stream."""
+    """Seek to the keyframe at or before a time in the stream."""
     container.seek(start_pts, stream=stream, backward=True, any_frame=False)
 
 
 def packets_of(
     container: InputContainer, stream: VideoStream, *, on_damage: Callable[[], None]
 ) -> Iterator[Packet[VideoStream]]:
-    """Demux a stream, stepping over what cannot be read. Ends without a flush packet."""
+    """Demux a stream, skipping unreadable stretches. Yields no flush packet at the end."""
     import av
 
     retries = 0
@@ -130,29 +130,29 @@ def scan(
     on_damage: Callable[[], None],
     on_progress: Callable[[], None],
 ) -> tuple[PacketTable, int]:
-    """List the packets of a stream, all or those that a span needs.
+    """List the packets of a stream: all of them, or those needed for a span.
 
     Args:
-        container: just opened, or sought to before the span.
-        stream: of the container.
-        base_pts: time of the stream's start in its time base, or None to take the first shown.
+        container: just opened, or positioned before the span.
+        stream: a stream of the container.
+        base_pts: time of the stream's start in its time base; None takes the first shown picture.
         span: seconds from the stream's start; packets are read until a keyframe after its end.
-        on_damage: called for every stretch that could not be read.
-        on_progress: called now and then.
+        on_damage: called for every unreadable stretch.
+        on_progress: called regularly.
 
     Returns:
         The table and the time of the stream's start in its time base.
     """
     assert stream.time_base is not None
     tick = float(stream.time_base)
-    # Arrays, not lists: a day of film has 5 million packets.
+    # Arrays rather than lists: a day of video has 5 million packets.
     pts, durations = array("d"), array("f")
     sizes, flags = array("l"), array("b")
     end_pts = None
     if span is not None:
         end_pts = (base_pts or 0) + span.end_seconds / tick
     for packet in packets_of(container, stream, on_damage=on_damage):
-        # AVI knows decoding times only; with no B-frames that is the same.
+        # AVI stores decoding times only; without B-frames they equal the presentation times.
         time = packet.pts if packet.pts is not None else packet.dts
         if packet.is_corrupt:
             on_damage()

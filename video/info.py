@@ -1,4 +1,4 @@
-"""What is known of a video before its frames are read, and the limits under which it is read.
+"""Facts about a video stream, and the limits on reading it.
 
 >>> VideoInfo(12.5, 25.0, 1920, 1080, "h264", "mp4", 0).scaled_size(256)
 (455, 256)
@@ -13,27 +13,27 @@ from vidseek.core.errors import DecodeLimitError
 from vidseek.video.hints import SHRINK_VIDEO
 
 MAX_ASPECT = 4
-"""A picture is scaled by its short side, but its long side gets no longer than this many of it."""
+"""Frames are scaled by their short side, but the long side stays below this multiple of it."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts of a file's video stream."""
+    """Facts about a file's video stream."""
 
     duration_seconds: float
     frame_rate: float
-    """Average frames a second; 0 where it is unknown."""
+    """Average frame rate; 0 if unknown."""
     width: int
     """Display width in pixels, after rotation and pixel aspect."""
     height: int
     codec: str
     container: str
-    """Demuxer that reads the file: mov, matroska, avi, mpegts, mpeg, flv, ogg, gif, asf or mxf."""
+    """Demuxer for the file: mov, matroska, avi, mpegts, mpeg, flv, ogg, gif, asf or mxf."""
     rotation_degrees: int
-    """How far the stored picture is turned counter-clockwise to stand upright: 0, 90, 180, 270."""
+    """Counter-clockwise rotation that makes the stored picture upright: 0, 90, 180 or 270."""
 
     def scaled_size(self, short_side: int | None) -> tuple[int, int]:
-        """Width and height of a frame scaled down, never up, to this short side."""
+        """Width and height of a frame scaled to this short side. Frames are never scaled up."""
         if short_side is None:
             return self.width, self.height
         scale = min(
@@ -46,22 +46,22 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What one file may cost. A file that reaches a limit fails with ``DecodeLimitError``."""
+    """Limits on one file. A file that exceeds one fails with ``DecodeLimitError``."""
 
     base_seconds: float = 120.0
-    """Time that every file may take ..."""
+    """Time allowed for every file ..."""
     seconds_per_video_second: float = 4.0
-    """... plus this much for every second of video. Waiting for the consumer does not count."""
+    """... plus this for each second of video. Waiting for the consumer does not count."""
     stall_seconds: float = 60.0
-    """Time without any sign of life (a decoded picture, a demuxed packet) from the decoder."""
+    """Maximum time without a decoded picture or demuxed packet from the decoder."""
     memory_bytes: int = 3 << 30
-    """Address space a worker may take on top of what it has when it starts."""
+    """Address space a worker may allocate beyond what it has at the start."""
     max_pixels: int = 8192 * 5120
-    """Pixels of one stored frame."""
+    """Maximum pixels per stored frame."""
     max_duration_seconds: float = 48 * 3600.0
 
     def file_seconds(self, duration_seconds: float) -> float:
-        """Time that a file of this length may take to decode."""
+        """Time allowed for decoding a file of this length."""
         return self.base_seconds + self.seconds_per_video_second * max(0.0, duration_seconds)
 
 

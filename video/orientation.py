@@ -1,7 +1,7 @@
-"""Turn a decoded picture upright, as the display matrix of its file says.
+"""Turn a decoded picture upright, following the display matrix of its file.
 
-A phone stores its video as the sensor sees it, with a matrix that says how to show it. Only quarter
-turns and mirrorings occur; anything between is taken for the nearest.
+A phone stores video as the sensor sees it, with a matrix that describes how to show it. Only
+quarter turns and mirroring occur in practice; other angles are rounded to the nearest quarter turn.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored picture becomes the shown one: transpose first, then mirror."""
+    """The transformation from the stored to the shown picture: transpose, then mirror."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -23,7 +23,7 @@ class Orientation:
 
     @classmethod
     def from_display_matrix(cls, matrix: bytes) -> Orientation:
-        """Read FFmpeg's display matrix: nine native int32, of which a, b, c, d turn and mirror."""
+        """Parse FFmpeg's display matrix: nine native int32; a, b, c, d rotate and mirror."""
         a, b, _u, c, d = struct.unpack_from("=5i", matrix)
         # A point (x, y) is shown at (a x + c y, b x + d y).
         if abs(a) >= abs(b):
@@ -32,18 +32,18 @@ class Orientation:
 
     @property
     def rotation_degrees(self) -> int:
-        """Counter-clockwise turn, mirroring aside: 0, 90, 180 or 270."""
+        """Counter-clockwise rotation, ignoring mirroring: 0, 90, 180 or 270."""
         if self.transpose:
             return 90 if self.flip_y else 270
         return 180 if self.flip_y and self.flip_x else 0
 
     @property
     def is_mirrored(self) -> bool:
-        """True if no turn alone does it."""
+        """True if rotation alone cannot produce the shown picture."""
         return self.transpose == (self.flip_x == self.flip_y)
 
     def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn a (H, W, 3) picture; a view of it."""
+        """Apply to a (H, W, 3) picture. Returns a view."""
         if self.transpose:
             picture = picture.transpose(1, 0, 2)
         if self.flip_x:

@@ -1,4 +1,4 @@
-"""Read a still picture as a video of one frame, for searching by picture."""
+"""Read a still picture as a one-frame video, for searching by picture."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 LARGE_PIXELS = 16_000_000
-"""Larger pictures are shrunk while they are read: 100 million pixels took 1.8 to 2.5 GB, and what
-looks at them sees a few hundred pixels a side."""
+"""Larger pictures are scaled down while reading: 100 million pixels took 1.8 to 2.5 GB, and the
+encoders use only a few hundred pixels per side."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "PPM", "JPEG2000", "TGA", "ICO")
-"""What Pillow may open a file as. GIF is read as a video."""
+"""Formats that Pillow may use to open a file. GIF is read as a video."""
 
 
 def is_picture(path: Path) -> bool:
-    """True if the file's first bytes are those of a still picture that can be read."""
+    """True if the file starts like a still picture in a supported format."""
     try:
         with _open(path):
             return True
@@ -39,16 +39,16 @@ def is_picture(path: Path) -> bool:
 
 
 def read_picture(path: Path) -> FrameBatch:
-    """Read a picture: upright, RGB, transparency over white.
+    """Read a picture as upright RGB, with transparency over white.
 
     Returns:
-        A batch of one frame at 0 seconds: (1, H, W, 3) uint8, of a picture of more than
-        ``LARGE_PIXELS`` shrunk by a whole factor.
+        A batch of one frame at 0 seconds: (1, H, W, 3) uint8. A picture of more than
+        ``LARGE_PIXELS`` is scaled down by an integer factor.
 
     Raises:
-        NotAVideoError: no picture.
-        UnreadableVideoError: a picture, but damaged.
-        DecodeLimitError: more than ``MAX_PIXELS``.
+        NotAVideoError: the file is not a picture.
+        UnreadableVideoError: the picture is damaged.
+        DecodeLimitError: the picture has more than ``MAX_PIXELS``.
     """
     import PIL.Image
     from PIL import ImageOps
@@ -63,10 +63,12 @@ def read_picture(path: Path) -> FrameBatch:
             )
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # odd EXIF, size warnings: the limit is ours
+                warnings.simplefilter(
+                    "ignore"
+                )  # odd EXIF, and size warnings: MAX_PIXELS is checked above
                 shrink = _factor(width, height)
                 if shrink > 1:
-                    # JPEG comes out of its decoder smaller; other formats do not know this.
+                    # The JPEG decoder can scale down; other formats ignore this.
                     image.draft(None, (width // shrink, height // shrink))
                 # In place: a copy of a large picture is 400 MB.
                 ImageOps.exif_transpose(image, in_place=True)
@@ -81,7 +83,7 @@ def read_picture(path: Path) -> FrameBatch:
                     upright = PIL.Image.new("RGBA", layered.size, (255, 255, 255, 255))
                     upright.alpha_composite(layered)
                 data = np.asarray(upright.convert("RGB"), dtype=np.uint8)
-        except Exception as error:  # Pillow's decoders raise of everything
+        except Exception as error:  # Pillow's decoders raise all kinds of errors
             raise UnreadableVideoError(
                 f"the picture is damaged: {error}", path=path, hint=COPY_AGAIN
             ) from error
@@ -103,16 +105,16 @@ def _open(path: Path) -> Image:
             hint=SHRINK_PICTURE,
         ) from error
     except (UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise NotAVideoError("no picture that vidseek reads", path=path) from error
+        raise NotAVideoError("not a picture in a supported format", path=path) from error
     except OSError as error:
         reason = f"cannot be opened: {error.strerror or error}"
         raise UnreadableVideoError(reason, path=path) from error
 
 
 def _factor(width: int, height: int) -> int:
-    """By which whole factor a picture is shrunk: 1 up to ``LARGE_PIXELS``, then to a few millions.
+    """Integer factor to scale down by: 1 up to ``LARGE_PIXELS``, above it to a few million pixels.
 
-    The short side keeps a thousand pixels: a panorama is large by its length alone.
+    The short side keeps a thousand pixels, since a panorama is large by its length alone.
     """
     if width * height <= LARGE_PIXELS:
         return 1
@@ -120,10 +122,10 @@ def _factor(width: int, height: int) -> int:
 
 
 def _shrunk(image: Image, factor: int) -> Image:
-    """Each square of ``factor`` x ``factor`` pixels as their mean."""
+    """Average each square of ``factor`` x ``factor`` pixels."""
     if factor == 1:
         return image
-    # What a pixel means must be a colour before pixels can be averaged.
+    # Pixels must be colours, not palette indices, before they can be averaged.
     if image.mode in ("P", "PA") or "transparency" in image.info:
         transparent = image.mode == "PA" or "transparency" in image.info
         image = image.convert("RGBA" if transparent else "RGB")
@@ -135,7 +137,7 @@ def _shrunk(image: Image, factor: int) -> Image:
 
 
 def _from_deep_grey(image: Image) -> Image:
-    """Pillow clips 16-bit and float grey to white; stretch what there is to 0..255 instead."""
+    """Stretch 16-bit or float grey to 0..255, where Pillow would clip it to white."""
     import PIL.Image
 
     values = np.nan_to_num(np.asarray(image, dtype=np.float64))
@@ -143,5 +145,5 @@ def _from_deep_grey(image: Image) -> Image:
     if high > low:
         values = (values - low) / (high - low) * 255
     elif high > 255:
-        values = values / 65535 * 255  # one grey all over: of 16 bits, as most deep pictures are
+        values = values / 65535 * 255  # uniform grey: assume 16 bits, like most deep pictures
     return PIL.Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Decode files in processes of their own, so that a bad file costs one file and never the run.
+"""Decode files in separate processes, so that a bad file never ends the whole run.
 
 with DecodePool(workers=2, short_side=260) as pool:
     for video in pool.read(DecodeJob(path, SamplingPlan()) for path in paths):
@@ -9,9 +9,9 @@ with DecodePool(workers=2, short_side=260) as pool:
         except VideoError as error:
             print(error.reason)
 
-A process lives across files. One that crashes, hangs or takes too much memory fails its file with a
-reason and is replaced. Files come in order while later ones are decoded ahead, a bounded number of
-batches each: a slow consumer makes the processes wait.
+A process decodes many files. If it crashes, hangs or needs too much memory, its file fails with a
+reason and the process is replaced. Files are returned in order while later ones are decoded ahead,
+a bounded number of batches each, so a slow consumer makes the processes wait.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ from vidseek.video.worker import DecodeJob
 logger = logging.getLogger(__name__)
 
 BATCHES_AHEAD = 2
-"""Decoded batches that wait for the consumer, per file."""
+"""Decoded batches buffered for the consumer, per file."""
 JOBS_AHEAD_PER_WORKER = 2
 WATCH_SECONDS = 0.1
 START_SECONDS = 60.0
 
 _NUMBERS = itertools.count(1)
-"""Of jobs. A process that served another pool has seen smaller ones only."""
+"""Job numbers. A process handed over from another pool has seen smaller numbers only."""
 
 
 class DecodedVideo:
-    """A file as it comes out of a decoding process."""
+    """A file being decoded by a process of the pool."""
 
     def __init__(self, job: DecodeJob) -> None:
         self.job = job
         self.path: Path = job.path
         self.damaged = False
-        """True if part of it could not be decoded. Final after ``batches()``."""
+        """True if parts could not be decoded. Final after ``batches()``."""
         self.duration_seconds = 0.0
         """Exact length. Final after ``batches()``."""
         self._info: VideoInfo | None = None
@@ -79,7 +79,7 @@ class DecodedVideo:
 
     @property
     def info(self) -> VideoInfo:
-        """Facts of the stream; waits for them.
+        """Facts about the stream. Blocks until they are known.
 
         Raises:
             VideoError: the file cannot be read.
@@ -93,7 +93,7 @@ class DecodedVideo:
 
     @property
     def span(self) -> TimeSpan:
-        """The part that was read. Final after ``batches()``."""
+        """The part of the file that was read. Final after ``batches()``."""
         asked = self.job.span
         if asked is None:
             return TimeSpan(0.0, self.duration_seconds)
@@ -103,15 +103,15 @@ class DecodedVideo:
 
     @property
     def keyframe_seconds(self) -> NDArray[np.float64]:
-        """(K,) times of all keyframes of the file, decoded or not; waits like ``info``."""
+        """(K,) times of all keyframes in the file, decoded or not. Blocks like ``info``."""
         _ = self.info
         return self._keyframe_seconds
 
     def batches(self) -> Iterator[FrameBatch]:
-        """The sampled frames, in order of time; each batch once.
+        """The sampled frames in order of time. Each batch is returned once.
 
         Raises:
-            VideoError: decoding failed; what came before is still good.
+            VideoError: decoding failed. Batches returned before remain valid.
         """
         while True:
             with self._changed:
@@ -124,7 +124,7 @@ class DecodedVideo:
                 self._changed.notify_all()
             yield batch
 
-    # -- the side of the pool --------------------------------------------------------------------
+    # -- called by the pool ----------------------------------------------------------------------
 
     def _set_info(self, info: VideoInfo, keyframe_seconds: NDArray[np.float64]) -> None:
         with self._changed:
@@ -134,7 +134,7 @@ class DecodedVideo:
             self._changed.notify_all()
 
     def _offer(self, batch: FrameBatch) -> bool:
-        """Wait for room and hand over a batch; False if nobody wants it any more."""
+        """Wait for room and hand over a batch. Returns False if the video was abandoned."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._items) < BATCHES_AHEAD or self._abandoned)
             if self._abandoned:
@@ -157,7 +157,7 @@ class DecodedVideo:
 
 
 class DecodePool:
-    """Decoding processes that live across files. See the module for an example."""
+    """Processes that decode one file after another. See the module for an example."""
 
     def __init__(
         self,
@@ -171,11 +171,11 @@ class DecodePool:
         """Start the processes.
 
         Args:
-            workers: how many.
+            workers: number of processes.
             short_side: frames are scaled down until their short side is this many pixels.
-            limits: what a file may cost.
+            limits: limits on each file.
             reader: implementation. PyAV measured best for every plan (benchmarks/decoding.py).
-            threads: of each decoder; None shares the cores among the workers.
+            threads: threads per decoder; None divides the cores among the workers.
 
         Raises:
             MissingExtraError: ``reader`` is decord and decord is not installed.
@@ -186,7 +186,7 @@ class DecodePool:
         self._short_side = short_side
         self._limits = limits
         self._reader = reader
-        # More threads than that decode little faster and take memory.
+        # More threads bring little speed and cost memory.
         self._threads = threads or min(8, max(1, processor_count() // workers))
         self._lock = threading.Condition()
         self._waiting: collections.deque[tuple[int, DecodedVideo]] = collections.deque()
@@ -197,12 +197,12 @@ class DecodePool:
         self._watch.start()
 
     def read(self, jobs: Iterable[DecodeJob]) -> Iterator[DecodedVideo]:
-        """Decode files; they come in the order of the jobs, later ones being decoded ahead.
+        """Decode files and yield them in the order of the jobs; later ones are decoded ahead.
 
-        A video that is not used up when the next is asked for is abandoned.
+        Asking for the next video abandons the current one if it has not been read to its end.
 
         Raises:
-            VidseekError: decoding processes cannot be started at all.
+            VidseekError: the pool is closed.
         """
         source = iter(jobs)
         ahead = JOBS_AHEAD_PER_WORKER * len(self._slots)
@@ -225,7 +225,7 @@ class DecodePool:
                 video._abandon()
 
     def close(self) -> None:
-        """Stop the processes; what they were decoding is lost."""
+        """Stop the processes. Unfinished files are lost."""
         with self._lock:
             self._closed = True
             waiting = [video for _, video in self._waiting]
@@ -250,7 +250,7 @@ class DecodePool:
 
     @property
     def process_ids(self) -> list[int]:
-        """Ids of the processes that run now."""
+        """Ids of the running processes."""
         return [slot.process.pid for slot in self._slots if slot.process is not None]
 
     def _submit(self, job: DecodeJob) -> DecodedVideo:
@@ -277,7 +277,7 @@ class DecodePool:
         last = time.monotonic()
         while not self._closed:
             now = time.monotonic()
-            # In small steps, so that no file is to blame when all of us were stopped (Ctrl-Z,
+            # Steps are capped, so that no file is blamed when the whole run was suspended (Ctrl-Z,
             # a sleeping machine).
             step = min(now - last, 5 * WATCH_SECONDS)
             last = now
@@ -288,7 +288,7 @@ class DecodePool:
 
 
 class _Slot:
-    """One place for a decoding process, and the thread that talks to whichever is there."""
+    """Holds one decoding process at a time, and the thread that talks to it."""
 
     def __init__(self, pool: DecodePool, number: int) -> None:
         self._pool = pool
@@ -310,14 +310,14 @@ class _Slot:
         return None if taken is None else taken.process
 
     def stop(self) -> None:
-        """Take no further job; the one that it has is lost."""
+        """Accept no further job. The current one is lost."""
         with self._guard:
             self._stopped = True
             if self._taken is not None and (self._is_busy or not self._taken.is_ready):
                 self._taken.process.kill()
 
     def check(self, step_seconds: float) -> None:
-        """Count the time that the process is waited for; kill it if that is too long."""
+        """Add up the time spent waiting for the process, and kill it beyond its limits."""
         with self._guard:
             if self.process is None or not self._is_waiting:
                 return
@@ -346,7 +346,7 @@ class _Slot:
                 self._pool._finish(video, stopped)
                 continue
             if video._abandoned:
-                unwanted = UnreadableVideoError("not wanted any more", path=video.path)
+                unwanted = UnreadableVideoError("abandoned", path=video.path)
                 self._finish(video, unwanted)
                 continue
             try:
@@ -358,12 +358,12 @@ class _Slot:
                     f"reading from the decoding process failed: {unexpected}", path=video.path
                 )
             if video._abandoned and error is None:
-                error = UnreadableVideoError("not wanted any more", path=video.path)
+                error = UnreadableVideoError("abandoned", path=video.path)
             self._finish(video, error)
         self._release_process()
 
     def _finish(self, video: DecodedVideo, error: VideoError | None) -> None:
-        # First, for whoever waits for the end of the file may close the pool.
+        # Before finishing: a caller that waits for the end of the file may close the pool.
         with self._guard:
             self._is_busy = False
         self._pool._finish(video, error)
@@ -391,14 +391,14 @@ class _Slot:
         return True
 
     def _discard(self) -> None:
-        """End the process, if there is one."""
+        """Kill the process, if there is one."""
         with self._guard:
             taken, self._taken = self._taken, None
         if taken is not None:
             taken.end()
 
     def _release_process(self) -> None:
-        """Let the process wait for another pool if it is in order and has nothing to do."""
+        """Leave an idle, healthy process to the next pool, and end any other."""
         with self._guard:
             taken, self._taken = self._taken, None
         if taken is None:
@@ -448,7 +448,9 @@ class _Slot:
             elif kind == "batch" and not cancelled:
                 if not video._offer(_to_batch(fields, payload)):
                     cancelled = True
-                    with contextlib.suppress(OSError):  # killed meanwhile: told below
+                    with contextlib.suppress(
+                        OSError
+                    ):  # the process may have been killed; handled below
                         channel.send(self.process.stdin, {"kind": "cancel", "number": number})
             elif kind == "end":
                 video.damaged = bool(fields["damaged"])
@@ -457,17 +459,17 @@ class _Slot:
             elif kind == "error":
                 error = channel.error_from_header(fields, video.path)
                 if isinstance(error, DecodeLimitError):
-                    self._discard()  # what ran short of memory may have lost some, too
+                    self._discard()  # a process that ran out of memory may also have leaked
                 return error
 
     def _allow(self, budget_seconds: float, *, stall_seconds: float) -> None:
-        """Set the time for what comes."""
+        """Set the time limits for the next step."""
         with self._guard:
             self._spent_seconds = 0.0
             self._budget_seconds, self._stall_seconds = budget_seconds, stall_seconds
 
     def _receive(self) -> tuple[dict[str, Any], bytearray] | None:
-        """Read a message with the watch on: the process's time counts, not the consumer's."""
+        """Read a message while counting the time of the process, not that of the consumer."""
         assert self.process is not None
         assert self.process.stdout is not None
         with self._guard:
@@ -505,8 +507,8 @@ class _Slot:
 def _to_batch(fields: dict[str, Any], payload: bytearray) -> FrameBatch:
     shape = tuple(int(side) for side in fields["shape"])
     if len(shape) != 4 or min(shape) < 0 or len(payload) != 8 * shape[0] + int(np.prod(shape)):
-        raise ValueError("a batch whose size is not what it says")
-    # A copy: whoever keeps the times would keep the frames behind them.
+        raise ValueError("a batch whose size differs from its header")
+    # A copy: a view would keep the frames in memory as long as the times.
     seconds = np.frombuffer(payload, dtype=np.float64, count=shape[0]).copy()
     data = np.frombuffer(payload, dtype=np.uint8, offset=8 * shape[0]).reshape(shape)
     return FrameBatch(data, seconds)

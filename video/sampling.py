@@ -1,8 +1,8 @@
-"""Decide which pictures of a video are decoded, from its packets alone.
+"""Choose which frames of a video to decode, from its packets alone.
 
-Two plans. ``dense`` takes a picture every so many seconds. ``fast``, the default, takes keyframes,
-which encoders put where scenes begin and which cost a tenth of a full decode or less, and fills a
-long gap only where the sizes of the packets say that something happened.
+There are two plans. ``dense`` takes a frame at a fixed interval. ``fast``, the default, takes
+keyframes, which encoders place at the start of scenes and which cost a tenth of a full decode or
+less, and fills long gaps only where packet sizes show that something happened.
 """
 
 from __future__ import annotations
@@ -17,35 +17,37 @@ from vidseek.core.types import TimeSpan
 from vidseek.video.readers.packets import PacketTable
 
 SHORT_VIDEO_SECONDS = 60.0
-"""Videos shorter than this are sampled every second by every plan."""
+"""Shorter videos are sampled every second by both plans."""
 KEYFRAME_SPACING_SECONDS = 1.0
 KEYFRAME_BURST = 3
 MIN_SPACING_SECONDS = 0.4
-"""At most one keyframe a ``KEYFRAME_SPACING_SECONDS`` on average, three in a burst."""
+"""At most one keyframe per ``KEYFRAME_SPACING_SECONDS`` on average, three in a burst."""
 LONG_GAP_SECONDS = 4.0
-"""Gaps between samples up to this are filled at spikes only."""
+"""Gaps up to this length are filled at spikes only."""
 FILL_SPACING_SECONDS = 2.0
 FILL_RATIO = 4.0
 FILL_PROMINENCE = 3.0
-"""In a gap longer than that, a picture is taken whenever the packets have brought so many times
-the bytes of a keyframe (by then there is another picture) and are, for a second, so many times
-larger than is usual for this video (steady motion or grain is no event). Measured on two vlogs and
-eight films of joined clips: without the second condition 493 pictures and 37 % of the packets
-decoded, with it 443 and 26 %, and the shots are found as well."""
+"""In a longer gap, a frame is taken when two conditions hold. Since the last sample, packets have
+added up to ``FILL_RATIO`` times the bytes of a keyframe, so the picture has changed. And over the
+last second they were ``FILL_PROMINENCE`` times larger than usual for this video, since steady
+motion or grain is no event. Measured on two vlogs and eight films of joined clips: without the
+second condition 493 frames and 37 % of the packets are decoded, with it 443 and 26 %, and shots
+are found equally well."""
 SPIKE_RATIO = 0.3
 SPIKE_PROMINENCE = 12.0
 SPIKE_SPACING_SECONDS = 0.25
-"""A packet with this share of a keyframe's bytes, so many times the median of its gap, begins a
-scene; it is taken in any gap, if that far from other samples and a second from the last such."""
+"""A packet with ``SPIKE_RATIO`` of a keyframe's bytes and ``SPIKE_PROMINENCE`` times the median of
+its gap starts a scene. It is taken in a gap of any length if it is ``SPIKE_SPACING_SECONDS`` away
+from other samples and a second after the previous spike."""
 
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How densely a video is looked at."""
+    """How densely a video is sampled."""
 
     mode: Literal["fast", "dense"] = "fast"
     every_seconds: float = 1.0
-    """Spacing of ``dense``."""
+    """Interval of ``dense``."""
 
     def __post_init__(self) -> None:
         if self.mode not in ("fast", "dense"):
@@ -62,12 +64,12 @@ DEFAULT_PLAN = SamplingPlan()
 def choose_frames(
     table: PacketTable, plan: SamplingPlan, *, span: TimeSpan | None = None
 ) -> NDArray[np.intp]:
-    """Choose the pictures to decode.
+    """Choose the frames to decode.
 
     Args:
-        table: packets of the whole video, or of the span's neighbourhood.
-        plan: how densely.
-        span: seconds from the stream's start; only pictures shown during it are chosen.
+        table: packets of the whole video, or those around the span.
+        plan: sampling density.
+        span: seconds from the stream's start; only frames shown during it are chosen.
 
     Returns:
         (N,) ascending rows of the table; at least one unless the table is empty.
@@ -87,14 +89,14 @@ def choose_frames(
 
 
 def frames_at(table: PacketTable, seconds: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Choose the pictures nearest to some times: those of an earlier sampling, say.
+    """Choose the frames nearest to given times, such as those of an earlier sampling.
 
     Args:
         table: packets of the whole video.
         seconds: (T,) ascending, from the stream's start.
 
     Returns:
-        (N,) ascending rows of the table, N at most T; empty only if one of the two is.
+        (N,) ascending rows of the table, N at most T; empty only if either input is empty.
     """
     if len(table) == 0 or len(seconds) == 0:
         return np.zeros(0, dtype=np.intp)
@@ -102,7 +104,7 @@ def frames_at(table: PacketTable, seconds: NDArray[np.float64]) -> NDArray[np.in
 
 
 def nearest(ascending: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """(T,) positions of the elements that are nearest to values (T,); there is at least one."""
+    """(T,) positions of the elements nearest to ``values`` (T,). ``ascending`` is not empty."""
     right = np.clip(np.searchsorted(ascending, values), 1, max(len(ascending) - 1, 1))
     right = np.minimum(right, len(ascending) - 1)
     left = np.maximum(right - 1, 0)
@@ -111,16 +113,16 @@ def nearest(ascending: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
 
 
 def _first_decodable(table: PacketTable) -> int:
-    """Row of the first keyframe: a recording that begins midway has pictures nothing can decode."""
+    """Row of the first keyframe. Earlier frames (of a recording cut midway) are undecodable."""
     keyframes = table.keyframes
     return int(keyframes[0]) if len(keyframes) else 0
 
 
 def _every(table: PacketTable, start: float, end: float, every: float) -> NDArray[np.intp]:
-    """Rows of what is on screen at start, start + every, ..."""
+    """Rows of the frames on screen at start, start + every, ..."""
     count = max(1, int(np.ceil((end - start) / every - 1e-6)))
     ticks = start + every * np.arange(count)
-    # A frame of 25 a second begins at 0.99999 as likely as at 1.0.
+    # At 25 frames a second, a frame may start at 0.99999 instead of 1.0.
     rows = np.searchsorted(table.pts_seconds, ticks + 1e-4, side="right") - 1
     return np.unique(np.maximum(rows, 0))
 
@@ -143,13 +145,13 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
 
 
 def _usual_rate(table: PacketTable) -> float:
-    """Bytes a second that this video spends between keyframes, as a rule."""
+    """Typical bytes per second of this video between keyframes."""
     between = table.size_bytes[~table.is_keyframe]
     return float(np.median(between)) * table.frame_rate if len(between) else 0.0
 
 
 def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """One a second on average, whatever the GOP; a few in quick succession may be cuts."""
+    """Thin keyframes to one per second on average, keeping short bursts, which may be cuts."""
     kept: list[int] = []
     allowance = float(KEYFRAME_BURST)
     last = -np.inf
@@ -166,12 +168,12 @@ def _thinned(table: PacketTable, keyframes: NDArray[np.intp]) -> NDArray[np.intp
 def _spikes(
     table: PacketTable, left: int, right: int, end: float, typical: float, usual: float
 ) -> NDArray[np.intp]:
-    """Pictures between two samples that are so large that they must show something new."""
+    """Frames between two samples that are large enough to show something new."""
     sizes = table.size_bytes[left + 1 : right]
     if len(sizes) == 0:
         return np.zeros(0, dtype=np.intp)
     least = max(SPIKE_RATIO * typical, SPIKE_PROMINENCE * float(np.median(sizes)))
-    # Keyframes in between were left out on purpose.
+    # Keyframes in between were thinned out on purpose.
     candidates = np.flatnonzero((sizes > least) & ~table.is_keyframe[left + 1 : right]) + left + 1
     gap_end = min(end, float(table.pts_seconds[right])) if right < len(table) else end
     earliest = float(table.pts_seconds[left]) + SPIKE_SPACING_SECONDS
@@ -187,7 +189,7 @@ def _spikes(
 def _fills(
     table: PacketTable, left: int, right: int, end: float, typical: float, usual: float
 ) -> NDArray[np.intp]:
-    """Pictures between two samples at which enough bytes were spent for a new picture."""
+    """Frames between two samples after which enough bytes were spent for a new picture."""
     gap_end = min(end, float(table.pts_seconds[right])) if right < len(table) else end
     last = float(table.pts_seconds[left])
     if gap_end - last <= LONG_GAP_SECONDS or right - left < 2:

@@ -1,14 +1,15 @@
-"""Cut a video into clips: shots, or pieces of one, of 2 to 10 seconds.
+"""The scene cutter: detects shot boundaries and cuts a video into clips of 2 to 10 seconds.
 
-A cut is a step between two samples that is large for this video and for its neighbourhood; how
-large in absolute terms depends on encoder and content, so nothing here is compared with a fixed
-number of its units.
+A cut is a step between two samples that is large for this video and for its neighbourhood. How
+large it is in absolute terms depends on the encoder and the content, so steps are never compared
+with a fixed threshold.
 
-Measured by benchmarks/shots.py, boundary F1 within 1 s on two vlogs (417 s) and on joined clips
-(6 x 75 s), and the time of both with decoding: PySceneDetect's AdaptiveDetector over every picture
-0.784 and 0.769 in 31 s, its ContentDetector 0.677 and 0.870 in 37 s; this cut by signatures alone
-0.633 and 0.871 in 4 s over the samples of ``fast``, 0.700 and 0.926 in 9 s over those of ``dense``;
-with frame vectors as well, which are there anyway, 0.652 and 0.889, 0.700 and 0.931.
+Measured by benchmarks/shots.py: boundary F1 within 1 s on two vlogs (417 s) and on joined clips
+(6 x 75 s), and the time for both including decoding. PySceneDetect's AdaptiveDetector on every
+frame: 0.784 and 0.769 in 31 s; its ContentDetector: 0.677 and 0.870 in 37 s. This cutter with
+signatures alone: 0.633 and 0.871 in 4 s on the samples of ``fast``, 0.700 and 0.926 in 9 s on those
+of ``dense``; with frame vectors as well, which indexing computes anyway: 0.652 and 0.889, 0.700 and
+0.931.
 """
 
 from __future__ import annotations
@@ -27,35 +28,35 @@ MAX_CLIP_SECONDS = 10.0
 GRID = 4
 BINS = 8
 
-# The following were chosen on excerpts of real clips joined end to end, see benchmarks/shots.py.
+# Tuned on excerpts of real clips joined end to end; see benchmarks/shots.py.
 CUT_SCORE = 0.8
 PROMINENCE_POWER = 0.7
 NEIGHBOURS = 3
 FAR_SECONDS = 15.0
 FAR_PAIRS = 4000
 MIN_SCENE_DISTANCE = 0.7
-"""Scenes of one video lie further apart than this in ``frame_signatures`` (1.4 to 3.3 seen)."""
+"""Minimum distance between two scenes of a video in ``frame_signatures`` (1.4 to 3.3 observed)."""
 
 
 @dataclass(frozen=True)
 class ClipCut:
-    """Where a clip lies and which of the sampled frames it holds."""
+    """The span of a clip and its sampled frames."""
 
     span: TimeSpan
     frames: slice
-    """At least one frame. Two clips share a frame where the samples are further apart than a clip
-    is long (a still shown for a minute)."""
+    """At least one frame. Two clips share a frame where samples are further apart than a clip is
+    long, as in a still shown for a minute."""
 
 
 def frame_signatures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Describe frames by what changes at a cut: colours, and how light and dark are laid out.
+    """Describe frames by what changes at a cut: colours, and the layout of light and dark.
 
     Args:
         frames: (N, H, W, 3) uint8 RGB.
 
     Returns:
         (N, S) float32: histograms of hue, saturation and value, then the mean colours of a 4 x 4
-        grid. The L1 distance of two is 0 for equal pictures.
+        grid. The L1 distance of two signatures is 0 for equal pictures.
     """
     count, height, width, _ = frames.shape
     signatures = np.zeros((count, 3 * BINS + GRID * GRID * 3), dtype=np.float32)
@@ -109,18 +110,18 @@ def cut_clips(
     duration_seconds: float,
     start_seconds: float = 0.0,
 ) -> list[ClipCut]:
-    """Cut a video, or a part of one, into clips.
+    """Cut a video or a part of it into clips.
 
     Args:
         pts_seconds: (N,) times of the samples, ascending.
-        signatures: (N, S) of ``frame_signatures``.
-        frame_vectors: (N, D) of any encoder; D may be 0.
-        duration_seconds: end of the video, or of the part.
-        start_seconds: where the part begins; the first sample may be a little before.
+        signatures: (N, S) from ``frame_signatures``.
+        frame_vectors: (N, D) from any encoder; D may be 0.
+        duration_seconds: end of the video or of the part.
+        start_seconds: start of the part; the first sample may be slightly before it.
 
     Returns:
-        Clips in order that cover the video from start to end without gap or overlap, each 2 to 10 s
-        long (shorter only if the video is) and with at least one frame. Empty if there is no frame.
+        Clips in order. They cover the video from start to end without gap or overlap, each 2 to
+        10 s long (shorter only if the video is) with at least one frame. Empty without frames.
     """
     count = len(pts_seconds)
     if count == 0:
@@ -137,14 +138,14 @@ def shot_boundaries(
     signatures: NDArray[np.float32],
     frame_vectors: NDArray[np.float32],
 ) -> list[float]:
-    """Times at which a new shot begins, ascending; none at 0. Arguments as of ``cut_clips``."""
+    """Times at which a new shot begins, ascending, without 0. Arguments as for ``cut_clips``."""
     if len(pts_seconds) < 2:
         return []
     scores = cut_scores(pts_seconds, signatures, frame_vectors)
     cuts = np.flatnonzero(scores > cut_threshold(pts_seconds))
     left, right = pts_seconds[cuts], pts_seconds[cuts + 1]
     # On a regular grid the cut may be anywhere between two samples. Otherwise the later sample is a
-    # keyframe or a large packet, and those stand where a scene begins.
+    # keyframe or a large packet, which encoders place at the start of a scene.
     return [float(at) for at in ((left + right) / 2 if _is_grid(pts_seconds) else right)]
 
 
@@ -153,11 +154,11 @@ def cut_scores(
     signatures: NDArray[np.float32],
     frame_vectors: NDArray[np.float32],
 ) -> NDArray[np.float64]:
-    """How much each step from a sample to the next looks like a cut.
+    """Score how much each step from a sample to the next looks like a cut.
 
     Returns:
-        (N - 1,): the step, in units of what typically lies between two scenes of this video, times
-        how far it stands out of the steps around it.
+        (N - 1,): the step, in units of the typical distance between two scenes of this video, times
+        its prominence over the steps around it.
     """
     far = _far_pairs(pts_seconds)
     changes = []
@@ -165,7 +166,7 @@ def cut_scores(
     if signatures.shape[1]:
         unit = _typical(signatures, far)
         changes.append(_steps(signatures) / max(unit, MIN_SCENE_DISTANCE))
-        # A video of one scene has no typical distance of scenes: its noise must not become one.
+        # A video with a single scene has no distance between scenes; noise must not replace it.
         apart = min(1.0, unit / MIN_SCENE_DISTANCE)
     if frame_vectors.shape[1]:
         unit = _typical(frame_vectors, far)
@@ -175,7 +176,7 @@ def cut_scores(
 
 
 def cut_threshold(pts_seconds: NDArray[np.float64]) -> float:
-    """The score of a cut. The sparser the samples, the larger are the steps within a shot, too."""
+    """Minimum score of a cut. With sparser samples, steps within a shot are larger too."""
     spacing = float(np.median(np.diff(pts_seconds)))
     return float(np.clip(CUT_SCORE / max(spacing, 1e-3), CUT_SCORE / 2, CUT_SCORE))
 
@@ -186,7 +187,7 @@ def _steps(rows: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _far_pairs(pts_seconds: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs of samples that are probably not of one shot."""
+    """Pairs of samples that are probably from different shots."""
     random = np.random.default_rng(0)
     left, right = random.integers(0, len(pts_seconds), size=(2, FAR_PAIRS))
     apart = np.abs(pts_seconds[left] - pts_seconds[right])
@@ -204,7 +205,7 @@ def _typical(rows: NDArray[np.float32], pairs: tuple[NDArray[np.intp], NDArray[n
 
 
 def _prominence(change: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N - 1,) each step over the median of those around it, or over half the video's if larger."""
+    """(N - 1,) each step over the median of its neighbours plus half the video's median."""
     floor = float(np.median(change)) / 2 + 1e-9
     result = np.ones(len(change))
     for index in range(len(change)):
@@ -223,22 +224,22 @@ def _is_grid(pts_seconds: NDArray[np.float64]) -> bool:
 
 
 def _without_short(edges: list[float]) -> list[float]:
-    """Drop edges until no clip is too short; the shorter of two neighbours takes it in."""
+    """Drop edges until no clip is too short, merging it into its shorter neighbour."""
     kept = [edges[0]]
     for number, edge in enumerate(edges[1:], start=1):
         is_last = number == len(edges) - 1
         if edge - kept[-1] >= MIN_CLIP_SECONDS:
             kept.append(edge)
         elif is_last:
-            # The end stays where it is: the last clip takes in what is left over.
+            # The end stays fixed: the last clip absorbs the remainder.
             kept[-1:] = [edge] if len(kept) > 1 else [kept[-1], edge]
         elif len(kept) > 1 and edges[number + 1] - edge > kept[-1] - kept[-2]:
-            kept[-1] = edge  # into the clip before, which is the shorter
+            kept[-1] = edge  # into the previous clip, which is shorter
     return kept
 
 
 def _without_long(edges: list[float]) -> list[float]:
-    """Split what is too long into equal parts."""
+    """Split clips that are too long into equal parts."""
     result = [edges[0]]
     for left, right in itertools.pairwise(edges):
         parts = int(np.ceil((right - left) / MAX_CLIP_SECONDS - 1e-9))
@@ -257,7 +258,7 @@ def _with_frames(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[C
         if right == edges[-1]:
             stop = len(pts_seconds)
         if first >= stop:
-            # No sample in it: what is on screen is the picture before.
+            # No sample inside: the previous frame is still on screen.
             first = max(0, first - 1)
             stop = first + 1
         clips.append(ClipCut(TimeSpan(left, right), slice(first, stop)))

@@ -1,9 +1,9 @@
-"""Look at a file's first bytes before any decoder does.
+"""Identify a file by its first bytes before any decoder opens it.
 
-FFmpeg, under both our readers, guesses a format from the content: a text file named ``.mp4`` that
-begins with ``#EXTM3U`` is a playlist to it, and it opens what the playlist names, other files and
-network addresses alike. So the kind is decided here, from magic numbers that leave no doubt, out of
-a short list, and the demuxer is then forced by name.
+FFmpeg, which both readers use, guesses the format from the content. To it, a text file named
+``.mp4`` that begins with ``#EXTM3U`` is a playlist, and it opens the files and network addresses in
+that playlist. So the format is decided here, by unambiguous magic numbers from a short list, and
+FFmpeg is then forced to use that demuxer.
 
 >>> import tempfile, pathlib
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "holiday.mp4"
@@ -23,10 +23,10 @@ from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
 
 HEAD_BYTES = 64 * 1024
 PROBE_BYTES = 1 << 20
-"""As far as FFmpeg looks to guess a format (PROBE_BUF_MAX)."""
+"""How far FFmpeg reads to guess a format (PROBE_BUF_MAX)."""
 
 DEMUXERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "gif", "asf", "mxf")
-"""All that a file can be opened as, by FFmpeg's names (mp4 is among ``mov``, WebM ``matroska``)."""
+"""The supported demuxers, by FFmpeg's names. ``mov`` includes MP4, ``matroska`` includes WebM."""
 
 _MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid"}
 _PICTURE_BRANDS = {b"heic", b"heix", b"mif1", b"avif", b"heim", b"heis", b"jxl "}
@@ -55,17 +55,17 @@ _LISTS = re.compile(
     rb"|<SmoothStreamingMedia|rtsp://|PRESENTATION|\[Reference\]|RTSPtext",
     re.IGNORECASE,
 )
-"""Signs of formats that name other files."""
+"""Markers of formats that refer to other files."""
 
 
 def sniff(path: Path) -> str:
-    """Decide which demuxer may open a file, from its bytes alone.
+    """Choose the demuxer for a file from its bytes alone.
 
     Returns:
         One of ``DEMUXERS``.
 
     Raises:
-        NotAVideoError: the bytes are none of the containers that are read.
+        NotAVideoError: the content is not a supported container.
         UnreadableVideoError: the file cannot be opened.
     """
     head = _read(path, HEAD_BYTES)
@@ -78,19 +78,18 @@ def sniff(path: Path) -> str:
         raise NotAVideoError("the file begins with nothing but zeros", path=path, hint=COPY_AGAIN)
     reason = _what_else(head)
     raise NotAVideoError(
-        reason or "the content is no video format that vidseek reads",
+        reason or "not a supported video format",
         path=path,
         hint=CONVERT_VIDEO if reason is None else None,
     )
 
 
 def is_unmistakable(path: Path) -> bool:
-    """True if FFmpeg's own guess cannot turn the file into a list of other files.
+    """True if FFmpeg cannot mistake the file for a list of other files.
 
-    decord takes no options: neither a forced demuxer nor a protocol whitelist. What it opens is
-    guessed from the first MiB, where formats such as DASH and SDP are recognised by words anywhere
-    in it, so a crafted file may be two things at once. Files with such a word there never reach
-    decord.
+    decord accepts neither a forced demuxer nor a protocol whitelist. Its format is guessed from the
+    first MiB, in which formats such as DASH and SDP are recognised by words at any position, so a
+    crafted file may be valid in two formats. Files that contain such a word never reach decord.
     """
     return _LISTS.search(_read(path, PROBE_BYTES)) is None
 
@@ -137,7 +136,7 @@ def _demuxer(head: bytes) -> str | None:
 
 
 def _is_transport_stream(head: bytes) -> bool:
-    """Packets of 188 bytes (192 on a disc, 204 from a tuner), each begun by 0x47."""
+    """True for packets of 188 bytes (192 on discs, 204 from tuners) that start with 0x47."""
     for packet_size in (188, 192, 204):
         for offset in range(packet_size):
             syncs = head[offset::packet_size]
@@ -147,7 +146,7 @@ def _is_transport_stream(head: bytes) -> bool:
 
 
 def _what_else(head: bytes) -> str | None:
-    """What a file is that is no video; None if that is unknown."""
+    """Name the format of a file that is not a video; None if unknown."""
     if _LISTS.search(head[:4096]):
         return "a playlist, not a video"
     for magic, name in _OTHER_MAGIC:

@@ -1,6 +1,7 @@
-"""A decoding process that one pool leaves to the next: to start one takes half a second.
+"""An idle decoding process that one pool leaves to the next.
 
-One at most waits, for a minute; then it is ended.
+Starting a process takes half a second. At most one process waits, for a
+minute at most; then it is ended.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ _START = (
 
 @dataclass(frozen=True)
 class DecodeProcess:
-    """A process that decodes."""
+    """A decoding process and its limits."""
 
     process: subprocess.Popen[bytes]
     memory_bytes: int
-    """That it may take."""
+    """Memory limit that it was started with."""
     is_ready: bool
-    """False while it may yet have to say that it is."""
+    """True once its "ready" message was received."""
 
     def end(self) -> int:
-        """Kill it and free its pipes. Returns its exit status."""
+        """Kill the process and close its pipes. Returns its exit status."""
         self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             try:
@@ -45,15 +46,15 @@ class DecodeProcess:
 
 
 def start_process(memory_bytes: int) -> DecodeProcess:
-    """Start one; it says "ready" on its pipe when it is.
+    """Start a decoding process. It sends "ready" over its pipe once it is.
 
     Raises:
-        OSError: the system does not let it.
+        OSError: the process cannot be started.
     """
     process = subprocess.Popen(
         [
             sys.executable,
-            # Not from the current folder: it may hold a json.py beside the videos.
+            # Do not import from the current folder: there may be a json.py beside the videos.
             "-P",
             "-c",
             _START,
@@ -62,14 +63,14 @@ def start_process(memory_bytes: int) -> DecodeProcess:
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # Its own process group: Ctrl-C in the terminal is for the run alone.
+        # A separate process group, so that Ctrl-C in the terminal reaches the main process only.
         start_new_session=True,
     )
     return DecodeProcess(process, memory_bytes, is_ready=False)
 
 
 class _Spare:
-    """The one that waits."""
+    """Place for the idle process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -78,7 +79,7 @@ class _Spare:
         self._owner = os.getpid()
 
     def put(self, spare: DecodeProcess) -> None:
-        """Keep one; a second is ended."""
+        """Keep an idle process. If there is one already, end this one."""
         with self._lock:
             self._forget_if_forked()
             if self._waiting is None:
@@ -90,7 +91,7 @@ class _Spare:
         spare.end()
 
     def take(self, memory_bytes: int) -> DecodeProcess | None:
-        """Give the one that waits, if it lives and may take so much memory."""
+        """Take the idle process, if it is alive and has this memory limit."""
         spare = self._release()
         if spare is None:
             return None
@@ -100,7 +101,7 @@ class _Spare:
         return spare
 
     def end(self) -> None:
-        """End it."""
+        """End the idle process, if there is one."""
         spare = self._release()
         if spare is not None:
             spare.end()
@@ -115,7 +116,7 @@ class _Spare:
             return spare
 
     def _forget_if_forked(self) -> None:
-        # Both sides of a fork hold its pipes: only the one that started it may write to them.
+        # After a fork both processes have its pipes; only the process that started it may write.
         if self._owner != os.getpid():
             self._owner, self._waiting, self._timer = os.getpid(), None, None
 
@@ -124,17 +125,17 @@ _SPARE = _Spare()
 
 
 def keep_spare(spare: DecodeProcess) -> None:
-    """Let a process that has nothing to do wait for the next pool."""
+    """Keep an idle process for the next pool."""
     _SPARE.put(spare)
 
 
 def take_spare(memory_bytes: int) -> DecodeProcess | None:
-    """Have the process that waits; None if there is none."""
+    """Take the idle process, or None."""
     return _SPARE.take(memory_bytes)
 
 
 def end_spare() -> None:
-    """End the process that waits, if there is one."""
+    """End the idle process, if there is one."""
     _SPARE.end()
 
 

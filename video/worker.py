@@ -1,8 +1,7 @@
-"""What a decoding process does: read jobs from its standard input, write frames to its standard
-output.
+"""The decoding process: reads jobs from its standard input, writes frames to its standard output.
 
-Started by ``pool.py`` with a plain ``python -c``, so that a user's script needs no ``__main__``
-guard.
+Started by ``spare_worker.py`` with a plain ``python -c``, so that a user's script needs no
+``__main__`` guard.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ from vidseek.video.sampling import (
 )
 
 ALIVE_SECONDS = 0.25
-"""How often a process that has no frames yet says that it is at work."""
+"""Interval of the "alive" messages of a process that has no frames to send yet."""
 
 
 @dataclass(frozen=True)
 class DecodeJob:
-    """A file to decode."""
+    """A file to decode, and which frames of it."""
 
     path: Path
     plan: SamplingPlan = DEFAULT_PLAN
     span: TimeSpan | None = None
     """Only this part of the file."""
     at_seconds: tuple[float, ...] | None = None
-    """Just the pictures at these times, whatever the plan would choose."""
+    """Decode the frames at these times instead of those of the plan."""
 
 
 def decode_file(
@@ -57,10 +56,10 @@ def decode_file(
     limits: DecodeLimits,
     on_progress: Callable[[], None] | None = None,
 ) -> tuple[VideoReader, Iterator[FrameBatch]]:
-    """Open a file and begin to decode what its plan asks for.
+    """Open a file and start decoding the frames of the job.
 
     Raises:
-        VideoError: it cannot be read; also while the batches are taken.
+        VideoError: the file cannot be read. Also raised while iterating over the batches.
     """
     video = open_video(
         job.path,
@@ -97,10 +96,10 @@ class Worker:
         """Serve jobs.
 
         Args:
-            source: messages from the run.
-            sink: messages to it.
-            memory: what this process may take.
-            on_orphaned: called from another thread when the run has gone away.
+            source: messages from the main process.
+            sink: messages to the main process.
+            memory: memory limit of this process.
+            on_orphaned: called from another thread when the main process has ended.
         """
         self._source = source
         self._sink = sink
@@ -111,14 +110,14 @@ class Worker:
         self._last_alive = 0.0
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve jobs until the input ends."""
         threading.Thread(target=self._listen, daemon=True, name="vidseek-listen").start()
         channel.send(self._sink, {"kind": "ready"})
         while (header := self._jobs.get()) is not None:
             self._serve(header)
 
     def _listen(self) -> None:
-        # In a thread of its own, so that the end of the run is noticed in the middle of a file.
+        # In a separate thread, so that the end of the main process is noticed mid-file.
         try:
             while (message := channel.receive(self._source)) is not None:
                 header, times = message
@@ -197,10 +196,10 @@ class Worker:
 
 
 class MemoryLimit:
-    """The address space that this process may take."""
+    """Limit on the address space of this process."""
 
     def __init__(self, extra_bytes: int) -> None:
-        """Let the process take no more than it has now plus so many bytes."""
+        """Limit the process to its current address space plus ``extra_bytes``."""
         self._short_at: int | None = None
         try:
             import resource
@@ -213,15 +212,15 @@ class MemoryLimit:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
             self._short_at = used + extra_bytes * 3 // 4
         except (ImportError, OSError, ValueError):
-            pass  # no such limit on this system; the time limits still hold
+            pass  # this system has no such limit; the time limits still apply
 
     def ran_short(self) -> bool:
-        """True if so much was taken that FFmpeg's "cannot decode" means "no memory"."""
+        """True if memory use came so near the limit that a decoding error means "no memory"."""
         return self._short_at is not None and _memory_status("VmPeak") > self._short_at
 
 
 def _memory_status(name: str) -> int:
-    """A figure of /proc/self/status, in bytes."""
+    """A value from /proc/self/status, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
@@ -229,10 +228,10 @@ def _memory_status(name: str) -> int:
 
 
 def main(memory_bytes: int) -> None:
-    """Entry of a decoding process."""
-    # Ctrl-C reaches every process of a terminal; the run decides what happens then.
+    """Entry point of a decoding process."""
+    # Ctrl-C reaches every process of a terminal; the main process decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Whatever a library prints must not end up among the messages, nor in the user's terminal.
+    # Output of libraries must end up neither among the messages nor in the user's terminal.
     sink = os.fdopen(os.dup(1), "wb")
     source = os.fdopen(os.dup(0), "rb")
     quiet = os.open(os.devnull, os.O_RDWR)

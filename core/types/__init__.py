@@ -1,4 +1,4 @@
-"""Value types that every room shares: frozen, validated at construction, free of heavy imports."""
+"""Value types shared by all packages: frozen, validated on construction, without heavy imports."""
 
 from vidseek.core.types.copies import (
     CopyBlock as CopyBlock,

@@ -1,4 +1,4 @@
-"""What a library holds."""
+"""Facts about a library: its models, files and statistics."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from vidseek.core.types.video import VideoState
 
 @dataclass(frozen=True)
 class LibraryModel:
-    """A model that a library's videos are encoded with, all of them or some."""
+    """A model with which some or all of a library's videos are encoded."""
 
     spec: EncoderSpec
     is_active: bool
-    """It answers where no other is asked for, and new videos are encoded with it."""
+    """True if it is the default for searches and new videos are encoded with it."""
     encoded_videos: int
-    """Searchable videos that are encoded with it."""
+    """Searchable videos encoded with it."""
     videos: int
-    """Searchable videos that there are."""
+    """All searchable videos."""
 
     @property
     def is_complete(self) -> bool:
-        """True if it knows every searchable video."""
+        """True if every searchable video is encoded with it."""
         return self.encoded_videos == self.videos
 
 
 class FileStamp(NamedTuple):
-    """What tells without reading a file whether it changed since it was indexed."""
+    """Facts that show whether a file changed since it was indexed, without reading it."""
 
     id: int
     """The video's id."""
@@ -39,23 +39,23 @@ class FileStamp(NamedTuple):
 
 @dataclass(frozen=True)
 class LibraryStatistics:
-    """How much a library holds."""
+    """Counts and sizes of a library's content."""
 
     indexed: int
-    """Videos that can be searched."""
+    """Searchable videos."""
     missing: int
     failed: int
     damaged: int
-    """Searchable videos of which parts could not be decoded."""
+    """Searchable videos with parts that could not be decoded."""
     clips: int
     """Clips of searchable videos."""
     video_seconds: float
-    """Length of the searchable videos together."""
+    """Total length of the searchable videos."""
     video_bytes: int
-    """Size of the searchable files together."""
+    """Total size of the searchable files."""
     database_bytes: int | None
-    """Size of library.db with its log; None on a database server."""
+    """Size of library.db including its log; None on a database server."""
     vectors: dict[str, int]
-    """Searchable clip vectors for each encoder's fingerprint."""
+    """Searchable clip vectors, by encoder fingerprint."""
     copy_videos: int
-    """Searchable videos of which copies can be found: their frames are described."""
+    """Searchable videos with copy descriptors, whose copies can be detected."""

@@ -1,4 +1,4 @@
-"""Stretches of time in a video.
+"""Time spans in a video.
 
 >>> TimeSpan(2.0, 6.0).iou(TimeSpan(4.0, 8.0))
 0.3333333333333333
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class TimeSpan:
-    """A stretch of a video, in seconds of presentation time from the start of its stream."""
+    """A span of a video, in seconds of presentation time from the start of its stream."""
 
     start_seconds: float
     end_seconds: float

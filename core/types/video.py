@@ -13,19 +13,19 @@ from vidseek.core.types.time import TimeSpan
 
 
 class VideoState(enum.StrEnum):
-    """What the library knows of a file."""
+    """State of a file in the library."""
 
     INDEXED = "indexed"
     """Encoded and searchable."""
     MISSING = "missing"
-    """Encoded, but the file was gone when last looked for. Not searched."""
+    """Encoded, but the file was missing at the last check. Not searched."""
     FAILED = "failed"
-    """Could not be read; ``Video.failure`` says why."""
+    """Could not be read; ``Video.failure`` gives the reason."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """A file of the library."""
+    """A video file in the library."""
 
     id: int
     """0 before it is stored."""
@@ -38,7 +38,7 @@ class Video:
     """Modification time of the file when it was read, nanoseconds since the epoch."""
     duration_seconds: float
     frame_rate: float
-    """Average frames a second; 0 where it is unknown."""
+    """Average frame rate; 0 if unknown."""
     width: int
     """Display width in pixels, after rotation and pixel aspect."""
     height: int
@@ -47,12 +47,12 @@ class Video:
     damaged: bool = False
     """True if parts of the file could not be decoded."""
     failure: str | None = None
-    """One line: why the file could not be read (state FAILED)."""
+    """Why the file could not be read, on one line (state FAILED)."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A shot or a piece of one: the unit that is searched."""
+    """A shot or part of a shot: the unit of search."""
 
     id: int
     video_id: int

@@ -11,7 +11,7 @@ from vidseek.indexer import Indexer, IndexOptions
 UNREADABLE = {
     "audio_only.m4a": "sound only",
     "empty.mp4": "empty",
-    "random_bytes.mp4": "no video format",
+    "random_bytes.mp4": "not a supported video format",
     "text_named.mp4": "text file",
     "truncated_no_index.mp4": "cut short",
 }

@@ -39,7 +39,7 @@ EXPECTED: dict[str, Read | str] = {
     "one_frame.mp4": Read(0.04, (640, 360), 1, "h264"),
     "one_keyframe.mp4": Read(4.0, (640, 360), 4, "h264"),
     "portrait_tiny.mp4": Read(3.0, (90, 160), 3, "h264"),
-    "random_bytes.mp4": "no video format",
+    "random_bytes.mp4": "not a supported video format",
     "rotated_90.mp4": Read(3.08, (360, 640), 4, "h264"),
     "text_named.mp4": "a text file",
     "truncated_no_index.mp4": "moov",

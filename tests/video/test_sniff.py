@@ -57,8 +57,8 @@ def test_every_container_of_the_list_is_known_by_its_bytes(name: str, tmp_path: 
         (struct.pack(">I", 24) + b"ftypheic" + bytes(64), "HEIF"),
         (b"PK\x03\x04" + bytes(100), "zip"),
         (bytes(5000), "zeros"),
-        (bytes(range(256)) * 20, "no video format"),
-        (b"\x1a\x45\xdf\xa3" + b"\x00" * 64, "no video format"),
+        (bytes(range(256)) * 20, "not a supported video format"),
+        (b"\x1a\x45\xdf\xa3" + b"\x00" * 64, "not a supported video format"),
     ],
 )
 def test_what_is_no_video_is_refused_with_one_line(

@@ -53,9 +53,9 @@ def test_a_process_serves_one_pool_after_the_other(video: Path) -> None:
 
 def test_one_that_died_while_it_waited_is_replaced(video: Path) -> None:
     _, process_id = decode(video)
-    assert spare_worker._SPARE._held is not None
-    spare_worker._SPARE._held.process.kill()
-    spare_worker._SPARE._held.process.wait()
+    assert spare_worker._SPARE._waiting is not None
+    spare_worker._SPARE._waiting.process.kill()
+    spare_worker._SPARE._waiting.process.wait()
     frames, other = decode(video)
     assert (frames, other != process_id) == (100, True)
 
@@ -96,7 +96,7 @@ def test_a_pool_that_is_left_in_the_middle_leaves_none(video: Path) -> None:
             next(iter(decoded.batches()))
             process_id = pool.process_ids[0]
             break
-    assert spare_worker._SPARE._held is None
+    assert spare_worker._SPARE._waiting is None
     assert not is_running(process_id)
 
 

@@ -1,1 +1,1 @@
-"""Video readers: decord and PyAV behind one protocol."""
+"""Video readers behind one protocol: PyAV, and decord as an extra."""

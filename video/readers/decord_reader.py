@@ -1,7 +1,8 @@
-"""The reader on decord (PyPI: decord2). Facts and packets come from PyAV, pictures from decord.
+"""Reader based on decord (PyPI: decord2; ``pip install vidseek[decord]``).
 
-decord neither lists packet sizes nor knows pixel aspect, and gives up on a damaged packet; PyAV
-then takes over from the frame where it stopped.
+PyAV provides the facts and packets, decord the pictures: decord neither lists packet sizes nor
+knows the pixel aspect. It also gives up at a damaged packet, where PyAV takes over. PyAV measured
+faster on every kind of file (docs/benchmarks/decoding.md), so it is the default for all plans.
 """
 
 from __future__ import annotations
@@ -22,30 +23,30 @@ from vidseek.video.readers.pyav_reader import PyAVReader
 from vidseek.video.readers.reader import BATCH_FRAMES, ReaderName
 
 INEXACT_CONTAINERS = ("mpegts", "mpeg")
-"""decord finds other pictures than those asked for here (seen: 12 for 0, 53 for 28 to 56), and also
-3 pictures late behind an open GOP of HEVC. Tests hold this."""
+"""Containers in which decord returns wrong pictures (observed: 12 for 0, 53 for 28 to 56).
+It is also 3 pictures late behind an open GOP in HEVC. Both are covered by tests."""
 
 logger = logging.getLogger(__name__)
 
 
 class DecordReader:
-    """An open video, read by decord. See ``VideoReader``."""
+    """An open video, decoded by decord. See ``VideoReader``."""
 
     name: ReaderName = "decord"
 
     def __init__(
         self, video: PyAVReader, path: Path, *, short_side: int | None, threads: int
     ) -> None:
-        """Open a file that PyAV has opened.
+        """Open a file that PyAV has already opened.
 
         Args:
-            video: taken over; closed with this reader.
-            path: sniffed, and free of words that FFmpeg could take for a list of files.
+            video: owned by this reader from now on.
+            path: a file that ``is_unmistakable`` accepted.
             short_side: as for ``open_video``.
-            threads: of the decoder.
+            threads: decoder threads.
 
         Raises:
-            UnreadableVideoError: decord cannot open it, or would show it otherwise than PyAV.
+            UnreadableVideoError: decord cannot open the file, or would decode it differently.
         """
         import decord
 
@@ -63,7 +64,7 @@ class DecordReader:
                 str(path.absolute()), width=width, height=height, num_threads=threads
             )
             count = len(self._decord)
-            # (count, 2) seconds from the first picture: begin and end of each
+            # (count, 2) start and end of each picture, in seconds from the first
             self._seconds = np.asarray(
                 self._decord.get_frame_timestamp(list(range(count))), dtype=np.float64
             ).reshape(count, 2)[:, 0]
@@ -101,7 +102,7 @@ class DecordReader:
             if isinstance(error, MemoryError):
                 raise
             logger.debug("%s: decord gives way to PyAV: %s", self._path, _brief(error))
-        # Damaged most likely: PyAV goes on around the damage.
+        # Most likely damaged: PyAV can continue behind the damage.
         yield from self._pyav.frames(rows[done:])
 
     def _pictures(self, seconds: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -113,7 +114,7 @@ class DecordReader:
             indices = np.where(before <= after, indices - 1, indices)
         else:
             indices = indices - 1
-        # Times are float32 in decord: 0.25 ms off after an hour.
+        # decord's times are float32: 0.25 ms off after an hour.
         if np.abs(self._seconds[indices] - seconds).max() > 2e-3 + 1e-6 * seconds.max():
             raise UnreadableVideoError("decord's times differ from the packets'", path=self._path)
         pictures: NDArray[np.uint8] = self._decord.get_batch(indices.tolist()).asnumpy()

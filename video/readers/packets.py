@@ -1,7 +1,7 @@
-"""The packets of a video stream: when each picture is shown and how many bytes it took.
+"""The packets of a video stream: presentation time and size of each picture.
 
-Demuxing costs a hundredth of decoding and says where the keyframes are and where much happened, so
-sampling looks here first and only then decides what to decode.
+Demuxing costs a hundredth of decoding and shows where the keyframes are and where much happens, so
+sampling chooses the frames to decode from this table.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class PacketTable:
-    """One row a picture, in order of presentation."""
+    """One row per picture, in order of presentation."""
 
     pts_seconds: NDArray[np.float64]
     """(N,) presentation times from the stream's start, ascending."""
     size_bytes: NDArray[np.int64]
     """(N,) bytes of the compressed picture."""
     is_keyframe: NDArray[np.bool_]
-    """(N,) pictures that can be decoded without any other."""
+    """(N,) pictures that can be decoded independently."""
     decode_index: NDArray[np.int64]
     """(N,) position of each picture's packet in the file."""
     packets: int
-    """Packets in the file, those that are never shown included."""
+    """Number of packets in the file, including those that are never shown."""
     key_packets: NDArray[np.int64]
     """Positions of all keyframes in the file, ascending."""
     end_seconds: float
-    """When the last picture stops being shown."""
+    """End of the last picture."""
 
     def __len__(self) -> int:
         return len(self.pts_seconds)
@@ -46,7 +46,7 @@ class PacketTable:
 
     @property
     def frame_rate(self) -> float:
-        """Average pictures a second; 0 if there is but one."""
+        """Average frame rate; 0 for a single picture."""
         if len(self) < 2:
             return 0.0
         span = float(self.pts_seconds[-1] - self.pts_seconds[0])
@@ -54,7 +54,7 @@ class PacketTable:
 
     @property
     def has_leading_pictures(self) -> bool:
-        """True if pictures follow a keyframe in the file that are shown before it (open GOP)."""
+        """True if pictures stored after a keyframe are shown before it (open GOP)."""
         pts_of_packet = np.full(self.packets, np.inf)
         pts_of_packet[self.decode_index] = self.pts_seconds
         starts = np.searchsorted(self.key_packets, self.decode_index, side="right") - 1
@@ -63,13 +63,13 @@ class PacketTable:
         return bool(np.any(self.pts_seconds[after_key] < pts_of_packet[keys]))
 
     def to_decode(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which packets a decoder needs for some pictures.
+        """Find the packets that a decoder needs for given pictures.
 
         Args:
-            rows: pictures wanted.
+            rows: rows of the wanted pictures.
 
         Returns:
-            (packets,) bool: from the keyframe before each picture wanted to the picture itself.
+            (packets,) bool: True from the keyframe before each wanted picture to the picture.
         """
         wanted = self.decode_index[rows]
         starts = np.searchsorted(self.key_packets, wanted, side="right") - 1
@@ -78,14 +78,14 @@ class PacketTable:
             if len(self.key_packets)
             else np.zeros_like(wanted)
         )
-        # Pictures that follow a keyframe in the file but are shown before it also lean on the
-        # pictures before it (open GOP, HEVC's RASL): start one keyframe earlier.
+        # Pictures stored after a keyframe but shown before it also depend on pictures before the
+        # keyframe (open GOP, HEVC's RASL pictures): start a keyframe earlier.
         pts_of_packet = np.full(self.packets, -np.inf)
         pts_of_packet[self.decode_index] = self.pts_seconds
         leading = (starts > 0) & (self.pts_seconds[rows] < pts_of_packet[first])
         if leading.any():
             first = np.where(leading, self.key_packets[np.maximum(starts - 1, 0)], first)
-        # Mark [first, wanted] of each picture: +1 where it begins, -1 after it ends.
+        # Mark the range [first, wanted] of each picture: +1 at its start, -1 after its end.
         edges = np.zeros(self.packets + 1, dtype=np.int64)
         np.add.at(edges, first, 1)
         np.add.at(edges, wanted + 1, -1)
@@ -96,13 +96,13 @@ class PacketTable:
 def build_table(
     pts: ArrayLike, sizes: ArrayLike, flags: ArrayLike, durations: ArrayLike
 ) -> PacketTable:
-    """Make the table from packets in the file's order.
+    """Build the table from packets in file order.
 
     Args:
-        pts: seconds from the stream's start; NaN for a packet without a picture of its own.
+        pts: seconds from the stream's start; NaN for a packet without a picture.
         sizes: bytes.
-        flags: bit 0 keyframe, bit 1 not shown.
-        durations: seconds, 0 where unknown.
+        flags: bit 0 for keyframes, bit 1 for pictures that are not shown.
+        durations: seconds, 0 if unknown.
     """
     times = np.asarray(pts, dtype=np.float64)
     flag = np.asarray(flags, dtype=np.int64)

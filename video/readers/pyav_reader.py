@@ -1,8 +1,8 @@
-"""The reader on PyAV: demuxes the whole stream, decodes only what leads to a wanted picture.
+"""Reader based on PyAV: demuxes the whole stream, but decodes only what wanted pictures depend on.
 
-It never seeks by time inside a file (seeking is where containers lie): packets that nothing wanted
-leans on are read and dropped, which costs about 3 microseconds each. Decoding goes on behind a
-damaged packet.
+It does not seek to wanted pictures, since containers often have wrong seek indexes: packets on
+which no wanted picture depends are read and dropped, at about 3 microseconds each. Decoding
+continues behind a damaged packet.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PROBE_PACKETS = 600
-"""Packets that are tried until the first picture comes out."""
+"""Maximum number of packets to decode until the first picture appears."""
 _SPAN_MARGIN_SECONDS = 1.0
 BEST_EFFORT_FRAMES = 60
-"""Frames that are taken where none of those wanted can be decoded."""
+"""Frames to return if none of the wanted ones can be decoded."""
 SLACK_SECONDS = 1e-4
-"""Times that differ by less are the same: they come from different time bases."""
+"""Times that differ by less are equal: they come from different time bases."""
 
 
 class PyAVReader:
@@ -102,7 +102,7 @@ class PyAVReader:
             has_batch = True
             yield batch
         if not has_batch and len(rows):
-            # Nothing wanted can be decoded: take whatever can.
+            # No wanted picture can be decoded: return any that can.
             for batch in batched(
                 self._frames(np.arange(len(self.packets())), at_most=BEST_EFFORT_FRAMES)
             ):
@@ -137,7 +137,7 @@ class PyAVReader:
             raise
 
     def _reopen(self) -> InputContainer:
-        """Back to the first packet; a fresh container, because not all can seek."""
+        """Return to the first packet by reopening the file: not all containers can seek."""
         self.close()
         self._open()
         assert self._container is not None
@@ -157,7 +157,7 @@ class PyAVReader:
             )
         first = self._first_frame()
         orientation = Orientation()
-        side_data = cast("Mapping[str, Any]", first.side_data)  # its stubs know one key only
+        side_data = cast("Mapping[str, Any]", first.side_data)  # the stubs know one key only
         if (matrix := side_data.get("DISPLAYMATRIX")) is not None:
             orientation = Orientation.from_display_matrix(bytes(matrix))
         return orientation, self._make_info(orientation, first.width, first.height)
@@ -192,7 +192,7 @@ class PyAVReader:
         assert self._container is not None
         aspect = stream.sample_aspect_ratio
         if aspect:
-            # As players do: the height stays, the width is stretched.
+            # Like players: keep the height and stretch the width.
             width = max(1, round(width * float(aspect)))
         if orientation.transpose:
             width, height = height, width
@@ -225,7 +225,7 @@ class PyAVReader:
         import av
 
         if self._span is not None and self._span.start_seconds > _SPAN_MARGIN_SECONDS:
-            # Far into a long file: start from the keyframe before, if the file can be sought.
+            # Far into a long file: start from the keyframe before, if the file supports seeking.
             self._sought = True
             try:
                 table, _ = self._scan_once(self._reopen(), self._span)
@@ -240,7 +240,7 @@ class PyAVReader:
         if self._span is None:
             self._info = _with_table(self._info, table)
             if self._stream.frames and table.packets < 0.98 * self._stream.frames - 1:
-                self._damaged = True  # the index promises more than the file holds
+                self._damaged = True  # the index lists more frames than the file has
             check_limits(self._info, self._limits, self._path)
         return table
 
@@ -278,7 +278,7 @@ class PyAVReader:
     def _decode(
         self, table: PacketTable, rows: NDArray[np.intp]
     ) -> Iterator[tuple[float, VideoFrame] | _StretchEnd]:
-        """Decode what leads to the pictures wanted."""
+        """Decode the packets that the wanted pictures depend on."""
         assert self._base_pts is not None
         needed = table.to_decode(rows)
         wanted_seconds = np.full(table.packets, -np.inf)
@@ -302,7 +302,7 @@ class PyAVReader:
                     decoding = False
                 continue
             decoding = True
-            # Pictures that no other leans on cost half the decoding of a stream with B-frames.
+            # Skip unwanted pictures that no other depends on: they are half the cost with B-frames.
             is_wanted = wanted_seconds[number] > -np.inf
             context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             if is_wanted:
@@ -316,7 +316,7 @@ class PyAVReader:
             yield _StretchEnd(last_wanted)
 
     def _drain(self, tick: float, fallback: float) -> Iterator[tuple[float, VideoFrame]]:
-        """Get the pictures that the decoder still holds back for reordering."""
+        """Get the pictures that the decoder still buffers for reordering."""
         for frame in self._try_decode(None):
             yield self._seconds(frame, tick, fallback), frame
         self._stream.codec_context.flush_buffers()
@@ -362,13 +362,13 @@ class PyAVReader:
 
 @dataclass(frozen=True)
 class _StretchEnd:
-    """Marks where a stretch of decoding is over."""
+    """Marks the end of a stretch of consecutive decoding."""
 
     last_wanted_seconds: float
 
 
 class _Chooser:
-    """Match decoded pictures, in order of time, with the times wanted."""
+    """Match decoded pictures, in order of time, with the wanted times."""
 
     def __init__(self, wanted_seconds: NDArray[np.float64]) -> None:
         self._wanted = wanted_seconds
@@ -378,12 +378,12 @@ class _Chooser:
     def pick(
         self, decoded: Iterator[tuple[float, VideoFrame] | _StretchEnd]
     ) -> Iterator[tuple[float, VideoFrame]]:
-        """Yield each picture that is the first at or after a time wanted."""
+        """Yield each picture that is the first at or after a wanted time."""
         pending: tuple[float, VideoFrame] | None = None
         for item in decoded:
             if isinstance(item, _StretchEnd):
-                # What the stretch was decoded for did not come out of it: damaged. Its last picture
-                # is the nearest there is.
+                # Damaged: the wanted picture is missing from the stretch. Its last picture is the
+                # nearest available.
                 if pending is not None and self._next_wanted() <= item.last_wanted_seconds:
                     yield self._taken(pending)
                     self._position = int(

@@ -1,4 +1,4 @@
-"""Read chosen frames of a video with exact times: an interface with two implementations.
+"""Protocol for reading chosen frames of a video with exact times, and its factory.
 
 with open_video(path, short_side=256) as video:
     table = video.packets()
@@ -27,28 +27,28 @@ from vidseek.video.sniff import is_unmistakable, sniff
 logger = logging.getLogger(__name__)
 
 BATCH_FRAMES = 32
-"""Most frames of a batch."""
+"""Maximum number of frames per batch."""
 
 ReaderName = Literal["pyav", "decord"]
 
 
 class VideoReader(Protocol):
-    """An open video file. Not for use by several threads at once."""
+    """An open video file. Not thread-safe."""
 
     @property
     def name(self) -> ReaderName:
-        """Which implementation this is."""
+        """Name of the implementation."""
 
     @property
     def info(self) -> VideoInfo:
-        """Facts of the stream; the length is that of the packets there are."""
+        """Facts about the stream. The duration is that of the packets in the file."""
 
     @property
     def damaged(self) -> bool:
-        """True once a part has turned out to be unreadable."""
+        """True once an unreadable part was found."""
 
     def packets(self) -> PacketTable:
-        """All pictures of the file (of the span it was opened for), without decoding any."""
+        """All pictures of the file, or of the span it was opened for, without decoding them."""
 
     def frames(self, rows: NDArray[np.intp]) -> Iterator[FrameBatch]:
         """Decode pictures of ``packets()``.
@@ -57,16 +57,16 @@ class VideoReader(Protocol):
             rows: (N,) ascending rows of the table.
 
         Yields:
-            Batches of at most ``BATCH_FRAMES``, in order of time. A picture that is damaged is
-            replaced by the next good one, or left out.
+            Batches of at most ``BATCH_FRAMES``, in order of time. A damaged picture is replaced
+            by the next intact picture, or left out.
 
         Raises:
-            UnreadableVideoError: not one frame could be decoded.
+            UnreadableVideoError: no frame could be decoded.
             DecodeLimitError: memory ran out.
         """
 
     def close(self) -> None:
-        """Free decoder and file."""
+        """Close the decoder and the file."""
 
     def __enter__(self) -> Self: ...
 
@@ -86,17 +86,17 @@ def open_video(
     """Open a video file.
 
     Args:
-        path: the file; sniffed before a decoder sees it.
-        reader: implementation to use; PyAV takes over what decord cannot open.
-        short_side: frames are scaled down until their short side is this many pixels.
-        span: only this part will be read.
-        threads: of the decoder; 0 for one a core.
-        limits: on size and length.
-        on_progress: called now and then while packets are read and pictures decoded.
+        path: the file; sniffed before a decoder opens it.
+        reader: implementation; PyAV reads files that decord cannot open.
+        short_side: frames are scaled down until their short side has this many pixels.
+        span: read only this part.
+        threads: decoder threads; 0 for one per core.
+        limits: limits on size and length.
+        on_progress: called regularly while packets are read and pictures decoded.
 
     Raises:
-        NotAVideoError: the bytes are no video of a kind that is read.
-        UnreadableVideoError: a video, but no picture of it can be decoded.
+        NotAVideoError: the file is not a supported video format.
+        UnreadableVideoError: none of its pictures can be decoded.
         DecodeLimitError: it is larger or longer than the limits allow.
         MissingExtraError: ``reader`` is decord and decord is not installed.
     """
@@ -137,7 +137,7 @@ def check_installed(reader: ReaderName) -> None:
 
 
 def probe(path: Path, *, limits: DecodeLimits | None = None) -> VideoInfo:
-    """Read a file's facts; decodes one picture.
+    """Read the facts about a file. Decodes one picture.
 
     Raises:
         VideoError: as for ``open_video``.
@@ -147,10 +147,10 @@ def probe(path: Path, *, limits: DecodeLimits | None = None) -> VideoInfo:
 
 
 def check_limits(info: VideoInfo, limits: DecodeLimits, path: Path) -> None:
-    """Refuse what is too large or too long.
+    """Refuse videos that are too large or too long.
 
     Raises:
-        DecodeLimitError: with what was found and what is allowed.
+        DecodeLimitError: the video exceeds a limit.
     """
     if info.width * info.height > limits.max_pixels:
         raise DecodeLimitError(
@@ -169,7 +169,7 @@ def check_limits(info: VideoInfo, limits: DecodeLimits, path: Path) -> None:
 
 
 def batched(frames: Iterator[tuple[float, NDArray[np.uint8]]]) -> Iterator[FrameBatch]:
-    """Gather single frames of one size into batches."""
+    """Group frames of equal size into batches."""
     pictures: list[NDArray[np.uint8]] = []
     seconds: list[float] = []
     for at, picture in frames:
