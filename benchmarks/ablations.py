@@ -1,10 +1,9 @@
-"""What the parts of the visual encoder are good for, and which picture size.
+"""Ablations of the visual encoder: without its Transformer, and at other picture sizes.
 
 python -m benchmarks.ablations [--data ../shared/data] [--pictures 1000]
 
-Prints two tables from the committed weights, on dev rows: recall with and without the Transformer,
-and recall against frames a second for pictures of 160 to 320 pixels a side. Needs the extra
-`train`.
+Prints two tables for the committed weights, on dev rows: recall with and without the Transformer,
+and recall and frames per second for pictures of 160 to 320 pixels a side. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class DevRows:
         self.video_queries = encoder.encode_text([caption[name] for name in sorted(caption)])
 
     def row(self, pictures: NDArray[np.float32], frames: NDArray[np.float32]) -> str:
-        """Cells of a table from the vectors of both."""
+        """Table cells from the vectors of pictures and video frames."""
         rank = ranks(self.picture_queries @ pictures.T, np.arange(len(pictures)))
         means, names = group_means(frames, self.groups)
         videos = ranks(self.video_queries @ means.T, np.arange(len(names)))
@@ -70,7 +69,7 @@ def _squares(pictures: list[NDArray[np.uint8]], side: int) -> NDArray[np.uint8]:
 
 @torch.inference_mode()
 def parts(vision: Vision, rows: DevRows) -> None:
-    """Recall of the whole, without the Transformer, and of the Transformer alone."""
+    """Print recall of the whole encoder, without the Transformer, and of the Transformer alone."""
     found: dict[str, list[NDArray[np.float32]]] = {}
     for pictures in (rows.pictures, rows.frames):
         kinds: dict[str, list[torch.Tensor]] = {}
@@ -100,7 +99,7 @@ def parts(vision: Vision, rows: DevRows) -> None:
 
 
 def sizes(vision: Vision, rows: DevRows, folder: Path) -> None:
-    """Recall against frames a second by the side of the picture."""
+    """Print recall and frames per second by picture size."""
     speed = f"frames/s ({visual_runtime()})"
     print(f"\n| side, px | Flickr8k dev R@1 | R@10 | MSR-VTT dev R@10 | {speed} |")
     print("| --- | --- | --- | --- | --- |")

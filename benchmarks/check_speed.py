@@ -2,11 +2,10 @@
 
 python -m benchmarks.check_speed [--videos 10000] [--hours 500] [--runs 5] [--long-hours 3]
 
-The library's vectors are synthetic: walks around the descriptor's own background vectors, a frame a
-second, in a real library. Uploads are real videos: one that the library does not hold, so that
-every part of its picture is looked at, and one that it holds; and a small one of three hours that
-is new, for the memory it takes. Every run is a process of its own; files are in the page cache.
-Prints Markdown.
+The library is real, its descriptors are synthetic: random walks around the descriptor's background
+vectors, a frame per second. Uploads are real videos: one that is not in the library, for which all
+query crops are compared; one that is; and a new one of three hours at low resolution, for its
+memory use. Every run is a separate process; files are in the page cache. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from vidseek.encoders.copies.descriptor import CopyDescriptor, packed
 
 UPLOAD_SECONDS = 60.0
 WALK = 0.35
-"""How far a frame's vector is from the one a second before."""
+"""Distance of a frame's vector from that of the frame a second earlier."""
 
 
 def main() -> None:
@@ -55,7 +54,7 @@ def main() -> None:
             opened.index([known])
         fill(library, options.videos, round(options.hours * 3600 / options.videos))
         size = (library / "library.db").stat().st_size / 1e6
-        # Another file than the one that was indexed: the same bytes would need no look.
+        # Not the indexed file itself: identical bytes are recognised without decoding.
         again = folder / "again.mp4"
         enlarge_video(known, again, width=1280, height=718)
         uploads = [("a minute, new to the library", new), ("a minute, a copy", again)]
@@ -79,7 +78,7 @@ def main() -> None:
 
 
 def row(what: str, runs: Sequence[Run]) -> str:
-    """Of the table."""
+    """A row of the table."""
     walls = [run.wall_seconds for run in runs]
     used = statistics.median(run.processor_seconds for run in runs)
     return (
@@ -89,9 +88,9 @@ def row(what: str, runs: Sequence[Run]) -> str:
 
 
 def make_upload(folder: Path, name: str, photographs: tuple[str, ...]) -> Path:
-    """A minute of 720p."""
+    """Make a minute of 720p video."""
     scenes = [
-        # Six of five seconds, twice: the loop is as long as it is to be, and no longer.
+        # Six scenes of five seconds, twice: the loop has exactly the wanted length.
         Scene(photograph, 5, (0.1 * turn, 0.3, 0.7), (1 - 0.1 * turn, 0.7, 0.5))
         for turn in range(2)
         for photograph in photographs
@@ -104,7 +103,7 @@ def make_upload(folder: Path, name: str, photographs: tuple[str, ...]) -> Path:
 
 
 def fill(library: Path, videos: int, seconds: int) -> None:
-    """Put videos into a library that were never files, with a frame a second."""
+    """Fill a library with synthetic videos of a frame per second."""
     from vidseek.storage.store import LibraryStore
 
     descriptor = CopyDescriptor()
@@ -136,7 +135,7 @@ def fill(library: Path, videos: int, seconds: int) -> None:
 
 
 def walk(descriptor: CopyDescriptor, random: np.random.Generator, count: int) -> NDArray[np.int8]:
-    """(count, D) int8: shots of some seconds, each a walk from a vector of the background."""
+    """(count, D) int8: shots of a few seconds, each a walk from a background vector."""
     background = descriptor.background
     rows = np.empty((count, background.shape[1]), np.float32)
     for second in range(count):
@@ -151,17 +150,17 @@ def walk(descriptor: CopyDescriptor, random: np.random.Generator, count: int) ->
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the command took."""
+    """Time and memory of one run of the command."""
 
     wall_seconds: float
     processor_seconds: float
     peak_mib: float
-    """Of the larger of its processes."""
+    """Peak memory of the larger of its processes."""
     exit_code: int
 
 
 def check(library: Path, upload: Path) -> Run:
-    """Run the command in a process of its own."""
+    """Run the command in a separate process."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "vidseek.cli", "--library", library, "check", upload, "--json"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

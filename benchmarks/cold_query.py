@@ -1,10 +1,10 @@
-"""Measure one cold text query from the shell, and where its time goes.
+"""Measure a cold text query from the shell, in total and step by step.
 
 python -m benchmarks.cold_query [--library DIR] [--clips 150] [--runs 15]
 
-Without --library, a library of that many clips is made of random vectors in the shapes of the
-built-in encoder: what is stored does not change how long it takes to look. Every run is a process
-of its own; files are in the page cache. Prints Markdown.
+Without --library, a library of that many clips is made with random vectors in the shapes of the
+built-in encoder: the values do not affect the time of a search. Every run is a separate process;
+files are in the page cache. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def time_command(library: Path) -> tuple[float, float]:
-    """Wall and processor seconds of the command as a person types it."""
+    """Wall and processor seconds of the command as typed in a shell."""
     command = Path(sys.executable).with_name("vidseek")
     arguments = [str(command), "search", QUERY, "--json", "--library", str(library)]
     return time_process(arguments)
@@ -107,7 +107,7 @@ def time_process(arguments: list[str]) -> tuple[float, float]:
 
 
 def _processor_seconds() -> float:
-    """What all ended children have used."""
+    """Processor seconds used by all ended child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -123,7 +123,7 @@ def time_steps(library: Path) -> dict[str, float]:
 
 
 def make_library(folder: Path, clips: int) -> Path:
-    """A library of random vectors with the built-in encoder's shapes."""
+    """Make a library of random vectors with the built-in encoder's shapes."""
     spec = create_encoder("builtin").spec
     random = np.random.default_rng(0)
     with LibraryStore.open(folder, create=True) as store, store.lease():
@@ -149,7 +149,7 @@ def make_library(folder: Path, clips: int) -> Path:
 
 
 def random_clip(random: np.random.Generator, spec: EncoderSpec, start: float) -> EncodedClip:
-    """A clip of five seconds."""
+    """A random clip of five seconds."""
     vectors = random.normal(size=(1 + FRAMES_PER_CLIP, spec.dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     shape = (FRAMES_PER_CLIP, spec.tokens_per_frame, spec.token_dimension)

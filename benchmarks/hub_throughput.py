@@ -1,16 +1,17 @@
-"""Frames a second through models of others, against a bare forward pass of the same model.
+"""Measure frames per second of third-party models against a bare forward pass of the same model.
 
 python -m benchmarks.hub_throughput [--models clip-base-32 ...] [--frames 32] [--rounds 7]
-python -m benchmarks.hub_throughput --catalogue        # those of `vidseek models`
+python -m benchmarks.hub_throughput --catalogue        # the models of `vidseek models`
 
-The models have the full size and random weights, which take as long as trained ones; of their text
-towers, which no frame passes through, only a layer is made. vidseek gets decoded uint8 frames, wide
-ones whose short side is the model's, as its decoder hands them over. The bare pass is transformers'
-(or open_clip's) own code on tensors that are prepared and converted beforehand, in the same
-precision, in the batch that is fastest for it; of a video model, vidseek's of single frames, each
-of which it sees once more in its clip. Both take turns, so that whatever else the machine does
-falls on both, and figures are medians: the ratio's is of the rounds' ratios. Decoding is not in
-them: ``benchmarks.decoding`` measures that. Models of open_clip need that package and torchvision.
+The models have full size and random weights, which take as long as trained ones; their text towers,
+which no frame passes through, have a single layer. vidseek gets decoded uint8 frames, wide ones
+with the model's short side, as its decoder delivers them. The bare pass is the code of transformers
+(or open_clip) on tensors prepared and converted beforehand, in the same precision and in the batch
+size that is fastest for it; for a video model it is vidseek's pass over single frames, which the
+model sees once more in their clip. The two take turns, so that other work on the machine slows both, and
+figures are medians; the ratio is the median of the rounds' ratios. Decoding is not included:
+``benchmarks.decoding`` measures it. Models of open_clip need that package and torchvision. Prints
+Markdown.
 """
 
 from __future__ import annotations
@@ -43,15 +44,15 @@ _LITTLE_TEXT = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """A model whose sizes are public."""
+    """A model with published sizes."""
 
     title: str
     kind: str
     side: int
     vision: dict[str, Any]
-    """What its visual configuration has besides the defaults of transformers."""
+    """Its visual configuration, as far as it differs from transformers' defaults."""
     open_clip: str = ""
-    """Name of the architecture there."""
+    """Name of the architecture in open_clip; empty for models of transformers."""
 
 
 ARCHITECTURES = {
@@ -92,7 +93,7 @@ DEFAULT = ("clip-base-32", "clip-base", "siglip2-base")
 
 @dataclass(frozen=True)
 class Speed:
-    """Frames a second of one model, both ways."""
+    """Frames per second of a model, bare and through vidseek."""
 
     title: str
     precision: str
@@ -129,7 +130,7 @@ def main() -> None:
                     threads=options.threads,
                 )
             except ImportError as error:
-                # One that is not installed here must not end the table.
+                # A model whose package is missing must not end the table.
                 print(f"| {ARCHITECTURES[name].title} | not measured: {error} | | | |", flush=True)
                 continue
         if found.ratio < BAR:
@@ -147,7 +148,7 @@ def main() -> None:
 def measure(
     architecture: Architecture, folder: Path, *, frames: int, rounds: int, threads: int | None
 ) -> Speed:
-    """Make a model, and run it both ways in turns."""
+    """Make a model, and measure it both ways in turns."""
     import torch
 
     from vidseek.encoders.hub.encoder import HubEncoder, create_hub_encoder
@@ -170,11 +171,11 @@ def measure(
         with torch.inference_mode():
             for start in range(0, frames, batch):
                 seen = tower(**{key: all_[start : start + batch] for key, all_ in prepared.items()})
-                # To the processor's memory, or a GPU would not be waited for.
+                # Copied to main memory, because a GPU works asynchronously.
                 getattr(seen, "pooler_output", seen).float().cpu()
 
     bare(BARE_BATCHES[0])
-    # A batch that is larger than a round is the round.
+    # A batch larger than a round is cut to the round.
     theirs: dict[int, list[float]] = {min(batch, frames): [] for batch in BARE_BATCHES}
     ours = []
     for _ in range(rounds):

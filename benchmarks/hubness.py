@@ -1,13 +1,13 @@
-"""Measure what taking off the lead of hubs does for a model that brings no bank of its own.
+"""Measure the hubness correction for a model that has no bank of its own.
 
 python -m benchmarks.hubness [--data DIR] [--weights DIR] [--split test|dev]
 
-The towers of the built-in model stand for a model of others: its own bank, which it was trained
-with, is left out, and what `vidseek calibrate --hubness` uses takes its place, the bundled queries;
-or as many training captions of the set, as `--queries` with queries of the library's kind.
-Recall of Flickr8k's pictures and MSR-VTT's dev videos by their captions, with bootstrap intervals
-(95 %) of the paired differences. Prints Markdown; ``--split dev`` looks at Flickr8k's dev rows, by
-which weight and neighbours were chosen.
+The towers of the built-in model stand for a third-party model: its own bank is left out. Instead
+the bank is the bundled queries, as with `vidseek calibrate --hubness`, or as many training captions
+of the set, as with `--queries` and queries that suit the library. Measures recall of Flickr8k's
+pictures and MSR-VTT's dev videos by their captions, with bootstrap intervals (95 %) of the paired
+differences. Prints Markdown; ``--split dev`` uses Flickr8k's dev rows, on which weight and
+neighbours were chosen.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHOSEN = (WEIGHT, NEIGHBOURS)
 
 @dataclass(frozen=True)
 class Gallery:
-    """Captions, and the pictures or videos that they are of."""
+    """Pictures or videos with their captions as queries."""
 
     title: str
     clips: NDArray[np.float32]
@@ -46,20 +46,20 @@ class Gallery:
     queries: NDArray[np.float32]
     """(Q, D)."""
     truth: NDArray[np.intp]
-    """(Q,) places in ``clips``."""
+    """(Q,) positions in ``clips``."""
 
     def ranks(self, corrections: NDArray[np.float32]) -> NDArray[np.intp]:
-        """As a search ranks: only the first stage's best are corrected."""
+        """Ranks as in a search: only the first stage's best clips are corrected."""
         scores = self.queries @ self.clips.T
         best = np.argsort(-scores, axis=1)[:, :RERANK_DEPTH]
         again = np.take_along_axis(scores, best, 1) + corrections[best]
-        # What was scored again stays above what was not.
+        # Corrected clips stay above the others.
         np.put_along_axis(scores, best, 10.0 + again, 1)
         return ranks(scores, self.truth)
 
 
 def pictures(encoder: BuiltinEncoder, data: Path, split: str) -> Gallery:
-    """Flickr8k: five captions a picture."""
+    """Flickr8k, with five captions per picture."""
     found = encode(encoder, data, "flickr8k", split)
     pairs = [(place, text) for place, row in enumerate(found.rows) for text in row.captions]
     queries = encoder.encode_text([text for _, text in pairs])
@@ -69,7 +69,7 @@ def pictures(encoder: BuiltinEncoder, data: Path, split: str) -> Gallery:
 
 
 def videos(encoder: BuiltinEncoder, data: Path) -> Gallery:
-    """MSR-VTT's dev videos as the means of their frames, as a model of others has them."""
+    """MSR-VTT's dev videos as means of their frames, as third-party models encode them."""
     found = encode(encoder, data, "msrvtt", "dev")
     clips, names = group_means(found.features.vectors, [str(row.group) for row in found.rows])
     caption = {str(row.group): row.captions[0] for row in found.rows}
@@ -78,7 +78,7 @@ def videos(encoder: BuiltinEncoder, data: Path) -> Gallery:
 
 
 def training_captions(data: Path, name: str, most: int) -> list[str]:
-    """Captions of training rows, drawn by lot: sentences of the same kind as the queries."""
+    """Random captions of training rows: sentences of the same kind as the queries."""
     rows = [row for row in read_rows(data, name) if row.split == "train"]
     said = sorted({caption for row in rows for caption in row.captions})
     chosen = np.random.default_rng(0).permutation(len(said))[:most]
@@ -86,7 +86,7 @@ def training_captions(data: Path, name: str, most: int) -> list[str]:
 
 
 def measure(gallery: Gallery, banks: dict[str, NDArray[np.float32]]) -> None:
-    """Print the recall without the correction, and what it adds with each bank."""
+    """Print the recall without the correction, and the gain with each bank."""
     before = gallery.ranks(np.zeros(len(gallery.clips), np.float32))
     print(f"\n| {gallery.title} | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- |")
     print(f"| as they are | {_cells([before < k for k in DEPTHS], gallery.truth)} |")

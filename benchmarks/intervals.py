@@ -15,9 +15,9 @@ def interval(values: NDArray[np.float64], groups: NDArray[np.intp] | None = None
     """Mean of per-query values in per cent, with its bootstrap interval (95 %).
 
     Args:
-        values: (Q,) one a query; of two systems their difference, for a paired interval.
-        groups: (Q,) queries of one group are drawn together; each by itself if None. The five
-            captions of a picture are no five independent looks at it.
+        values: (Q,) a value per query; for a paired interval the difference of two systems.
+        groups: (Q,) queries of one group are resampled together; None to resample each by itself.
+            The five captions of a picture are not five independent observations.
     """
     return ratio_interval(values, np.ones(len(values)), groups)
 

@@ -1,4 +1,4 @@
-"""The machine that a benchmark runs on."""
+"""The machine that a benchmark runs on, and the data folder beside the checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNITS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """The folder of real pictures and videos beside the checkout."""
 VIDEOS = DATA / "videos"
-"""Has clips/, captions.json, long/ and long/scenes.json."""
+"""Its videos: clips/, captions.json, long/ and long/scenes.json."""
 
 
 def require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:

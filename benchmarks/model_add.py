@@ -1,11 +1,11 @@
-"""Search while a second model is added to the library: does any fail, and how much slower are they?
+"""Search while a second model is added to the library: do searches fail or slow down?
 
 python -m benchmarks.model_add [--videos 60] [--alone-seconds 20]
 
-A library of made clips has the built-in model. One process searches it over and over; then
-`vidseek model add` of a small CLIP with random weights runs beside it, is killed in the middle
-(SIGKILL), and runs again to its end. Searches name the built-in model, so that they stay the same
-when the library switches. Prints Markdown.
+A library of synthetic clips has the built-in model. A process searches it continuously; meanwhile
+`vidseek model add` of a small CLIP with random weights is started, killed halfway (SIGKILL), and
+run again to its end. Searches name the built-in model, so that they stay the same when the library
+switches. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SMALL = Architecture(
         "num_attention_heads": 4,
     },
 )
-# Searches until stdin ends; a line for each: when it began, how long it took, whether it failed.
+# Searches until stdin ends and prints a line for each search: start, seconds, whether it failed.
 SEARCHER = """
 import sys, threading, time
 import vidseek
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def make_library(folder: Path, videos: int) -> Path:
-    """Clips of six seconds, indexed with the built-in model."""
+    """Make clips of six seconds and index them with the built-in model."""
     clips = folder / "clips"
     clips.mkdir()
     for number in range(videos):
@@ -133,7 +133,7 @@ def make_library(folder: Path, videos: int) -> Path:
 
 
 def add(library: Path, model: Path) -> subprocess.Popen[bytes]:
-    """`vidseek model add`, started."""
+    """Start `vidseek model add`."""
     command = [sys.executable, "-m", "vidseek.cli", "--library", library, "model", "add", model]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -141,7 +141,7 @@ def add(library: Path, model: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_in_the_middle(library: Path, model: Path, videos: int) -> int:
-    """Start it, kill it and its decoders when it knows some videos; how many it knew."""
+    """Start it, then kill it and its decoders; returns how many videos it had encoded."""
     running = add(library, model)
     while running.poll() is None and known(library, active=False) < videos:
         time.sleep(0.05)
@@ -151,7 +151,7 @@ def kill_in_the_middle(library: Path, model: Path, videos: int) -> int:
 
 
 def known(library: Path, *, active: bool) -> int:
-    """How many videos the library's active model, or another one, knows."""
+    """Number of videos encoded by the library's active model, or by its inactive model."""
     with vidseek.open(library, create=False) as opened:
         return max(
             (one.encoded_videos for one in opened.models.list() if one.is_active == active),

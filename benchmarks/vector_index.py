@@ -1,10 +1,10 @@
-"""Build time, search time, recall and memory of the vector index, by size and kind.
+"""Measure build time, search time, recall and memory of the vector index, by size and type.
 
 python -m benchmarks.vector_index                         # 10,000 and 200,000 x 384
 python -m benchmarks.vector_index 1000000 --factory HNSW32
 
-Vectors are drawn around 2,000 centres, as those of real clips lie in groups. Each size runs in a
-process of its own, so that its memory is its own.
+Vectors are drawn around 2,000 centres, because vectors of real clips form groups. Each size is
+measured in a separate process, so that memory use is not mixed. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class ArraySource:
         self.clip_ids = np.arange(1, len(vectors) + 1, dtype=np.int64)
 
     def position(self) -> Position:
-        """One, for ever."""
+        """Always the same."""
         return Position(1, 1)
 
     def changes(self, fingerprint: str, since: Position) -> VectorChanges:
-        """None ever."""
+        """Always empty."""
         return VectorChanges.none(self.position(), np.empty((0, 2), np.int64))
 
     def sequence(self) -> int:
-        """One, for ever."""
+        """Always the same."""
         return 1
 
     def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
@@ -62,7 +62,7 @@ class ArraySource:
 
     @contextmanager
     def snapshot(self, fingerprint: str) -> Iterator[VectorSnapshot]:
-        """Everything."""
+        """All vectors."""
 
         def batches() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
             for start in range(0, len(self.vectors), 4096):
@@ -96,7 +96,7 @@ def milliseconds(action: Callable[[int], object], times: int = SEARCHES) -> floa
 
 
 def resident_megabytes() -> float:
-    """Memory of this process now, mapped files that were read included."""
+    """Resident memory of this process, including mapped files that were read."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
@@ -151,7 +151,7 @@ def recall(index: FaissIndex, source: ArraySource, queries: NDArray[np.float32])
 
 
 def main() -> None:
-    """Measure each size in a process of its own."""
+    """Measure each size in a separate process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", type=int, nargs="*", default=list(SIZES))
     parser.add_argument("--dimension", type=int, default=384)

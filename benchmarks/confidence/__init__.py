@@ -1,1 +1,1 @@
-"""Measure how far a confidence can be trusted: `python -m benchmarks.confidence`."""
+"""Measure how reliable confidences are: `python -m benchmarks.confidence`."""

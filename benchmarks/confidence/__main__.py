@@ -1,18 +1,18 @@
-"""Measure how far a confidence can be trusted: `python -m benchmarks.confidence`.
+"""Measure how reliable confidences are: `python -m benchmarks.confidence`.
 
 python -m benchmarks.confidence [--only error|absent|unlabelled ...] [--data DIR] [--weights DIR]
 
 Prints Markdown, in three parts:
 
 error        expected calibration error of the built-in model, in 10 bins of equal mass, on test
-             rows of Flickr8k and captions of real clips: with what its manifest says, and with a
-             fit to dev rows made here (to put into a manifest without training)
-absent       how many sentences get a confident answer, by threshold: captions of what is there, and
-             things that are not; on dev rows, to choose ``DEFAULT_MIN_CONFIDENCE`` by, and on
-             the clips
-unlabelled   what `vidseek calibrate` makes of a library without labels, against its captions
+             rows of Flickr8k and captions of real clips: with the manifest's calibration, and
+             with a fit to dev rows made here (to update a manifest without training)
+absent       share of sentences with a confident answer, by threshold: captions of what is shown,
+             and absent things; on dev rows, on which ``DEFAULT_MIN_CONFIDENCE`` is chosen, and
+             on the clips
+unlabelled   the calibration of `vidseek calibrate` without labels, against one by captions
 
-What the encoder makes of the data is kept in --cache between runs, by the encoder's fingerprint.
+Encoded data is cached in --cache between runs, by the encoder's fingerprint.
 """
 
 from __future__ import annotations

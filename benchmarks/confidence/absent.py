@@ -1,4 +1,4 @@
-"""How many sentences get a confident answer: captions, and things that no clip shows."""
+"""Share of sentences with a confident answer: captions, and things that no clip shows."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ SHOWN = {
         "a chess tournament",
     ),
 }
-"""Of them, those that a caption of the set's dev rows has, or nearly: they are not asked there."""
+"""Those that a caption of the set's dev rows mentions, or nearly: they are not queried there."""
 assert set(ABSENT) >= {thing for shown in SHOWN.values() for thing in shown}
 
 
 def absent(sources: Sources) -> None:
-    """Print how many sentences are answered, by threshold."""
+    """Print the share of sentences with a confident answer, by threshold."""
     encoder = sources.encoder
     spec = encoder.spec
     if spec.confidence_scale is None or spec.confidence_bias is None:
@@ -109,7 +109,7 @@ def absent(sources: Sources) -> None:
 
 
 def _answered(sets: Sequence[NDArray[np.float64]], threshold: float) -> float:
-    """Share of queries with such a confidence; each set counts the same."""
+    """Share of queries with at least that confidence; each set counts equally."""
     return float(np.mean([(said >= threshold).mean() for said in sets]))
 
 

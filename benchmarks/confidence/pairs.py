@@ -25,7 +25,7 @@ RERANK_CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Pairs:
-    """Scores of right answers and of wrong ones."""
+    """Scores of right and of wrong answers."""
 
     name: str
     matched: NDArray[np.float64]
@@ -43,7 +43,7 @@ class Pairs:
 def gallery_pairs(
     encoder: BuiltinEncoder, items: Items, *, captions_each: int, size: int = ABSENT_GALLERY
 ) -> Pairs:
-    """Right and wrong best answers in galleries of some size, as training fits them."""
+    """Best right and wrong answers in galleries of a given size, as training fits them."""
     asked = [
         (text, place)
         for place, texts in enumerate(items.captions)
@@ -65,7 +65,7 @@ def gallery_pairs(
 def second_stage(
     encoder: BuiltinEncoder, items: Items, texts: Sequence[str]
 ) -> Callable[[NDArray[np.intp], NDArray[np.float32]], NDArray[np.float32]]:
-    """From (Q, K) items and their scores to their final scores, as a search makes them."""
+    """A function from (Q, K) items and their scores to the final scores of a search."""
     hubness = encoder.hubness
     corrections = None if hubness is None else hubness.corrections(items.vectors)
 
@@ -81,9 +81,9 @@ def second_stage(
 
 
 def clip_pairs(library: vidseek.Library, captions: dict[str, str]) -> Pairs:
-    """The same of the clips, the whole library being the gallery; each caption counts once.
+    """Best right and wrong answers with the whole library as gallery; each caption counts once.
 
-    A clip that is captioned in the same words is right too.
+    Every clip with the same caption is right.
     """
     said: dict[str, set[str]] = {}
     for name, caption in captions.items():
@@ -99,7 +99,7 @@ def clip_pairs(library: vidseek.Library, captions: dict[str, str]) -> Pairs:
 
 
 def measure(pairs: Pairs, scale: float, bias: float) -> tuple[float, float]:
-    """Calibration error on pairs, right and wrong ones weighing the same, and that of chance."""
+    """Calibration error on pairs, right and wrong weighted equally, and its value by chance."""
     scores = np.concatenate([pairs.matched, pairs.mismatched])
     is_match = np.arange(len(scores)) < len(pairs.matched)
     weights = balanced_weights(is_match)

@@ -1,4 +1,4 @@
-"""What the encoder makes of the data, kept between runs."""
+"""The encoded data, cached between runs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from vidseek.encoders.builtin.encoder import BuiltinEncoder
 
 @dataclass(frozen=True)
 class Items:
-    """Pictures or videos with a caption each, as one gallery."""
+    """Pictures or videos with captions, as one gallery."""
 
     name: str
     captions: list[list[str]]
     vectors: NDArray[np.float32]
     """(N, D)."""
     frames: list[FrameFeatures]
-    """For the head that re-ranks; tokens only where it is used."""
+    """Frames of each item, for re-ranking; with tokens only if it is used."""
 
 
 class Sources:
-    """What the encoder makes of the data, each encoded when it is first asked for."""
+    """The encoded data; each set is encoded on first use."""
 
     def __init__(self, encoder: BuiltinEncoder, data: Path, cache: Path) -> None:
         self.encoder, self._data = encoder, data
@@ -75,7 +75,7 @@ class Sources:
             of_group.setdefault(group, []).append(row)
         videos = [frames[np.array(rows)] for rows in of_group.values()]
         clips = [
-            # The data gives no times; frames are taken as 3 s apart.
+            # The data has no times; frames are assumed 3 s apart.
             self.encoder.encode_clips(video, 3.0 * np.arange(len(video)), [slice(0, len(video))])
             for video in videos
         ]
@@ -88,7 +88,7 @@ class Sources:
 
     @contextmanager
     def clips(self) -> Iterator[vidseek.Library]:
-        """The library of real clips, through the product."""
+        """A library of the real clips, made by indexing."""
         with vidseek.open(self._cache / "clips", encoder=self.encoder) as library:
             library.index([self._data / "videos" / "clips"])
             yield library

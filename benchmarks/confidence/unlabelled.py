@@ -1,4 +1,4 @@
-"""What a calibration without labels is, against one by captions."""
+"""A calibration without labels, against one by captions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidseek.storage.store import LibraryStore
 
 
 def unlabelled(sources: Sources) -> None:
-    """Print what a calibration without labels is, against the one by captions."""
+    """Print a calibration without labels beside one by captions."""
     print("\n## Calibrated without labels\n")
     print(
         "| library | queries | half sure at, without labels | by captions | error, without labels "

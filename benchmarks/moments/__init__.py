@@ -1,1 +1,1 @@
-"""Measure the spans of hits: `python -m benchmarks.moments`."""
+"""Measure how well hits match scenes in time: `python -m benchmarks.moments`."""

@@ -1,12 +1,12 @@
-"""Measure the spans of hits against the scenes that were asked for.
+"""Measure how well the spans of hits match the scenes that queries describe.
 
 python -m benchmarks.moments [FOLDER] [--only joined|long] [--libraries FOLDER]
 
-FOLDER holds clips/, captions.json and long/scenes.json, as ../shared/data/videos does. ``joined``
-is for choosing: frames of the captioned clips are encoded once and joined, excerpt after excerpt,
-into films in several orders; drawn by lot, and so that scenes that look alike follow each other, as
-they do in one person's video. ``long`` is for reporting: two vlogs are indexed, and titles and
-captions of their scenes are the queries. Prints Markdown.
+FOLDER has clips/, captions.json and long/scenes.json, like ../shared/data/videos. ``joined`` is for
+choosing constants: frames of the captioned clips are encoded once, and excerpts are joined into
+films in several orders: at random, and with similar scenes in succession, as in one person's video.
+``long`` is for reporting: two vlogs are indexed, and titles and captions of their scenes are the
+queries. Prints Markdown.
 """
 
 from __future__ import annotations

@@ -13,34 +13,34 @@ from vidseek.encoders.base import Encoder
 
 @dataclass(frozen=True)
 class Film:
-    """The clips of a video and the vectors that are kept of them."""
+    """The clips of a video and their stored vectors."""
 
     clips: list[Clip]
     """Their ``video_id`` is the film's position in its list."""
     vectors: NDArray[np.float32]
-    """(C, D) of the clips."""
+    """(C, D) clip vectors."""
     frames: list[NDArray[np.float32]]
-    """(F, D) of each clip's frames."""
+    """For each clip (F, D) frame vectors."""
     corrections: NDArray[np.float32]
-    """(C,) added to the clips' cosines, for hubs."""
+    """(C,) hubness corrections, added to the clips' cosines."""
 
     def scores(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C,) by which search orders the clips."""
+        """(C,) scores by which a search ranks the clips."""
         scores: NDArray[np.float32] = self.vectors @ query + self.corrections
         return scores
 
 
 def hub_corrections(encoder: Encoder, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(C,) of (C, D) clip vectors; 0 where the encoder knows no hubs."""
+    """(C,) hubness corrections of (C, D) clip vectors; 0 if the encoder has none."""
     hubness = encoder.hubness
     return np.zeros(len(vectors), np.float32) if hubness is None else hubness.corrections(vectors)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a sentence describes."""
+    """A scene and the sentence that describes it."""
 
     film: int
     span: TimeSpan
     query: NDArray[np.float32]
-    """(D,) of the sentence."""
+    """(D,) vector of the sentence."""

@@ -1,4 +1,4 @@
-"""Films joined from captioned clips: what the constants of localisation were chosen by."""
+"""Films joined from captioned clips, on which the constants of localisation were chosen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDERS = 3
 EXCERPT_SECONDS = (3.0, 14.0)
 FILM_SECONDS = 90.0
 FAST_SPACING_SECONDS = 2.9
-"""Least between two frames of an excerpt where films are sampled as sparsely as by ``fast``."""
+"""Minimum gap of two frames of an excerpt, for films sampled as sparsely as with ``fast``."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Captioned:
 
 
 def captioned_clips(folder: Path, encoder: Encoder) -> list[Captioned]:
-    """Every clip with a caption, a frame a second."""
+    """Every captioned clip, sampled at a frame per second."""
     captions = json.loads((folder / "captions.json").read_text())
     plan = SamplingPlan("dense")
     jobs = [
@@ -72,14 +72,14 @@ def captioned_clips(folder: Path, encoder: Encoder) -> list[Captioned]:
 def joined_films(
     clips: list[Captioned], encoder: Encoder, *, seed: int, spacing_seconds: float, alike: bool
 ) -> tuple[list[Film], list[Scene]]:
-    """Join excerpts of the clips, each from its clip's beginning, into films of 90 s and more.
+    """Join excerpts, each from the start of its clip, into films of 90 s and more.
 
     Args:
-        clips: as of ``captioned_clips``.
-        encoder: makes vectors of the films' clips.
-        seed: for the order and for the lengths.
-        spacing_seconds: least between two frames of an excerpt.
-        alike: what looks most like an excerpt follows it.
+        clips: from ``captioned_clips``.
+        encoder: its hubness correction applies to the films' clips.
+        seed: random seed of the order and the lengths.
+        spacing_seconds: minimum gap of two frames of an excerpt.
+        alike: let the most similar excerpt follow each excerpt.
     """
     random = np.random.default_rng(seed)
     order = random.permutation(len(clips)).tolist()
@@ -91,7 +91,7 @@ def joined_films(
     while parts := list(_excerpts(left, random, spacing_seconds)):
         end = parts[-1][3]
         if end < FILM_SECONDS:
-            break  # what is left over at the end would be a film of one scene or two
+            break  # the rest would be a film of one or two scenes
         times = np.concatenate([start + clip.pts_seconds[kept] for clip, kept, start, _ in parts])
         signatures = np.concatenate([clip.signatures[kept] for clip, kept, _, _ in parts])
         vectors = np.concatenate([clip.vectors[kept] for clip, kept, _, _ in parts])
@@ -103,7 +103,7 @@ def joined_films(
 
 
 def _chained(order: list[int], clips: list[Captioned]) -> list[int]:
-    """From the first on, always the clip next that looks most like the one before."""
+    """An order in which each clip is followed by the most similar remaining clip."""
     means = np.stack([clip.vectors.mean(axis=0) for clip in clips])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     chain, left = order[:1], set(order[1:])
@@ -116,7 +116,7 @@ def _chained(order: list[int], clips: list[Captioned]) -> list[int]:
 def _excerpts(
     clips: Iterator[Captioned], random: np.random.Generator, spacing_seconds: float
 ) -> Iterator[tuple[Captioned, list[int], float, float]]:
-    """Clips, which of their frames, where they start and stop, until the film is long enough."""
+    """Excerpts until the film is long enough: clip, frame positions, start and stop in the film."""
     at = 0.0
     while at < FILM_SECONDS and (clip := next(clips, None)) is not None:
         length = min(float(random.uniform(*EXCERPT_SECONDS)), clip.duration_seconds)
@@ -149,7 +149,7 @@ def _cut(
 
 
 def print_joined(folder: Path, encoder: Encoder) -> None:
-    """What the constants of ``vidseek.search.moments.localization`` were chosen by."""
+    """Print the table by which the constants of search.moments.localization were chosen."""
     clips = captioned_clips(folder, encoder)
     sets = {}
     for name, alike in (("by lot", False), ("alike", True)):

@@ -1,4 +1,4 @@
-"""Two vlogs with scenes: recall of spans, for reporting."""
+"""Two vlogs with annotated scenes: recall of spans, for reporting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLANS = ("fast", "dense")
 
 
 def long_films(store: LibraryStore, encoder: Encoder) -> dict[str, Film]:
-    """What a library holds, by the videos' names."""
+    """The videos of a library as films, by file name."""
     fingerprint = encoder.spec.fingerprint
     films = {}
     for number, video in enumerate(store.videos.select()):
@@ -51,7 +51,7 @@ def long_films(store: LibraryStore, encoder: Encoder) -> dict[str, Film]:
 
 
 def print_long(folder: Path, libraries: Path, encoder: Encoder) -> None:
-    """Recall of spans, of the first hit and of the first five."""
+    """Print the recall of spans, for the first hit and for the best of five."""
     entries = json.loads((folder / "long" / "scenes.json").read_text())
     ways: dict[str, Way] = {
         "whole clips": whole_clips,
@@ -97,7 +97,7 @@ def print_long(folder: Path, libraries: Path, encoder: Encoder) -> None:
 def ious_of_hits(
     films: list[Film], scenes: list[Scene], way: Way, *, own_video: bool
 ) -> NDArray[np.float64]:
-    """(S, 2) IoU with the scene, of the first hit and the best among the first five."""
+    """(S, 2) IoU with the scene: of the first hit, and of the best of five."""
     rows = []
     for scene in scenes:
         ranked = rank([films[scene.film]] if own_video else films, scene.query)
@@ -110,12 +110,12 @@ def ious_of_hits(
 
 
 def recalls(ious: NDArray[np.float64]) -> str:
-    """Cells of a table."""
+    """Table cells: recall at IoU 0.3 and 0.5, and mean IoU."""
     return f"{np.mean(ious >= 0.3):.1%} | {np.mean(ious >= 0.5):.1%} | {ious.mean():.3f}"
 
 
 def print_differences(found: dict[tuple[str, str], list[NDArray[np.float64]]]) -> None:
-    """Windows against merged clips over titles and captions, with intervals by scene."""
+    """Print the gain of windows over merged clips, with intervals resampled by scene."""
     print(
         "\n| window less merged, per cent (95 % by scene) | 0.5, best of 5 | mean IoU, best of 5 |"
     )

@@ -16,18 +16,18 @@ Spans = list[tuple[int, TimeSpan]]
 """Film and span of each hit, best first."""
 Way = Callable[[list[Film], list[ScoredClip], NDArray[np.float32], int], Spans]
 Window = Callable[[Film, NDArray[np.float32], int], TimeSpan]
-"""Span of the moment around a clip: of a film, a query and the clip's position."""
+"""From a film, a query and a clip's position to the span of the moment around that clip."""
 
 
 def whole_clips(
     films: list[Film], ranked: list[ScoredClip], query: NDArray[np.float32], k: int
 ) -> Spans:
-    """Each clip is a hit."""
+    """Every clip is a hit of its own."""
     return [(scored.clip.video_id, scored.clip.span) for scored in ranked[:k]]
 
 
 def merged_clips(margin: float) -> Way:
-    """Neighbours of about the same score are one hit."""
+    """Adjacent clips with similar scores form a hit."""
 
     def find(
         films: list[Film], ranked: list[ScoredClip], query: NDArray[np.float32], k: int
@@ -53,7 +53,7 @@ def localized(
 
 
 def rank(films: Sequence[Film], query: NDArray[np.float32]) -> list[ScoredClip]:
-    """All clips, best first, by the score that search orders them by."""
+    """All clips, best first, by the score of a search."""
     scored = [
         ScoredClip(clip, score)
         for film in films
@@ -63,7 +63,7 @@ def rank(films: Sequence[Film], query: NDArray[np.float32]) -> list[ScoredClip]:
 
 
 def window_around(*, picture_weight: float, level: float) -> Window:
-    """A window of the curve, with other constants than search has."""
+    """A window of the curve, with other constants than in a search."""
 
     def find(film: Film, query: NDArray[np.float32], anchor: int) -> TimeSpan:
         curve = similarity_curve(
@@ -76,7 +76,7 @@ def window_around(*, picture_weight: float, level: float) -> Window:
 
 
 def merged_around(margin: float) -> Window:
-    """The merged clips that the clip is part of."""
+    """The merged clips that contain the clip."""
 
     def find(film: Film, query: NDArray[np.float32], anchor: int) -> TimeSpan:
         clip = film.clips[anchor]
@@ -87,7 +87,7 @@ def merged_around(margin: float) -> Window:
 
 
 def window_of_search(film: Film, query: NDArray[np.float32], anchor: int) -> TimeSpan:
-    """The window that search would give if that clip were the best."""
+    """The window of a search in which that clip is the best."""
     only = [ScoredClip(film.clips[anchor], 1.0)]
     films = {film.clips[anchor].video_id: film}
     ((_, span),) = localized(films, only, query, 1)
@@ -95,7 +95,7 @@ def window_of_search(film: Film, query: NDArray[np.float32], anchor: int) -> Tim
 
 
 def right_clip(film: Film, scene: Scene) -> int:
-    """Position of the best clip that lies in the scene, or of the one that lies in it most."""
+    """Position of the best clip inside the scene, or else of the clip that overlaps it most."""
     shares = np.array(
         [
             clip.span.overlap(scene.span) / max(clip.span.duration_seconds, 1e-9)
@@ -108,7 +108,7 @@ def right_clip(film: Film, scene: Scene) -> int:
 
 
 def ious_around(films: list[Film], scenes: list[Scene], find: Window) -> NDArray[np.float64]:
-    """(S,) IoU of the span around the right clip with the scene."""
+    """(S,) IoU of the span around the right clip with the scene, whatever the ranking."""
     return np.array(
         [
             find(films[scene.film], scene.query, right_clip(films[scene.film], scene)).iou(
@@ -122,7 +122,7 @@ def ious_around(films: list[Film], scenes: list[Scene], find: Window) -> NDArray
 def print_around(
     sets: dict[str, tuple[list[Film], list[Scene]]], windows: dict[str, Window]
 ) -> None:
-    """Mean IoU of spans around the right clip; columns are sets of films."""
+    """Print the mean IoU of spans around the right clip; columns are sets of films."""
     print("\n| span | " + " | ".join(f"{name}: mean IoU | at 0.5" for name in sets) + " |")
     print("| --- |" + " --- | --- |" * len(sets))
     for title, window in windows.items():

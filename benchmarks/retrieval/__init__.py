@@ -1,1 +1,1 @@
-"""Measure what the built-in encoder finds: `python -m benchmarks.retrieval`."""
+"""Measure retrieval with the built-in encoder: `python -m benchmarks.retrieval`."""

@@ -1,10 +1,10 @@
-"""Measure what the built-in encoder finds, through the product's own runtime.
+"""Measure retrieval with the built-in encoder, through vidseek's own runtime.
 
 python -m benchmarks.retrieval [--only PART ...] [--data DIR] [--weights DIR] [--split test]
 
-Test rows by default: never trained on and never used to choose anything. Prints Markdown, with
-bootstrap intervals. For choosing, ``--split dev`` looks at no test row: at Flickr8k's dev rows,
-MSR-VTT's and sports100's. Without the data folder only the speed is measured.
+Uses test rows by default, which were never trained on nor used for any choice. For choosing,
+``--split dev`` uses dev rows of Flickr8k, MSR-VTT and sports100 instead. Without the data folder
+only the speed is measured. Prints Markdown, with bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vidseek.encoders.manifest import WEIGHTS_FOLDER
 FLICKR_PARTS = ("flickr8k", "rerank", "synonyms")
 PARTS = (*FLICKR_PARTS, "msrvtt", "clips", "classes", "speed")
 TEST_PARTS = ("clips",)
-"""All of these is test data."""
+"""Parts that have test data only."""
 
 
 def main() -> None:

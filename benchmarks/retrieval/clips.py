@@ -1,4 +1,4 @@
-"""Captions of real clips through the whole product: index, then search."""
+"""Captions of real clips as queries, end to end: index, then search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 1_000_000
 
 
 def clips(encoder: BuiltinEncoder, data: Path) -> None:
-    """Rank of each caption's video, by its best moment."""
+    """Print recall of each caption's video, ranked by its best moment."""
     captions: dict[str, str] = json.loads(
         (data / "videos" / "captions.json").read_text(encoding="utf-8")
     )

@@ -1,4 +1,4 @@
-"""Finding pictures and videos by sentences, and naming classes."""
+"""Retrieval of pictures and videos by sentences, and classification by class names."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ CLASS_SETS = {
 
 @dataclass(frozen=True)
 class Pictures:
-    """Some rows of a set and what the encoder makes of them."""
+    """Rows of a set and their encoded pictures."""
 
     rows: list[PictureRow]
     features: FrameFeatures
 
 
 def encode(encoder: BuiltinEncoder, data: Path, name: str, split: str) -> Pictures:
-    """Encode the rows of a split of a set; tokens in half precision, as the library keeps them."""
+    """Encode the rows of a split; tokens in half precision, as stored in a library."""
     rows = [row for row in read_rows(data, name) if row.split == split]
     wanted = {row.index for row in rows}
     vectors, tokens = [], []
@@ -69,7 +69,7 @@ def _batches(data: Path, name: str, wanted: set[int]) -> Iterator[list[NDArray[n
 
 @dataclass(frozen=True)
 class Gallery:
-    """N clips that sentences are compared with."""
+    """N clips to compare sentences with."""
 
     vectors: NDArray[np.float32]
     """(N, D) clip vectors."""
@@ -98,7 +98,7 @@ class Flickr8k:
         return scores
 
     def recall(self) -> None:
-        """Text-to-image recall of the first stage, and of a search."""
+        """Print text-to-image recall of the first stage, and of a search."""
         recall_head()
         title = f"Flickr8k {self.split}, {len(self.pictures.rows)} pictures"
         title = f"{title}, {len(self.captions)} captions"
@@ -114,11 +114,11 @@ class Flickr8k:
 
     @cached_property
     def answers(self) -> NDArray[np.float32]:
-        """(captions, pictures) scores as a search answers: the second stage as it ships."""
+        """(captions, pictures) scores of a search, with the second stage as shipped."""
         return second_stage(self.encoder, self.captions, self.scores, self.gallery)
 
     def rerank(self) -> None:
-        """The first stage's best ones scored again, by each part of the second stage alone."""
+        """Print recall with each part of the second stage alone."""
         encoder = self.encoder
         first = ranks(self.scores, self.truth)
         before = (first < 1).astype(np.float64)
@@ -154,18 +154,18 @@ def second_stage(
     head: bool | None = None,
     hubness: bool = True,
 ) -> NDArray[np.float32]:
-    """Score the first stage's best again.
+    """Re-score the first stage's best clips.
 
     Args:
-        encoder: has the head and the correction.
+        encoder: has the cross-modal head and the hubness correction.
         captions: Q queries.
-        scores: (Q, N) of the first stage.
+        scores: (Q, N) first-stage scores.
         gallery: the N clips.
-        head: whether the cross-modal head is asked; as it ships if None.
-        hubness: whether hubs are corrected, if the encoder knows how.
+        head: whether to use the cross-modal head; None for the shipped default.
+        hubness: whether to apply the hubness correction, if the encoder has one.
 
     Returns:
-        (Q, N) scores; what was scored again stays above what was not.
+        (Q, N) scores; re-scored clips stay above the others.
     """
     taken = np.zeros(len(gallery.vectors), np.float32)
     if hubness and encoder.hubness is not None:
@@ -183,7 +183,7 @@ def second_stage(
 
 
 def msrvtt(encoder: BuiltinEncoder, data: Path) -> None:
-    """Recall of the dev videos by their captions: as means, by temporal attention, re-ranked."""
+    """Print recall of the dev videos by caption: as means, with temporal attention, re-ranked."""
     frames = encode(encoder, data, "msrvtt", "dev")
     groups = np.array([str(row.group) for row in frames.rows])
     means, names = group_means(frames.features.vectors, groups.tolist())
@@ -213,7 +213,7 @@ def msrvtt(encoder: BuiltinEncoder, data: Path) -> None:
 
 
 def _wrong_order(count: int, random: np.random.Generator) -> NDArray[np.intp]:
-    """Any order but the right one, if there is another."""
+    """A random order other than the right one, if there is one."""
     order = random.permutation(count)
     while count > 1 and (order == np.arange(count)).all():
         order = random.permutation(count)
@@ -221,7 +221,7 @@ def _wrong_order(count: int, random: np.random.Generator) -> NDArray[np.intp]:
 
 
 def _clips(encoder: BuiltinEncoder, videos: list[FrameFeatures]) -> NDArray[np.float32]:
-    """(N, D) clip vectors; the data gives no times, so frames are taken as 3 s apart."""
+    """(N, D) clip vectors; the data has no times, so frames are assumed 3 s apart."""
     return np.concatenate(
         [
             encoder.encode_clips(video, 3.0 * np.arange(len(video)), [slice(0, len(video))])
@@ -231,7 +231,7 @@ def _clips(encoder: BuiltinEncoder, videos: list[FrameFeatures]) -> NDArray[np.f
 
 
 def classes(encoder: BuiltinEncoder, data: Path, split: str) -> None:
-    """Accuracy of naming a picture's class, "a photo of a CLASS" for the classes of the set."""
+    """Print zero-shot accuracy with "a photo of a CLASS" for the classes of each set."""
     print("\n| names of classes | classes | mean accuracy, per cent (95 % interval) |")
     print("| --- | --- | --- |")
     for name, rows in CLASS_SETS[split].items():
@@ -245,7 +245,7 @@ def classes(encoder: BuiltinEncoder, data: Path, split: str) -> None:
 
 
 def _class_interval(right: NDArray[np.bool_], labels: NDArray[np.str_]) -> str:
-    """Mean over classes, and its interval with the pictures of each class drawn anew."""
+    """Mean over classes, with an interval from resampling the pictures of each class."""
     random = np.random.default_rng(0)
     drawn = []
     for label in np.unique(labels):

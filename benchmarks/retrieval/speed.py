@@ -1,4 +1,4 @@
-"""Frames a second against plain ONNX Runtime in the same run, and the time of a query."""
+"""Frames per second against plain ONNX Runtime in the same run, and the time of a query."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def speed(encoder: BuiltinEncoder, *, threads: int | None) -> None:
     plain = onnxruntime.InferenceSession(
         read_manifest(encoder.folder).read("vision"), options, providers=["CPUExecutionProvider"]
     )
-    # In turns, so that whatever else the machine does falls on both.
+    # In turns, so that other work on the machine slows both.
     ours, theirs = [], []
     for _ in range(REPEATS):
         ours.append(_seconds(lambda: encoder.encode_frames(frames)))

@@ -1,9 +1,9 @@
-"""Queries in words that no training caption uses: how much recall is kept.
+"""Recall for queries with words that no training caption uses.
 
-In every caption one noun becomes a synonym of `benchmarks/synonyms.toml` that occurs, as singular
-or plural, in no caption of the pictures that the model was trained with, nor in a sentence without
-picture of the data folder: some of these served as other words for captions. The list is made by
-hand; which synonyms are absent is looked up.
+In every caption one noun is replaced by a synonym of `benchmarks/synonyms.toml` that occurs, in
+singular or plural, neither in a caption of the training pictures nor in the data folder's sentences
+without pictures, some of which served as paraphrases. The list is made by hand; which synonyms are
+absent from training is looked up.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Replacement:
     noun: str
     synonym: str
     written: str
-    """The synonym in the number of the word that it replaces."""
+    """The synonym, in singular or plural like the word that it replaces."""
 
 
 def synonyms(flickr: Flickr8k, data: Path) -> None:
-    """Recall at 10 of captions and of the same with one noun replaced."""
+    """Print recall at 10 of captions, and of the same captions with one noun replaced."""
     seen = {
         word
         for name in TRAINED_SETS
@@ -77,7 +77,7 @@ def synonyms(flickr: Flickr8k, data: Path) -> None:
 def print_pairs(
     used: list[Replacement], before: NDArray[np.float64], after: NDArray[np.float64]
 ) -> None:
-    """Print every pair: captions, and R@10 before and after; the most frequent first."""
+    """Print every pair with its number of captions and R@10 before and after, by frequency."""
     places: dict[tuple[str, str], list[int]] = {}
     for place, one in enumerate(used):
         places.setdefault((one.noun, one.synonym), []).append(place)
@@ -89,7 +89,7 @@ def print_pairs(
 
 
 def absent_synonyms(seen: AbstractSet[str], path: Path = LIST) -> dict[str, list[Replacement]]:
-    """Noun, singular and plural -> its synonyms in the same number, none among the words."""
+    """From each noun, in singular and plural, to its unseen synonyms in the same number."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     irregular: dict[str, str] = table["plurals"]
     usable: dict[str, list[Replacement]] = {}
@@ -116,10 +116,10 @@ def plural(noun: str, irregular: dict[str, str]) -> str:
 def replace_noun(
     caption: str, usable: dict[str, list[Replacement]], random: np.random.Generator
 ) -> tuple[str, Replacement] | None:
-    """A caption in lower case with one noun replaced; None if it has none that can be.
+    """A lower-case caption with one noun replaced; None if no noun can be replaced.
 
-    Noun and synonym are drawn by lot: the first noun of nearly every caption is a person or a dog.
-    "a" and "an" follow the new word.
+    Noun and synonym are random, because the first noun of nearly every caption is a person or a
+    dog. "a" and "an" are adapted to the new word.
     """
     caption = caption.lower()
     nouns = [match for match in WORD.finditer(caption) if match[0] in usable]
