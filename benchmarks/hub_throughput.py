@@ -8,10 +8,10 @@ which no frame passes through, have a single layer. vidseek gets decoded uint8 f
 with the model's short side, as its decoder delivers them. The bare pass is the code of transformers
 (or open_clip) on tensors prepared and converted beforehand, in the same precision and in the batch
 size that is fastest for it; for a video model it is vidseek's pass over single frames, which the
-model sees once more in their clip. The two take turns, so that other work on the machine slows both, and
-figures are medians; the ratio is the median of the rounds' ratios. Decoding is not included:
-``benchmarks.decoding`` measures it. Models of open_clip need that package and torchvision. Prints
-Markdown.
+model sees once more in their clip. The two take turns, so that other work on the machine slows
+both, and figures are medians; the ratio is the median of the rounds' ratios. Decoding is not
+included: ``benchmarks.decoding`` measures it. Models of open_clip need that package and
+torchvision. Prints Markdown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The benchmark of models of others, on models too small to take time."""
+"""The benchmark of third-party models, on tiny models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VIDEO = {"num_spatial_layers": 1, "num_temporal_layers": 1, "num_auxiliary_laye
         ("videoprism", 36, {**_TINY, **_VIDEO, "num_frames": 4}),
     ],
 )
-def test_both_ways_are_timed(tmp_path, kind, side, vision):
+def test_bare_and_vidseek_passes_are_timed(tmp_path, kind, side, vision):
     from benchmarks.hub_throughput import Architecture, measure
 
     speed = measure(
@@ -50,7 +50,7 @@ def test_every_model_of_the_catalogue_can_be_timed():
             assert architecture.kind == model.family
 
 
-def test_the_table_names_what_is_below_the_bar(monkeypatch, capsys):
+def test_models_below_the_bar_are_named(monkeypatch, capsys):
     from benchmarks import hub_throughput
 
     slow = hub_throughput.Speed("B/32", "float32", 10.0, 5.0, 0.5)
@@ -62,7 +62,7 @@ def test_the_table_names_what_is_below_the_bar(monkeypatch, capsys):
     assert "missed by B/32" in printed
 
 
-def test_what_is_not_installed_is_named_and_the_others_are_timed(monkeypatch, capsys):
+def test_a_missing_package_does_not_end_the_table(monkeypatch, capsys):
     from benchmarks import hub_throughput
 
     def measure(architecture, *_, **__):

@@ -1,4 +1,4 @@
-"""What the benchmark of retrieval is made of: intervals, synonyms, and running without data."""
+"""The benchmark of retrieval: intervals, synonyms, and runs without data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_interval_lies_around_its_mean() -> None:
     assert bounds(interval(np.ones(10))) == (100, 100, 100)
 
 
-def test_queries_of_one_picture_count_as_one_look_at_it() -> None:
+def test_queries_of_one_picture_are_resampled_together() -> None:
     groups = np.repeat(np.arange(80), 5)
     values = np.repeat(np.arange(80) % 2, 5).astype(np.float64)
     _, low, high = bounds(interval(values))
@@ -38,7 +38,7 @@ def test_queries_of_one_picture_count_as_one_look_at_it() -> None:
     assert higher - lower > 1.8 * (high - low)
 
 
-def test_a_ratio_is_of_sums_and_paired() -> None:
+def test_a_ratio_is_of_paired_sums() -> None:
     below = np.array([1.0, 1.0, 0.0, 1.0])
     assert bounds(ratio_interval(below, below)) == (100, 100, 100)
     assert bounds(ratio_interval(below * 0.5, below))[0] == 50
@@ -55,7 +55,7 @@ def test_nouns_get_their_plural() -> None:
     ]
 
 
-def test_only_synonyms_that_were_never_seen_are_used() -> None:
+def test_synonyms_seen_in_training_are_not_used() -> None:
     unseen = absent_synonyms(set())
     assert {one.synonym for one in unseen["dog"]} >= {"pooch", "mutt", "hound"}
     seen = absent_synonyms({"hounds", "pooch", "dog"})
@@ -63,7 +63,7 @@ def test_only_synonyms_that_were_never_seen_are_used() -> None:
     assert {one.written for one in seen["dogs"]} == {"mutts", "canines", "doggies"}
 
 
-def test_one_whole_word_is_replaced_and_its_article_follows(tmp_path: Path) -> None:
+def test_a_whole_word_is_replaced_with_its_article(tmp_path: Path) -> None:
     path = tmp_path / "synonyms.toml"
     path.write_text('[plurals]\nchild = "children"\n[synonyms]\nchild = ["urchin"]\n')
     usable = absent_synonyms(set(), path)
@@ -78,7 +78,7 @@ def test_one_whole_word_is_replaced_and_its_article_follows(tmp_path: Path) -> N
     assert replaced("A childish man") is None
 
 
-def test_the_list_names_every_noun_once_and_no_noun_for_itself() -> None:
+def test_no_noun_is_its_own_synonym() -> None:
     table = tomllib.loads(LIST.read_text(encoding="utf-8"))
     pairs = [(noun, other) for noun, others in table["synonyms"].items() for other in others]
     assert len(pairs) == len(set(pairs))
@@ -88,6 +88,7 @@ def test_the_list_names_every_noun_once_and_no_noun_for_itself() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.long
 def test_without_data_the_speed_is_measured_and_the_rest_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "data"
     done = subprocess.run(

@@ -31,7 +31,7 @@ def frames() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
 
 
-def test_every_word_has_shares_of_frames_and_places(models, frames):
+def test_each_words_attention_adds_up_to_one(models, frames):
     from vidseek.training.attention_maps import word_attention
 
     attention = word_attention(*models, frames, "a dog on the beach")
@@ -42,7 +42,7 @@ def test_every_word_has_shares_of_frames_and_places(models, frames):
     np.testing.assert_allclose(attention.places.sum((2, 3)), attention.frames, atol=1e-5)
 
 
-def test_a_word_looks_at_the_frame_that_answers_it(models, frames):
+def test_a_word_attends_to_the_frame_that_matches_it(models, frames):
     """Planted: the words' space is turned so that "dog" is the second frame's vector."""
     import copy
 

@@ -84,7 +84,7 @@ def tuned(footage, settings, tmp_path_factory):
     return fine_tune(footage / "captions.jsonl", folder, settings=settings)
 
 
-def test_a_run_that_gains_writes_a_model_with_new_vectors(tuned):
+def test_an_improved_model_is_written_with_new_vectors(tuned):
     assert tuned.improved
     before, after = (some["mean_reciprocal_rank"] for some in (tuned.before, tuned.after))
     assert 50.0 <= before < after
@@ -98,7 +98,7 @@ def test_a_run_that_gains_writes_a_model_with_new_vectors(tuned):
     assert left == {"curves.png", "report.json", "run.json"}
 
 
-def test_the_written_model_sees_what_was_learnt(tuned):
+def test_the_written_model_has_learnt_the_captions(tuned):
     encoder = create_encoder(str(tuned.folder))
     random = np.random.default_rng(99)
     frames = np.stack(
@@ -112,7 +112,7 @@ def test_the_written_model_sees_what_was_learnt(tuned):
     assert scores[0, 0] - scores[0, 1] > scores[1, 0] - scores[1, 1]
 
 
-def test_a_folder_that_holds_a_model_is_not_written_over(footage, tuned, settings):
+def test_a_model_is_never_overwritten(footage, tuned, settings):
     from vidseek.training.user.fine_tune import fine_tune
 
     before = (tuned.folder / "manifest.json").read_bytes()
@@ -122,7 +122,7 @@ def test_a_folder_that_holds_a_model_is_not_written_over(footage, tuned, setting
     assert (tuned.folder / "manifest.json").read_bytes() == before
 
 
-def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(footage, tuned, settings, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_run(footage, tuned, settings, tmp_path):
     from vidseek.training.user.fine_tune import fine_tune
 
     asked: list[bool] = []
@@ -162,7 +162,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(footage, tuned, s
     assert whole.fingerprint == tuned.fingerprint
 
 
-def test_an_unfinished_run_of_other_settings_is_refused(footage, settings, tmp_path):
+def test_an_unfinished_run_with_other_settings_is_refused(footage, settings, tmp_path):
     from dataclasses import replace
 
     from vidseek.training.user.fine_tune import fine_tune
@@ -177,7 +177,7 @@ def test_an_unfinished_run_of_other_settings_is_refused(footage, settings, tmp_p
     assert caught.value.hint.values == {"folder": str(tmp_path / "model" / "training")}
 
 
-def test_nothing_better_writes_no_model(footage, settings, tmp_path):
+def test_without_improvement_no_model_is_written(footage, settings, tmp_path):
     from dataclasses import replace
 
     from vidseek.training.user.fine_tune import fine_tune
@@ -201,7 +201,7 @@ def test_nothing_better_writes_no_model(footage, settings, tmp_path):
     assert "begins at 50 s, the video ends at 1.0 s" in report.problems[1].reason
 
 
-def test_videos_that_cannot_be_decoded_may_leave_too_little(tmp_path, settings):
+def test_unreadable_videos_do_not_count_towards_the_minimum(tmp_path, settings):
     from vidseek.training.user.fine_tune import fine_tune
 
     rows = []
@@ -216,7 +216,7 @@ def test_videos_that_cannot_be_decoded_may_leave_too_little(tmp_path, settings):
         fine_tune(tmp_path / "captions.jsonl", tmp_path / "model", settings=settings)
 
 
-def test_a_folder_with_other_files_is_left_alone(footage, settings, tmp_path):
+def test_a_folder_with_other_files_is_refused(footage, settings, tmp_path):
     from vidseek.training.user.fine_tune import fine_tune
 
     (tmp_path / "thesis.txt").write_text("important")
@@ -227,7 +227,7 @@ def test_a_folder_with_other_files_is_left_alone(footage, settings, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned, tmp_path):
+def test_a_library_finds_its_model_after_it_moved(footage, tuned, tmp_path):
     import vidseek
 
     old, new = tmp_path / "model", tmp_path / "elsewhere"
@@ -252,7 +252,7 @@ def test_a_library_finds_its_model_again_also_where_it_was_moved(footage, tuned,
         assert len(library.search("a red wall")) == 2
 
 
-def test_pairs_that_say_or_show_the_same_are_no_negatives():
+def test_clips_overlap_if_they_share_a_moment_of_a_video():
     from vidseek.core.captions import CaptionedClip
     from vidseek.core.types import TimeSpan
     from vidseek.training.user.retrieval_figures import overlap

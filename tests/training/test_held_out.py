@@ -35,7 +35,7 @@ def test_too_few_videos_are_refused_with_the_reasons(tmp_path):
         check_enough(read_captions(write_captions(tmp_path, 0)))
 
 
-def test_whole_videos_are_held_out_the_same_for_the_same_seed():
+def test_whole_videos_are_held_out_by_seed():
     clips = [
         CaptionedClip(Path(f"/v/{video}.mp4"), TimeSpan(part, part + 1), ("x",), (1,))
         for video in range(20)

@@ -14,7 +14,7 @@ from vidseek.training.metrics import (
 )
 
 
-def test_ranks_count_what_is_better_and_ties_against():
+def test_ranks_count_ties_against_the_right_answer():
     scores = np.array([[0.9, 0.1, 0.5], [0.3, 0.3, 0.1]], np.float32)
     rank = ranks(scores, np.array([2, 0]))
     assert rank.tolist() == [1, 1]
@@ -29,7 +29,7 @@ def test_group_means_are_normalised_and_in_order():
     np.testing.assert_allclose(means, [[0, 1], [0.7071, 0.7071]], atol=1e-3)
 
 
-def test_class_accuracy_weighs_classes_alike():
+def test_class_accuracy_weights_classes_equally():
     assert mean_class_accuracy(["a", "a", "a", "a"], ["a", "a", "a", "b"]) == 50.0
 
 

@@ -1,4 +1,4 @@
-"""The torch modules that are trained, and their export against what they compute themselves.
+"""The torch modules, and their exports compared with them.
 
 Torch is imported inside the tests: the base install collects this file too.
 """
@@ -20,7 +20,7 @@ def stem():
 
 @pytest.fixture(scope="module")
 def vision(stem):
-    """The visual encoder with every part of it at work, as after training."""
+    """The visual encoder with all its parts active, as after training."""
     import copy
 
     import torch
@@ -112,7 +112,7 @@ def test_crops_of_the_map_are_encoded_too(vision, side):
         assert vision(torch.randn(2, 120, side, side)).vectors.shape == (2, 384)
 
 
-def test_where_the_model_looked_can_be_read_out(vision):
+def test_attention_weights_are_returned_on_request(vision):
     import copy
 
     import torch
@@ -177,7 +177,7 @@ def unit(*shape: int):
     return torch.nn.functional.normalize(torch.randn(*shape), dim=-1)
 
 
-def test_temporal_attention_starts_as_the_mean_and_leaves_a_still_alone():
+def test_untrained_temporal_attention_is_the_mean():
     import torch
 
     temporal, fresh = make_temporal()
@@ -273,7 +273,7 @@ def test_the_head_sees_words_and_tokens_but_no_padding():
             assert not torch.allclose(head(*other), scores, atol=1e-5)
 
 
-def test_words_find_what_is_theirs_in_the_frames():
+def test_words_attend_to_matching_frame_tokens():
     import torch
 
     head, _ = make_head()
@@ -308,7 +308,7 @@ def test_all_pairs_are_scored_as_each_pair_is():
             torch.testing.assert_close(table[sentence], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_the_transformer_can_do_with_some_of_the_cells(vision):
+def test_the_transformer_accepts_a_share_of_the_cells(vision):
     import torch
 
     fine = torch.randn(2, 120, 13, 13)
@@ -332,7 +332,7 @@ def test_the_head_survives_saving(tmp_path):
         torch.testing.assert_close(again(*inputs), head(*inputs))
 
 
-def test_cutting_the_vocabulary_changes_no_known_sentence(minilm):
+def test_reducing_the_vocabulary_keeps_vectors_of_covered_sentences(minilm):
     import torch
     from tokenizers import Tokenizer
     from transformers import BertModel
@@ -356,7 +356,7 @@ def test_cutting_the_vocabulary_changes_no_known_sentence(minilm):
     torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_every_word_is_still_spelled_with_the_cut_vocabulary(minilm):
+def test_every_word_can_be_spelled_with_the_reduced_vocabulary(minilm):
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(minilm[2])

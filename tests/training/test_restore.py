@@ -30,7 +30,7 @@ def assert_alike(first: np.ndarray, second: np.ndarray) -> None:
 
 
 def shake(model):
-    """Every weight at random, also those that begin as zero or one."""
+    """Set every weight at random, including those initialised to zero or one."""
     import torch
 
     torch.manual_seed(5)
@@ -135,7 +135,7 @@ def test_a_vision_model_of_any_size_is_restored(tmp_path, int8):
     assert (config.num_hidden_layers, config.hidden_size, config.intermediate_size) == (2, 64, 96)
 
 
-def test_a_restored_vision_model_is_exported_to_the_same_again(tmp_path):
+def test_a_restored_vision_model_exports_to_the_same_weights(tmp_path):
     from vidseek.training.networks.export import export_vision
     from vidseek.training.networks.restore import restore_vision
 
@@ -186,7 +186,7 @@ def test_a_text_model_is_restored(tmp_path):
 
 
 def tokens_of(path: Path) -> int:
-    """Tokens a frame that an exported head takes."""
+    """Tokens per frame in the exported head's inputs."""
     import onnxruntime
 
     inputs = {one.name: one.shape for one in onnxruntime.InferenceSession(path).get_inputs()}
@@ -225,7 +225,7 @@ def test_a_cross_modal_head_is_restored(tmp_path):
         assert_alike(again.numpy(), scores)
 
 
-def test_a_file_of_another_part_or_design_is_refused():
+def test_a_file_of_another_part_or_architecture_is_refused():
     from vidseek.training.networks.restore import restore_temporal, restore_vision
 
     manifest = read_manifest()

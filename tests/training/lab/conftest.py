@@ -35,7 +35,7 @@ def write_set(folder: Path, name: str, rows: list[dict]) -> None:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory) -> Path:
-    """A data folder of the real one's form: noise of different colours, and sentences."""
+    """A data folder in the real format: noise in different colours, and sentences."""
     root = tmp_path_factory.mktemp("data")
     for name in ("images", "captions", "labels"):
         (root / name).mkdir()

@@ -1,4 +1,4 @@
-"""What a step trains on: training rows only, no class twice, captions in other words."""
+"""What a step trains on: training rows only, no class twice, captions and paraphrases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_batches_come_from_training_rows_and_no_class_twice(settings, sets, corp
 
 
 @pytest.mark.full
-def test_sets_that_measure_unseen_names_never_train(settings, sets, corpus):
+def test_evaluation_only_sets_are_refused(settings, sets, corpus):
     from vidseek.training.lab.batches import BatchMaker
     from vidseek.training.lab.paraphrases import Paraphrases
 
@@ -41,7 +41,7 @@ def test_sets_that_measure_unseen_names_never_train(settings, sets, corpus):
 
 
 @pytest.mark.full
-def test_captions_are_also_read_in_other_words(data, settings, run, sets, corpus):
+def test_captions_are_replaced_by_paraphrases(data, settings, run, sets, corpus):
     from vidseek.training.lab.batches import BatchMaker
     from vidseek.training.lab.paraphrases import Paraphrases
 
@@ -49,7 +49,7 @@ def test_captions_are_also_read_in_other_words(data, settings, run, sets, corpus
     larger, caption = paraphrases.corpus, corpus.ids["a man cooks dish 2"]
     assert [larger.sentences[place] for place in paraphrases.of[caption]] == [
         "a guy is cooking dish 2"
-    ], "what says the same, and not the caption itself"
+    ], "a paraphrase, not the caption itself"
     place = paraphrases.of[caption][0]
     assert larger.vectors[place] @ larger.vectors[caption] > 0.75
     assert larger.tokens[place] != larger.tokens[caption]

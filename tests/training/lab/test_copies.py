@@ -34,7 +34,7 @@ def some_pictures(count: int = 24) -> TrainingPictures:
     )
 
 
-def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
+def test_views_are_reproducible_and_name_their_partner() -> None:
     import torch
 
     from vidseek.training.lab.copies.overlays import draw_overlays
@@ -58,7 +58,7 @@ def test_views_are_repeatable_pictures_and_say_what_they_show_besides() -> None:
     assert float((plain - resized).abs().mean()) < 25
 
 
-def test_a_family_shares_a_batch_and_its_likes_are_no_negatives() -> None:
+def test_similar_pictures_of_a_family_are_ignored() -> None:
     import torch
 
     from vidseek.training.lab.copies.batches import CopyBatches
@@ -97,7 +97,8 @@ def compare_batches_of_processes() -> None:
     assert float((here[3].views - here[4].views).abs().mean()) > 5
 
 
-def test_processes_make_the_same_batches_ahead() -> None:
+@pytest.mark.long
+def test_prefetched_batches_equal_those_made_in_process() -> None:
     # In a process of its own: torch's workers leave a handler of SIGCHLD behind. With this test in
     # theirs, later tests that start processes (PostgreSQL) ended pytest by a segmentation fault.
     script = f"import runpy; runpy.run_path({__file__!r})['compare_batches_of_processes']()"
@@ -111,7 +112,7 @@ def test_processes_make_the_same_batches_ahead() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
+def test_a_run_is_continued_and_exported(tmp_path: Path) -> None:
     import torch
 
     from vidseek.training.lab.copies.export import SLIDES, export_copies, plain_cutouts
@@ -144,7 +145,7 @@ def test_a_run_stops_goes_on_and_is_exported(tmp_path: Path) -> None:
     )
 
 
-def test_plain_parts_of_pictures_are_cut_out() -> None:
+def test_cutouts_have_little_detail() -> None:
     from vidseek.training.lab.copies.export import plain_cutouts
 
     random = np.random.default_rng(0)
@@ -162,7 +163,7 @@ def test_plain_parts_of_pictures_are_cut_out() -> None:
     assert len(plain_cutouts(pictures, 1)) == 1
 
 
-def test_the_shipped_configuration_reads_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
     from vidseek.training.lab import copies
 
     file = Path(copies.__file__).with_name("copies.toml")

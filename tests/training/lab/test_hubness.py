@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.full
-def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, run, tmp_path, sets, corpus):
+def test_the_hubness_correction_is_chosen_on_dev_rows(data, run, tmp_path, sets, corpus):
     from vidseek.training.lab.corpus import load_text
     from vidseek.training.lab.encoded_items import ItemBank, ItemSelection
     from vidseek.training.lab.hubness import choose_hubness, sentence_bank
@@ -21,8 +21,8 @@ def test_how_hubs_are_corrected_is_chosen_on_dev_rows(data, run, tmp_path, sets,
     assert len(bank) == len(own) + 3, "training captions, and sentences of no picture"
     dev = ItemBank.encode(load_vision(run), sets, corpus, ItemSelection("dev"), run=run)
 
-    # Clips that their sentences hardly find, beside a hub that all of them find, and sentences that
-    # lead to the hub.
+    # Clips that their sentences barely match, a hub that all sentences match, and a bank of
+    # sentences around the hub.
     random = np.random.default_rng(0)
     middle = corpus.vectors[[said for some in dev.sentences for said in some]].mean(0)
     clips = np.stack([corpus.vectors[list(some)].mean(0) for some in dev.sentences])

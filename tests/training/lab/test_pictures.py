@@ -1,4 +1,4 @@
-"""The data folder's pictures, and changed views of them."""
+"""The data folder's pictures, and augmented views of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_real_data_is_read(shared_data):
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (1, 1, 3), (3, 200, 3)])
-def test_a_changed_view_is_a_picture_and_the_same_for_the_same_seed(shape):
+def test_an_augmented_view_is_reproducible(shape):
     from vidseek.training.lab.augmentation import change_picture
 
     picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)

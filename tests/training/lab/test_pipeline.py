@@ -11,7 +11,7 @@ from vidseek.encoders.hubness import HubnessCorrection
 
 
 @pytest.mark.full
-def test_a_run_leaves_all_parts_and_a_second_call_goes_on(data, cache, settings, run):
+def test_a_run_leaves_all_parts_and_is_not_repeated(data, cache, settings, run):
     from vidseek.training.lab.pipeline import train
 
     for name in ("text", "vision", "temporal", "cross_modal"):
@@ -32,7 +32,7 @@ def test_a_run_leaves_all_parts_and_a_second_call_goes_on(data, cache, settings,
 
 
 @pytest.mark.full
-def test_what_is_published_runs_without_torch(run, tmp_path):
+def test_published_files_run_without_torch(run, tmp_path):
     from vidseek.encoders.builtin.encoder import BuiltinEncoder
     from vidseek.training.lab.publish import publish
 

@@ -1,4 +1,4 @@
-"""Gains of re-ranking, told from chance."""
+"""Confidence intervals of re-ranking gains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.full
-def test_a_paired_gain_is_told_from_chance():
+def test_the_interval_of_a_gain_excludes_zero_only_if_it_is_real():
     from vidseek.training.lab.rerank import paired_interval
 
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Feature maps on disk: computed once, resumed after a stop, changed views of training rows."""
+"""Cached feature maps: resumed after an interruption, with augmented views of training rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.full
-def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cache, tmp_path):
+def test_an_interrupted_cache_is_completed(data, cache, tmp_path):
     import shutil
 
     from vidseek.training.lab.stem_map_cache import cache_pictures, open_maps
@@ -37,7 +37,7 @@ def test_maps_are_cached_once_and_stopping_in_between_changes_nothing(data, cach
 
 
 @pytest.mark.full
-def test_changed_views_differ_and_are_kept_of_training_rows_only(cache, data):
+def test_augmented_views_exist_for_training_rows_only(cache, data):
     from vidseek.training.lab.pictures import read_rows
     from vidseek.training.lab.stem_map_cache import open_maps
 

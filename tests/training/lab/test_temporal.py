@@ -7,14 +7,14 @@ import pytest
 
 
 @pytest.mark.full
-def test_frames_are_put_in_three_kinds_of_order():
+def test_frames_are_in_order_reversed_or_shuffled():
     from vidseek.training.lab.encoded_items import ItemBank
     from vidseek.training.lab.temporal import shuffled_frames
 
     frames = np.tile(np.arange(4, dtype=np.float32)[:, None], (1, 384))
     bank = ItemBank(["msrvtt"] * 60, [frames] * 59 + [frames[:2]], [], [])
     vectors, orders = shuffled_frames(bank, np.random.default_rng(0), 1000)
-    assert len(vectors) == 59, "two frames have no order that is neither"
+    assert len(vectors) == 59, "two frames cannot be shuffled"
     assert set(orders) == {0, 1, 2}
     for some, order in zip(vectors[:, :, 0].tolist(), orders, strict=True):
         assert (some == [0, 1, 2, 3]) == (order == 0)
@@ -22,7 +22,7 @@ def test_frames_are_put_in_three_kinds_of_order():
 
 
 @pytest.mark.full
-def test_the_camera_moves_both_ways_along_each_path():
+def test_pans_run_both_ways_along_each_path():
     from vidseek.training.lab.pan_augmentation import KINDS, draw_pans
 
     clips = np.random.default_rng(1).normal(size=(40, 3, 5, 384)).astype(np.float32)

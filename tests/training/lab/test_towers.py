@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.full
-def test_a_resumed_run_equals_an_uninterrupted_one(settings, run, tmp_path, sets, corpus):
+def test_a_resumed_run_equals_an_uninterrupted_run(settings, run, tmp_path, sets, corpus):
     import torch
 
     from vidseek.training.lab.batches import BatchMaker
@@ -54,7 +54,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(settings, run, tmp_path, sets
 
 
 @pytest.mark.full
-def test_training_goes_on_from_shipped_weights(settings, run, tmp_path):
+def test_training_continues_from_shipped_weights(settings, run, tmp_path):
     import torch
 
     from vidseek.core.errors import WeightsError
@@ -78,7 +78,7 @@ def test_training_goes_on_from_shipped_weights(settings, run, tmp_path):
 
 
 @pytest.mark.full
-def test_a_model_goes_part_of_the_way_back_to_where_it_began():
+def test_weights_move_towards_another_model():
     import torch
 
     from vidseek.training.lab.towers import move_towards
