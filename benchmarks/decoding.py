@@ -1,4 +1,4 @@
-"""Which reader serves which sampling plan: processor time, memory and agreement of PyAV and decord.
+"""Compare PyAV and decord: processor time, memory and agreement, by sampling plan.
 
 python -m benchmarks.decoding [--seconds 64] [--threads 1] [--runs 3] [--only KIND ...] [VIDEO ...]
 
@@ -39,7 +39,7 @@ LOOP_SECONDS = 16.0
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: its container follows from the suffix."""
+    """A kind of file. The suffix selects the container."""
 
     suffix: str
     encoder: str
@@ -62,7 +62,7 @@ KINDS = {
     "VP9 720p": Kind(
         ".webm", "libvpx-vp9", (1280, 720), 128, {"deadline": "realtime", "cpu-used": "8"}
     ),
-    "AV1 720p": Kind(".mkv", "libsvtav1", (1280, 720), 160, {"preset": "12"}),
+    "AV1 720p": Kind(".mkv", "libsvtav1", (1280, 720), 160, {"preset": "11"}),
     "MPEG-4 AVI 480p": Kind(".avi", "mpeg4", (854, 480), 12, {"qscale": "4"}),
 }
 
@@ -93,7 +93,7 @@ def photographs() -> list[NDArray[np.uint8]]:
 def panned(
     width: int, height: int, seconds: float, *, rate: int = 25
 ) -> Iterator[NDArray[np.uint8]]:
-    """Slow pans over photographs with grain, a cut every 7 seconds."""
+    """Yield slow pans over grainy photographs, with a cut every 7 seconds."""
     from PIL import Image
 
     random = np.random.default_rng(0)
@@ -113,12 +113,12 @@ def panned(
 
 
 def make_video(path: Path, width: int, height: int, seconds: float) -> None:
-    """Encode such pans with x264's defaults."""
+    """Encode pans with x264."""
     make_kind(path, Kind(path.suffix, "libx264", (width, height), 250, X264), seconds)
 
 
 def make_looped(path: Path, kind: Kind, seconds: float) -> None:
-    """A kind of file of any length: ``LOOP_SECONDS`` of pans, its packets over and over."""
+    """Make a kind of file: ``LOOP_SECONDS`` of pans, whose packets are repeated."""
     short = path.with_stem(f"{path.stem}-short")
     make_kind(short, kind, min(seconds, LOOP_SECONDS))
     loop_video(short, path, seconds=seconds)
@@ -142,7 +142,7 @@ def make_kind(path: Path, kind: Kind, seconds: float) -> None:
 
 def measure(path: Path, reader: str, way: Way, threads: int, pictures: Path) -> dict[str, Any]:
     """Run one reader once, in this process."""
-    import av  # imports are start-up, paid once a process: not part of the figures
+    import av  # imports happen once per process and are not measured
 
     if reader == "decord":
         import decord  # noqa: F401

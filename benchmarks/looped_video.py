@@ -1,4 +1,4 @@
-"""Make a long video from a short one without encoding it: its packets over and over.
+"""Make a long video by repeating the packets of a short one, without encoding.
 
 loop_video(Path("short.mp4"), Path("hour.mp4"), seconds=3600)
 """
@@ -12,7 +12,7 @@ import av
 
 
 def enlarge_video(source: Path, target: Path, *, width: int, height: int) -> None:
-    """Encode the pictures of a video anew at another size: H.264, a keyframe in 250 at least."""
+    """Re-encode a video at another size: H.264, a keyframe at least every 250 frames."""
     with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
         rate = reading.streams.video[0].average_rate or Fraction(25)
         stream = writing.add_stream("libx264", rate=rate)
@@ -26,12 +26,12 @@ def enlarge_video(source: Path, target: Path, *, width: int, height: int) -> Non
 
 
 def loop_video(source: Path, target: Path, *, seconds: float) -> None:
-    """Repeat a video until it is so many seconds long.
+    """Repeat a video up to a length.
 
     Args:
         source: a short video; its first picture is a keyframe.
-        target: in a container that holds the same codec.
-        seconds: the result is at least so long, and at most by the source longer.
+        target: a file in a container that supports the codec.
+        seconds: minimum length of the result, which exceeds it by less than the source's length.
     """
     with av.open(str(source)) as reading:
         original = reading.streams.video[0]
@@ -42,7 +42,7 @@ def loop_video(source: Path, target: Path, *, seconds: float) -> None:
         last = max(packet.dts + (packet.duration or 0) for packet in packets)
         times = [(packet.pts, packet.dts) for packet in packets]
         with av.open(str(target), "w") as writing:
-            stream = writing.add_stream_from_template(original)
+            stream = writing.add_stream_from_template(original, opaque=True)
             stream.time_base = base
             shift = 0
             while shift * base < seconds:

@@ -1,9 +1,9 @@
-"""Memory of decoding, against the length of the video: is it flat?
+"""Memory of decoding as a function of video length, which should be constant.
 
 python -m benchmarks.memory [--minutes 10 60] [--size 1920x1080] [--workers 1]
 
-Loops a made clip (its packets over and over), reads it through the decoding pool as indexing
-does, and prints the peak resident memory of this process and of the largest decoding process.
+Loops the packets of a generated clip, reads the result through the decoding pool as indexing does,
+and prints the peak resident memory of this process and of the largest decoding process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHORT_SIDE = 260
 
 
 def measure(path: Path, mode: str, workers: int) -> str:
-    """A row of the table; to be run in a fresh process."""
+    """Measure a row of the table; run in a fresh process."""
     from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
     frames = 0

@@ -1,10 +1,11 @@
-"""Which way of cutting a video into shots is best: boundary F1 at 1 s, and the time it takes.
+"""Compare methods of shot boundary detection: F1 within 1 s, and time.
 
 python -m benchmarks.shots [--data ../shared/data] [--encoder builtin]
 
-Two truths: ``long/scenes.json`` (two vlogs; its makers also cut a scene at 12 s at the latest, and
-those cuts show nothing, so no method reaches 1), and excerpts of ``clips/`` joined, where every
-boundary is a real cut. Time is that of one process for all of it: decoding, plus detection.
+There are two ground truths. ``long/scenes.json`` annotates two vlogs; its annotators also split
+scenes longer than 12 s, where nothing is visible, so no method reaches 1. The other joins excerpts
+of ``clips/``, where every boundary is a real cut. Time is that of one process for decoding and
+detection.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SHORT_SIDE = 260
 
 @dataclass(frozen=True)
 class Truth:
-    """A video and where its scenes begin, the first at 0 left out."""
+    """A video and the starts of its scenes, without the first at 0."""
 
     path: Path
     boundaries: list[float]
@@ -55,7 +56,7 @@ def long_videos(data: Path) -> list[Truth]:
 
 
 def joined_videos(data: Path, folder: Path, *, count: int = 6, seed: int = 0) -> list[Truth]:
-    """Videos of more than a minute, joined from excerpts of 2.5 to 8 s of the clips."""
+    """Videos of over a minute, joined from excerpts of 2.5 to 8 s of the clips."""
     import av
 
     random = np.random.default_rng(seed)
@@ -85,7 +86,7 @@ def joined_videos(data: Path, folder: Path, *, count: int = 6, seed: int = 0) ->
                         at = float(frame.time or 0)
                         if at > longest:
                             break
-                        # 25 a second, whatever the clip has
+                        # 25 frames a second, whatever the clip's rate
                         while (written - begun) / 25 <= at:
                             resized = frame.reformat(width=480, height=270, format="yuv420p")
                             resized.pts, resized.time_base = written, Fraction(1, 25)
@@ -97,7 +98,7 @@ def joined_videos(data: Path, folder: Path, *, count: int = 6, seed: int = 0) ->
 
 
 def matches(found: list[float], truth: list[float]) -> int:
-    """Pairs within the tolerance, each boundary used once."""
+    """Number of pairs within the tolerance; each boundary is used once."""
     hits, left = 0, sorted(truth)
     for at in sorted(found):
         near = [t for t in left if abs(t - at) <= TOLERANCE_SECONDS]
@@ -111,7 +112,7 @@ Method = Callable[[Path], list[float]]
 
 
 def ours(mode: str, encoder: Any, *, signatures: bool, embeddings: bool, clips: bool) -> Method:
-    """Our own cut over sampled frames."""
+    """vidseek's scene cutter on sampled frames."""
 
     def run(path: Path) -> list[float]:
         pts, described, vectors = sampled(path, mode, encoder if embeddings else None)
@@ -129,7 +130,7 @@ def ours(mode: str, encoder: Any, *, signatures: bool, embeddings: bool, clips: 
 def sampled(
     path: Path, mode: str, encoder: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
-    """Times, signatures and vectors of the frames that a plan takes."""
+    """Times, signatures and vectors of the frames sampled by a plan."""
     times, described, vectors = [], [], []
     with open_video(path, short_side=SHORT_SIDE, threads=0) as video:
         plan = SamplingPlan(mode)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Intervals over sources: queries made of one source are not independent, sources are.
+"""Bootstrap intervals over sources. Sources are independent; queries from the same source are not.
 
 ranking = Ranking.of(judged)
 low, high = interval(sample(ranking.micro_average_precision, ranking.sources))
@@ -21,7 +21,7 @@ Counts = NDArray[np.int64]
 
 
 def sources_of(judged: Sequence[Judged]) -> tuple[list[str], NDArray[np.intp]]:
-    """The first sources of some queries, each once, and (Q,) the place of each query's."""
+    """The distinct first sources of the queries, and (Q,) the position of each query's source."""
     names = sorted({query.entry.sources[0] for query in judged})
     place = {name: number for number, name in enumerate(names)}
     return names, np.array([place[query.entry.sources[0]] for query in judged], np.intp)
@@ -30,7 +30,7 @@ def sources_of(judged: Sequence[Judged]) -> tuple[list[str], NDArray[np.intp]]:
 def samples(
     figure: Callable[[Counts], float], sources: int, *, seed: int = 0
 ) -> NDArray[np.float64]:
-    """(SAMPLES,) a figure of as many sources, drawn with replacement; the same draws each time."""
+    """(SAMPLES,) a figure over sources drawn with replacement. The draws are always the same."""
     random = np.random.default_rng(seed)
     even = np.full(sources, 1 / sources)
     return np.array([figure(random.multinomial(sources, even)) for _ in range(SAMPLES)])
@@ -53,11 +53,11 @@ class Ranking:
     owners: NDArray[np.intp]
     """(N,) the query's source."""
     positives: NDArray[np.int64]
-    """(S,) pairs to be found, of each source."""
+    """(S,) number of pairs to find, by source."""
 
     @staticmethod
     def of(judged: Sequence[Judged]) -> Ranking:
-        """Rank what was found. Pairs that share an intro are neither right nor wrong: left out."""
+        """Rank the matches, except pairs that share an intro: those are neither right nor wrong."""
         names, places = sources_of(judged)
         rows = [
             (score, source in query.true_sources, place)
@@ -79,11 +79,11 @@ class Ranking:
 
     @property
     def sources(self) -> int:
-        """S: how many there are."""
+        """Number of sources, S."""
         return len(self.positives)
 
     def micro_average_precision(self, counts: Counts | None = None) -> float:
-        """As `metrics.micro_average_precision`, each query as often as its source was drawn."""
+        """`metrics.micro_average_precision`, each query weighted by the draws of its source."""
         if counts is None:
             counts = np.ones(self.sources, np.int64)
         total = int(counts @ self.positives)
@@ -98,7 +98,7 @@ class Ranking:
 def mean_share(
     groups: Sequence[str], successes: Sequence[bool], places: NDArray[np.intp]
 ) -> Callable[[Counts], float]:
-    """The mean over groups of the share of successes, as a figure of drawn sources.
+    """Mean over groups of the share of successes, as a figure for ``samples``.
 
     Args:
         groups: (Q,) the group of each query.

@@ -1,4 +1,4 @@
-"""Every edit with the strengths it is drawn at, single or in chains of two to four.
+"""All edits with the ranges of their strengths, single or in chains of two to four.
 
 edit = EDITS["rotate"]
 step = edit.draw(random)                        # Step(name='rotate', strength={'degrees': -15})
@@ -8,8 +8,8 @@ steps = draw_chain(random)
 Ranges are those of the samplers that the copy-detection challenges published: L the third place of
 VSC 2022 (AugLy's edits, one drawn), A AugLy's own Random* defaults, I the Image Similarity
 Challenge 2021 (Douze et al.), S SSCD (Pizzi et al. 2022), W the winner of VSC 2022, T S2VS
-(Kordopatis-Zilos et al. 2023). Written apart from the augmentations that train a descriptor: what
-is measured here must not be what was trained.
+(Kordopatis-Zilos et al. 2023). Implemented separately from the augmentations that train the
+descriptor, so that the benchmark does not measure the training data.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from benchmarks.copies import overlay_edits, picture_edits, time_edits
 from benchmarks.copies.footage import Footage
 
 Strength = dict[str, Any]
-"""Keyword arguments of an edit, such as JSON holds."""
+"""Keyword arguments of an edit, as JSON values."""
 Kind = Literal["look", "shape", "overlay", "time", "composition"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One edit at one strength: all that it takes to make it again."""
+    """An edit at a given strength: everything needed to repeat it."""
 
     name: str
     strength: Strength = field(default_factory=dict)
@@ -47,18 +47,18 @@ class Edit:
     strengths: Callable[[np.random.Generator], Strength]
     """Draws keyword arguments for ``change``."""
     needs_donor: bool = False
-    """True if it takes another video."""
+    """True if it needs another video."""
 
     def draw(self, random: np.random.Generator) -> Step:
-        """The edit at a random strength."""
+        """Draw a strength."""
         return Step(self.name, self.strengths(random))
 
 
 def apply_step(footage: Footage, step: Step, donor: Footage | None = None) -> Footage:
-    """The footage after an edit.
+    """Apply an edit to footage.
 
     Args:
-        footage: what is edited.
+        footage: the footage to edit.
         step: the edit and its strength.
         donor: another video, for edits that need one.
 
@@ -81,12 +81,12 @@ def _between(random: _Random, low: float, high: float) -> float:
 
 
 def _ratio(random: _Random, low: float, high: float) -> float:
-    """Evenly spread over the logarithm: twice as large is as likely as half as large."""
+    """Log-uniform: twice as large is as likely as half as large."""
     return round(float(np.exp(random.uniform(np.log(low), np.log(high)))), 3)
 
 
 def _whole(random: _Random, low: int, high: int) -> int:
-    """From low to high, both among them."""
+    """Uniform integer from low to high, inclusive."""
     return int(random.integers(low, high + 1))
 
 
@@ -116,7 +116,7 @@ def _sides(random: _Random, most: float) -> Strength:
 
 
 def _crop_to(share: float) -> Callable[[_Random], Strength]:
-    """A window of this share of each side, anywhere."""
+    """A window with this share of each side, at a random place."""
 
     def draw(random: _Random) -> Strength:
         left, top = _between(random, 0, 1 - share), _between(random, 0, 1 - share)
@@ -335,15 +335,15 @@ EDITS: dict[str, Edit] = {
     for kind, edits in _TABLE.items()
     for name, (change, strengths) in edits.items()
 }
-"""By name, in a fixed order."""
+"""All edits by name, in a fixed order."""
 
 
 def draw_chain(random: np.random.Generator, *, length: int | None = None) -> tuple[Step, ...]:
-    """Edits to be made one after the other.
+    """Draw a chain of edits.
 
     Args:
         random: the same state gives the same chain.
-        length: how many; 2 to 4 at random if None.
+        length: number of edits; 2 to 4 at random if None.
 
     Returns:
         Steps of different edits, at most one of them a composition (two would bury the copy).

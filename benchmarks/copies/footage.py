@@ -1,4 +1,4 @@
-"""Video in memory together with what it shows of the library, and the cuts and joins of time.
+"""Video in memory with the library segments it shows; cutting and joining in time.
 
 footage = read_footage(Path("cat.mp4"), "cat.mp4", Format(), longest_seconds=30)
 write_footage(reverse(cut(footage, 2.0, 6.0)), Path("copy.mp4"))
@@ -25,17 +25,17 @@ Pictures = NDArray[np.uint8]
 """(N, H, W, 3) uint8 RGB."""
 
 PLAIN_CRF = 23
-"""Quality of a video that no edit makes worse: x264's own default."""
+"""Quality of videos without a quality edit: x264's default."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """How large and how often pictures are kept in memory and written."""
+    """Size and rate of pictures in memory and in files."""
 
     short_side: int = 240
-    """Pixels, at most; smaller videos stay as they are."""
+    """Maximum in pixels; smaller videos are not scaled."""
     frame_rate: int = 15
-    """Pictures a second of every video; a minute of 16:9 takes 280 MB."""
+    """Frame rate of every video; a minute of 16:9 takes 280 MB."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Footage:
     """(N, H, W, 3) uint8 RGB, N at least 1."""
     frame_rate: float
     segments: tuple[Segment, ...] = ()
-    """What it shows of the library, by its own seconds; none for what the library does not hold."""
+    """The library segments it shows, in its own seconds; none for footage outside the library."""
 
     def __post_init__(self) -> None:
         if self.pictures.ndim != 4 or self.pictures.shape[3] != 3 or len(self.pictures) == 0:
@@ -66,17 +66,17 @@ class Footage:
 def read_footage(
     path: Path, source: str, form: Format, *, longest_seconds: float, start_seconds: float = 0.0
 ) -> Footage:
-    """Read a video, or a part of it.
+    """Read a video or a part of it.
 
     Args:
         path: the file.
-        source: the name that its segment carries.
-        form: pictures are scaled down and taken at this rate.
-        longest_seconds: no more than this is read.
-        start_seconds: where to begin.
+        source: source name of its segment.
+        form: scale and rate of the pictures.
+        longest_seconds: maximum length to read.
+        start_seconds: where to start.
 
     Raises:
-        VideoError: it cannot be read, or has nothing at that time.
+        VideoError: the file cannot be read, or ends before the start.
     """
     span = TimeSpan(start_seconds, start_seconds + longest_seconds)
     with open_video(path, short_side=form.short_side, span=span) as video:
@@ -85,7 +85,7 @@ def read_footage(
         count = int((end - start_seconds) * form.frame_rate + 1e-6)
         if count < 1:
             raise UnreadableVideoError(f"has no picture at {start_seconds:g} s", path=path)
-        # A picture that begins a rounding error after its tick is the one on screen.
+        # Tolerate a rounding error: a picture that starts just after its tick is on screen.
         ticks = start_seconds + np.arange(count) / form.frame_rate + 1e-4
         rows = np.searchsorted(table.pts_seconds, ticks, side="right") - 1
         batches = list(video.frames(np.unique(np.maximum(rows, 0))))
@@ -98,14 +98,14 @@ def read_footage(
 
 
 def write_footage(footage: Footage, path: Path, *, crf: int = PLAIN_CRF) -> None:
-    """Write an MP4 (H.264, no sound); under another name until it is complete."""
+    """Write an MP4 (H.264, no sound) under a temporary name until it is complete."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_bytes(encoded(footage, crf=crf))
     temporary.replace(path)
 
 
 def encoded(footage: Footage, *, crf: int) -> bytes:
-    """The bytes of an MP4: H.264 at this constant rate factor, a keyframe every ten seconds."""
+    """Encode as MP4: H.264 at this constant rate factor, a keyframe every ten seconds."""
     import av
 
     width, height = (max(2, side - side % 2) for side in footage.size)
@@ -131,7 +131,7 @@ def encoded(footage: Footage, *, crf: int) -> bytes:
 
 
 def recompress(footage: Footage, *, crf: int) -> Footage:
-    """The footage after it went through an encoder."""
+    """Encode and decode the footage."""
     import av
 
     with av.open(io.BytesIO(encoded(footage, crf=crf))) as container:
@@ -140,13 +140,13 @@ def recompress(footage: Footage, *, crf: int) -> Footage:
 
 
 def change_pictures(footage: Footage, change: Callable[[Image.Image], Image.Image]) -> Footage:
-    """The footage with every picture changed alike."""
+    """Apply the same change to every picture."""
     changed = [np.asarray(change(Image.fromarray(picture))) for picture in footage.pictures]
     return replace(footage, pictures=np.stack(changed))
 
 
 def fit(footage: Footage, size: tuple[int, int]) -> Footage:
-    """The footage squeezed or stretched to a width and height."""
+    """Scale the footage to a width and height, ignoring the aspect."""
     if footage.size == size:
         return footage
     return change_pictures(footage, lambda picture: picture.resize(size, Image.Resampling.BILINEAR))
@@ -164,7 +164,7 @@ def cut(footage: Footage, start_seconds: float, end_seconds: float) -> Footage:
 
 
 def join(pieces: Sequence[Footage]) -> Footage:
-    """One after the other, all in the size and at the rate of the first."""
+    """Join footage in sequence, at the size and rate of the first."""
     first = pieces[0]
     pictures, segments, start = [], [], 0.0
     for piece in pieces:
@@ -176,7 +176,7 @@ def join(pieces: Sequence[Footage]) -> Footage:
 
 
 def at_rate(footage: Footage, frame_rate: float) -> Footage:
-    """As long as before, with more or fewer pictures a second."""
+    """Change the frame rate and keep the length."""
     if footage.frame_rate == frame_rate:
         return footage
     changed = _resampled(footage, footage.frame_rate / frame_rate, frame_rate)
@@ -184,7 +184,7 @@ def at_rate(footage: Footage, frame_rate: float) -> Footage:
 
 
 def retime(footage: Footage, *, speed: float) -> Footage:
-    """Played so many times as fast, at the same pictures a second."""
+    """Change the speed and keep the frame rate."""
     faster = _resampled(footage, speed, footage.frame_rate)
     segments = tuple(segment.retimed(speed) for segment in footage.segments)
     return cut(replace(faster, segments=segments), 0.0, faster.duration_seconds)
@@ -203,14 +203,14 @@ def reverse(footage: Footage) -> Footage:
 
 
 def hold(footage: Footage, at_seconds: float, seconds: float) -> Footage:
-    """One picture of it, standing still. It shows no stretch of the library: it has no segment."""
+    """A single picture as a still. It shows no span of the library, so it has no segment."""
     row = min(int(at_seconds * footage.frame_rate), len(footage.pictures) - 1)
     count = max(1, round(seconds * footage.frame_rate))
     return Footage(np.repeat(footage.pictures[row : row + 1], count, axis=0), footage.frame_rate)
 
 
 def as_long_as(footage: Footage, other: Footage) -> Footage:
-    """Cut or repeated to the length, and in the size and rate, of another."""
+    """Cut or repeat to the length of another, at its size and rate."""
     fitted = fit(at_rate(footage, other.frame_rate), other.size)
     repeats = -(-len(other.pictures) // len(fitted.pictures))
     return cut(join([fitted] * repeats), 0.0, other.duration_seconds)

@@ -1,4 +1,4 @@
-"""Make the benchmark's videos and their manifest. Goes on where an earlier run stopped.
+"""Generate the benchmark's videos and their manifest, resuming an interrupted run.
 
 generate(Path("copies"), find_sources([Path("videos")]), Settings(seed=1, limit=70))
 
@@ -35,14 +35,14 @@ from vidseek.video import probe
 logger = logging.getLogger(__name__)
 
 LONGEST_QUERY_SECONDS = 60.0
-"""A chain that slows down and loops would fill the memory; what is beyond is cut off."""
+"""Maximum length. A chain that slows down and loops would otherwise fill the memory."""
 LARGEST_AREA = 2.0
-"""Pixels of an edited picture, in 16:9 pictures of the short side; more is scaled down."""
+"""Maximum area of an edited picture, in 16:9 pictures of the short side; else scaled down."""
 SHORTEST_SOURCE_SECONDS = 2.0
 MASHUP_SECONDS = (3.0, 8.0)
 
 read_cached = functools.lru_cache(maxsize=3)(lambda source, form: source.read(form))
-"""Works of one source follow each other; a donor or two stay as well. 140 MB each at most."""
+"""Works of the same source are consecutive, with a donor or two. At most 140 MB each."""
 
 
 def generate(
@@ -52,13 +52,13 @@ def generate(
     *,
     on_work: Callable[[int, int, Work], None] = lambda done, all_works, work: None,
 ) -> tuple[Entry, ...]:
-    """Make what is not there yet.
+    """Generate the missing videos.
 
     Args:
-        folder: where to; made if it is missing.
-        sources: of any split.
-        settings: what to make.
-        on_work: called before each work with its place, how many there are, and the work.
+        folder: target folder; created if missing.
+        sources: sources of any split.
+        settings: what to generate.
+        on_work: called before each work with its index, the number of works, and the work.
 
     Returns:
         All entries of the manifest, in the order of the plan.
@@ -105,7 +105,7 @@ def _chosen(sources: Sequence[Source], settings: Settings) -> list[Source]:
 
 
 def _already_made(folder: Path, settings: dict[str, Any]) -> dict[str, list[Entry]]:
-    """Entries by work, of works whose files are all there; the manifest is left with only these."""
+    """Entries of the works whose files all exist. All others are removed from the manifest."""
     made: dict[str, list[Entry]] = {}
     if (folder / MANIFEST_NAME).exists():
         manifest = read_manifest(folder)
@@ -128,7 +128,7 @@ def _already_made(folder: Path, settings: dict[str, Any]) -> dict[str, list[Entr
 
 
 def _make(folder: Path, work: Work, settings: Settings) -> list[Entry]:
-    """The entries of one work, whose files are written; of one that cannot be made, the reason."""
+    """Write the files of a work and return its entries, or a skipped entry with the reason."""
     try:
         entries = _MAKERS[work.kind](folder, work, settings)
     except VideoError as error:
@@ -155,7 +155,7 @@ def _written(folder: Path, footage: Footage, entry: Entry) -> Entry:
 
 
 def _original(folder: Path, work: Work, settings: Settings) -> list[Entry]:
-    """The library's video: the file itself, whole; what has none is written."""
+    """The library video: the source's file, or a new file if it has none."""
     source = work.source
     footage = _read(source, settings.form)
     entry = Entry("library", work.name, None, (source.name,), source.is_synthetic)
@@ -166,7 +166,7 @@ def _original(folder: Path, work: Work, settings: Settings) -> list[Entry]:
 
 
 def _edited(folder: Path, work: Work, settings: Settings) -> list[Entry]:
-    """An edited copy, or a distractor edited in the same way."""
+    """An edited copy, or a distractor with the same edits."""
     form = settings.form
     footage = _read(work.source, form)
     is_copy = work.kind == "copy"
@@ -202,7 +202,7 @@ def _bounded(footage: Footage, form: Format) -> Footage:
 
 
 def _mashup(folder: Path, work: Work, settings: Settings) -> list[Entry]:
-    """Parts of three library videos, one after the other."""
+    """Parts of three library videos in sequence."""
     random = random_of(settings.seed, "mashup", work.source.name)
     parts, everything = [], (work.source, *work.others)
     for source in everything:
@@ -223,7 +223,7 @@ def _mashup(folder: Path, work: Work, settings: Settings) -> list[Entry]:
 
 
 def _pair(folder: Path, work: Work, settings: Settings) -> list[Entry]:
-    """A library video and a query that is like it and no copy."""
+    """A library video and a similar query that is not a copy."""
     assert work.negative is not None
     random = random_of(settings.seed, "pair", work.source.name)
     (other,) = work.others

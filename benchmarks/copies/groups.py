@@ -1,4 +1,4 @@
-"""Planted families of copies and shared intros in one library: are the right videos grouped?
+"""Score the grouping of duplicates on planted families of copies and shared intros.
 
 python -m benchmarks.copies groups --out FOLDER --sources ../shared/data/videos/clips
 
@@ -41,13 +41,13 @@ FAMILY_EDITS = (
     "corner_logos",
     "saturation",
 )
-"""What uploaders do to whole videos; all take turns."""
+"""Edits that uploaders apply to whole videos, used in turn."""
 COPIES = 3
 MIN_SECONDS = 4.0
 
 
 def make_families(folder: Path, sources: Sequence[Source], *, seed: int = 0) -> dict[str, set[str]]:
-    """Make the library's videos.
+    """Generate the library's videos.
 
     Args:
         folder: where to.

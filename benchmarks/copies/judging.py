@@ -1,4 +1,4 @@
-"""What a system's answers are worth: each query with what was found for it and what is true.
+"""Judge a system's answers: each query with its matches and the truth.
 
 judged = judge(manifest, read_answers(results_file(folder, "ours", "fast")))
 [query.is_caught(0.2) for query in judged if query.entry.negative is None]
@@ -19,7 +19,7 @@ from benchmarks.copies.systems.system import Found
 from benchmarks.copies.truth import Segment
 
 NOTHING_FOUND = 0.0
-"""Score of a query for which nothing was found."""
+"""Score of a query without matches."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Judged:
 
     @cached_property
     def scores(self) -> dict[str, float]:
-        """Best score of each library video that was found."""
+        """Best score of each matched library video."""
         scores: dict[str, float] = {}
         for match in self.answer.matches:
             scores[match.source] = max(match.score, scores.get(match.source, NOTHING_FOUND))
@@ -44,12 +44,12 @@ class Judged:
 
     @cached_property
     def true_sources(self) -> frozenset[str]:
-        """Library videos that the query shows something of."""
+        """Library videos that appear in the query."""
         return frozenset(segment.source for segment in self.entry.segments)
 
     @property
     def shared_sources(self) -> frozenset[str]:
-        """Library videos that a negative has an intro in common with."""
+        """Library videos that share an intro with a negative."""
         return frozenset(segment.source for segment in self.entry.shared)
 
     def is_accused(self, threshold: float) -> bool:
@@ -57,7 +57,7 @@ class Judged:
         return self.score > threshold
 
     def is_caught(self, threshold: float) -> bool:
-        """True if it is accused, and the library video that scores best is one that it shows.
+        """True if it is accused and the best-scoring library video appears in it.
 
         Where several score the same, one of them.
         """
@@ -65,7 +65,7 @@ class Judged:
         return self.is_accused(threshold) and any(source in self.true_sources for source in best)
 
     def pairs(self, threshold: float) -> list[tuple[Boxes, Boxes]]:
-        """Predicted and true stretches of each library video that was found or is shown."""
+        """Predicted and true segments of each library video that was matched or appears."""
         found = [match for match in self.answer.matches if match.score > threshold]
         sources = {match.source for match in found} | self.true_sources
         return [
@@ -75,7 +75,7 @@ class Judged:
 
     @property
     def edit(self) -> str | None:
-        """Name of its one edit; None if it has several or none."""
+        """Name of its only edit; None if it has several or none."""
         return self.entry.edits[0].name if len(self.entry.edits) == 1 else None
 
 

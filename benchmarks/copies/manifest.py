@@ -1,4 +1,4 @@
-"""What a benchmark folder holds: one JSON object a line, first the settings it was made with.
+"""The manifest of a benchmark folder: one JSON object per line, the settings first.
 
 manifest = read_manifest(Path("copies"))
 copies = [
@@ -22,33 +22,33 @@ MANIFEST_NAME = "manifest.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """A video of the benchmark, or one that could not be made."""
+    """A video of the benchmark, or a skipped one."""
 
     role: Literal["library", "query", "skipped"]
     work: str
-    """What it was made by; unique among queries."""
+    """Name of the work that made it; unique among queries."""
     path: str | None
     """Relative to the folder; absolute for a library video that lies elsewhere; None if skipped."""
     sources: tuple[str, ...]
-    """Names of what it is made of, the copied one first; donors are not among them."""
+    """Names of its sources, the copied one first; without donors."""
     is_synthetic: bool = False
-    """True if it is made of pans over pictures."""
+    """True if it consists of pans over pictures."""
     edits: tuple[Step, ...] = ()
-    """In the order they were made."""
+    """In order of application."""
     donor: str | None = None
-    """The source that edits took another video from."""
+    """The source of the donor video."""
     negative: str | None = None
-    """Why it is hard, for a query that is no copy: ``edited``, or a kind of ``negatives``."""
+    """Kind of negative, for a query that is not a copy: ``edited``, or a kind of ``negatives``."""
     duration_seconds: float = 0.0
     segments: tuple[Segment, ...] = ()
     """Which library videos a query shows, by source; none for a negative."""
     shared: tuple[Segment, ...] = ()
-    """Of a negative: an intro or outro that it has in common with a library video."""
+    """For a negative: an intro or outro shared with a library video."""
     reason: str | None = None
     """Why it was skipped."""
 
     def file(self, folder: Path) -> Path:
-        """Where it lies, given the benchmark's folder."""
+        """Path of the file, given the benchmark's folder."""
         assert self.path is not None, "a skipped entry has no file"
         return folder / self.path
 
@@ -68,18 +68,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that was made."""
+    """All entries of a benchmark."""
 
     settings: dict[str, Any]
     entries: tuple[Entry, ...]
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read a benchmark's manifest; a last line that was cut off by a crash is left out.
+    """Read a benchmark's manifest; an incomplete last line, left by a crash, is ignored.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is no manifest.
+        FileNotFoundError: the manifest does not exist.
+        ValueError: the file is not a manifest.
     """
     path = folder / MANIFEST_NAME
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -99,7 +99,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, settings: dict[str, Any], entries: Iterable[Entry]) -> None:
-    """Write a manifest anew; the old one stays until the new one is complete."""
+    """Replace the manifest atomically."""
     lines = [json.dumps({"settings": settings}), *(entry.to_json() for entry in entries)]
     temporary = folder / f".{MANIFEST_NAME}.part"
     temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -107,6 +107,6 @@ def write_manifest(folder: Path, settings: dict[str, Any], entries: Iterable[Ent
 
 
 def append_entries(folder: Path, entries: Iterable[Entry]) -> None:
-    """Add what has just been made."""
+    """Append entries."""
     with (folder / MANIFEST_NAME).open("a", encoding="utf-8") as file:
         file.write("".join(f"{entry.to_json()}\n" for entry in entries))

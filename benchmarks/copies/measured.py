@@ -1,4 +1,4 @@
-"""Systems with their answers over two folders: thresholds of the one, judged on the other.
+"""Systems with their answers on two folders: calibrated on one, judged on the other.
 
 systems = read_systems(Path("copies-test"), Path("copies-calibration"), plan="fast")
 """
@@ -32,12 +32,12 @@ class Measured:
     test: list[Judged]
     thresholds: dict[str, Calibrated]
     default: float | None
-    """The score that it accuses above when nothing is calibrated; None if it has no such."""
+    """Its shipped decision score; None if it has none."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A benchmark with the answers of some systems."""
+    """A benchmark folder with the answers of several systems."""
 
     path: Path
     manifest: Manifest
@@ -60,7 +60,7 @@ class Folder:
         return Folder(path, read_manifest(path), found)
 
     def asked_of_all(self, names: Iterable[str]) -> set[str]:
-        """Queries that each of some systems has answered."""
+        """Queries that all the given systems have answered."""
         return set.intersection(*(set(self.answers[name]) for name in names))
 
 

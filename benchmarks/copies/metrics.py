@@ -1,4 +1,4 @@
-"""How well copies are found: pairs of videos, accusations, seconds, groups.
+"""Metrics of copy detection: pairs of videos, accusations, seconds, groups.
 
 >>> micro_average_precision([0.9, 0.8, 0.7], [True, False, True], positives=2)
 0.8333333333333333
@@ -77,7 +77,7 @@ def micro_average_precision(scores: ArrayLike, correct: ArrayLike, *, positives:
 
 @dataclass(frozen=True)
 class Proportion:
-    """So many of so many."""
+    """A count out of a total."""
 
     successes: int
     trials: int
@@ -88,7 +88,7 @@ class Proportion:
 
     @property
     def value(self) -> float:
-        """The share, 0 to 1; not a number of nothing."""
+        """The share, 0 to 1; NaN for a total of 0."""
         return self.successes / self.trials if self.trials else math.nan
 
     def interval(self, *, quantile: float = NORMAL_95) -> tuple[float, float]:
@@ -113,7 +113,7 @@ class Proportion:
 
 
 def gate_threshold(negative_scores: ArrayLike, *, false_positive_rate: float = 0.01) -> float:
-    """The score that an upload must exceed to be accused: few enough negatives do.
+    """The score that an upload must exceed to be accused, at a given false positive rate.
 
     To be frozen on the negatives of *calibration* sources, and used on those of others.
 
@@ -133,7 +133,7 @@ def gate_threshold(negative_scores: ArrayLike, *, false_positive_rate: float = 0
 
 
 def accused(scores: ArrayLike, threshold: float) -> Proportion:
-    """How many uploads exceed the threshold: recall of copies, false accusations of others."""
+    """Share of uploads above the threshold: recall for copies, false accusations for negatives."""
     values = np.asarray(scores, np.float64)
     return Proportion(int((values > threshold).sum()), len(values))
 
@@ -197,7 +197,7 @@ def pair_score(predicted: Boxes, true: Boxes) -> PairScore:
 
 
 def _covered(some: Boxes, others: Boxes) -> float:
-    """Part of the seconds of ``some`` that ``others`` cover, the two axes multiplied."""
+    """Share of the seconds of ``some`` covered by ``others``, multiplied over both axes."""
     starts = np.maximum(some[:, None, 0::2], others[None, :, 0::2])  # (N, M, 2 axes)
     ends = np.minimum(some[:, None, 1::2], others[None, :, 1::2])
     meet = (ends > starts).all(axis=2)
@@ -241,14 +241,14 @@ def segment_score(pairs: Collection[tuple[Boxes, Boxes]]) -> SegmentScore:
 
 @dataclass(frozen=True)
 class BoundaryError:
-    """How far the ends of predicted segments are from the true ones."""
+    """Distance between the ends of predicted and true segments."""
 
     median_seconds: float
     """Over starts and ends in both videos; not a number if nothing was found."""
     ninetieth_seconds: float
-    """90 of 100 are nearer."""
+    """90th percentile."""
     found: Proportion
-    """True segments that a prediction meets; the others have no error and are not hidden."""
+    """True segments that overlap a prediction. The others have no error, hence this count."""
 
 
 def boundary_error(pairs: Iterable[tuple[Boxes, Boxes]]) -> BoundaryError:
@@ -281,23 +281,23 @@ def boundary_error(pairs: Iterable[tuple[Boxes, Boxes]]) -> BoundaryError:
 
 @dataclass(frozen=True)
 class GroupScore:
-    """How well groups of videos agree with the true ones, by pairs of videos in one group."""
+    """Agreement of groups of videos with the true groups, by pairs of videos in the same group."""
 
     together: int
-    """Pairs that are in one group both times."""
+    """Pairs that share a group in both."""
     predicted: int
-    """Pairs in one predicted group."""
+    """Pairs that share a predicted group."""
     true: int
-    """Pairs in one true group."""
+    """Pairs that share a true group."""
 
     @property
     def precision(self) -> float:
-        """Part of the predicted pairs that are right; 1 if there are none."""
+        """Share of the predicted pairs that are true; 1 if there are none."""
         return self.together / self.predicted if self.predicted else 1.0
 
     @property
     def recall(self) -> float:
-        """Part of the true pairs that are found; 1 if there are none."""
+        """Share of the true pairs that are predicted; 1 if there are none."""
         return self.together / self.true if self.true else 1.0
 
     @property

@@ -1,4 +1,4 @@
-"""Pairs of videos that look alike in part and are no copies.
+"""Hard negatives: pairs of videos that look partly alike but are not copies.
 
 pair = make_pair("same_intro", host, other, form, random)
 
@@ -32,7 +32,7 @@ class NegativePair:
     library: Footage
     query: Footage
     shared: tuple[Segment, ...] = ()
-    """What both show and must accuse nobody: an intro. ``source`` is the library video's."""
+    """The shared intro or outro, which is not a copy. ``source`` is the library video's."""
 
 
 def make_pair(

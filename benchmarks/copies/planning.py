@@ -1,4 +1,4 @@
-"""What is to be made of which sources: library videos, edited copies, and what is no copy.
+"""Plan the benchmark: which sources become library videos, edited copies and negatives.
 
 for work in plan_works(sources, settings):
     print(work.name, work.kind, work.source.name)
@@ -29,7 +29,7 @@ MASHUP_PARTS = 3
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides, together with the sources, every video that is made."""
+    """Settings that, with the sources, determine every generated video."""
 
     seed: int = 0
     split: Split = "test"
@@ -59,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Work:
-    """One thing to make."""
+    """A video, or pair of videos, to generate."""
 
     name: str
     kind: Literal["original", "copy", "mashup", "edited", "pair"]
@@ -73,7 +73,7 @@ class Work:
 
 
 def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
-    """Everything to make, in order.
+    """Plan all works, in order.
 
     Args:
         sources: already those of the split, in an order of the seed's; the last ones are the

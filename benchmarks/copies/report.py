@@ -1,4 +1,4 @@
-"""What the systems are worth, as Markdown tables.
+"""The results of the systems as Markdown tables.
 
 print(markdown(read_systems(Path("copies-test"), Path("copies-calibration"), plan="fast")))
 """
@@ -31,22 +31,22 @@ def is_copy(query: Judged) -> bool:
 
 
 def edited_by(*names: str) -> Choice:
-    """Copies with one edit, of these."""
+    """Copies with a single edit out of these."""
     return lambda query: is_copy(query) and query.edit in names
 
 
 def is_single(choice: Choice = is_copy) -> Choice:
-    """Copies with one edit, among some."""
+    """Copies with a single edit, restricted by a choice."""
     return lambda query: is_copy(query) and query.edit is not None and choice(query)
 
 
 def of_kind(negative: str) -> Choice:
-    """Queries that are no copies, of a kind."""
+    """Negatives of a kind."""
     return lambda query: query.entry.negative == negative
 
 
 def is_negative(query: Judged) -> bool:
-    """True for what is no copy."""
+    """True for negatives."""
     return not is_copy(query)
 
 
@@ -56,7 +56,7 @@ def is_timed(query: Judged) -> bool:
 
 
 def chain_of(length: int) -> Choice:
-    """Copies with so many edits."""
+    """Copies with this number of edits."""
     return lambda query: is_copy(query) and len(query.entry.edits) == length
 
 

@@ -1,4 +1,4 @@
-"""What the systems answered: a file for each in the benchmark's folder, one JSON object a line.
+"""The systems' answers: one file per system in the benchmark's folder, one JSON object per line.
 
 answers = read_answers(results_file(folder, "ours", "fast"))
 """
@@ -21,11 +21,11 @@ class Answer:
     query: str
     """Name of the query's work."""
     seconds: float
-    """How long it took, on the clock."""
+    """Wall-clock seconds."""
     matches: tuple[Found, ...]
     """Best score first."""
     version: str = ""
-    """Of the system."""
+    """Version of the system."""
     failure: str | None = None
     """Why there is no answer; the query counts as one for which nothing was found."""
 
@@ -44,7 +44,7 @@ class Answer:
 
 
 def results_file(folder: Path, system: str, plan: Plan) -> Path:
-    """Where a system's answers lie."""
+    """Path of a system's answers."""
     return folder / f"results-{system}-{plan}.jsonl"
 
 
@@ -70,7 +70,7 @@ def read_answers(path: Path) -> dict[str, Answer]:
 
 
 def write_answers(path: Path, answers: Sequence[Answer]) -> None:
-    """Write a file of answers anew; the old one stays until the new one is complete."""
+    """Replace a file of answers atomically."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text("".join(f"{answer.to_json()}\n" for answer in answers), encoding="utf-8")
     temporary.replace(path)

@@ -1,4 +1,4 @@
-"""Ask systems every query of a benchmark. Goes on where an earlier run stopped.
+"""Ask systems every query of a benchmark, resuming an interrupted run.
 
 run(Path("copies"), [OurSystem(Path("copies"), "fast")], "fast")
 """
@@ -23,7 +23,7 @@ from vidseek.core.errors import VideoError
 from vidseek.training.lab.copies.splits import share_of
 
 MAX_MATCHES = 100
-"""Of one answer, the best are kept."""
+"""Maximum matches stored per answer."""
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
     *,
     on_answer: Callable[[int, int, Answer], None] = lambda place, queries, answer: None,
 ) -> None:
-    """Ask what was not asked yet.
+    """Ask the queries without answers.
 
     Args:
         folder: of a benchmark that is complete.
@@ -68,7 +68,7 @@ def run(
 
 
 def _asked(path: Path, queries: Sequence[Entry], version: str) -> set[str]:
-    """Names of queries that a file answers; of a line that a crash cut off, it is rid."""
+    """Names of the answered queries. Removes an incomplete last line left by a crash."""
     answers = read_answers(path)
     strangers = answers.keys() - {entry.work for entry in queries}
     if strangers:

@@ -1,4 +1,4 @@
-"""Random numbers that depend on names alone: the same in whatever order they are drawn.
+"""Random numbers that depend on names alone, not on the order of drawing.
 
 random = random_of(seed, "cat.mp4", "crop")
 """

@@ -1,4 +1,4 @@
-"""Where footage comes from: videos of a folder, and pans and zooms over groups of pictures.
+"""Sources of footage: videos in folders, and pans and zooms over groups of pictures.
 
 sources = find_sources([Path("~/Movies").expanduser(), Path("../shared/data/images")])
 footage = sources[0].read(Format())
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 LONGEST_SECONDS = 30.0
-"""Of a longer video, a part of this length is edited."""
+"""Longer videos are cut to this length."""
 PICTURES_PER_SOURCE = 4
 """At most."""
 SHOT_SECONDS = (3.0, 6.0)
@@ -41,7 +41,7 @@ DIFFERENT_CORRELATION = 0.7
 
 
 class Source(Protocol):
-    """Something that footage is made of."""
+    """A source of footage."""
 
     @property
     def name(self) -> str:
@@ -132,7 +132,7 @@ def _column(file: Path) -> pyarrow.ChunkedArray:
 
 @dataclass(frozen=True)
 class PanSource:
-    """A camera that moves over some pictures, one shot each. Always labelled synthetic."""
+    """A camera panning over several pictures, a shot each. Always labelled synthetic."""
 
     name: str
     pictures: tuple[Picture, ...]

@@ -1,4 +1,4 @@
-"""Scores that an upload must exceed to be accused, frozen on the negatives of other sources.
+"""Decision thresholds, calibrated on the negatives of separate sources.
 
 thresholds = calibrated(judge(manifest, answers))
 thresholds.normal

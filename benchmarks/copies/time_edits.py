@@ -1,4 +1,4 @@
-"""Edits of when things are shown, and edits that join the copy with another video.
+"""Edits in time, and edits that combine the copy with another video.
 
 footage = trim(footage, start=0.2, end=0.8)
 footage = insert_into(footage, donor=other, start=0.5)

@@ -1,4 +1,4 @@
-"""Which seconds of which library video an edited video shows, carried through edits of time.
+"""The library segments that an edited video shows, tracked through edits in time.
 
 >>> whole = Segment("cat.mp4", 0.0, 10.0, 0.0, 10.0)
 >>> whole.retimed(2.0)

@@ -1,4 +1,4 @@
-"""vidseek itself, by its Python interface: index the library, then check each query."""
+"""vidseek through its Python API: index the library, then check each query."""
 
 from __future__ import annotations
 

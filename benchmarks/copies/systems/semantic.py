@@ -1,4 +1,4 @@
-"""The built-in semantic model, used as if it described copies: the same search, other vectors.
+"""The built-in semantic model used as a copy descriptor: the same search, other vectors.
 
 What is gained over it is what a descriptor of copies is worth. It sees the same frames as ours (the
 library's every second, a query's every half second, none of one colour), candidates are found and
@@ -53,7 +53,7 @@ class SemanticFrames:
 
     @property
     def version(self) -> str:
-        """Of the model."""
+        """Version of the model."""
         return self._encoder.spec.fingerprint
 
     def of_library(self, entry: Entry) -> SeenVideo:

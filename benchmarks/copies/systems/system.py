@@ -1,4 +1,4 @@
-"""What a system that finds copies is to the benchmark: it holds a library and is asked."""
+"""Protocol of a copy detection system under test: it indexes a library and answers queries."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def found(
 
 
 class System(Protocol):
-    """Something that finds copies."""
+    """A copy detection system."""
 
     @property
     def name(self) -> str:
