@@ -24,9 +24,9 @@ from benchmarks.machine import DATA, processor_name, require_folder
 from benchmarks.retrieval.pictures import encode
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
-from vidseek.search.moments.calibration.calibrate import bundled_queries
+from vidseek.search.moments.calibration.queries import bundled_queries
 from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, bank_hubness
-from vidseek.search.moments.retrieval import RERANK_DEPTH
+from vidseek.search.moments.rerank import RERANK_DEPTH
 from vidseek.training.lab.pictures import read_rows
 from vidseek.training.metrics import group_means, ranks
 

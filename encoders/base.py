@@ -104,6 +104,14 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class MonolingualEncoder(Protocol):
+    """What an ``Encoder`` has besides if it understands English only."""
+
+    def understands(self, text: str) -> bool:
+        """False for a text in another script, which it would read letter by letter."""
+
+
+@runtime_checkable
 class VideoEncoder(Protocol):
     """What an ``Encoder`` has besides if it must see the pictures of a clip together.
 

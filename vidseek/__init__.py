@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from vidseek.core.types import LibraryStatistics as LibraryStatistics
     from vidseek.core.types import Match as Match
     from vidseek.core.types import SearchHit as SearchHit
+    from vidseek.core.types import SearchResult as SearchResult
+    from vidseek.core.types import SearchWarning as SearchWarning
     from vidseek.core.types import TimeSpan as TimeSpan
     from vidseek.core.types import Video as Video
     from vidseek.core.types import VideoFilter as VideoFilter
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     from vidseek.library import open as open
     from vidseek.models import LibraryModels as LibraryModels
     from vidseek.search import filter_confident as filter_confident
-    from vidseek.search.moments.calibration.calibrate import CalibrationReport as CalibrationReport
+    from vidseek.search.moments.calibration.report import CalibrationReport as CalibrationReport
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
     from vidseek.training.user.train import TrainingReport as TrainingReport
@@ -86,7 +88,7 @@ _HOMES = {
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.models": ("LibraryModels",),
     "vidseek.search": ("filter_confident",),
-    "vidseek.search.moments.calibration.calibrate": ("CalibrationReport",),
+    "vidseek.search.moments.calibration.report": ("CalibrationReport",),
     "vidseek.core.job": ("Job", "Progress"),
     "vidseek.core.errors": (
         "CalibrationError",
@@ -127,6 +129,8 @@ _HOMES = {
         "LibraryStatistics",
         "Match",
         "SearchHit",
+        "SearchResult",
+        "SearchWarning",
         "TimeSpan",
         "Video",
         "VideoFilter",

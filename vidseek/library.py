@@ -11,7 +11,6 @@ that a search loads no video decoder and a listing no model.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from vidseek.core.errors import CalibrationError, Hint, LibraryLockedError, PathNotFoundError
+from vidseek.core.errors import Hint, LibraryLockedError, PathNotFoundError
 from vidseek.core.job import Job
 from vidseek.core.paths import AnyPath, absolute_path
 from vidseek.core.types import (
@@ -28,7 +27,8 @@ from vidseek.core.types import (
     CopyVerdict,
     DuplicateGroup,
     LibraryStatistics,
-    SearchHit,
+    SearchOptions,
+    SearchResult,
     TimeSpan,
     Video,
     VideoFilter,
@@ -44,10 +44,8 @@ if TYPE_CHECKING:
     from vidseek.indexer import IndexReport
     from vidseek.search import SearchEngine
     from vidseek.search.copies.scoring import Threshold
-    from vidseek.search.moments.calibration.calibrate import CalibrationReport
+    from vidseek.search.moments.calibration.report import CalibrationReport
     from vidseek.video import SamplingPlan
-
-logger = logging.getLogger(__name__)
 
 EVERYTHING = VideoFilter()
 
@@ -147,20 +145,7 @@ class Library:
             engine = self._engines.get(fingerprint)
             if engine is None or engine.encoder is not encoder:
                 engine = self._engines[fingerprint] = SearchEngine(self._store, encoder)
-                self._warn_if_partial(fingerprint)
             return engine
-
-    def _warn_if_partial(self, fingerprint: str) -> None:
-        for one in self.models.list():
-            if one.spec.fingerprint == fingerprint and not one.is_complete:
-                logger.warning(
-                    "%s covers %d of %d videos, the others are not found: `vidseek model add %s` "
-                    "encodes them",
-                    one.spec.source,
-                    one.encoded_videos,
-                    one.videos,
-                    one.spec.source,
-                )
 
     def index(
         self,
@@ -243,7 +228,8 @@ class Library:
         rerank: bool = True,
         refine_spans: bool = False,
         model: str | Encoder | None = None,
-    ) -> list[SearchHit]:
+        cursor: str | None = None,
+    ) -> SearchResult:
         """Find the moments that a sentence describes, best first.
 
         Args:
@@ -257,17 +243,20 @@ class Library:
                 falls, not by merging neighbouring clips that score alike.
             model: one of ``models.list()``, by name or fingerprint, or its encoder; None for the
                 active model. A warning says if the model has not encoded every video.
+            cursor: ``next_cursor`` of this query's last page, for the next one.
+
+        Returns:
+            A page of hits, warnings about them, and the cursor of the next page.
 
         Raises:
-            QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
+            QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
+                another query.
             EncoderError: the library is not encoded with that model, or the model is not there.
         """
         return self._search_engine(model).search(
             text,
-            k=k,
+            SearchOptions(k=k, where=where, per_video=per_video, cursor=cursor),
             not_text=not_text,
-            where=where,
-            per_video=per_video,
             rerank=rerank,
             refine_spans=refine_spans,
         )
@@ -282,7 +271,9 @@ class Library:
         per_video: int | None = None,
         exclude_itself: bool = False,
         model: str | Encoder | None = None,
-    ) -> list[SearchHit]:
+        cursor: str | None = None,
+        job: Job | None = None,
+    ) -> SearchResult:
         """Find moments that look like a picture, a video or a part of one, best first.
 
         Args:
@@ -293,20 +284,25 @@ class Library:
             per_video: at most so many hits of one video.
             exclude_itself: leave out the query's own moments, if it is in the library.
             model: as for ``search``.
+            cursor: as for ``search``.
+            job: reports progress and cancels.
+
+        Returns:
+            A page of hits without confidences, warnings, and the cursor of the next page.
 
         Raises:
             PathNotFoundError: there is no such file.
             QueryError: there is no such part of it, ``k`` under 1, ...
             VideoError: the file cannot be read.
             EncoderError: the library is not encoded with that model, or the model is not there.
+            JobCancelledError: the job was cancelled.
         """
         return self._search_engine(model).similar(
             absolute_path(file),
+            SearchOptions(k=k, where=where, per_video=per_video, cursor=cursor),
             span=span,
-            k=k,
-            where=where,
-            per_video=per_video,
             exclude_itself=exclude_itself,
+            job=job,
         )
 
     def check(
@@ -366,7 +362,7 @@ class Library:
         queries: Sequence[str] | None = None,
         override: bool = False,
         hubness: bool | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
+        job: Job | None = None,
     ) -> CalibrationReport:
         """Fit how sure a hit is to this library and its encoder, and store it.
 
@@ -383,7 +379,7 @@ class Library:
             hubness: also take off the lead of clips that are near to whatever is asked, which
                 changes scores and the order of hits, and fit the confidence to that; False for
                 nothing of the kind, None for what the library does now.
-            on_progress: called with how many queries are done, and how many there are.
+            job: reports progress and cancels; a cancelled calibration stores nothing.
 
         Raises:
             CalibrationError: under 20 clips, too few captions or queries, or scores that tell
@@ -392,51 +388,17 @@ class Library:
             TrainingError: the file of captions is no text.
             EncoderError: the library was indexed with another encoder.
             LibraryLockedError: another process is writing to the library.
+            JobCancelledError: the job was cancelled.
         """
-        from vidseek.search.moments.calibration.calibrate import calibrate, calibrate_on_captions
+        from vidseek.search.moments.calibration.calibrate import CalibrationOptions, calibrate
 
-        encoder = self.encoder  # another process may switch to another one meanwhile
-        spec = encoder.spec
-        if captions is not None and queries is not None:
-            raise CalibrationError("give captions or queries, not both: captions are the queries")
-        if captions is None and spec.confidence_scale is not None and not override:
-            raise CalibrationError(
-                f"the encoder {spec.source} brings a calibration that was fitted with labels, "
-                "better than one without. Give captions of videos in this library (--captions), or "
-                "say that you want it all the same (--override)"
-            )
-        if hubness and encoder.hubness is not None:
-            raise CalibrationError(
-                f"the encoder {spec.source} corrects hubs already, with a bank of its own: "
-                "calibrate without --hubness"
-            )
-        if hubness is None:
-            stored = self._store.encoders.calibration(spec.fingerprint)
-            hubness = stored is not None and stored.hubness is not None
-        self._store.check_writable()  # refused now rather than after the work
-        engine = self._search_engine(encoder)
-        if captions is None:
-            report = calibrate(
-                engine,
-                self._store,
-                encoder,
-                queries=queries,
-                hubness=hubness,
-                on_progress=on_progress,
-            )
-        else:
-            from vidseek.core.captions import read_captions
-
-            report = calibrate_on_captions(
-                engine,
-                self._store,
-                encoder,
-                read_captions(absolute_path(captions)),
-                hubness=hubness,
-                on_progress=on_progress,
-            )
-        self._store.encoders.set_calibration(spec.fingerprint, report.calibration)
-        return report
+        options = CalibrationOptions(
+            captions=None if captions is None else absolute_path(captions),
+            queries=queries,
+            override=override,
+            hubness=hubness,
+        )
+        return calibrate(self._search_engine(None), options, job=job)
 
     @property
     def calibration(self) -> Calibration | None:

@@ -55,6 +55,9 @@ from vidseek.core.types.search import (
     SearchHit as SearchHit,
 )
 from vidseek.core.types.search import (
+    SearchOptions as SearchOptions,
+)
+from vidseek.core.types.search import (
     SearchResult as SearchResult,
 )
 from vidseek.core.types.search import (

@@ -58,12 +58,34 @@ class SearchHit:
     """JPEG of the best frame, or None where it is gone."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """What every kind of query has in common."""
+
+    k: int = 10
+    """Hits per page; fewer come only where the library has fewer moments."""
+    where: VideoFilter = VideoFilter()
+    """Which videos may answer."""
+    per_video: int | None = None
+    """Hits of one video at most."""
+    cursor: str | None = None
+    """``SearchResult.next_cursor`` of the page before; None for the first page."""
+
+
 @dataclass(frozen=True)
 class SearchWarning:
     """Something the reader of a result should know."""
 
     code: str
-    """Stable identifier: ``partial_model``, ``query_truncated``, ``english_only``, ..."""
+    """Stable identifier:
+
+    - ``empty_library``: it has no searchable video yet;
+    - ``partial_model``: the model has not encoded every video, and the others are not found;
+    - ``query_truncated``: only the beginning of the text is used;
+    - ``english_only``: the model understands English only, and the text is in another script;
+    - ``calibration_outdated``: the library was calibrated with another revision of the model;
+    - ``library_changed``: since the first page, so hits may be missing or come twice.
+    """
     message: str
     hint: Hint | None = None
     """The next step, worded by the front door."""

@@ -189,16 +189,17 @@ class BuiltinEncoder:
             )
         return results
 
+    def understands(self, text: str) -> bool:
+        """See ``MonolingualEncoder``."""
+        # Other alphabets are read letter by letter, and what comes out means nothing.
+        return not text or text.isascii() or any(map(_is_latin_letter, text))
+
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode sentences; what goes beyond 64 tokens is cut off with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.
         """
-        for text in texts:
-            # Other alphabets are read letter by letter, and what comes out means nothing.
-            if text and not text.isascii() and not any(map(_is_latin_letter, text)):
-                logger.warning("the built-in model understands English only, not %r", text[:60])
         results = np.empty((len(texts), self.spec.dimension), np.float32)
         for start in range(0, len(texts), TEXT_BATCH):
             vectors, _ = self._run_text(texts[start : start + TEXT_BATCH])

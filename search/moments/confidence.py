@@ -7,14 +7,11 @@ shown only those of ``filter_confident``.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from vidseek.core.types import Calibration, EncoderSpec, SearchHit
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_MIN_CONFIDENCE = 0.3
 """A person is shown hits from this confidence on.
@@ -40,32 +37,19 @@ def confidence_of(score: float, spec: EncoderSpec) -> float | None:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-def usable_calibration(spec: EncoderSpec, calibration: Calibration | None) -> Calibration | None:
-    """A library's own calibration, if it is of the scores that this encoder gives.
+def is_usable(spec: EncoderSpec, calibration: Calibration) -> bool:
+    """True if a library's own calibration was fitted to the scores that this encoder gives.
 
-    One that was made with another revision of the text part is left out with a warning: its scores
-    were others, and the fingerprint does not tell.
+    With another revision of the text part, scores were others, and the fingerprint does not tell.
 
     Args:
         spec: the encoder's.
         calibration: what the library has stored for its fingerprint.
     """
-    if calibration is None:
-        return None
     # The fingerprint of a third-party model covers everything but its head.
-    is_same = calibration.head_hash == spec.head_hash and (
+    return calibration.head_hash == spec.head_hash and (
         spec.kind == "third-party" or calibration.encoder_revision == spec.revision
     )
-    if not is_same:
-        logger.warning(
-            "this library was calibrated with revision %s of the encoder %s, which is now at %s: "
-            "run `vidseek calibrate` again, or `vidseek calibrate --forget`",
-            calibration.head_hash or calibration.encoder_revision,
-            spec.source,
-            spec.head_hash or spec.revision,
-        )
-        return None
-    return calibration
 
 
 def calibrated_spec(spec: EncoderSpec, calibration: Calibration | None) -> EncoderSpec:

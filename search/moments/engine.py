@@ -1,7 +1,7 @@
 """Answering a query with moments of the library's videos, best first.
 
 engine = SearchEngine(store, encoder)
-for hit in engine.search("a dog catching a frisbee", k=5):
+for hit in engine.search("a dog catching a frisbee", SearchOptions(k=5)):
     print(hit.video.path, hit.span, hit.confidence)
 
 An engine keeps nothing of a query and may be used from several threads at once.
@@ -9,27 +9,30 @@ An engine keeps nothing of a query and may be used from several threads at once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import EncoderError
+from vidseek.core.errors import EncoderError, Hint
+from vidseek.core.job import Job
 from vidseek.core.types import (
     Calibration,
     EncoderSpec,
-    FrameMatch,
-    SearchHit,
+    SearchOptions,
+    SearchResult,
+    SearchWarning,
     TimeSpan,
     Video,
     VideoFilter,
     VideoState,
 )
-from vidseek.encoders.base import Encoder
+from vidseek.encoders.base import Encoder, MonolingualEncoder
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.search.moments.confidence import calibrated_spec, confidence_of, usable_calibration
+from vidseek.search.moments.confidence import calibrated_spec, is_usable
+from vidseek.search.moments.context import SearchContext
+from vidseek.search.moments.hits import RankedMoments, make_hits
 from vidseek.search.moments.hubness import stored_hubness
 from vidseek.search.moments.localization import localize_moments
 from vidseek.search.moments.merging import (
@@ -40,28 +43,22 @@ from vidseek.search.moments.merging import (
     limit_per_video,
     merge_margin,
 )
+from vidseek.search.moments.paging import Page, make_cursor, query_digest, read_page
 from vidseek.search.moments.query import check_filter, check_limits, clean_text
-from vidseek.search.moments.retrieval import (
-    RERANK_DEPTH,
-    Candidates,
-    SearchContext,
-    TextCandidates,
-    VisualCandidates,
-)
+from vidseek.search.moments.retrieval import Candidates, TextCandidates, VisualCandidates
 from vidseek.search.moments.visual_query import read_visual_query
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import VectorIndex
 
-logger = logging.getLogger(__name__)
-
-EVERYTHING = VideoFilter()
+DEFAULT_OPTIONS = SearchOptions()
 FIRST_FETCH = 256
 """Clips looked at before it is known whether they suffice: more than ``RERANK_DEPTH``, and so few
 that a query stays a matter of milliseconds."""
 MAX_NEIGHBOURS = 1_024
 """Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
-MOMENTS_AT_ONCE = 256
-"""Moments whose frames' vectors are in memory at a time, should somebody ask for a million."""
+
+FindMoments = Callable[[Sequence[ScoredClip]], list[Moment]]
+"""Makes moments, best first, of clips, best first."""
 
 
 class SearchEngine:
@@ -72,6 +69,11 @@ class SearchEngine:
         self._encoder = encoder
 
     @property
+    def store(self) -> LibraryStore:
+        """The library."""
+        return self._store
+
+    @property
     def encoder(self) -> Encoder:
         """What the queries are encoded with."""
         return self._encoder
@@ -79,75 +81,78 @@ class SearchEngine:
     def search(
         self,
         text: str,
+        options: SearchOptions = DEFAULT_OPTIONS,
         *,
-        k: int = 10,
         not_text: str | None = None,
-        where: VideoFilter = EVERYTHING,
-        per_video: int | None = None,
         rerank: bool = True,
         refine_spans: bool = False,
-    ) -> list[SearchHit]:
+    ) -> SearchResult:
         """Find the moments that a sentence describes.
 
         Args:
             text: what to look for; beyond ``MAX_QUERY_CHARACTERS`` it is cut with a warning.
-            k: number of hits; fewer come only where the library has fewer moments.
+            options: how many hits, of which videos, from where on.
             not_text: what should not be seen; see ``TextCandidates``.
-            where: which videos may answer.
-            per_video: at most so many hits of one video.
             rerank: False leaves out the second stage: hubs' correction and cross-modal head.
             refine_spans: begin and end hits by the similarity curve around their best clip, see
                 ``vidseek.search.moments.localization``, not by merging neighbours that score alike.
 
         Raises:
-            QueryError: an empty text, ``k`` under 1, a filter that contradicts itself.
+            QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
+                another query.
             EncoderError: the library holds no vectors of this encoder.
         """
-        text = clean_text(text)
-        if not_text is not None:
-            not_text = clean_text(not_text, what="text to leave out")
-        check_limits(k=k, per_video=per_video)
-        check_filter(where)
+        wanted = clean_text(text)
+        unwanted = None if not_text is None else clean_text(not_text, what="text to leave out")
+        texts = [wanted] if unwanted is None else [wanted, unwanted]
+        warnings = [warning for each in texts for warning in each.warnings]
+        warnings += self._language_warnings([each.text for each in texts])
+        digest = self._digest(options, "text", [each.text for each in texts], rerank, refine_spans)
+        page = self._page(options, digest)
         index = self._index()
         if index is None:
-            return []
+            return self._nothing(warnings)
         # One state of the database from here on: no clip goes between two looks at it.
         with self._store.snapshot():
-            stored = self._stored_calibration()
-            hubness = self._hubness(stored)
-            scope = SearchContext(self._store, self._encoder, index, where=where, hubness=hubness)
-            if scope.size == 0:
-                return []
+            calibration, outdated = self._calibration()
+            warnings += [*outdated, *self._partial_warnings()]
+            context = self._context(index, options.where, self._hubness(calibration))
             candidates = TextCandidates(
-                scope, text, not_text=not_text, rerank_depth=self._depth(scope, rerank)
+                context,
+                wanted.text,
+                not_text=None if unwanted is None else unwanted.text,
+                second_stage=rerank,
             )
-
             if refine_spans:
 
                 def localized(ranked: Sequence[ScoredClip]) -> list[Moment]:
+                    # One more than wanted tells whether there is a next page.
                     return localize_moments(
-                        ranked, candidates.direction, scope.around, k=k, per_video=per_video
+                        ranked,
+                        candidates.direction,
+                        context.around,
+                        k=page.end + 1,
+                        per_video=options.per_video,
                     )
 
-                best = self._best(scope, candidates, localized, k=k)
+                ranked = self._ranked(context, candidates, localized, page)
             else:
                 margin = merge_margin(self._encoder.spec.confidence_scale)
-                best = self._best_merged(scope, candidates, k=k, per_video=per_video, margin=margin)
-            if not rerank and stored is not None and stored.hubness is not None:
-                stored = None  # fitted to corrected scores, which these are not
-            calibrated = calibrated_spec(self._encoder.spec, stored)
-            return self._hits(scope, best, candidates.vector[None], calibrated=calibrated)
+                ranked = self._merged(context, candidates, options, page, margin)
+            if not rerank and calibration is not None and calibration.hubness is not None:
+                calibration = None  # fitted to corrected scores, which these are not
+            spec = calibrated_spec(self._encoder.spec, calibration)
+            return self._result(context, ranked, candidates.vector[None], spec, digest, warnings)
 
     def similar(
         self,
         path: Path,
+        options: SearchOptions = DEFAULT_OPTIONS,
         *,
         span: TimeSpan | None = None,
-        k: int = 10,
-        where: VideoFilter = EVERYTHING,
-        per_video: int | None = None,
         exclude_itself: bool = False,
-    ) -> list[SearchHit]:
+        job: Job | None = None,
+    ) -> SearchResult:
         """Find moments that look like a picture, a video or a part of one.
 
         The query itself answers first if it is in the library: that is how one sees that it is.
@@ -155,44 +160,38 @@ class SearchEngine:
 
         Args:
             path: a picture or video, in the library or not.
+            options: how many hits, of which videos, from where on.
             span: the part of the video to compare; None for all of it.
-            k: number of hits; fewer come only where the library has fewer moments.
-            where: which videos may answer.
-            per_video: at most so many hits of one video.
             exclude_itself: leave out the moments of this very file that ``span`` covers, to see
                 only others like it.
+            job: reports progress and cancels.
 
         Returns:
             Hits without a confidence: encoders are calibrated for sentences.
 
         Raises:
-            QueryError: no such file, a part outside the video, ``k`` under 1, ...
+            QueryError: no such file, a part outside the video, ``k`` under 1, a cursor of another
+                query, ...
             VideoError: the file cannot be read.
             EncoderError: the library holds no vectors of this encoder.
+            JobCancelledError: the job was cancelled.
         """
-        check_limits(k=k, per_video=per_video)
-        check_filter(where)
+        digest = self._digest(options, "file", str(path), span, exclude_itself)
+        page = self._page(options, digest)
         index = self._index()
         if index is None:
-            return []
-        query = read_visual_query(self._store, self._encoder, Path(path), span)
+            return self._nothing([])
+        query = read_visual_query(self._store, self._encoder, Path(path), span, job or Job())
         with self._store.snapshot():
-            scope = SearchContext(self._store, self._encoder, index, where=where)
+            context = self._context(index, options.where, None)
             if exclude_itself and query.own_clips:
-                scope = scope.without(query.own_clips)
-            if scope.size == 0:
-                return []
+                context = context.without(query.own_clips)
             candidates = VisualCandidates(
-                scope,
-                query.vectors,
-                query.weights,
-                is_picture=query.is_picture,
-                rerank_depth=RERANK_DEPTH,
+                context, query.vectors, query.weights, is_picture=query.is_picture
             )
-            best = self._best_merged(
-                scope, candidates, k=k, per_video=per_video, margin=DEFAULT_MARGIN
-            )
-            return self._hits(scope, best, query.vectors, calibrated=None)
+            ranked = self._merged(context, candidates, options, page, DEFAULT_MARGIN)
+            warnings = self._partial_warnings()
+            return self._result(context, ranked, query.vectors, None, digest, warnings)
 
     def everything(self) -> SearchContext | None:
         """All that can be searched, as of now, as if the library had no calibration.
@@ -206,95 +205,101 @@ class SearchEngine:
         index = self._index()
         if index is None:
             return None
-        return SearchContext(self._store, self._encoder, index, hubness=self._encoder.hubness)
+        return self._context(index, VideoFilter(), self._encoder.hubness)
 
-    def best_clips(self, scope: SearchContext, text: str, n: int) -> list[ScoredClip]:
+    def best_clips(self, context: SearchContext, text: str, n: int) -> list[ScoredClip]:
         """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
-        candidates = TextCandidates(
-            scope, text, not_text=None, rerank_depth=self._depth(scope, rerank=True)
-        )
-        return sorted(candidates.fetch(n).clips, key=lambda scored: (-scored.score, scored.clip.id))
+        fetched = TextCandidates(context, text).fetch(n).clips
+        return sorted(fetched, key=lambda scored: (-scored.score, scored.clip.id))
+
+    # -- what is searched --------------------------------------------------------------------------
+
+    def _digest(self, options: SearchOptions, *facts: object) -> str:
+        spec = self._encoder.spec
+        encoder = (spec.fingerprint, spec.revision, spec.head_hash)
+        return query_digest(*facts, options.where, options.per_video, encoder)
+
+    @staticmethod
+    def _page(options: SearchOptions, digest: str) -> Page:
+        check_limits(k=options.k, per_video=options.per_video)
+        check_filter(options.where)
+        return read_page(options.cursor, size=options.k, query=digest)
 
     def _index(self) -> VectorIndex | None:
         """The vectors to search, as of now; None if there are none."""
         spec = self._encoder.spec
-        held = self._store.encoders.specs()
-        if held and all(one.fingerprint != spec.fingerprint for one in held):
-            those = " and ".join(
-                f"{one.source} ({one.revision}, {one.fingerprint}, vectors of {one.dimension})"
-                for one in held
-            )
-            same = any(one.source == spec.source for one in held)
-            what = f"other weights of {spec.source}" if same else f"encoder {spec.source}"
-            raise EncoderError(
-                f"{self._store.folder} was indexed with the encoder {those}; this is {what} "
-                f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
-                "vectors cannot be compared: search with what is there (`vidseek model list`), or "
-                f"encode the library with this one too (`vidseek model add {spec.source}`)."
-            )
-        if held:
-            index = self._store.vector_index(spec)
-            index.refresh()
-            if len(index) > 0:
-                return index
-        logger.warning(
-            "%s has no searchable video yet: `vidseek index FOLDER` adds some.",
-            self._store.folder,
-        )
-        return None
+        stored = self._store.encoders.specs()
+        if not stored:
+            return None
+        if all(each.fingerprint != spec.fingerprint for each in stored):
+            raise self._other_encoder(stored)
+        index = self._store.vector_index(spec)
+        index.refresh()
+        return index if len(index) > 0 else None
 
-    def _depth(self, scope: SearchContext, rerank: bool) -> int:
-        """How many candidates are scored again."""
-        used = self._encoder.reranks or scope.hubness is not None
-        return RERANK_DEPTH if rerank and used else 0
-
-    def _stored_calibration(self) -> Calibration | None:
-        """The library's own for this encoder, if it is of the same scores."""
+    def _other_encoder(self, stored: Sequence[EncoderSpec]) -> EncoderError:
         spec = self._encoder.spec
-        return usable_calibration(spec, self._store.encoders.calibration(spec.fingerprint))
+        models = " and ".join(
+            f"{each.source} ({each.revision}, {each.fingerprint}, vectors of {each.dimension})"
+            for each in stored
+        )
+        same = any(each.source == spec.source for each in stored)
+        what = f"other weights of {spec.source}" if same else f"encoder {spec.source}"
+        return EncoderError(
+            f"{self._store.folder} was indexed with the encoder {models}; this is {what} "
+            f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
+            "vectors cannot be compared",
+            hint=Hint("use_or_add_model", {"model": spec.source}),
+        )
 
-    def _hubness(self, stored: Calibration | None) -> HubnessCorrection | None:
+    def _context(
+        self, index: VectorIndex, where: VideoFilter, hubness: HubnessCorrection | None
+    ) -> SearchContext:
+        return SearchContext(self._store, self._encoder, index, where=where, hubness=hubness)
+
+    def _hubness(self, calibration: Calibration | None) -> HubnessCorrection | None:
         """What is taken off the scores of hubs: the library's, or else the encoder's own."""
-        if stored is not None and stored.hubness is not None:
-            return stored_hubness(stored.hubness, self._store.folder)
+        if calibration is not None and calibration.hubness is not None:
+            return stored_hubness(calibration.hubness, self._store.folder)
         return self._encoder.hubness
 
-    def _best_merged(
+    # -- moments -----------------------------------------------------------------------------------
+
+    def _merged(
         self,
-        scope: SearchContext,
+        context: SearchContext,
         candidates: Candidates,
-        *,
-        k: int,
-        per_video: int | None,
+        options: SearchOptions,
+        page: Page,
         margin: float,
-    ) -> list[tuple[Moment, Video]]:
-        """The ``k`` best moments where neighbours that score alike are one."""
+    ) -> RankedMoments:
+        """A page of moments where neighbours that score alike are one."""
 
         def merged(ranked: Sequence[ScoredClip]) -> list[Moment]:
-            return limit_per_video(find_moments(ranked, margin=margin), per_video)
+            return limit_per_video(find_moments(ranked, margin=margin), options.per_video)
 
-        return self._best(scope, candidates, merged, k=k, growth=margin)
+        return self._ranked(context, candidates, merged, page, growth=margin)
 
-    def _best(
+    def _ranked(
         self,
-        scope: SearchContext,
+        context: SearchContext,
         candidates: Candidates,
-        find: Callable[[Sequence[ScoredClip]], list[Moment]],
+        find: FindMoments,
+        page: Page,
         *,
-        k: int,
         growth: float = 0.0,
-    ) -> list[tuple[Moment, Video]]:
-        """The ``k`` best moments: fetch more clips until they cannot change any more.
+    ) -> RankedMoments:
+        """A page of moments: fetch more clips until it cannot change any more.
 
         Args:
-            scope: where to look.
+            context: where to look.
             candidates: the clips that may answer.
-            find: makes moments, best first, of clips, best first.
-            k: number of moments.
+            find: makes moments of them.
+            page: which moments.
             growth: a clip that scores so much less than a moment may still become part of it.
         """
-        n = min(max(FIRST_FETCH, 2 * k), scope.size)
-        while True:
+        n = min(max(FIRST_FETCH, 2 * page.end), context.size)
+        while n > 0:
             fetched = candidates.fetch(n)
             videos = self._videos({scored.clip.video_id for scored in fetched.clips})
             present = [scored for scored in fetched.clips if scored.clip.video_id in videos]
@@ -308,58 +313,97 @@ class SearchEngine:
                 )
             )
             moments = find(present)
-            enough = len(moments) >= k
+            enough = len(moments) >= page.end
             grown = enough and (
-                n >= MAX_NEIGHBOURS or fetched.floor < moments[k - 1].score - growth
+                n >= MAX_NEIGHBOURS or fetched.floor < moments[page.end - 1].score - growth
             )
-            if grown or n >= scope.size:
-                return [(moment, videos[moment.video_id]) for moment in moments[:k]]
-            n = min(4 * n, scope.size)
+            if grown or n >= context.size:
+                chosen = moments[page.offset : page.end]
+                has_more = len(moments) > page.end or (enough and n < context.size)
+                return RankedMoments(
+                    [(moment, videos[moment.video_id]) for moment in chosen], page, has_more
+                )
+            n = min(4 * n, context.size)
+        return RankedMoments([], page, has_more=False)
 
     def _videos(self, ids: Collection[int]) -> dict[int, Video]:
         """The videos that are still there and searchable, by id."""
         videos = self._store.videos.by_id(ids)
         return {i: video for i, video in videos.items() if video.state is VideoState.INDEXED}
 
-    def _hits(
-        self,
-        scope: SearchContext,
-        moments: Sequence[tuple[Moment, Video]],
-        queries: NDArray[np.float32],
-        *,
-        calibrated: EncoderSpec | None,
-    ) -> list[SearchHit]:
-        hits = []
-        for start in range(0, len(moments), MOMENTS_AT_ONCE):
-            some = moments[start : start + MOMENTS_AT_ONCE]
-            ids = [clip.id for moment, _ in some for clip in moment.clips]
-            vectors = dict(zip(ids, scope.frame_vectors(ids), strict=True))
-            for moment, video in some:
-                scores = {
-                    clip.id: (vectors[clip.id] @ queries.T).max(axis=1) for clip in moment.clips
-                }
-                confidence = confidence_of(moment.score, calibrated) if calibrated else None
-                hits.append(self._hit(moment, video, scores, confidence))
-        return hits
+    # -- results -----------------------------------------------------------------------------------
 
-    def _hit(
+    def _result(
         self,
-        moment: Moment,
-        video: Video,
-        frame_scores: dict[int, NDArray[np.float32]],
-        confidence: float | None,
-    ) -> SearchHit:
-        frames: list[FrameMatch] = []
-        for clip in moment.clips:
-            frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
-        # A thumbnail is kept of each clip's middle frame.
-        shown = max(moment.clips, key=lambda clip: float(frame_scores[clip.id].max(initial=-2)))
-        thumbnail = self._store.thumbnail_path(video.content_hash, shown.middle_frame_seconds)
-        return SearchHit(
-            video=video,
-            span=moment.span,
-            score=moment.score,
-            confidence=confidence,
-            frames=tuple(frames),
-            thumbnail=thumbnail if thumbnail.is_file() else None,
+        context: SearchContext,
+        ranked: RankedMoments,
+        queries: NDArray[np.float32],
+        calibrated: EncoderSpec | None,
+        digest: str,
+        warnings: list[SearchWarning],
+    ) -> SearchResult:
+        position = self._store.clip_vectors.position()
+        state = f"{position.sequence}-{position.stamp}"
+        if ranked.page.library_state not in (None, state):
+            warnings.append(
+                SearchWarning(
+                    "library_changed",
+                    f"{self._store.folder} has changed since the first page: hits may be missing "
+                    "or come twice",
+                )
+            )
+        cursor = None
+        if ranked.has_more:
+            cursor = make_cursor(ranked.page, query=digest, library_state=state)
+        hits = make_hits(context, ranked.moments, queries, calibrated)
+        return SearchResult(tuple(hits), tuple(warnings), cursor)
+
+    def _nothing(self, warnings: Sequence[SearchWarning]) -> SearchResult:
+        empty = SearchWarning(
+            "empty_library", f"{self._store.folder} has no searchable video yet", Hint("index")
         )
+        return SearchResult((), (*warnings, empty))
+
+    def _language_warnings(self, texts: Sequence[str]) -> list[SearchWarning]:
+        encoder = self._encoder
+        if not isinstance(encoder, MonolingualEncoder):
+            return []
+        return [
+            SearchWarning(
+                "english_only",
+                f"{encoder.spec.source} understands English only, not {text[:60]!r}",
+            )
+            for text in texts
+            if not encoder.understands(text)
+        ]
+
+    def _partial_warnings(self) -> list[SearchWarning]:
+        """A warning if the encoder has not encoded every video."""
+        spec = self._encoder.spec
+        name = spec.source
+        return [
+            SearchWarning(
+                "partial_model",
+                f"{name} covers {model.encoded_videos} of {model.videos} videos; the others are "
+                "not found",
+                Hint("add_model", {"model": name}),
+            )
+            for model in self._store.encoders.models()
+            if model.spec.fingerprint == spec.fingerprint and not model.is_complete
+        ]
+
+    def _calibration(self) -> tuple[Calibration | None, list[SearchWarning]]:
+        """The library's own for this encoder, if it was fitted to the scores that it gives."""
+        spec = self._encoder.spec
+        stored = self._store.encoders.calibration(spec.fingerprint)
+        if stored is None or is_usable(spec, stored):
+            return stored, []
+        warning = SearchWarning(
+            "calibration_outdated",
+            f"{self._store.folder} was calibrated with revision "
+            f"{stored.head_hash or stored.encoder_revision} of "
+            f"{spec.source}, which is now at {spec.head_hash or spec.revision}; its calibration is "
+            "not used",
+            Hint("calibrate_again"),
+        )
+        return None, [warning]

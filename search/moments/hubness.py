@@ -1,6 +1,6 @@
 """A correction of hubs for a library whose model brings none: sentences that vidseek has as a bank.
 
-    hubness = library_hubness(scope, bundled_queries())
+    hubness = library_hubness(context, bundled_queries())
     calibration = replace(calibration, hubness=hubness.to_bytes())
 
 A model of others has no bank that it was trained with; the queries that calibrate a library are
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import LibraryDamagedError
+from vidseek.core.errors import Hint, LibraryDamagedError
 from vidseek.encoders.hubness import HubnessCorrection
 
 if TYPE_CHECKING:
-    from vidseek.search.moments.retrieval import SearchContext
+    from vidseek.search.moments.context import SearchContext
 
 NEIGHBOURS = 8
 WEIGHT = 0.25
@@ -33,20 +33,20 @@ USUAL_SAMPLE = 1_000
 """Clips that say what is usual in a library."""
 
 
-def library_hubness(scope: SearchContext, sentences: Sequence[str]) -> HubnessCorrection:
+def library_hubness(context: SearchContext, sentences: Sequence[str]) -> HubnessCorrection:
     """Make the correction for the clips of a library.
 
     Args:
-        scope: all clips, and the encoder.
+        context: all clips, and the encoder.
         sentences: the bank.
 
     Returns:
         The correction as it is read back from the library, its bank rounded.
     """
-    ids = scope.clip_ids()
+    ids = context.clip_ids()
     if len(ids) > USUAL_SAMPLE:
         ids = np.random.default_rng(0).choice(ids, USUAL_SAMPLE, replace=False)
-    return bank_hubness(scope.encoder.encode_text(sentences), scope.vectors(ids.tolist()))
+    return bank_hubness(context.encoder.encode_text(sentences), context.vectors(ids.tolist()))
 
 
 def bank_hubness(
@@ -81,8 +81,8 @@ def stored_hubness(blob: bytes, library: Path) -> HubnessCorrection:
         return _read(blob)
     except ValueError as error:
         raise LibraryDamagedError(
-            f"{library}: what it takes off the scores of hubs is damaged ({error}): run `vidseek "
-            "calibrate` again, or `vidseek calibrate --forget`"
+            f"{library}: the stored hubness correction is damaged ({error})",
+            hint=Hint("calibrate_again"),
         ) from error
 
 

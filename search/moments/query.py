@@ -1,28 +1,36 @@
 """What a person asks, checked before anything is computed.
 
->>> clean_text("  a   dog ")
+>>> clean_text("  a   dog ").text
 'a dog'
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import unicodedata
+from dataclasses import dataclass
 from datetime import datetime
 
 from vidseek.core.errors import QueryError
-from vidseek.core.types import VideoFilter
-
-logger = logging.getLogger(__name__)
+from vidseek.core.types import SearchWarning, VideoFilter
 
 MAX_QUERY_CHARACTERS = 1_000
 """Longer queries are cut: no encoder here reads more than a few dozen words, and tokenising a
 pasted book would only take time."""
 
 
-def clean_text(text: str, *, what: str = "query") -> str:
+@dataclass(frozen=True)
+class QueryText:
+    """A text as it is searched for."""
+
+    text: str
+    warnings: tuple[SearchWarning, ...] = ()
+
+
+def clean_text(text: str, *, what: str = "query") -> QueryText:
     """Normalise a query text: composed Unicode, single spaces, no control characters.
+
+    A text beyond ``MAX_QUERY_CHARACTERS`` is cut, with a warning.
 
     Args:
         text: as typed; other alphabets and emoji are kept.
@@ -39,14 +47,13 @@ def clean_text(text: str, *, what: str = "query") -> str:
     if not text:
         raise QueryError(f'The {what} is empty: say what to look for, as in "a dog on a beach".')
     if len(text) > MAX_QUERY_CHARACTERS:
-        logger.warning(
-            "The %s has %d characters; only the first %d are used.",
-            what,
-            len(text),
-            MAX_QUERY_CHARACTERS,
+        warning = SearchWarning(
+            "query_truncated",
+            f"the {what} has {len(text)} characters; only the first {MAX_QUERY_CHARACTERS} are "
+            "used",
         )
-        text = text[:MAX_QUERY_CHARACTERS].rstrip()
-    return text
+        return QueryText(text[:MAX_QUERY_CHARACTERS].rstrip(), (warning,))
+    return QueryText(text)
 
 
 def check_limits(*, k: int, per_video: int | None) -> None:

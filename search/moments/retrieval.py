@@ -7,23 +7,18 @@ clip's score must not depend on ``n``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
-from vidseek.encoders.base import Encoder
-from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.core.types import Clip
+from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.merging import ScoredClip
-from vidseek.storage.store import LibraryStore
-from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
+from vidseek.search.moments.rerank import RERANK_DEPTH, rerank, rerank_depth
 
-RERANK_DEPTH = 100
-"""So many of the first stage's best are scored again. Published systems take 50 to 200."""
 NOT_WEIGHT = 0.5
 """How much of the similarity to the unwanted text is taken off a clip's score. With the captions of
 98 clips against each other, a clip whose caption resembles the wanted one falls from the ten best
@@ -49,65 +44,6 @@ class Candidates(Protocol):
         """The ``n`` or more nearest clips, scored."""
 
 
-@dataclass(frozen=True)
-class SearchContext:
-    """Where one query looks: the same for every kind of query."""
-
-    store: LibraryStore
-    encoder: Encoder
-    index: VectorIndex
-    where: VideoFilter = EVERYTHING
-    """Which videos may answer."""
-    exclude: NDArray[np.int64] | None = None
-    """Ids of clips that may not answer."""
-    hubness: HubnessCorrection | None = None
-    """What is taken off the scores of hubs: the encoder's own, or the library's."""
-    _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
-    """Clips that were read for this query: larger and larger fetches read only what is new."""
-
-    @cached_property
-    def size(self) -> int:
-        """How many clips may answer."""
-        return self.index.count(where=self.where, exclude=self.exclude)
-
-    def clip_ids(self) -> NDArray[np.int64]:
-        """Ids of the clips that may answer."""
-        ids = self.store.clip_vectors.ids(self.where, self.encoder.spec.fingerprint)
-        return ids if self.exclude is None else np.setdiff1d(ids, self.exclude, assume_unique=True)
-
-    def without(self, ids: Collection[int]) -> SearchContext:
-        """The same, these clips left out."""
-        return replace(self, exclude=np.fromiter(ids, np.int64, len(ids)))
-
-    def nearest(
-        self, queries: NDArray[np.float32], n: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """(Q, n) inner products and clip ids, padded with -inf and -1."""
-        return self.index.search(queries, n, where=self.where, exclude=self.exclude)
-
-    def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
-        """The clips that are still there: another process may have removed some meanwhile."""
-        self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
-        return {i: self._seen[i] for i in ids if i in self._seen}
-
-    def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
-        """Stored features of the clips' frames, in the order of ``ids``."""
-        return self.store.clip_vectors.frame_features(ids, self.encoder.spec.fingerprint)
-
-    def frame_vectors(self, ids: Sequence[int]) -> list[NDArray[np.float32]]:
-        """Stored (F, D) vectors of the clips' frames, in the order of ``ids``."""
-        return self.store.clip_vectors.frame_vectors(ids, self.encoder.spec.fingerprint)
-
-    def around(self, video_id: int, span: TimeSpan) -> tuple[list[Clip], list[NDArray[np.float32]]]:
-        """Clips of a video that lie in a span, in order of time, and their frame vectors."""
-        clips = self.store.videos.clips_within(video_id, span)
-        return clips, self.frame_vectors([clip.id for clip in clips])
-
-    def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """(len(ids), D) stored clip vectors."""
-        return self.store.clip_vectors.read(ids, self.encoder.spec.fingerprint)
-
-
 class TextCandidates:
     """Clips for a sentence: cosine first, then for the best of those what the second stage says.
 
@@ -120,13 +56,18 @@ class TextCandidates:
     """
 
     def __init__(
-        self, scope: SearchContext, text: str, *, not_text: str | None, rerank_depth: int
+        self,
+        context: SearchContext,
+        text: str,
+        *,
+        not_text: str | None = None,
+        second_stage: bool = True,
     ) -> None:
-        self._scope = scope
+        self._context = context
         self._text = text
-        self._depth = rerank_depth
+        self._depth = rerank_depth(context, wanted=second_stage)
         texts = [text] if not_text is None else [text, not_text]
-        vectors = scope.encoder.encode_text(texts)
+        vectors = context.encoder.encode_text(texts)
         self.vector: NDArray[np.float32] = vectors[0]
         """(D,) float32 of the wanted text."""
         self._unwanted = None if not_text is None else vectors[1] * np.float32(NOT_WEIGHT)
@@ -136,26 +77,18 @@ class TextCandidates:
 
     def fetch(self, n: int) -> ScoredClips:
         """See ``Candidates``."""
-        scores, ids = _found(*self._scope.nearest(self.direction[None], n))
-        clips = self._scope.clips(ids)
+        scores, ids = _without_padding(*self._context.nearest(self.direction[None], n))
+        clips = self._context.clips(ids)
         present = [position for position, clip_id in enumerate(ids) if clip_id in clips]
         ids, final = [ids[position] for position in present], scores[present].copy()
         depth = min(self._depth, len(ids))
         final[:depth] = self._rerank(ids[:depth], final[:depth])
-        return _ranked([clips[i] for i in ids], final, depth, exhausted=n >= self._scope.size)
+        return _ranked([clips[i] for i in ids], final, depth, exhausted=n >= self._context.size)
 
     def _rerank(self, ids: list[int], scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if any(clip_id not in self._reranked for clip_id in ids):
-            vectors, encoder = self._scope.vectors(ids), self._scope.encoder
-            penalties = np.zeros(len(ids), np.float32)
-            if self._unwanted is not None:
-                penalties = vectors @ self._unwanted
-            wanted = scores + penalties
-            if encoder.reranks:
-                wanted = encoder.rerank(self._text, self._scope.features(ids), wanted)
-            if (hubness := self._scope.hubness) is not None:
-                wanted = wanted + hubness.corrections(vectors)
-            self._reranked = dict(zip(ids, (wanted - penalties).tolist(), strict=True))
+            reranked = rerank(self._context, self._text, ids, scores, self._unwanted)
+            self._reranked = dict(zip(ids, reranked.tolist(), strict=True))
         return np.array([self._reranked[clip_id] for clip_id in ids], np.float32)
 
 
@@ -172,29 +105,27 @@ class VisualCandidates:
 
     def __init__(
         self,
-        scope: SearchContext,
+        context: SearchContext,
         vectors: NDArray[np.float32],
         weights: NDArray[np.float32],
         *,
         is_picture: bool,
-        rerank_depth: int,
     ) -> None:
-        self._scope = scope
+        self._context = context
         self._vectors = vectors
         self._weights = weights / weights.sum()
         self._is_picture = is_picture
-        self._depth = rerank_depth
 
     def fetch(self, n: int) -> ScoredClips:
         """See ``Candidates``."""
-        exhausted = n >= self._scope.size
-        scores, found = self._scope.nearest(self._vectors, n)
-        unique = np.unique(found[found >= 0])
-        clips = self._scope.clips(unique.tolist())
+        exhausted = n >= self._context.size
+        scores, nearest = self._context.nearest(self._vectors, n)
+        unique = np.unique(nearest[nearest >= 0])
+        clips = self._context.clips(unique.tolist())
         ids = [clip_id for clip_id in unique.tolist() if clip_id in clips]
         if not ids:
             return ScoredClips([], float("-inf"))
-        similarities = self._scope.vectors(ids) @ self._vectors.T
+        similarities = self._context.vectors(ids) @ self._vectors.T
         final = similarities.max(axis=1)
         if len(self._vectors) > 1:
             videos = np.array([clips[i].video_id for i in ids])
@@ -202,11 +133,11 @@ class VisualCandidates:
             final = (1 - COVERAGE_WEIGHT) * final + COVERAGE_WEIGHT * covered
         order = np.lexsort((ids, -final))
         ids, final = [ids[i] for i in order], final[order]
-        depth = min(self._depth, len(ids)) if self._is_picture else 0
+        depth = min(RERANK_DEPTH, len(ids)) if self._is_picture else 0
         if depth:
             best = [
                 float((frames.vectors @ self._vectors[0]).max())
-                for frames in self._scope.features(ids[:depth])
+                for frames in self._context.features(ids[:depth])
             ]
             final[:depth] = best
         outside = float("-inf") if exhausted else float(scores[:, -1].max())
@@ -224,7 +155,7 @@ class VisualCandidates:
         return covered
 
 
-def _found(
+def _without_padding(
     scores: NDArray[np.float32], ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], list[int]]:
     """The first query's row without its padding."""

@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import PathNotFoundError, QueryError
+from vidseek.core.job import Job, Progress
 from vidseek.core.paths import absolute_path
 from vidseek.core.sampling import evenly_spaced
-from vidseek.core.types import Clip, TimeSpan, Video, VideoState
+from vidseek.core.types import Clip, FrameBatch, TimeSpan, Video, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.storage.store import LibraryStore
+
+if TYPE_CHECKING:
+    from vidseek.video import VideoInfo
 
 MAX_QUERY_CLIPS = 64
 """A longer query is represented by so many of its clips, evenly spread: an hour holds hundreds, and
@@ -39,17 +44,22 @@ class VisualQuery:
 
 
 def read_visual_query(
-    store: LibraryStore, encoder: Encoder, path: Path, span: TimeSpan | None
+    store: LibraryStore, encoder: Encoder, path: Path, span: TimeSpan | None, job: Job
 ) -> VisualQuery:
     """Turn a file into query vectors.
 
     Args:
+        store: the library.
+        encoder: of the query.
+        path: a picture or a video.
         span: the part of a video; None for all of it.
+        job: reports progress and cancels.
 
     Raises:
         PathNotFoundError: there is no such file.
         QueryError: there is no such part of it.
         VideoError: the file cannot be read.
+        JobCancelledError: the job was cancelled.
     """
     # Not resolved: the library knows a file by the name it was found under.
     path = absolute_path(path)
@@ -57,7 +67,7 @@ def read_visual_query(
         what = "is a folder" if path.is_dir() else "does not exist"
         raise PathNotFoundError(f"{path} {what}: give a video or a picture to compare with.")
     if span is not None and span.duration_seconds <= 0:
-        raise QueryError(f"The part {_seconds(span)} is empty: it must end after it starts.")
+        raise QueryError(f"The part {_span_text(span)} is empty: it must end after it starts.")
 
     video = _unchanged(store, path)
     own: list[Clip] = []
@@ -67,7 +77,7 @@ def read_visual_query(
         own = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
     own_clips = frozenset(clip.id for clip in own)
     stored = _stored(store, encoder, own, span) if own else None
-    vectors, weights, is_one_picture = stored or _looked_at(encoder, path, span)
+    vectors, weights, is_one_picture = stored or _decoded(encoder, path, span, job)
     chosen = evenly_spaced(len(vectors), MAX_QUERY_CLIPS)
     return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
 
@@ -115,24 +125,32 @@ def _stored(
     return np.stack(rows), _positive(np.array(weights, np.float32)), False
 
 
-def _looked_at(encoder: Encoder, path: Path, span: TimeSpan | None) -> _Rows:
+def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _Rows:
     """Rows from the file itself."""
     # Text queries never come here; the readers are slow to import.
     from vidseek.video import DecodeJob, DecodePool, SamplingPlan, is_picture, read_picture
 
     if is_picture(path):
         if span is not None:
-            raise QueryError(f"{path} is a picture: it has no part {_seconds(span)}.")
+            raise QueryError(f"{path} is a picture: it has no part {_span_text(span)}.")
         batch = read_picture(path)
         features = encoder.encode_frames(batch.data)
         return features.vectors, np.ones(1, np.float32), True
 
     from vidseek.encoders.pipeline import encode_video
 
+    frames = 0
+
+    def on_batch(_: VideoInfo, batch: FrameBatch) -> None:
+        nonlocal frames
+        frames += len(batch)
+        job.report(Progress(stage="reading the query", done=frames, unit="frames"))
+        job.check()
+
     with DecodePool(workers=1, short_side=encoder.spec.image_size) as pool:
         for decoded in pool.read([DecodeJob(path, SamplingPlan(), span)]):
             _check_part(span, decoded.info.duration_seconds, path)
-            clips = encode_video(decoded, encoder).clips
+            clips = encode_video(decoded, encoder, on_batch=on_batch).clips
     seconds = [
         clip.span.duration_seconds if span is None else clip.span.overlap(span) for clip in clips
     ]
@@ -142,7 +160,9 @@ def _looked_at(encoder: Encoder, path: Path, span: TimeSpan | None) -> _Rows:
 
 def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> None:
     if span is not None and 0 < duration_seconds <= span.start_seconds:
-        raise QueryError(f"{path} lasts {duration_seconds:.1f} s: it has no part {_seconds(span)}.")
+        raise QueryError(
+            f"{path} lasts {duration_seconds:.1f} s: it has no part {_span_text(span)}."
+        )
 
 
 def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -150,5 +170,5 @@ def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(seconds, np.float32(1e-3))
 
 
-def _seconds(span: TimeSpan) -> str:
+def _span_text(span: TimeSpan) -> str:
     return f"{span.start_seconds:g}-{span.end_seconds:g} s"

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from palette_encoder import PaletteEncoder, solid
 
-from vidseek.core.types import EncodedClip, FrameBatch, TimeSpan, Video
+from vidseek.core.types import (
+    EncodedClip,
+    FrameBatch,
+    SearchHit,
+    SearchOptions,
+    TimeSpan,
+    Video,
+    VideoFilter,
+)
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
 from vidseek.video.thumbnail import encode_thumbnail
@@ -67,6 +76,23 @@ class Shelf:
                     jpeg = encode_thumbnail(solid("grey")[0])
                     self.store.write_thumbnail(video.content_hash, middle, jpeg)
         return stored
+
+    def search(
+        self, text: str, *, k: int = 10, per_video: int | None = None, **options: Any
+    ) -> list[SearchHit]:
+        """The hits of a text query; ``where`` and other options as the engine takes them."""
+        return list(self.engine.search(text, self._paging(options, k, per_video), **options))
+
+    def similar(
+        self, path: Path, *, k: int = 10, per_video: int | None = None, **options: Any
+    ) -> list[SearchHit]:
+        """The hits of a query by picture or video."""
+        return list(self.engine.similar(path, self._paging(options, k, per_video), **options))
+
+    @staticmethod
+    def _paging(options: dict[str, Any], k: int, per_video: int | None) -> SearchOptions:
+        where = options.pop("where", VideoFilter())
+        return SearchOptions(k=k, where=where, per_video=per_video)
 
     def _clip(self, colour: str | tuple[str, ...], start: float, seconds: float) -> EncodedClip:
         frames = [colour] * 4 if isinstance(colour, str) else list(colour)

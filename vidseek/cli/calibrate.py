@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
-from vidseek.cli.progress import LINE_EVERY_SECONDS
 
 if TYPE_CHECKING:
-    from vidseek.search.moments.calibration.calibrate import CalibrationReport
+    from vidseek.search.moments.calibration.report import CalibrationReport
 
 
 def calibrate(
@@ -77,33 +76,20 @@ def calibrate(
             else:
                 typer.echo("calibration removed" if forgotten else "there was no calibration")
             return
-        from vidseek.search.moments.calibration.calibrate import read_query_file
+        from vidseek.search.moments.calibration.queries import read_query_file
 
-        report = opened.calibrate(
-            captions,
-            queries=None if queries is None else read_query_file(queries),
-            override=override,
-            hubness=hubness,
-            on_progress=_Lines(),
-        )
+        with ShellJob() as job:
+            report = opened.calibrate(
+                captions,
+                queries=None if queries is None else read_query_file(queries),
+                override=override,
+                hubness=hubness,
+                job=job,
+            )
     if json:
         output.print_json(_report_json(report))
     else:
         _print_report(report)
-
-
-class _Lines:
-    """Progress as lines on stderr, now and then."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Take note of how far it is."""
-        now = time.monotonic()
-        if now - self._last >= LINE_EVERY_SECONDS:
-            self._last = now
-            output.say_aside(f"vidseek: {done:,}/{total:,} queries")
 
 
 def _report_json(report: CalibrationReport) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
+    "calibrate_again": "Run `vidseek calibrate` again, or `vidseek calibrate --forget`.",
+    "calibrate_without_hubness": "Calibrate without --hubness.",
+    "caption_more_to_calibrate": "Caption more videos, or calibrate without --captions.",
     "caption_more_videos": "Caption more videos.",
+    "check_captions": "Check that the captions are of these videos.",
     "check_disk": "Check the disk.",
     "check_permissions": "Check the permissions of the folder and of library.db.",
     "choose_library_folder": "Name a new or empty folder for the library.",
@@ -27,8 +31,13 @@ HINTS: dict[str, str] = {
     "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
     "free_space": "Free some space and run the command again; what was stored stays.",
+    "give_captions_or_override": "Give --captions of videos in this library, or --override to "
+    "calibrate without.",
     "give_database_url": "Open it from Python: vidseek.open(folder, database_url={url!r}).",
+    "give_other_queries": "Other queries may do better: --queries FILE.",
+    "index": "Run `vidseek index FOLDER`.",
     "index_folder": "Run `vidseek index {folder}` first.",
+    "index_more": "Index more, and different, videos.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
@@ -58,6 +67,8 @@ HINTS: dict[str, str] = {
     "try_hub_model": "For a model of the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
     "upgrade_vidseek": "Run `pip install --upgrade vidseek`.",
+    "use_or_add_model": "Search with one of `vidseek model list`, or run `vidseek model add "
+    "{model}` to encode the library with this one.",
     "wait_for_run": "Wait until it has finished, or stop it.",
 }
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.hints import with_hint
 
 if TYPE_CHECKING:
-    from vidseek.core.types import SearchHit, VideoFilter
+    from vidseek.core.types import SearchHit, SearchResult, VideoFilter
 
 AllOption = Annotated[
     bool,
@@ -19,9 +20,14 @@ AllOption = Annotated[
 
 
 def show_hits(
-    hits: Sequence[SearchHit], where: VideoFilter, *, json: bool, show_all: bool = False
+    hits: SearchResult, where: VideoFilter, *, json: bool, show_all: bool = False
 ) -> None:
-    """Print hits: all of them as JSON, else the confident ones, or why there are none."""
+    """Print hits: all of them as JSON, else the confident ones, or why there are none.
+
+    Warnings go to stderr.
+    """
+    for warning in hits.warnings:
+        output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
     if json:
         output.print_json([hit_json(hit) for hit in hits])
         return

@@ -55,7 +55,7 @@ def search(
     Example: vidseek search "a dog catching a frisbee" --not people --in ~/Movies/2024
     """
     with open_library(ctx, library, yes=yes) as opened:
-        hits = opened.search(
+        result = opened.search(
             text,
             k=k,
             not_text=not_text,
@@ -64,4 +64,4 @@ def search(
             refine_spans=refine,
             model=model,
         )
-    show_hits(hits, where, json=json, show_all=show_all)
+    show_hits(result, where, json=json, show_all=show_all)

@@ -8,6 +8,7 @@ import typer
 
 from vidseek.cli.filters import with_filters
 from vidseek.cli.hits import show_hits
+from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import (
     CountOption,
     JsonOption,
@@ -53,8 +54,8 @@ def similar(
     Example: vidseek similar holiday.mp4@1:30-1:45
     """
     path, span = parse_moment(file)
-    with open_library(ctx, library, yes=yes) as opened:
-        hits = opened.similar(
+    with open_library(ctx, library, yes=yes) as opened, ShellJob() as job:
+        result = opened.similar(
             path,
             span=span,
             k=k,
@@ -62,5 +63,6 @@ def similar(
             per_video=per_video,
             exclude_itself=others,
             model=model,
+            job=job,
         )
-    show_hits(hits, where, json=json)
+    show_hits(result, where, json=json)

@@ -14,15 +14,13 @@ from palette_encoder import PALETTE, HeadlessEncoder, PaletteEncoder
 
 import vidseek
 from vidseek.core.captions import read_captions
-from vidseek.core.errors import CalibrationError
+from vidseek.core.errors import CalibrationError, Hint, JobCancelledError
+from vidseek.core.job import Job
 from vidseek.core.types import Calibration
-from vidseek.search.moments.calibration.calibrate import (
-    MIN_QUERIES,
-    bundled_queries,
-    calibrate,
-    calibrate_on_captions,
-    read_query_file,
-)
+from vidseek.search.moments.calibration.calibrate import CalibrationOptions, calibrate
+from vidseek.search.moments.calibration.captioned import fit_captions
+from vidseek.search.moments.calibration.queries import bundled_queries, read_query_file
+from vidseek.search.moments.calibration.unlabelled import MIN_QUERIES, fit_queries
 from vidseek.search.moments.confidence import calibrated_spec, confidence_of
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
@@ -47,7 +45,7 @@ def various(make_shelf):
 
 
 def fitted(shelf, **options):
-    return calibrate(shelf.engine, shelf.store, shelf.encoder, **options)
+    return fit_queries(shelf.engine, **options)
 
 
 def store(shelf, calibration: Calibration | None) -> bool:
@@ -61,30 +59,30 @@ def test_what_is_shown_is_surer_than_what_is_not(various) -> None:
     assert calibration.scale > 0
     assert report.error is None
     store(various, calibration)
-    (shown,) = various.engine.search("red and green", k=1)
-    (absent,) = various.engine.search("pink and blue", k=1)
+    (shown,) = various.search("red and green", k=1)
+    (absent,) = various.search("pink and blue", k=1)
     assert shown.confidence > 0.5 > absent.confidence
-    assert various.engine.search("red", k=1)[0].confidence > 0.5
+    assert various.search("red", k=1)[0].confidence > 0.5
 
 
 def test_the_report_says_what_every_later_search_says(various) -> None:
     report = fitted(various, queries=QUERIES)
     store(various, report.calibration)
-    answered = [bool(vidseek.filter_confident(various.engine.search(q, k=1))) for q in QUERIES]
+    answered = [bool(vidseek.filter_confident(various.search(q, k=1))) for q in QUERIES]
     assert report.answered == pytest.approx(np.mean(answered))
-    for hit in various.engine.search("white", k=5):
+    for hit in various.search("white", k=5):
         expected = (hit.score - report.half_sure_score) * report.calibration.scale
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-expected)))
 
 
 def test_nothing_but_the_confidence_changes(various) -> None:
-    before = various.engine.search("green", k=10)
+    before = various.search("green", k=10)
     assert {hit.confidence for hit in before} == {None}
     store(various, fitted(various, queries=QUERIES).calibration)
-    after = various.engine.search("green", k=10)
+    after = various.search("green", k=10)
     assert [replace(hit, confidence=None) for hit in after] == before
     assert store(various, None)
-    assert various.engine.search("green", k=10) == before
+    assert various.search("green", k=10) == before
     assert not store(various, None)
 
 
@@ -100,10 +98,19 @@ def test_clips_of_the_queries_colour_are_no_runners_up(make_shelf) -> None:
     assert report.half_sure_score < 0.95
 
 
-def test_progress_is_told(various) -> None:
+def test_progress_is_reported(various) -> None:
     seen = []
-    fitted(various, queries=QUERIES, on_progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(done, len(QUERIES)) for done in range(1, len(QUERIES) + 1)]
+    fitted(various, queries=QUERIES, job=Job(on_progress=seen.append))
+    expected = [(done, len(QUERIES)) for done in range(1, len(QUERIES) + 1)]
+    assert [(progress.done, progress.total) for progress in seen] == expected
+
+
+def test_a_cancelled_calibration_stores_nothing(various) -> None:
+    store(various, None)
+    job = Job(on_progress=lambda progress: job.cancel() if progress.done == 3 else None)
+    with pytest.raises(JobCancelledError):
+        calibrate(various.engine, CalibrationOptions(queries=QUERIES), job=job)
+    assert various.store.encoders.calibration(various.encoder.spec.fingerprint) is None
 
 
 def test_too_few_clips_are_refused(shelf) -> None:
@@ -164,20 +171,22 @@ OWN = {"scale": 20.0, "bias": -14.0}
 def test_the_librarys_calibration_comes_before_the_encoders_own(make_shelf) -> None:
     shelf = make_shelf(PaletteEncoder(**OWN))
     shelf.add("red.mp4", ["red"])
-    (hit,) = shelf.engine.search("red")
+    (hit,) = shelf.search("red")
     assert hit.confidence == confidence_of(hit.score, shelf.encoder.spec)
     store(shelf, Calibration(1.0, 0.0, "captions", 1, shelf.encoder.spec.revision))
-    (hit,) = shelf.engine.search("red")
+    (hit,) = shelf.search("red")
     assert hit.confidence == pytest.approx(1 / (1 + np.exp(-hit.score)))
 
 
-def test_a_calibration_of_another_revision_is_not_used(make_shelf, caplog) -> None:
+def test_a_calibration_of_another_revision_is_not_used(make_shelf) -> None:
     shelf = make_shelf(PaletteEncoder(**OWN))
     shelf.add("red.mp4", ["red"])
     store(shelf, Calibration(1.0, 0.0, "queries", 1, "an older one"))
-    (hit,) = shelf.engine.search("red")
-    assert hit.confidence == confidence_of(hit.score, shelf.encoder.spec)
-    assert "vidseek calibrate" in caplog.text
+    result = shelf.engine.search("red")
+    assert result[0].confidence == confidence_of(result[0].score, shelf.encoder.spec)
+    assert [(warning.code, warning.hint) for warning in result.warnings] == [
+        ("calibration_outdated", Hint("calibrate_again"))
+    ]
     # A third-party model is the same wherever it lies: its fingerprint covers its text part.
     hub = replace(shelf.encoder.spec, source="/models/clip", kind="third-party", family="clip")
     moved = Calibration(1.0, 0.0, "queries", 1, "/elsewhere/clip")
@@ -213,8 +222,9 @@ def test_without_labels_it_does_not_displace_the_encoders_own_unasked(make_shelf
     for colours in combinations(2):
         shelf.add(f"{'-'.join(colours)}.mp4", [tuple(colours)])
     with vidseek.open(shelf.folder / "library", encoder=shelf.encoder) as library:
-        with pytest.raises(CalibrationError, match=r"--captions.*--override"):
+        with pytest.raises(CalibrationError) as caught:
             library.calibrate(queries=QUERIES)
+        assert caught.value.hint == Hint("give_captions_or_override")
         assert library.calibration is None
         library.calibrate(queries=QUERIES, override=True)
         assert library.calibration is not None
@@ -241,7 +251,7 @@ def write_captions(folder: Path, rows: Iterable[tuple[str, str]], **more: object
 
 
 def on_captions(shelf, file: Path):
-    return calibrate_on_captions(shelf.engine, shelf.store, shelf.encoder, read_captions(file))
+    return fit_captions(shelf.engine, read_captions(file))
 
 
 @pytest.fixture
@@ -266,8 +276,8 @@ def test_captions_give_a_calibration_and_its_error_on_held_out_videos(captioned)
     assert report.error_by_chance is not None
     assert 0 <= report.error < 0.3
     store(shelf, report.calibration)
-    (right,) = shelf.engine.search("red and green and white", k=1)
-    (wrong,) = shelf.engine.search("pink and blue", k=1)
+    (right,) = shelf.search("red and green and white", k=1)
+    (wrong,) = shelf.search("pink and blue", k=1)
     assert right.confidence > 0.5 > wrong.confidence
 
 
@@ -297,7 +307,7 @@ def test_what_is_said_of_several_videos_is_right_for_each(captioned) -> None:
 
 def confidence_for(shelf, report, text: str) -> float:
     store(shelf, report.calibration)
-    return shelf.engine.search(text, k=1)[0].confidence
+    return shelf.search(text, k=1)[0].confidence
 
 
 def test_a_caption_of_a_part_is_right_for_that_part_only(shelf) -> None:

@@ -12,12 +12,12 @@ import pytest
 from palette_encoder import PALETTE, HeadlessEncoder
 
 from vidseek.core.captions import read_captions
-from vidseek.core.errors import LibraryDamagedError
+from vidseek.core.errors import Hint, LibraryDamagedError
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.search.moments.calibration.calibrate import (
-    bundled_queries,
-    calibrate,
-    calibrate_on_captions,
+from vidseek.search.moments.calibration.captioned import fit_captions
+from vidseek.search.moments.calibration.queries import bundled_queries
+from vidseek.search.moments.calibration.unlabelled import (
+    fit_queries,
 )
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, library_hubness
@@ -39,14 +39,14 @@ def various(make_shelf):
 
 
 def calibrated(shelf, *, hubness: bool, queries=QUERIES):
-    report = calibrate(shelf.engine, shelf.store, shelf.encoder, queries=queries, hubness=hubness)
+    report = fit_queries(shelf.engine, queries, hubness=hubness)
     fingerprint = shelf.encoder.spec.fingerprint
     shelf.store.encoders.set_calibration(fingerprint, report.calibration)
     return report
 
 
 def scores(shelf, text: str, **options) -> dict[str, float]:
-    hits = shelf.engine.search(text, k=21, **options)
+    hits = shelf.search(text, k=21, **options)
     return {hit.video.path.name: hit.score for hit in hits}
 
 
@@ -87,13 +87,13 @@ def test_a_confidence_is_of_the_scores_it_was_fitted_to(various) -> None:
     assert plain.hubness is None
     corrected = calibrated(various, hubness=True).calibration
     assert (plain.scale, plain.bias) != (corrected.scale, corrected.bias)
-    for hit in various.engine.search("white", k=5):
+    for hit in various.search("white", k=5):
         expected = corrected.scale * hit.score + corrected.bias
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-expected)))
     # Uncorrected scores have none: what is stored was not fitted to them.
-    assert {hit.confidence for hit in various.engine.search("white", rerank=False)} == {None}
+    assert {hit.confidence for hit in various.search("white", rerank=False)} == {None}
     calibrated(various, hubness=False)
-    assert None not in {hit.confidence for hit in various.engine.search("white", rerank=False)}
+    assert None not in {hit.confidence for hit in various.search("white", rerank=False)}
 
 
 def test_each_query_is_asked_as_one_that_is_not_in_the_bank(various) -> None:
@@ -120,14 +120,9 @@ def test_captions_are_calibrated_on_corrected_scores_too(various, tmp_path: Path
         for video in various.store.videos.select()
     ]
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    arguments = (
-        various.engine,
-        various.store,
-        various.encoder,
-        read_captions(tmp_path / "c.jsonl"),
-    )
-    plain = calibrate_on_captions(*arguments)
-    report = calibrate_on_captions(*arguments, hubness=True)
+    captions = read_captions(tmp_path / "c.jsonl")
+    plain = fit_captions(various.engine, captions)
+    report = fit_captions(various.engine, captions, hubness=True)
     assert plain.calibration.hubness is None
     assert report.calibration.hubness is not None
     bank = HubnessCorrection.from_bytes(report.calibration.hubness).bank
@@ -141,7 +136,8 @@ def test_a_bank_that_is_damaged_is_said_with_the_way_out(various) -> None:
     damaged = replace(report.calibration, hubness=b"PK" + bytes(99))
     fingerprint = various.encoder.spec.fingerprint
     various.store.encoders.set_calibration(fingerprint, damaged)
-    with pytest.raises(LibraryDamagedError, match="calibrate --forget"):
-        various.engine.search("red")
+    with pytest.raises(LibraryDamagedError) as caught:
+        various.search("red")
+    assert caught.value.hint == Hint("calibrate_again")
     various.store.encoders.set_calibration(fingerprint, None)
-    assert various.engine.search("red")
+    assert various.search("red")

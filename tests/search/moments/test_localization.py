@@ -219,17 +219,17 @@ def filled(shelf):
 
 
 def test_a_scene_of_two_clips_is_one_hit_with_all_its_frames(filled) -> None:
-    (hit,) = filled.engine.search("red", k=1, refine_spans=True)
+    (hit,) = filled.search("red", k=1, refine_spans=True)
     assert places([hit]) == [("a.mp4", 4, 12)]
     assert [frame.seconds for frame in hit.frames] == [4.5 + i for i in range(8)]
-    assert places(filled.engine.search("yellow", k=1, refine_spans=True)) == [("c.mp4", 4, 8)]
+    assert places(filled.search("yellow", k=1, refine_spans=True)) == [("c.mp4", 4, 8)]
 
 
 def test_the_same_scene_is_one_hit_where_its_score_wavers(shelf) -> None:
     """Merging by score cuts at the shot in which the words fit less; the picture goes on."""
     shelf.add("a.mp4", ["black", ((220, 30, 30),), ((220, 75, 75),), "black", "white", "grey"])
-    (merged,) = shelf.engine.search("red", k=1)
-    (tight,) = shelf.engine.search("red", k=1, refine_spans=True)
+    (merged,) = shelf.search("red", k=1)
+    (tight,) = shelf.search("red", k=1, refine_spans=True)
     assert merged.span == TimeSpan(4, 8)
     assert tight.span == TimeSpan(4, 12)
     assert tight.score == merged.score
@@ -240,20 +240,20 @@ def test_hits_stay_the_same_for_every_k_and_every_time(shelf) -> None:
     for index in range(24):
         start = index % len(colours)
         shelf.add(f"{index:02}.mp4", (colours[start:] + colours[:start]) * 2)
-    everything = shelf.engine.search("yellow", k=10_000, refine_spans=True)
+    everything = shelf.search("yellow", k=10_000, refine_spans=True)
     assert sum(len(hit.frames) for hit in everything) == 24 * 16 * 4, "every clip is in one hit"
-    assert shelf.engine.search("yellow", k=10_000, refine_spans=True) == everything
+    assert shelf.search("yellow", k=10_000, refine_spans=True) == everything
     for k in (1, 7, 60, 300):
-        assert shelf.engine.search("yellow", k=k, refine_spans=True) == everything[:k]
+        assert shelf.search("yellow", k=k, refine_spans=True) == everything[:k]
 
 
 def test_limits_and_filters_hold(filled) -> None:
-    hits = filled.engine.search("red", k=9, per_video=1, refine_spans=True)
+    hits = filled.search("red", k=9, per_video=1, refine_spans=True)
     assert sorted(hit.video.path.name for hit in hits) == ["a.mp4", "b.mp4", "c.mp4"]
     where = VideoFilter(path_glob="*c.mp4")
-    hits = filled.engine.search("red", k=50, where=where, refine_spans=True)
+    hits = filled.search("red", k=50, where=where, refine_spans=True)
     assert {hit.video.path.name for hit in hits} == {"c.mp4"}
-    hits = filled.engine.search("red", k=50, not_text="pink", refine_spans=True)
+    hits = filled.search("red", k=50, not_text="pink", refine_spans=True)
     assert sum(len(hit.frames) for hit in hits) == 14 * 4
 
 
@@ -261,13 +261,13 @@ def test_more_is_fetched_until_there_are_k_hits(shelf) -> None:
     shelf.add("long.mp4", ["red", "black"] * 300)
     for name in "abc":
         shelf.add(f"{name}.mp4", ["pink"])
-    hits = shelf.engine.search("red", k=4, per_video=1, refine_spans=True)
+    hits = shelf.search("red", k=4, per_video=1, refine_spans=True)
     assert [hit.video.path.name for hit in hits] == ["long.mp4", "a.mp4", "b.mp4", "c.mp4"]
 
 
 def test_a_long_even_video_gives_moments_side_by_side(shelf) -> None:
     shelf.add("sea.mp4", ["blue"] * 100)
-    hits = shelf.engine.search("blue", k=5, refine_spans=True)
+    hits = shelf.search("blue", k=5, refine_spans=True)
     assert places(hits)[:2] == [("sea.mp4", 0, 28), ("sea.mp4", 28, 56)]
     ordered = sorted(hit.span for hit in hits)
     assert all(one.overlap(other) == 0 for one, other in itertools.pairwise(ordered))
@@ -276,6 +276,6 @@ def test_a_long_even_video_gives_moments_side_by_side(shelf) -> None:
 def test_one_shot_of_one_frame_is_a_hit(shelf) -> None:
     shelf.add("still.mp4", [("red",)], seconds=3.0)
     shelf.add("instant.mp4", [("red",)], seconds=0.0)
-    hits = shelf.engine.search("red", refine_spans=True)
+    hits = shelf.search("red", refine_spans=True)
     assert sorted(places(hits)) == [("instant.mp4", 0, 0), ("still.mp4", 0, 3)]
     assert all(len(hit.frames) == 1 for hit in hits)

@@ -34,7 +34,7 @@ def filled(shelf):
 def test_a_picture_finds_the_moment_that_shows_it(filled, tmp_path: Path) -> None:
     picture = tmp_path / "still.png"
     Image.new("RGB", (300, 200), PALETTE["red"]).save(picture)
-    hits = filled.engine.similar(picture, k=3)
+    hits = filled.similar(picture, k=3)
     assert places(hits)[0] == ("a.mp4", 4, 8)
     assert len(hits) == 3
     assert hits[0].score == pytest.approx(1.0, abs=1e-2)
@@ -47,7 +47,7 @@ def test_a_picture_prefers_the_clip_with_that_very_frame(shelf, tmp_path: Path) 
     shelf.add("rosy.mp4", [((235, 130, 150),)])
     picture = tmp_path / "still.png"
     Image.new("RGB", (30, 20), PALETTE["pink"]).save(picture)
-    (best, _) = shelf.engine.similar(picture)
+    (best, _) = shelf.similar(picture)
     assert best.video.path.name == "moment.mp4"
     frame = max(best.frames, key=lambda match: match.score)
     assert frame.seconds == 2.5
@@ -56,38 +56,36 @@ def test_a_picture_prefers_the_clip_with_that_very_frame(shelf, tmp_path: Path) 
 
 def test_a_video_of_the_library_is_not_decoded_and_answers_first(filled) -> None:
     """The files of the shelf are no videos: decoding one would fail."""
-    hits = filled.engine.similar(filled.folder / "b.mp4", k=20)
+    hits = filled.similar(filled.folder / "b.mp4", k=20)
     assert places(hits)[0] == ("b.mp4", 0, 16)
     assert hits[0].score == pytest.approx(1.0, abs=1e-2)
     assert hits[1].score < 0.9
-    assert filled.engine.similar(filled.folder / "b.mp4", k=1) == hits[:1]
+    assert filled.similar(filled.folder / "b.mp4", k=1) == hits[:1]
 
 
 def test_the_copy_of_a_video_comes_before_one_that_shares_a_scene(filled) -> None:
     filled.add("shares.mp4", ["green", "pink", "pink", "pink"])
     filled.add("z-copy.mp4", ["blue", "green", "green", "black"])
-    hits = filled.engine.similar(filled.folder / "b.mp4", k=2, per_video=1)
+    hits = filled.similar(filled.folder / "b.mp4", k=2, per_video=1)
     assert names(hits) == ["b.mp4", "z-copy.mp4"]
 
 
 def test_a_query_can_leave_itself_out(filled) -> None:
-    hits = filled.engine.similar(filled.folder / "b.mp4", k=3, exclude_itself=True)
+    hits = filled.similar(filled.folder / "b.mp4", k=3, exclude_itself=True)
     assert "b.mp4" not in names(hits)
     assert len(hits) == 3
-    part = filled.engine.similar(
-        filled.folder / "b.mp4", span=TimeSpan(4, 8), k=1, exclude_itself=True
-    )
+    part = filled.similar(filled.folder / "b.mp4", span=TimeSpan(4, 8), k=1, exclude_itself=True)
     assert places(part) == [("b.mp4", 8, 12)], "the rest of the same video may still answer"
 
 
 def test_the_only_video_has_nothing_like_it(shelf) -> None:
     shelf.add("only.mp4", ["red"])
-    assert shelf.engine.similar(shelf.folder / "only.mp4", exclude_itself=True) == []
-    assert len(shelf.engine.similar(shelf.folder / "only.mp4")) == 1
+    assert shelf.similar(shelf.folder / "only.mp4", exclude_itself=True) == []
+    assert len(shelf.similar(shelf.folder / "only.mp4")) == 1
 
 
 def test_a_part_of_a_stored_video_asks_for_that_part_only(filled) -> None:
-    hits = filled.engine.similar(filled.folder / "a.mp4", span=TimeSpan(12, 16), k=2)
+    hits = filled.similar(filled.folder / "a.mp4", span=TimeSpan(12, 16), k=2)
     assert sorted(places(hits)) == [("a.mp4", 12, 16), ("c.mp4", 4, 8)]
 
 
@@ -96,34 +94,34 @@ def test_a_part_that_cuts_through_a_clip_is_made_of_its_frames(shelf) -> None:
     shelf.add("red.mp4", ["red"])
     shelf.add("blue.mp4", ["blue"])
     query = shelf.folder / "mixed.mp4"
-    assert names(shelf.engine.similar(query, span=TimeSpan(0, 2), k=1)) == ["red.mp4"]
-    assert names(shelf.engine.similar(query, span=TimeSpan(2, 4), k=1)) == ["blue.mp4"]
+    assert names(shelf.similar(query, span=TimeSpan(0, 2), k=1)) == ["red.mp4"]
+    assert names(shelf.similar(query, span=TimeSpan(2, 4), k=1)) == ["blue.mp4"]
 
 
 def test_filters_and_limits_hold_for_pictures_and_videos_too(filled) -> None:
     where = VideoFilter(path_glob="*c.mp4")
-    assert set(names(filled.engine.similar(filled.folder / "b.mp4", where=where))) == {"c.mp4"}
-    hits = filled.engine.similar(filled.folder / "b.mp4", k=9, per_video=1)
+    assert set(names(filled.similar(filled.folder / "b.mp4", where=where))) == {"c.mp4"}
+    hits = filled.similar(filled.folder / "b.mp4", k=9, per_video=1)
     assert sorted(names(hits)) == ["a.mp4", "b.mp4", "c.mp4"]
     with pytest.raises(QueryError):
-        filled.engine.similar(filled.folder / "b.mp4", k=0)
+        filled.similar(filled.folder / "b.mp4", k=0)
 
 
 def test_a_file_outside_the_library_is_decoded(filled, tmp_path: Path) -> None:
     video = write_colours(tmp_path / "elsewhere" / "new.mp4", ["pink", "black"])
-    assert places(filled.engine.similar(video, k=1)) == [("c.mp4", 8, 16)]
+    assert places(filled.similar(video, k=1)) == [("c.mp4", 8, 16)]
 
 
 def test_a_part_of_a_file_outside_the_library_is_decoded(filled, tmp_path: Path) -> None:
     video = write_colours(tmp_path / "elsewhere" / "new.mp4", ["pink", "green", "red"])
-    hits = filled.engine.similar(video, span=TimeSpan(4.5, 7.5), k=1)
+    hits = filled.similar(video, span=TimeSpan(4.5, 7.5), k=1)
     assert places(hits) == [("b.mp4", 4, 12)]
 
 
 def test_a_changed_file_is_looked_at_again(filled, tmp_path: Path) -> None:
     write_colours(filled.folder / "a.mp4", ["green"])
     before = filled.encoder.frames_encoded
-    hits = filled.engine.similar(filled.folder / "a.mp4", k=1)
+    hits = filled.similar(filled.folder / "a.mp4", k=1)
     assert places(hits) == [("b.mp4", 4, 12)]
     assert filled.encoder.frames_encoded > before
 
@@ -131,28 +129,29 @@ def test_a_changed_file_is_looked_at_again(filled, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_says_so(filled, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video at all")
-    with pytest.raises(VideoError, match=r"text\.mp4"):
-        filled.engine.similar(text)
+    with pytest.raises(VideoError) as caught:
+        filled.similar(text)
+    assert caught.value.path == text
 
 
 @pytest.mark.parametrize("name", ["nothing.mp4", "."])
 def test_a_query_that_is_no_file_is_refused(filled, tmp_path: Path, name: str) -> None:
-    with pytest.raises(PathNotFoundError, match="give a video or a picture"):
-        filled.engine.similar(tmp_path / name)
+    with pytest.raises(PathNotFoundError):
+        filled.similar(tmp_path / name)
 
 
 def test_parts_that_do_not_exist_are_refused(filled, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="lasts 16"):
-        filled.engine.similar(filled.folder / "a.mp4", span=TimeSpan(100, 110))
-    with pytest.raises(QueryError, match="empty"):
-        filled.engine.similar(filled.folder / "a.mp4", span=TimeSpan(5, 5))
+    with pytest.raises(QueryError):
+        filled.similar(filled.folder / "a.mp4", span=TimeSpan(100, 110))
+    with pytest.raises(QueryError):
+        filled.similar(filled.folder / "a.mp4", span=TimeSpan(5, 5))
     video = write_colours(tmp_path / "new.mp4", ["pink"])
-    with pytest.raises(QueryError, match="lasts 4"):
-        filled.engine.similar(video, span=TimeSpan(100, 110))
+    with pytest.raises(QueryError):
+        filled.similar(video, span=TimeSpan(100, 110))
     picture = tmp_path / "still.png"
     Image.new("RGB", (30, 20)).save(picture)
-    with pytest.raises(QueryError, match="picture"):
-        filled.engine.similar(picture, span=TimeSpan(0, 1))
+    with pytest.raises(QueryError):
+        filled.similar(picture, span=TimeSpan(0, 1))
 
 
 def test_an_hour_of_query_is_asked_by_some_of_its_clips(shelf) -> None:
@@ -161,7 +160,7 @@ def test_an_hour_of_query_is_asked_by_some_of_its_clips(shelf) -> None:
     assert len(query.vectors) == len(query.weights) == MAX_QUERY_CLIPS
     assert len(query.own_clips) == 900
     np.testing.assert_allclose(np.linalg.norm(query.vectors, axis=1), 1, atol=2e-3)
-    (hit,) = shelf.engine.similar(shelf.folder / "hour.mp4", k=1)
+    (hit,) = shelf.similar(shelf.folder / "hour.mp4", k=1)
     assert hit.score == pytest.approx(1.0, abs=1e-2)
 
 
@@ -169,4 +168,4 @@ def test_a_part_between_the_sampled_frames_is_decoded(shelf, tmp_path: Path) -> 
     """Nothing is stored of it: the file itself is read, which is no video here."""
     shelf.add("a.mp4", ["red", "blue"])
     with pytest.raises(VideoError):
-        shelf.engine.similar(shelf.folder / "a.mp4", span=TimeSpan(0.6, 1.4))
+        shelf.similar(shelf.folder / "a.mp4", span=TimeSpan(0.6, 1.4))

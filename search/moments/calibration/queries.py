@@ -1,0 +1,38 @@
+"""The queries that calibrate a library without labels: bundled ones, or a file's."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from vidseek.core.errors import CalibrationError
+
+
+def bundled_queries() -> list[str]:
+    """The sentences and phrases that come with vidseek."""
+    text = (
+        files("vidseek.search.moments.calibration")
+        .joinpath("queries.txt")
+        .read_text(encoding="utf-8")
+    )
+    return read_queries(text)
+
+
+def read_queries(text: str) -> list[str]:
+    """One query a line; empty lines and such that begin with # are none, and each counts once."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+
+
+def read_query_file(file: Path) -> list[str]:
+    """Queries from a file, one a line.
+
+    Raises:
+        CalibrationError: it cannot be read, or is no text in UTF-8.
+    """
+    try:
+        return read_queries(file.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise CalibrationError(f"{file} is no text in UTF-8: write one query a line") from error
+    except OSError as error:
+        raise CalibrationError(f"{file} cannot be read: {error.strerror}") from error

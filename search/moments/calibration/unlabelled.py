@@ -1,0 +1,140 @@
+"""A confidence without labels: from what a library scores for queries of all kinds.
+
+It is not known which queries the library shows, so nothing tells what a right hit scores. What a
+wrong one scores can be told: the best clip that looks unlike a query's best hit, its runner-up, is
+as a rule no answer, whether or not the best hit is one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.errors import CalibrationError, Hint
+from vidseek.core.job import Job
+from vidseek.search.moments.calibration.queries import bundled_queries, read_queries
+from vidseek.search.moments.calibration.report import (
+    CalibrationReport,
+    Fit,
+    make_report,
+    query_progress,
+    searchable_clips,
+)
+from vidseek.search.moments.context import SearchContext
+from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
+from vidseek.search.moments.hubness import library_hubness
+from vidseek.search.moments.query import clean_text
+from vidseek.storage.store import LibraryStore
+
+MIN_QUERIES = 50
+LIKE_DEVIATIONS = 2.0
+"""Two clips look alike if their cosine is so many standard deviations above the library's mean."""
+LIKE_SAMPLE = 1_000
+HALF_SURE_QUANTILE = 0.99
+"""Of runner-ups, taken as normally distributed: there a hit is as likely right as wrong. Where
+captions are known, the score at that point was at most 0.07 off the one fitted to them: below it
+where few of the queries are shown, above it where all are (`python -m benchmarks.confidence`)."""
+RUNNER_UP_CONFIDENCE = 0.1
+"""Of a hit that scores as the average runner-up."""
+MIN_LEAD = 1e-3
+"""Scores are kept to about half of this: a smaller lead of the best over its runner-up is none."""
+
+
+def fit_queries(
+    engine: SearchEngine,
+    queries: Sequence[str] | None = None,
+    *,
+    hubness: bool = False,
+    job: Job | None = None,
+) -> CalibrationReport:
+    """Fit a confidence without labels, from what a library scores for queries of all kinds.
+
+    Scores of runner-ups stand for those of wrong answers. A hit that scores as their average has a
+    confidence of ``RUNNER_UP_CONFIDENCE``, one that only a hundredth of them reaches 0.5.
+
+    Args:
+        engine: of the library.
+        queries: what to ask; None for the bundled queries.
+        hubness: also correct hubs, with what is asked as the bank. Each query is asked as one that
+            is not in the bank: those to come are not.
+        job: reports progress and cancels.
+
+    Raises:
+        CalibrationError: too few clips or queries, or scores that tell nothing apart.
+        EncoderError: the library was indexed with another encoder.
+        JobCancelledError: the job was cancelled.
+    """
+    job = job or Job()
+    store = engine.store
+    asked = bundled_queries() if queries is None else read_queries("\n".join(queries))
+    if len(asked) < MIN_QUERIES:
+        raise CalibrationError(f"{len(asked)} different queries; {MIN_QUERIES} are the least")
+    context = searchable_clips(engine)
+    with store.snapshot():
+        alike = _likeness(context)
+        correction = library_hubness(context, asked) if hubness else None
+        best, runners_up = [], []
+        for done, text in enumerate(asked, 1):
+            if correction is not None:
+                context = replace(context, hubness=correction.without(done - 1))
+            first, second = _best_and_runner_up(engine, context, clean_text(text).text, alike)
+            best.append(first)
+            if second is not None:
+                runners_up.append((first, second))
+            job.report(query_progress(done, len(asked)))
+            job.check()
+    scale, bias = _fit_runners_up(np.array(runners_up, np.float64).reshape(-1, 2), store)
+    return make_report(context, Fit(scale, bias, "queries", np.array(best), correction))
+
+
+def _likeness(context: SearchContext) -> float:
+    """The cosine of two clips above which they count as looking alike in this library."""
+    ids = context.clip_ids()
+    if len(ids) > LIKE_SAMPLE:
+        ids = np.random.default_rng(0).choice(ids, LIKE_SAMPLE, replace=False)
+    vectors = context.vectors(ids.tolist())
+    pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
+    return float(pairs.mean() + LIKE_DEVIATIONS * pairs.std())
+
+
+def _best_and_runner_up(
+    engine: SearchEngine, context: SearchContext, text: str, alike: float
+) -> tuple[float, float | None]:
+    """Scores of the best clip and of the best one unlike it; None if all are like it."""
+    n = min(FIRST_FETCH, context.size)
+    while True:
+        ranked = engine.best_clips(context, text, n)
+        vectors = context.vectors([scored.clip.id for scored in ranked])
+        unlike = np.flatnonzero(vectors @ vectors[0] <= alike)
+        # The best is itself no runner-up, whatever its rounded length.
+        unlike = unlike[unlike > 0]
+        if len(unlike):
+            return ranked[0].score, ranked[unlike[0]].score
+        if n >= context.size:
+            return ranked[0].score, None
+        n = min(4 * n, context.size)
+
+
+def _fit_runners_up(pairs: NDArray[np.float64], store: LibraryStore) -> tuple[float, float]:
+    """Scale and bias of (Q, 2) scores of best clips and their runner-ups."""
+    if len(pairs) < MIN_QUERIES or (pairs[:, 0] - pairs[:, 1]).mean() < MIN_LEAD:
+        raise CalibrationError(
+            f"{store.folder}: its clips score alike whatever is asked, so a score tells nothing; "
+            "nothing was stored",
+            hint=Hint("index_more"),
+        )
+    mean, spread = float(pairs[:, 1].mean()), float(pairs[:, 1].std())
+    half_sure = spread * NormalDist().inv_cdf(HALF_SURE_QUANTILE)
+    if half_sure < MIN_LEAD:
+        raise CalibrationError(
+            f"{store.folder}: every query scores the same, so a score tells nothing; nothing was "
+            "stored",
+            hint=Hint("give_other_queries"),
+        )
+    scale = math.log(1 / RUNNER_UP_CONFIDENCE - 1) / half_sure
+    return scale, -scale * (mean + half_sure)

@@ -1,0 +1,75 @@
+"""Where a query looks: the library, the encoder, the index, and the clips that may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
+from vidseek.encoders.base import Encoder
+from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.storage.store import LibraryStore
+from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """Where one query looks: the same for every kind of query."""
+
+    store: LibraryStore
+    encoder: Encoder
+    index: VectorIndex
+    where: VideoFilter = EVERYTHING
+    """Which videos may answer."""
+    exclude: NDArray[np.int64] | None = None
+    """Ids of clips that may not answer."""
+    hubness: HubnessCorrection | None = None
+    """What is taken off the scores of hubs: the encoder's own, or the library's."""
+    _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
+    """Clips that were read for this query: larger and larger fetches read only what is new."""
+
+    @cached_property
+    def size(self) -> int:
+        """How many clips may answer."""
+        return self.index.count(where=self.where, exclude=self.exclude)
+
+    def clip_ids(self) -> NDArray[np.int64]:
+        """Ids of the clips that may answer."""
+        ids = self.store.clip_vectors.ids(self.where, self.encoder.spec.fingerprint)
+        return ids if self.exclude is None else np.setdiff1d(ids, self.exclude, assume_unique=True)
+
+    def without(self, ids: Collection[int]) -> SearchContext:
+        """The same, these clips left out."""
+        return replace(self, exclude=np.fromiter(ids, np.int64, len(ids)))
+
+    def nearest(
+        self, queries: NDArray[np.float32], n: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(Q, n) inner products and clip ids, padded with -inf and -1."""
+        return self.index.search(queries, n, where=self.where, exclude=self.exclude)
+
+    def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
+        """The clips that are still there: another process may have removed some meanwhile."""
+        self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
+        return {i: self._seen[i] for i in ids if i in self._seen}
+
+    def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
+        """Stored features of the clips' frames, in the order of ``ids``."""
+        return self.store.clip_vectors.frame_features(ids, self.encoder.spec.fingerprint)
+
+    def frame_vectors(self, ids: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Stored (F, D) vectors of the clips' frames, in the order of ``ids``."""
+        return self.store.clip_vectors.frame_vectors(ids, self.encoder.spec.fingerprint)
+
+    def around(self, video_id: int, span: TimeSpan) -> tuple[list[Clip], list[NDArray[np.float32]]]:
+        """Clips of a video that lie in a span, in order of time, and their frame vectors."""
+        clips = self.store.videos.clips_within(video_id, span)
+        return clips, self.frame_vectors([clip.id for clip in clips])
+
+    def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """(len(ids), D) stored clip vectors."""
+        return self.store.clip_vectors.read(ids, self.encoder.spec.fingerprint)

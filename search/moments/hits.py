@@ -1,0 +1,77 @@
+"""From ranked moments to the hits that a caller sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.types import EncoderSpec, FrameMatch, SearchHit, Video
+from vidseek.search.moments.confidence import confidence_of
+from vidseek.search.moments.context import SearchContext
+from vidseek.search.moments.merging import Moment
+from vidseek.search.moments.paging import Page
+
+MOMENTS_AT_ONCE = 256
+"""Moments whose frames' vectors are in memory at a time, should somebody ask for a million."""
+
+
+@dataclass(frozen=True)
+class RankedMoments:
+    """A page of the moments that answer a query, best first."""
+
+    moments: Sequence[tuple[Moment, Video]]
+    page: Page
+    has_more: bool
+    """Whether there may be another page."""
+
+
+def make_hits(
+    context: SearchContext,
+    moments: Sequence[tuple[Moment, Video]],
+    queries: NDArray[np.float32],
+    calibrated: EncoderSpec | None,
+) -> list[SearchHit]:
+    """Score the frames of moments, and find their thumbnails.
+
+    Args:
+        context: where they were found.
+        moments: with their videos.
+        queries: (Q, D) float32; a frame's score is its best inner product with one of them.
+        calibrated: the spec whose calibration gives confidences; None for no confidence.
+    """
+    hits = []
+    for start in range(0, len(moments), MOMENTS_AT_ONCE):
+        batch = moments[start : start + MOMENTS_AT_ONCE]
+        ids = [clip.id for moment, _ in batch for clip in moment.clips]
+        vectors = dict(zip(ids, context.frame_vectors(ids), strict=True))
+        for moment, video in batch:
+            scores = {clip.id: (vectors[clip.id] @ queries.T).max(axis=1) for clip in moment.clips}
+            confidence = confidence_of(moment.score, calibrated) if calibrated else None
+            hits.append(_make_hit(context, moment, video, scores, confidence))
+    return hits
+
+
+def _make_hit(
+    context: SearchContext,
+    moment: Moment,
+    video: Video,
+    frame_scores: dict[int, NDArray[np.float32]],
+    confidence: float | None,
+) -> SearchHit:
+    frames: list[FrameMatch] = []
+    for clip in moment.clips:
+        frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
+    # A thumbnail is kept of each clip's middle frame.
+    shown = max(moment.clips, key=lambda clip: float(frame_scores[clip.id].max(initial=-2)))
+    thumbnail = context.store.thumbnail_path(video.content_hash, shown.middle_frame_seconds)
+    return SearchHit(
+        video=video,
+        span=moment.span,
+        score=moment.score,
+        confidence=confidence,
+        frames=tuple(frames),
+        thumbnail=thumbnail if thumbnail.is_file() else None,
+    )

@@ -1,0 +1,67 @@
+"""Pages of one query's hits: what a cursor holds and when it is refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+
+from vidseek.core.errors import QueryError
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which of a query's hits are wanted."""
+
+    offset: int
+    """Hits before the first one."""
+    size: int
+    library_state: str | None = None
+    """The library as it was when the first page was read; None for the first page."""
+
+    @property
+    def end(self) -> int:
+        """Hits up to the last one of the page."""
+        return self.offset + self.size
+
+
+def query_digest(*facts: object) -> str:
+    """16 hexadecimal digits that are the same for the same query only.
+
+    Args:
+        facts: all that determines the hits, as values whose ``repr`` tells them apart.
+    """
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def read_page(cursor: str | None, *, size: int, query: str) -> Page:
+    """The page that a cursor stands for.
+
+    Args:
+        cursor: from an earlier page of this query; None for the first page.
+        size: hits per page; it may differ from page to page.
+        query: digest of the query.
+
+    Raises:
+        QueryError: it is no cursor, or one of another query.
+    """
+    if cursor is None:
+        return Page(0, size)
+    try:
+        fields = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+        of_query, offset, state = fields["query"], fields["offset"], fields["library"]
+        if not (isinstance(offset, int) and offset >= 0 and isinstance(state, str)):
+            raise TypeError(offset)
+    except (ValueError, TypeError, KeyError) as error:
+        raise QueryError("cursor is not one that a search returned") from error
+    if of_query != query:
+        raise QueryError("cursor belongs to another query, model or filter")
+    return Page(offset, size, state)
+
+
+def make_cursor(page: Page, *, query: str, library_state: str) -> str:
+    """The cursor of the page after this one."""
+    state = library_state if page.library_state is None else page.library_state
+    fields = {"query": query, "offset": page.end, "library": state}
+    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode("ascii")
