@@ -64,7 +64,7 @@ def test_models_are_listed_and_chosen_by_search(library, second) -> None:
     (theirs,) = library.search(query, 1, model=second)
     by_name = library.search(query, 1, model=SECOND)
     by_digits = library.search(query, 1, model=second.spec.fingerprint[:6])
-    assert by_name == by_digits == [theirs]
+    assert by_name.hits == by_digits.hits == (theirs,)
     assert (theirs.video, theirs.span) == (ours.video, ours.span)
     # Each hit's score is its own model's: cosine alone here, half of the worst frame's there.
     (cosine,) = library.search(query, 1, rerank=False)
@@ -112,13 +112,13 @@ def test_the_library_follows_a_switch_and_the_old_model_still_answers(
         # As if another process had the library open and had loaded both.
         other.models._loaded = {one.spec.fingerprint: one for one in (PaletteEncoder(), second)}
         assert other.encoder.spec.source == "palette"
-        before = other.search("green", 3)
+        before = other.search("green", 3).hits
         assert library.models.add(second).switched
         assert other.encoder.spec.source == SECOND
-        assert other.search("green", 3) == other.search("green", 3, model=SECOND)
-        assert other.search("green", 3, model="palette") == before
+        assert other.search("green", 3).hits == other.search("green", 3, model=SECOND).hits
+        assert other.search("green", 3, model="palette").hits == before
         assert other.models.switch("palette").is_active
-        assert other.search("green", 3) == before
+        assert other.search("green", 3).hits == before
 
 
 def test_each_model_has_its_own_calibration(library, second) -> None:
