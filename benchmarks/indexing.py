@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.looped_video import enlarge_video, loop_video
 from benchmarks.machine import VIDEOS, processor_name, require_folder
-from vidseek.core.types import FrameFeatures, SearchHit, TimeSpan
+from vidseek.core.types import FrameFeatures, SearchHit, SearchOptions, TimeSpan
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.registry import create_encoder
 from vidseek.indexer import Indexer, IndexOptions
@@ -194,7 +194,7 @@ def print_caption_recall(captions: dict[str, str], videos: int, libraries: Path)
     for mode, engine in engines("clips", libraries):
         ranks = []
         for name, caption in captions.items():
-            hits = engine.search(caption, k=videos, per_video=1)
+            hits = engine.search(caption, SearchOptions(k=videos, per_video=1))
             names = [hit.video.path.name for hit in hits]
             ranks.append(names.index(name) if name in names else videos)
         recalls = " | ".join(f"{np.mean(np.asarray(ranks) < k):.1%}" for k in RANKS)
@@ -217,7 +217,7 @@ def print_scene_recall(scenes: dict[str, list[dict[str, Any]]], libraries: Path)
     print("| plan | query | R@1 | R@5 | IoU | chance R@1 | chance R@5 |\n" + "|---" * 7 + "|")
     for mode, engine in engines("long", libraries):
         for query in ("title", "caption"):
-            answers = [engine.search(scene[query], k=5) for _, _, scene in truth]
+            answers = [engine.search(scene[query], SearchOptions(k=5)) for _, _, scene in truth]
             cells = []
             for k in (1, 5):
                 # right[i, j]: do the answers to query i hit scene j?

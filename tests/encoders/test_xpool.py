@@ -317,7 +317,7 @@ def test_a_folder_that_holds_a_head_is_not_written_over(footage, base, trained):
 
 
 def test_a_library_of_the_model_is_searched_with_the_head_at_once(
-    base, footage, said, trained, tmp_path, caplog
+    base, footage, said, trained, tmp_path
 ):
     query = said[0]
     queries = [f"{text} {number}" for text in said for number in range(20)]
