@@ -10,7 +10,8 @@ from colour_videos import write_colours
 from palette_encoder import PALETTE
 from PIL import Image
 
-from vidseek.core.errors import PathNotFoundError, QueryError, VideoError
+from vidseek.core.errors import JobCancelledError, PathNotFoundError, QueryError, VideoError
+from vidseek.core.job import Job, Progress
 from vidseek.core.types import SearchHit, TimeSpan, VideoFilter
 from vidseek.search.moments.visual_query import MAX_QUERY_CLIPS, read_visual_query
 
@@ -140,6 +141,16 @@ def test_a_query_that_is_no_file_is_refused(filled, tmp_path: Path, name: str) -
         filled.similar(tmp_path / name)
 
 
+def test_a_job_reports_what_is_read_of_a_file_and_cancels(filled, tmp_path: Path) -> None:
+    path = write_colours(tmp_path / "new.mp4", ["pink", "red"])
+    seen: list[Progress] = []
+    filled.engine.similar(path, job=Job(on_progress=seen.append))
+    assert seen[-1].done > 0
+    job = Job(on_progress=lambda _: job.cancel())
+    with pytest.raises(JobCancelledError):
+        filled.engine.similar(path, job=job)
+
+
 def test_parts_that_do_not_exist_are_refused(filled, tmp_path: Path) -> None:
     with pytest.raises(QueryError):
         filled.similar(filled.folder / "a.mp4", span=TimeSpan(100, 110))
@@ -156,7 +167,7 @@ def test_parts_that_do_not_exist_are_refused(filled, tmp_path: Path) -> None:
 
 def test_an_hour_of_query_is_asked_by_some_of_its_clips(shelf) -> None:
     shelf.add("hour.mp4", ["red", "black", "blue"] * 300)
-    query = read_visual_query(shelf.store, shelf.encoder, shelf.folder / "hour.mp4", None)
+    query = read_visual_query(shelf.store, shelf.encoder, shelf.folder / "hour.mp4", None, Job())
     assert len(query.vectors) == len(query.weights) == MAX_QUERY_CLIPS
     assert len(query.own_clips) == 900
     np.testing.assert_allclose(np.linalg.norm(query.vectors, axis=1), 1, atol=2e-3)
