@@ -16,6 +16,9 @@ from vidseek.search.copies.checker import CopyChecker
 from vidseek.search.copies.upload import decoding_ahead, upload_decoder
 from vidseek.storage.store import LibraryStore
 
+COMPARED = 7
+"""Frames of the upload that are compared: eight, of which the first is flat."""
+
 
 @pytest.fixture
 def checker(tmp_path: Path) -> Iterator[CopyChecker]:
@@ -34,7 +37,7 @@ def test_progress_is_reported(checker: CopyChecker, upload: Path) -> None:
     seen: list[Progress] = []
     verdict = checker.check(upload, job=Job(on_progress=seen.append))
     assert (verdict.kind, verdict.matches) == ("new", ())
-    assert seen[-1].done == 8
+    assert seen[-1].done == COMPARED
 
 
 def test_a_cancelled_check_ends(checker: CopyChecker, upload: Path) -> None:
@@ -46,9 +49,9 @@ def test_a_cancelled_check_ends(checker: CopyChecker, upload: Path) -> None:
 
 def test_a_check_takes_over_what_is_decoded_ahead(checker: CopyChecker, upload: Path) -> None:
     with decoding_ahead(upload):
-        assert checker.check(upload).compared_frames == 8
+        assert checker.check(upload).compared_frames == COMPARED
         # Each decoder serves one check; the next check decodes again.
-        assert checker.check(upload).compared_frames == 8
+        assert checker.check(upload).compared_frames == COMPARED
 
 
 def test_what_is_decoded_ahead_is_dropped_at_the_end(upload: Path) -> None:
