@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vidseek.core.types import Calibration, EncoderSpec
-from vidseek.search.moments.confidence import usable_calibration
+from vidseek.search.moments.confidence import is_usable
 from vidseek.storage.store import LibraryStore
 
 
@@ -190,7 +190,7 @@ def test_a_calibration_of_0_1_0_is_used_and_stored_again(kind: str, library_of_0
         spec = store.encoders.active()
         calibration = store.encoders.calibration(spec.fingerprint)
         assert (calibration.scale, calibration.bias) == (3.0, -1.0)
-        assert usable_calibration(spec, calibration) is calibration
+        assert is_usable(spec, calibration)
         with store.writing():
             store.encoders.set_calibration(spec.fingerprint, calibration)
         assert store.encoders.calibration(spec.fingerprint) == calibration
@@ -200,10 +200,10 @@ def test_a_calibration_of_other_scores_is_not_used() -> None:
     plain, head = stored_spec("third-party folder"), stored_spec("head")
     with_head = Calibration(3.0, -1.0, "queries", 150, "", head_hash=head.head_hash)
     without = Calibration(3.0, -1.0, "queries", 150, "")
-    assert usable_calibration(head, with_head) is with_head
-    assert usable_calibration(plain, without) is without
-    assert usable_calibration(head, without) is None
-    assert usable_calibration(plain, with_head) is None
-    assert usable_calibration(head, replace(with_head, head_hash="0" * 64)) is None
+    assert is_usable(head, with_head)
+    assert is_usable(plain, without)
+    assert not is_usable(head, without)
+    assert not is_usable(plain, with_head)
+    assert not is_usable(head, replace(with_head, head_hash="0" * 64))
     older = Calibration(3.0, -1.0, "queries", 150, "2")
-    assert usable_calibration(stored_spec("builtin"), older) is None
+    assert not is_usable(stored_spec("builtin"), older)
