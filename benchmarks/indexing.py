@@ -1,4 +1,4 @@
-"""Measure indexing: time, speed, memory, and what the fast plan loses against the dense one.
+"""Measure indexing: time, speed, memory, and the loss of the fast plan against the dense one.
 
 python -m benchmarks.indexing [FOLDER] [--only speed|memory]
 
@@ -40,7 +40,7 @@ RANKS = (1, 5, 10)
 
 
 class TimedEncoder:
-    """Passes everything on and keeps the time that encoding takes."""
+    """Wraps an encoder and measures the time of encoding."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -51,11 +51,11 @@ class TimedEncoder:
         self.seconds = 0.0
 
     def load(self) -> None:
-        """Passed on."""
+        """See ``Encoder``."""
         self._encoder.load()
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
-        """See ``Encoder``, as for the others."""
+        """See ``Encoder``."""
         started = time.perf_counter()
         features = self._encoder.encode_frames(frames)
         self.seconds += time.perf_counter() - started
@@ -68,25 +68,25 @@ class TimedEncoder:
         pts_seconds: NDArray[np.float64],
         clips: Sequence[slice],
     ) -> NDArray[np.float32]:
-        """Timed too."""
+        """See ``Encoder``; timed."""
         started = time.perf_counter()
         vectors = self._encoder.encode_clips(frames, pts_seconds, clips)
         self.seconds += time.perf_counter() - started
         return vectors
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Passed on."""
+        """See ``Encoder``."""
         return self._encoder.encode_text(texts)
 
     def rerank(
         self, text: str, clips: Sequence[FrameFeatures], first_stage_scores: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Passed on."""
+        """See ``Encoder``."""
         return self._encoder.rerank(text, clips, first_stage_scores)
 
 
 def measure_index(library: Path, paths: list[Path], mode: str) -> dict[str, Any]:
-    """Index into a library; in a process of its own."""
+    """Index into a library, in a separate process."""
     started = time.perf_counter()
     encoder = TimedEncoder(create_encoder())
     with LibraryStore.open(library, create=True) as store:
@@ -116,7 +116,7 @@ def measure_index(library: Path, paths: list[Path], mode: str) -> dict[str, Any]
 
 
 def measure_decode(paths: list[Path], mode: str) -> dict[str, Any]:
-    """Decode only; in a process of its own."""
+    """Decode only, in a separate process."""
     jobs = [
         DecodeJob(path=file.path, plan=SamplingPlan(mode), span=None)
         for file in discover(paths).files
@@ -140,7 +140,7 @@ def in_process(function: str, *arguments: object) -> dict[str, Any]:
 
 
 def answer_call(function: str, arguments: list[Any]) -> dict[str, Any]:
-    """The other end of ``in_process``."""
+    """Entry point of the process that ``in_process`` starts."""
     if function == "index":
         library, paths, mode = arguments
         return measure_index(Path(library), [Path(path) for path in paths], mode)
@@ -149,7 +149,7 @@ def answer_call(function: str, arguments: list[Any]) -> dict[str, Any]:
 
 
 def print_speed(name: str, paths: list[Path], libraries: Path) -> None:
-    """One table: fast and dense over a folder, and a second run over the same."""
+    """Print a table of the fast and dense plans on a folder, and of a second run."""
     print(f"\n### Indexing {name}\n")
     print(
         "| plan | videos | failed | frames | clips | s | processor s | x realtime | encoding s "
@@ -178,7 +178,7 @@ def print_speed(name: str, paths: list[Path], libraries: Path) -> None:
 
 
 def engines(name: str, libraries: Path) -> Iterator[tuple[str, SearchEngine]]:
-    """A search engine for each of a folder's libraries."""
+    """A search engine for each library in a folder."""
     encoder = create_encoder()
     for mode in MODES:
         with LibraryStore.open(libraries / f"{name}-{mode}") as store:
@@ -186,7 +186,7 @@ def engines(name: str, libraries: Path) -> Iterator[tuple[str, SearchEngine]]:
 
 
 def print_caption_recall(captions: dict[str, str], videos: int, libraries: Path) -> None:
-    """Captions of clips as queries: is the right video among the first k?"""
+    """Search with captions of clips: recall of the right video among the first k."""
     print(f"\n### Captions of clips as queries ({len(captions)} of {videos} videos)\n")
     print(
         "| plan | " + " | ".join(f"R@{k}" for k in RANKS) + " | median rank |\n" + "|---" * 5 + "|"
@@ -203,7 +203,7 @@ def print_caption_recall(captions: dict[str, str], videos: int, libraries: Path)
 
 
 def print_scene_recall(scenes: dict[str, list[dict[str, Any]]], libraries: Path) -> None:
-    """Titles and captions of scenes as queries: does a hit overlap the right scene?"""
+    """Search with titles and captions of scenes: recall of hits that overlap the right scene."""
     truth = [
         (name, TimeSpan(scene["start_seconds"], scene["end_seconds"]), scene)
         for name, entries in scenes.items()
@@ -249,13 +249,13 @@ def print_scene_recall(scenes: dict[str, list[dict[str, Any]]], libraries: Path)
 
 
 def is_in_scene(hit: SearchHit, name: str, scene: TimeSpan) -> bool:
-    """Whether the middle of a hit lies in a scene."""
+    """True if the middle of a hit lies in a scene."""
     middle = (hit.span.start_seconds + hit.span.end_seconds) / 2
     return hit.video.path.name == name and scene.start_seconds <= middle < scene.end_seconds
 
 
 def print_memory(source: Path, folder: Path) -> None:
-    """Peak memory for a clip looped to ten minutes and to an hour of 1080p."""
+    """Measure peak memory on a 1080p clip looped to ten minutes and to an hour."""
     print("\n### Memory for 1080p, a clip looped\n")
     print("| length | plan | frames | s | processor s | x realtime | peak MB, own | a decoder |")
     print("|---" * 8 + "|")

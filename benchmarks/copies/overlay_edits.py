@@ -1,4 +1,4 @@
-"""Edits that put something drawn over the pictures: words, bars, logos, dots, shapes.
+"""Edits that draw over the pictures: words, bars, logos, dots, shapes.
 
 footage = text(footage, words="FOLLOW ME", size=0.2, x=0.1, y=0.5, opacity=0.8, colour="#ffd000")
 """
@@ -20,7 +20,7 @@ def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _drawn_over(footage: Footage, layer: Image.Image) -> Footage:
-    """Every picture under one RGBA layer of the same size."""
+    """Put an RGBA layer of the same size over every picture."""
     colours, mask = layer.convert("RGB"), layer.getchannel("A")
 
     def change(picture: Image.Image) -> Image.Image:
@@ -43,7 +43,7 @@ def _ink(colour: str, opacity: float) -> tuple[int, int, int, int]:
 def text(
     footage: Footage, *, words: str, size: float, x: float, y: float, opacity: float, colour: str
 ) -> Footage:
-    """Words from a place on, in parts of width and height; ``size`` in parts of the height."""
+    """Draw words at a position; ``x``, ``y`` and ``size`` are fractions of the picture."""
     layer, draw = _layer(footage)
     width, height = footage.size
     font = _font(round(size * height))
@@ -54,7 +54,7 @@ def text(
 def text_bar(
     footage: Footage, *, words: str, share: float, at_top: bool, colour: str, ink: str
 ) -> Footage:
-    """A bar across the picture, ``share`` of its height, with words in it."""
+    """Draw a bar with words across the picture, ``share`` of its height."""
     layer, draw = _layer(footage)
     width, height = footage.size
     high = max(2, round(share * height))
@@ -68,7 +68,7 @@ def text_bar(
 def logo(
     footage: Footage, *, size: float, x: float, y: float, opacity: float, colour: str
 ) -> Footage:
-    """A face as phones draw it, ``size`` of the height, its left upper corner at a place."""
+    """Draw an emoji face, ``size`` of the height, with its top left corner at a position."""
     layer, draw = _layer(footage)
     width, height = footage.size
     _face(draw, x * width, y * height, size * height, colour, opacity)
@@ -76,7 +76,7 @@ def logo(
 
 
 def corner_logos(footage: Footage, *, size: float, opacity: float, colour: str) -> Footage:
-    """The same mark in all four corners."""
+    """Draw the same mark in all four corners."""
     layer, draw = _layer(footage)
     width, height = footage.size
     side = size * height
@@ -99,7 +99,7 @@ def _face(
 
 
 def dots(footage: Footage, *, count: int, seed: int) -> Footage:
-    """Small dots of random colours, at the same places throughout."""
+    """Draw small dots of random colours at fixed positions."""
     random = np.random.default_rng(seed)
     layer, draw = _layer(footage)
     width, height = footage.size
@@ -111,7 +111,7 @@ def dots(footage: Footage, *, count: int, seed: int) -> Footage:
 
 
 def shapes(footage: Footage, *, count: int, seed: int) -> Footage:
-    """Rectangles, ellipses and triangles of random colours, 0.1 to 0.4 of the height."""
+    """Draw rectangles, ellipses and triangles of random colours, 0.1 to 0.4 of the height."""
     random = np.random.default_rng(seed)
     layer, draw = _layer(footage)
     width, height = footage.size

@@ -1,4 +1,4 @@
-"""Edits that change how pictures look: colours, sharpness, compression, geometry.
+"""Edits of the pictures: colours, sharpness, compression, geometry.
 
 footage = crop(footage, left=0.1, top=0.0, right=0.1, bottom=0.2)
 
@@ -22,30 +22,30 @@ BLUR_LINES = 720
 
 
 def _through_table(footage: Footage, table: NDArray[np.float64]) -> Footage:
-    """Every value replaced by what the table of 256 has for it."""
+    """Map every value through a table of 256."""
     values = np.clip(np.rint(table), 0, 255).astype(np.uint8)
     return replace(footage, pictures=values[footage.pictures])
 
 
 def brightness(footage: Footage, *, level: float) -> Footage:
-    """Lighter or darker: ``level`` of full white is added."""
+    """Add ``level`` of full white; negative levels darken."""
     return _through_table(footage, np.arange(256) + 255 * level)
 
 
 def contrast(footage: Footage, *, factor: float) -> Footage:
-    """Distances from middle grey times ``factor``; below 0 it is a negative."""
+    """Scale distances from middle grey by ``factor``; below 0 gives a negative."""
     return _through_table(footage, (np.arange(256) - 127.5) * factor + 127.5)
 
 
 def saturation(footage: Footage, *, factor: float) -> Footage:
-    """Colours stronger (above 1) or paler; 0 is grey."""
+    """Scale the saturation: above 1 stronger, 0 grey."""
     return change_pictures(footage, lambda picture: ImageEnhance.Color(picture).enhance(factor))
 
 
 def colour_jitter(
     footage: Footage, *, brightness: float, contrast: float, saturation: float, hue: float
 ) -> Footage:
-    """Light, contrast and saturation times a factor each; hues turned by a part of the circle."""
+    """Scale brightness, contrast and saturation, and rotate the hue by a fraction of the circle."""
     turn = round(hue * 255)
 
     def change(picture: Image.Image) -> Image.Image:
@@ -66,7 +66,7 @@ def blur(footage: Footage, *, sigma: float) -> Footage:
 
 
 def noise(footage: Footage, *, level: float, seed: int) -> Footage:
-    """Grain: each value moved by normal noise of this standard deviation, in grey levels of 255."""
+    """Add normal noise of this standard deviation, in grey levels of 255."""
     random = np.random.default_rng(seed)
     pictures = np.empty_like(footage.pictures)
     for row, picture in enumerate(footage.pictures):
@@ -76,7 +76,7 @@ def noise(footage: Footage, *, level: float, seed: int) -> Footage:
 
 
 def pixelise(footage: Footage, *, ratio: float) -> Footage:
-    """Squares of one colour: scaled to this part of its size and back."""
+    """Pixelate: scale to this fraction of the size and back."""
     size = footage.size
     small = (max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio)))
 
@@ -88,12 +88,12 @@ def pixelise(footage: Footage, *, ratio: float) -> Footage:
 
 
 def encode(footage: Footage, *, crf: int) -> Footage:
-    """Through H.264 at this constant rate factor: 10 is fine, 45 is mush."""
+    """Re-encode with H.264 at this constant rate factor: 10 is fine, 45 is very coarse."""
     return recompress(footage, crf=crf)
 
 
 def jpeg(footage: Footage, *, quality: int) -> Footage:
-    """Every picture through JPEG."""
+    """Compress every picture with JPEG."""
 
     def change(picture: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
@@ -104,17 +104,17 @@ def jpeg(footage: Footage, *, quality: int) -> Footage:
 
 
 def frame_rate(footage: Footage, *, frames_per_second: float) -> Footage:
-    """Fewer or more pictures a second, at the same speed."""
+    """Change the frame rate at the same speed."""
     return at_rate(footage, frames_per_second)
 
 
 def scale(footage: Footage, *, ratio: float) -> Footage:
-    """Smaller or larger."""
+    """Scale the picture."""
     return _resized(footage, ratio, ratio)
 
 
 def aspect(footage: Footage, *, ratio: float) -> Footage:
-    """Squeezed: width over height times ``ratio``, with as many pixels as before."""
+    """Multiply the aspect by ``ratio``, keeping the number of pixels."""
     return _resized(footage, ratio**0.5, ratio**-0.5)
 
 
@@ -124,25 +124,25 @@ def _resized(footage: Footage, across: float, down: float) -> Footage:
 
 
 def rotate(footage: Footage, *, degrees: float) -> Footage:
-    """Turned counter-clockwise, with black corners; the size stays."""
+    """Rotate counter-clockwise at the same size, with black corners."""
     return change_pictures(
         footage, lambda picture: picture.rotate(degrees, Image.Resampling.BILINEAR)
     )
 
 
 def rotate_quarters(footage: Footage, *, quarters: int) -> Footage:
-    """Turned counter-clockwise by so many times 90 degrees."""
+    """Rotate counter-clockwise by a multiple of 90 degrees."""
     turned = np.rot90(footage.pictures, quarters, axes=(1, 2))
     return replace(footage, pictures=np.ascontiguousarray(turned))
 
 
 def mirror(footage: Footage) -> Footage:
-    """Left and right exchanged."""
+    """Mirror left to right."""
     return _flipped(footage, axis=2)
 
 
 def flip(footage: Footage) -> Footage:
-    """Upside down, by reflection."""
+    """Mirror top to bottom."""
     return _flipped(footage, axis=1)
 
 
@@ -153,7 +153,7 @@ def _flipped(footage: Footage, *, axis: int) -> Footage:
 
 
 def crop(footage: Footage, *, left: float, top: float, right: float, bottom: float) -> Footage:
-    """Parts of the width and height cut off at the four sides."""
+    """Crop fractions of the width and height at the four sides."""
     width, height = footage.size
     rows = slice(round(top * height), max(round(top * height) + 2, round((1 - bottom) * height)))
     columns = slice(round(left * width), max(round(left * width) + 2, round((1 - right) * width)))
@@ -163,7 +163,7 @@ def crop(footage: Footage, *, left: float, top: float, right: float, bottom: flo
 def pad(
     footage: Footage, *, left: float, top: float, right: float, bottom: float, colour: str
 ) -> Footage:
-    """Bars of one colour, each a part of the width or height, added at the four sides."""
+    """Add bars of a colour at the four sides, each a fraction of the width or height."""
     count, height, width, _ = footage.pictures.shape
     across, down = round(left * width), round(top * height)
     wide, high = across + width + round(right * width), down + height + round(bottom * height)
@@ -174,7 +174,7 @@ def pad(
 
 
 def perspective(footage: Footage, *, sigma: float, shake: float, seed: int) -> Footage:
-    """Filmed from aside by an unsteady hand.
+    """Simulate filming at an angle with an unsteady hand.
 
     Args:
         footage: what is filmed.
@@ -202,7 +202,7 @@ def perspective(footage: Footage, *, sigma: float, shake: float, seed: int) -> F
 
 
 def _projection(targets: NDArray[np.float64], origins: NDArray[np.float64]) -> list[float]:
-    """The eight numbers of the projection that maps each of four targets to its origin."""
+    """The eight coefficients of the projection that maps four target points to their origins."""
     rows, values = [], []
     for (x, y), (u, v) in zip(targets, origins, strict=True):
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])

@@ -20,23 +20,23 @@ from benchmarks.copies.footage import Footage, as_long_as, cut, fit, hold, join
 
 
 def trim(footage: Footage, *, start: float, end: float) -> Footage:
-    """Only the part from start to end."""
+    """Keep only the part from start to end."""
     length = footage.duration_seconds
     return cut(footage, start * length, end * length)
 
 
 def speed(footage: Footage, *, factor: float) -> Footage:
-    """So many times as fast."""
+    """Change the speed by a factor."""
     return film.retime(footage, speed=factor)
 
 
 def reverse(footage: Footage) -> Footage:
-    """Played backwards."""
+    """Reverse."""
     return film.reverse(footage)
 
 
 def pause(footage: Footage, *, at: float, share: float) -> Footage:
-    """Standing still at a place for a share of the length, then going on."""
+    """Freeze at a position for a share of the length, then continue."""
     length = footage.duration_seconds
     middle = at * length
     still = hold(footage, middle, share * length)
@@ -44,7 +44,7 @@ def pause(footage: Footage, *, at: float, share: float) -> Footage:
 
 
 def shuffle(footage: Footage, *, window_seconds: float, seed: int) -> Footage:
-    """Cut into windows, shown in another order."""
+    """Cut into windows and reorder them."""
     length = footage.duration_seconds
     count = max(2, round(length / window_seconds))
     edges = np.linspace(0, length, count + 1)
@@ -55,7 +55,7 @@ def shuffle(footage: Footage, *, window_seconds: float, seed: int) -> Footage:
 
 
 def drop_frames(footage: Footage, *, share: float, seed: int) -> Footage:
-    """A share of the pictures is lost: the one before stays on screen, so that no time is."""
+    """Drop a share of the pictures; the previous picture stays on screen, so the length is kept."""
     count = len(footage.pictures)
     rows = np.arange(count)
     lost = np.random.default_rng(seed).permutation(rows[1:])[: max(1, round(share * count))]
@@ -65,12 +65,12 @@ def drop_frames(footage: Footage, *, share: float, seed: int) -> Footage:
 
 
 def loop(footage: Footage, *, times: int) -> Footage:
-    """Shown several times over."""
+    """Repeat several times."""
     return join([footage] * times)
 
 
 def jump_cuts(footage: Footage, *, window_seconds: float, share: float) -> Footage:
-    """Of every window of time its last part, this share of it, is cut out."""
+    """Cut this share off the end of every window of time."""
     length = footage.duration_seconds
     edges = np.linspace(0, length, max(2, round(length / window_seconds)) + 1)
     kept = [
@@ -80,7 +80,7 @@ def jump_cuts(footage: Footage, *, window_seconds: float, share: float) -> Foota
 
 
 def insert_into(footage: Footage, *, donor: Footage, start: float) -> Footage:
-    """Shown in the middle of another video, which goes on behind it."""
+    """Insert into the middle of another video, which continues afterwards."""
     length = donor.duration_seconds
     host = fit(donor, footage.size)
     before, after = cut(host, 0, start * length), cut(host, start * length, length)
@@ -90,7 +90,7 @@ def insert_into(footage: Footage, *, donor: Footage, start: float) -> Footage:
 def insert_part(
     footage: Footage, *, donor: Footage, seconds: float, part: float, start: float
 ) -> Footage:
-    """A part of the copy, some seconds from a place on, inserted in another video."""
+    """Insert an excerpt of the copy into another video."""
     length = footage.duration_seconds
     seconds = min(seconds, max(1.0, length - 1))
     begin = part * max(0.0, length - seconds)
@@ -98,39 +98,39 @@ def insert_part(
 
 
 def interrupt(footage: Footage, *, donor: Footage, at: float, seconds: float) -> Footage:
-    """Some seconds of another video shown in the middle of the copy."""
+    """Insert some seconds of another video into the middle of the copy."""
     length = footage.duration_seconds
     guest = cut(donor, 0, min(seconds, donor.duration_seconds))
     return join([cut(footage, 0, at * length), guest, cut(footage, at * length, length)])
 
 
 def concatenate(footage: Footage, *, donor: Footage, donor_first: bool) -> Footage:
-    """Another video in front of it or behind it."""
+    """Put another video before or after the copy."""
     other = fit(donor, footage.size)
     return join([other, footage] if donor_first else [footage, other])
 
 
 def blend(footage: Footage, *, donor: Footage, opacity: float, size: float) -> Footage:
-    """Another video over the middle of it, seen through."""
+    """Blend another video over the middle of the copy."""
     return _over(footage, as_long_as(donor, footage), size, 0.5, 0.5, opacity)
 
 
 def cover_part(footage: Footage, *, donor: Footage, size: float, x: float, y: float) -> Footage:
-    """Another video in a window over it."""
+    """Show another video in a window over the copy."""
     return _over(footage, as_long_as(donor, footage), size, x, y, 1.0)
 
 
 def picture_in_picture(
     footage: Footage, *, donor: Footage, size: float, x: float, y: float, opacity: float
 ) -> Footage:
-    """The copy in a window over another video; ``size`` is the window's part of each side."""
+    """Show the copy in a window over another video; ``size`` is the window's share of each side."""
     return _over(as_long_as(donor, footage), footage, size, x, y, opacity)
 
 
 def _over(
     under: Footage, over: Footage, size: float, x: float, y: float, opacity: float
 ) -> Footage:
-    """``over`` in a window of ``under``: x and y, 0 to 1, say where between the sides it lies.
+    """Show ``over`` in a window of ``under``; x and y, 0 to 1, position it between the sides.
 
     Both are of one size, rate and length. The result shows what either of them shows.
     """
@@ -146,14 +146,14 @@ def _over(
 
 
 def stack(footage: Footage, *, donor: Footage, vertical: bool, first: bool) -> Footage:
-    """Side by side with another video, or one above the other."""
+    """Show side by side with another video, horizontally or vertically."""
     other = as_long_as(donor, footage)
     pair = [footage.pictures, other.pictures] if first else [other.pictures, footage.pictures]
     return replace(footage, pictures=np.concatenate(pair, axis=1 if vertical else 2))
 
 
 def tiles(footage: Footage, *, donor: Footage, place: int) -> Footage:
-    """One of four tiles (0 to 3); the others show another video, each from another time on."""
+    """Show in one of four tiles (0 to 3); the others show another video from different times."""
     other = as_long_as(donor, footage)
     count = len(footage.pictures)
     cells = []
@@ -165,7 +165,7 @@ def tiles(footage: Footage, *, donor: Footage, place: int) -> Footage:
 
 
 def own_blurred_background(footage: Footage, *, ratio: float) -> Footage:
-    """As phones show a video of another shape: over itself, enlarged and blurred, in a wider frame.
+    """Show in a wider frame over its own blurred enlargement, as phones do.
 
     Args:
         footage: the copy, which stays whole.

@@ -1,4 +1,4 @@
-"""Files of captions: what is taken, and why the rest is not."""
+"""Captions files: which lines are used, and why others are not."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def picture(seed: int, *, width: int = 160, height: int = 96) -> Picture:
 
 
 def numbered(count: int, *, width: int = 160, height: int = 96) -> Iterator[Picture]:
-    """Pictures of which each tells its number: see ``number_of``."""
+    """Pictures that encode their number; see ``number_of``."""
     for number in range(count):
         frame = np.full((height, width, 3), 128, dtype=np.uint8)
         for bit in range(10):
@@ -67,7 +67,7 @@ def make_video(
     moving: bool = True,
     **options: object,
 ) -> Path:
-    """A video that shows each picture for a while, cut to cut, drifting slowly if ``moving``."""
+    """A video that shows each picture in turn, drifting slowly if ``moving``."""
 
     def frames() -> Iterator[Picture]:
         for still in pictures:

@@ -1,4 +1,4 @@
-"""Decoding processes: a bad file costs one file, whatever it does to its decoder."""
+"""Decoding processes: a bad file fails alone, whatever it does to its decoder."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_nothing_in_the_current_folder_is_run(
 
 
 def test_a_stopped_run_blames_no_file(long: Path, tmp_path: Path) -> None:
-    """Ctrl-Z stops the run, not its processes; time goes on for both."""
+    """Ctrl-Z suspends the main process, not its decoders, while time passes for both."""
     script = tmp_path / "script.py"
     script.write_text(
         "import os, signal, time\n"

@@ -1,4 +1,4 @@
-"""One suite for both readers: what is decoded is what the file shows, when it shows it."""
+"""Contract suite of both readers: they return the right pictures at the right times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding processes that wait from one pool to the next."""
+"""Idle decoding processes that one pool leaves to the next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def decode(path: Path, **options: object) -> tuple[int, int]:
-    """How many frames come, and which process they come from."""
+    """Number of frames, and the id of the process that decoded them."""
     with DecodePool(workers=1, short_side=48, **options) as pool:  # type: ignore[arg-type]
         for decoded in pool.read([DecodeJob(path, EVERY_FRAME)]):
             frames = sum(len(batch) for batch in decoded.batches())
@@ -68,7 +68,7 @@ def test_one_that_may_take_other_memory_is_not_taken(video: Path) -> None:
 
 
 def test_what_one_pool_gave_up_another_may_ask_for(tmp_path: Path) -> None:
-    """The process remembers which jobs it was told to leave."""
+    """The process remembers which jobs were cancelled."""
     long = write_video(tmp_path / "long.mp4", numbered(1000), gop=50)
     with DecodePool(workers=1, short_side=48) as pool:
         jobs = [DecodeJob(long, EVERY_FRAME)] * 3 + [DecodeJob(long, SamplingPlan("dense", 4.0))]

@@ -1,4 +1,4 @@
-"""Edits do to pictures what they say, at seeded strengths."""
+"""Edits change pictures as documented, at seeded strengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole generator on small videos: plan, files, manifest, going on after a stop."""
+"""The whole generator on small videos: plan, files, manifest, resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking systems: each query once, whatever stops the run, and the three systems themselves."""
+"""Asking systems: each query once despite interruptions, and the three systems themselves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vidseek.training.lab.copies.splits import share_of
 
 
 class ScriptedSystem:
-    """Finds what it is told to, and counts what it is asked."""
+    """Returns scripted matches and records its queries."""
 
     def __init__(self, name: str = "scripted", *, stops_before: str | None = None) -> None:
         self.name = name

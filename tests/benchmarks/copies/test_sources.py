@@ -1,4 +1,4 @@
-"""Sources: what is found, how it is split, and pairs that are alike and no copies."""
+"""Sources: discovery, splits, and hard negatives."""
 
 from __future__ import annotations
 
