@@ -191,8 +191,7 @@ def test_a_calibration_of_0_1_0_is_used_and_stored_again(kind: str, library_of_0
         calibration = store.encoders.calibration(spec.fingerprint)
         assert (calibration.scale, calibration.bias) == (3.0, -1.0)
         assert is_usable(spec, calibration)
-        with store.writing():
-            store.encoders.set_calibration(spec.fingerprint, calibration)
+        store.encoders.set_calibration(spec.fingerprint, calibration)
         assert store.encoders.calibration(spec.fingerprint) == calibration
 
 
