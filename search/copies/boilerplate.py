@@ -26,9 +26,9 @@ Shared = dict[Pair, list[TimeSpan]]
 def shared_spans(matches: Iterable[CopyMatch], videos: dict[int, Video]) -> Shared:
     """What pairs of videos share, both ways round."""
     by_pair: dict[Pair, list[tuple[TimeSpan, TimeSpan]]] = defaultdict(list)
-    for one in matches:
-        if one.video_id in videos and one.other_id in videos:
-            by_pair[one.video_id, one.other_id].append((one.span, one.other_span))
+    for match in matches:
+        if match.video_id in videos and match.other_id in videos:
+            by_pair[match.video_id, match.other_id].append((match.span, match.other_span))
     shared: Shared = defaultdict(list)
     for (video_id, other_id), spans in by_pair.items():
         for span, other in [*spans, *bridges(spans)]:
@@ -46,19 +46,19 @@ def bridges(spans: Iterable[tuple[TimeSpan, TimeSpan]]) -> list[tuple[TimeSpan, 
     Args:
         spans: of one video and of the other, a pair a match.
     """
-    found = []
+    gaps = []
     for (before, other_before), (after, other_after) in pairwise(sorted(spans)):
         gap = after.start_seconds - before.end_seconds
         other_gap = other_after.start_seconds - other_before.end_seconds
         sure = before.duration_seconds + after.duration_seconds
         if 0 < gap <= min(sure, MAX_BRIDGED_SECONDS) and abs(gap - other_gap) <= 1.0 < other_gap:
-            found.append(
+            gaps.append(
                 (
                     TimeSpan(before.end_seconds, after.start_seconds),
                     TimeSpan(other_before.end_seconds, other_after.start_seconds),
                 )
             )
-    return found
+    return gaps
 
 
 def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
@@ -70,14 +70,14 @@ def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
 def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list[TimeSpan]]:
     """Of each video, the stretches that several videos share that are otherwise different."""
     partners: dict[int, list[int]] = defaultdict(list)
-    alike: dict[int, list[int]] = defaultdict(list)
+    duplicates: dict[int, list[int]] = defaultdict(list)
     for (video_id, other), spans in shared.items():
         here = covered_share(spans, videos[video_id].duration_seconds)
         there = covered_share(shared[other, video_id], videos[other].duration_seconds)
-        some = alike if max(here, there) >= FULL_COVERAGE else partners
-        some[video_id].append(other)
-    originals = _originals(alike, videos)
-    found: dict[int, list[TimeSpan]] = {video_id: [] for video_id in videos}
+        related = duplicates if max(here, there) >= FULL_COVERAGE else partners
+        related[video_id].append(other)
+    originals = _originals(duplicates, videos)
+    boilerplate: dict[int, list[TimeSpan]] = {video_id: [] for video_id in videos}
     for video_id, others in partners.items():
         by_original: dict[int, list[TimeSpan]] = defaultdict(list)
         for other in others:
@@ -93,20 +93,20 @@ def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list
             level += change
             # The video itself is one of the five.
             if level + 1 >= BOILERPLATE_VIDEOS and following > at:
-                found[video_id].append(TimeSpan(at, following))
-    return {video_id: merged(spans) for video_id, spans in found.items()}
+                boilerplate[video_id].append(TimeSpan(at, following))
+    return {video_id: merged(spans) for video_id, spans in boilerplate.items()}
 
 
-def _originals(alike: dict[int, list[int]], videos: dict[int, Video]) -> dict[int, int]:
+def _originals(duplicates: dict[int, list[int]], videos: dict[int, Video]) -> dict[int, int]:
     """The video that each is counted as: five copies of one film are one film.
 
     The longest first, so that a short one that lies in several does not make one of them.
     """
     originals: dict[int, int] = {}
-    for video_id in sorted(alike, key=lambda one: (-videos[one].duration_seconds, one)):
+    for video_id in sorted(duplicates, key=lambda other: (-videos[other].duration_seconds, other)):
         if video_id not in originals:
-            for one in (video_id, *alike[video_id]):
-                originals.setdefault(one, video_id)
+            for other in (video_id, *duplicates[video_id]):
+                originals.setdefault(other, video_id)
     return originals
 
 

@@ -98,7 +98,9 @@ def find_candidates(
             width_seconds=WIDTH_SECONDS,
         )
         candidates.append(Candidate(query, int(hits.videos[starts[place]]), votes))
-    return sorted(candidates, key=lambda one: (-one.votes, one.video_id, one.query))
+    return sorted(
+        candidates, key=lambda candidate: (-candidate.votes, candidate.video_id, candidate.query)
+    )
 
 
 def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:
@@ -132,7 +134,7 @@ class _Votes:
     strengths: NDArray[np.float64]
 
     def at(self, places: NDArray[np.intp]) -> _Votes:
-        return _Votes(*(getattr(self, one.name)[places] for one in fields(self)))
+        return _Votes(*(getattr(self, column.name)[places] for column in fields(self)))
 
 
 def _votes(
@@ -148,18 +150,18 @@ def _votes(
     )
     query_of = np.repeat(np.arange(len(queries)), [len(query) for query in queries])
     query_seconds = np.concatenate([query.seconds for query in queries])
-    found = []
+    votes = []
     for videos, seconds, block in _blocks(references):
         for start in range(0, len(vectors), BLOCK_VOTERS):
             voters = slice(start, start + BLOCK_VOTERS)
             rows, at, cosines = _above(vectors[voters] @ block.T, limits[voters], videos)
             rows += start
             strengths = (cosines - limits[rows]).astype(np.float64)
-            found.append((rows, videos[at], seconds[at].astype(np.float64), strengths))
-    if not found:
+            votes.append((rows, videos[at], seconds[at].astype(np.float64), strengths))
+    if not votes:
         none = np.zeros(0, np.intp)
         return _Votes(none, none.astype(float), none, none.astype(float), none.astype(float))
-    rows, ids, times, strengths = (np.concatenate(each) for each in zip(*found, strict=True))
+    rows, ids, times, strengths = (np.concatenate(each) for each in zip(*votes, strict=True))
     # A frame that is like many says little of which it is.
     crowd = np.bincount(rows, minlength=len(vectors))[rows]
     return _Votes(query_of[rows], query_seconds[rows], ids, times, strengths / np.sqrt(crowd))
@@ -200,10 +202,10 @@ def _blocks(
         while start < len(stored):
             # To the end of a video: what is a crowd is counted by video.
             enough = np.searchsorted(ends, min(start + BLOCK_FRAMES, len(stored)))
-            some = slice(start, int(ends[enough]))
+            rows = slice(start, int(ends[enough]))
             yield (
-                stored.video_ids[some],
-                stored.seconds[some],
-                stored.vectors[some].astype(np.float32),
+                stored.video_ids[rows],
+                stored.seconds[rows],
+                stored.vectors[rows].astype(np.float32),
             )
-            start = some.stop
+            start = rows.stop

@@ -95,10 +95,10 @@ def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 def _sampled_grey(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(K, H, W) mean of the channels of some pictures."""
-    some = pictures[evenly_spaced(len(pictures), SAMPLED_PICTURES)]
+    sampled = pictures[evenly_spaced(len(pictures), SAMPLED_PICTURES)]
     # By hand: `mean` over an axis of three is slow.
-    grey: NDArray[np.float32] = np.add(some[..., 0], some[..., 1], dtype=np.float32)
-    grey += some[..., 2]
+    grey: NDArray[np.float32] = np.add(sampled[..., 0], sampled[..., 1], dtype=np.float32)
+    grey += sampled[..., 2]
     grey /= np.float32(3)
     return grey
 

@@ -85,13 +85,13 @@ def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
 def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video: Video) -> float:
     """Of what is a video's own, how much is shared."""
     joined = merged(spans)
-    ignored = sum(one.duration_seconds for one in boilerplate)
+    ignored = sum(ignored_span.duration_seconds for ignored_span in boilerplate)
     rest = video.duration_seconds - ignored
     if rest < MIN_REST_SECONDS and boilerplate:
         return 0.0
-    common = sum(span.overlap(one) for span in joined for one in boilerplate)
-    own = sum(span.duration_seconds for span in joined) - common
-    return min(1.0, own / rest) if rest > 0 else 0.0
+    common = sum(span.overlap(ignored_span) for span in joined for ignored_span in boilerplate)
+    shared = sum(span.duration_seconds for span in joined) - common
+    return min(1.0, shared / rest) if rest > 0 else 0.0
 
 
 def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
@@ -101,17 +101,17 @@ def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
     """
     neighbours: dict[int, set[int]] = defaultdict(set)
     for pair in same:
-        one, other = sorted(pair)
-        neighbours[one].add(other)
-        neighbours[other].add(one)
+        member, other = sorted(pair)
+        neighbours[member].add(other)
+        neighbours[other].add(member)
     groups = []
     left = set(neighbours)
     while left:
         component = _component(min(left), neighbours, left)
         members = set(component)
         while len(members) > 1:
-            ties = {one: len(neighbours[one] & members) for one in members}
-            weakest = min(members, key=lambda one: (ties[one], -one))
+            ties = {member: len(neighbours[member] & members) for member in members}
+            weakest = min(members, key=lambda member: (ties[member], -member))
             if 2 * ties[weakest] > len(members) - 1:
                 break
             members.remove(weakest)
@@ -134,10 +134,10 @@ def _component(start: int, neighbours: dict[int, set[int]], left: Collection[int
 def _as_group(
     members: Sequence[int], coverage: dict[Pair, float], videos: dict[int, Video]
 ) -> DuplicateGroup:
-    some = [videos[one] for one in members]
-    best = max(some, key=keep_priority)
+    group = [videos[member] for member in members]
+    best = max(group, key=keep_priority)
     kind: Literal["exact", "duplicate"] = "duplicate"
-    if len({video.content_hash for video in some}) == 1:
+    if len({video.content_hash for video in group}) == 1:
         kind = "exact"
     listed = [
         DuplicateMember(
@@ -145,9 +145,9 @@ def _as_group(
             video.id == best.id,
             1.0 if video.id == best.id else coverage.get((video.id, best.id), 0.0),
         )
-        for video in sorted(some, key=lambda video: (video.id != best.id, video.path))
+        for video in sorted(group, key=lambda video: (video.id != best.id, video.path))
     ]
-    return DuplicateGroup(kind, tuple(listed), _reason(best, some))
+    return DuplicateGroup(kind, tuple(listed), _reason(best, group))
 
 
 def keep_priority(video: Video) -> tuple[int, int, float, int]:
@@ -158,8 +158,8 @@ def keep_priority(video: Video) -> tuple[int, int, float, int]:
     return length, video.width * video.height, bitrate, -video.id
 
 
-def _reason(best: Video, some: Sequence[Video]) -> str:
-    others = [video for video in some if video.id != best.id]
+def _reason(best: Video, group: Sequence[Video]) -> str:
+    others = [video for video in group if video.id != best.id]
     names = ("longest", "highest resolution", "highest bitrate", "first indexed")
     for place, name in enumerate(names):
         if any(keep_priority(other)[place] < keep_priority(best)[place] for other in others):
@@ -179,12 +179,14 @@ def _under_containers(
     is within another one is listed under that, and under a third that holds that.
     """
     copies = {
-        one.video.id: group.members[0].video.id for group in groups for one in group.members[1:]
+        member.video.id: group.members[0].video.id
+        for group in groups
+        for member in group.members[1:]
     }
     together = set(same) | {
-        frozenset((one.video.id, other.video.id))
+        frozenset((member.video.id, other.video.id))
         for group in groups
-        for one in group.members
+        for member in group.members
         for other in group.members
     }
     holders: dict[int, tuple[tuple[int, int, float, int], int]] = {}
@@ -195,28 +197,28 @@ def _under_containers(
             holders[inner] = max(holders.get(inner, candidate), candidate)
     # A copy goes where the one that is kept of its group goes.
     above = {inner: outer for inner, (_, outer) in holders.items()} | copies
-    held: dict[int, list[int]] = defaultdict(list)
+    inner_by_kept: dict[int, list[int]] = defaultdict(list)
     for inner in above:
         kept = _top(inner, above, videos)
         if kept != inner:
-            held[kept].append(inner)
-    found = [group for group in groups if group.members[0].video.id in held]
-    listed = {one.video.id for group in found for one in group.members[1:]}
-    for kept, inners in held.items():
-        inners = [one for one in inners if one not in listed]
+            inner_by_kept[kept].append(inner)
+    nested = [group for group in groups if group.members[0].video.id in inner_by_kept]
+    listed = {member.video.id for group in nested for member in group.members[1:]}
+    for kept, inners in inner_by_kept.items():
+        inners = [member for member in inners if member not in listed]
         if not inners:
             continue
         members = [DuplicateMember(videos[kept], True, 1.0)]
-        for one in sorted(inners, key=lambda one: videos[one].path):
+        for member in sorted(inners, key=lambda member: videos[member].path):
             # What is not compared with the one to keep is a copy of something that it holds.
-            share = coverage.get((one, kept), 0.0)
-            if share < FULL_COVERAGE and one in copies:
-                share = max(share, coverage.get((one, copies[one]), 0.0))
-            if share < FULL_COVERAGE and one in holders:
-                share = max(share, coverage[one, holders[one][1]])
-            members.append(DuplicateMember(videos[one], False, share))
-        found.append(DuplicateGroup("contains", tuple(members), "holds the others"))
-    return found
+            share = coverage.get((member, kept), 0.0)
+            if share < FULL_COVERAGE and member in copies:
+                share = max(share, coverage.get((member, copies[member]), 0.0))
+            if share < FULL_COVERAGE and member in holders:
+                share = max(share, coverage[member, holders[member][1]])
+            members.append(DuplicateMember(videos[member], False, share))
+        nested.append(DuplicateGroup("contains", tuple(members), "holds the others"))
+    return nested
 
 
 def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
@@ -225,6 +227,8 @@ def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
     while way[-1] in above:
         following = above[way[-1]]
         if following in way:  # a circle: by what the measuring is off
-            return max(way[way.index(following) :], key=lambda one: keep_priority(videos[one]))
+            return max(
+                way[way.index(following) :], key=lambda member: keep_priority(videos[member])
+            )
         way.append(following)
     return way[-1]

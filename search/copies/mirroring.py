@@ -95,8 +95,10 @@ def mirror_lead(uploaded: Sequence[NDArray[np.uint8]], kept: Sequence[NDArray[np
     """
     leads = []
     for ours, theirs in zip(uploaded, kept, strict=True):
-        one, other = _edges(ours), _edges(theirs)
-        best = np.maximum(_correlations(one, other), _correlations(other, one))
+        our_edges, their_edges = _edges(ours), _edges(theirs)
+        best = np.maximum(
+            _correlations(our_edges, their_edges), _correlations(their_edges, our_edges)
+        )
         leads.append(best[1] - best[0])
     return float(np.mean(leads))
 
@@ -140,6 +142,6 @@ def _correlations(templates: _Edges, within: _Edges) -> NDArray[np.float32]:
         spread = flat.std(1) * np.sqrt(flat.shape[1])
         looked_for = looked_for - looked_for.mean(1, keepdims=True)
         lengths = np.linalg.norm(looked_for, axis=1)
-        found = (looked_for @ flat.T) / np.maximum(lengths[:, None] * spread, 1e-3)
-        best = np.maximum(best, found.max(1).reshape(2, 4).max(1))
+        correlations = (looked_for @ flat.T) / np.maximum(lengths[:, None] * spread, 1e-3)
+        best = np.maximum(best, correlations.max(1).reshape(2, 4).max(1))
     return best

@@ -181,7 +181,7 @@ class FrameReservoir:
             return np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)
         # A video may change its size midway; what is looked at must not.
         size = self._pictures[0].shape
-        same = [index for index, one in enumerate(self._pictures) if one.shape == size]
+        same = [index for index, picture in enumerate(self._pictures) if picture.shape == size]
         return (
             np.stack([self._pictures[index] for index in same]),
             np.array([self._seconds[index] for index in same]),

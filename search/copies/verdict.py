@@ -24,7 +24,7 @@ _ORDER: tuple[MatchKind, ...] = ("exact", "duplicate", "contains", "contained", 
 
 def make_verdict(
     upload: Upload,
-    found: Sequence[ScoredAlignment],
+    matches: Sequence[ScoredAlignment],
     mirrored: Sequence[bool],
     videos: dict[int, Video],
     sure_score: float,
@@ -38,30 +38,32 @@ def make_verdict(
         videos: the matched videos, by id.
         sure_score: matches below this score do not count for the verdict.
     """
-    matches = []
+    listed = []
     for video_id, video in videos.items():
-        own = [
-            (one.alignment, flag, one.score)
-            for one, flag in zip(found, mirrored, strict=True)
-            if one.video_id == video_id
+        of_video = [
+            (match.alignment, flag, match.score)
+            for match, flag in zip(matches, mirrored, strict=True)
+            if match.video_id == video_id
         ]
         # What is not sure must not make more of what is.
-        best = max(score for _, _, score in own)
-        counted = [one for one in own if one[2] >= min(sure_score, best)]
-        shown = [(one.query, one.reference) for one, _, _ in counted]
+        best = max(score for _, _, score in of_video)
+        counted = [match for match in of_video if match[2] >= min(sure_score, best)]
+        shown = [(match.query, match.reference) for match, _, _ in counted]
         shown += bridges(shown)
         query_share = covered_share([here for here, _ in shown], upload.duration_seconds)
         reference_share = covered_share([there for _, there in shown], video.duration_seconds)
         kind = kind_of(query_share, reference_share)
-        matches += [
-            Match(video, kind, one.query, one.reference, one.speed, flag, score)
-            for one, flag, score in own
+        listed += [
+            Match(video, kind, match.query, match.reference, match.speed, flag, score)
+            for match, flag, score in of_video
         ]
-    matches.sort(key=lambda one: (one.score < sure_score, _ORDER.index(one.kind), -one.score))
-    is_copy = bool(matches) and matches[0].score >= sure_score
+    listed.sort(
+        key=lambda match: (match.score < sure_score, _ORDER.index(match.kind), -match.score)
+    )
+    is_copy = bool(listed) and listed[0].score >= sure_score
     return CopyVerdict(
-        matches[0].kind if is_copy else "new",
-        tuple(matches),
+        listed[0].kind if is_copy else "new",
+        tuple(listed),
         upload.duration_seconds,
         len(upload.frames),
     )
@@ -76,6 +78,6 @@ def exact_verdict(videos: Iterable[Video]) -> CopyVerdict:
     return CopyVerdict("exact", tuple(matches), matches[0].query_span.end_seconds, 0)
 
 
-def covered_by(upload: Upload, found: Sequence[ScoredAlignment]) -> float:
+def covered_by(upload: Upload, matches: Sequence[ScoredAlignment]) -> float:
     """The share of an upload that matches cover together, 0 to 1."""
-    return covered_share([one.alignment.query for one in found], upload.duration_seconds)
+    return covered_share([match.alignment.query for match in matches], upload.duration_seconds)

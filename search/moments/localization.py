@@ -142,8 +142,8 @@ def best_window(
     values = np.asarray(curve, np.float64)
     seconds = np.array([clip.span.duration_seconds for clip in clips])
     around = float(np.average(values, weights=seconds + 1e-6))
-    least = around + level * (values[anchor] - around) - ROUNDING
-    gains = np.concatenate([[0.0], np.cumsum((values - least) * seconds)])
+    baseline = around + level * (values[anchor] - around) - ROUNDING
+    gains = np.concatenate([[0.0], np.cumsum((values - baseline) * seconds)])
     earliest, latest = _reach(clips, anchor, taken)
     best, most = (anchor, anchor), gains[anchor + 1] - gains[anchor]
     for first, last in itertools.product(range(earliest, anchor + 1), range(anchor, latest + 1)):
@@ -170,8 +170,8 @@ def _reach(clips: Sequence[Clip], anchor: int, taken: Collection[int]) -> tuple[
     def may_join(edge: int, neighbour: int) -> bool:
         if clips[neighbour].id in taken:
             return False
-        one, other = sorted((clips[edge].span, clips[neighbour].span))
-        if other.start_seconds - one.end_seconds > ADJACENT_SECONDS:
+        earlier, later = sorted((clips[edge].span, clips[neighbour].span))
+        if later.start_seconds - earlier.end_seconds > ADJACENT_SECONDS:
             return False
         span = clips[anchor].span.union(clips[neighbour].span)
         return span.duration_seconds <= MAX_MOMENT_SECONDS

@@ -103,14 +103,14 @@ def _grow(
 ) -> tuple[int, int]:
     """First and last position of the run around ``best``."""
     first = last = best
-    least = timeline[best].score - margin
+    min_score = timeline[best].score - margin
     while True:
         span = timeline[first].clip.span.union(timeline[last].clip.span)
         choices = []
-        if first > 0 and _joins(timeline[first - 1], timeline[first], span, least, taken):
+        if first > 0 and _joins(timeline[first - 1], timeline[first], span, min_score, taken):
             choices.append(first - 1)
         if last + 1 < len(timeline) and _joins(
-            timeline[last + 1], timeline[last], span, least, taken
+            timeline[last + 1], timeline[last], span, min_score, taken
         ):
             choices.append(last + 1)
         if not choices:
@@ -120,12 +120,12 @@ def _grow(
 
 
 def _joins(
-    neighbour: ScoredClip, edge: ScoredClip, span: TimeSpan, least: float, taken: set[int]
+    neighbour: ScoredClip, edge: ScoredClip, span: TimeSpan, min_score: float, taken: set[int]
 ) -> bool:
-    if neighbour.clip.id in taken or neighbour.score < least:
+    if neighbour.clip.id in taken or neighbour.score < min_score:
         return False
-    one, other = sorted((neighbour.clip.span, edge.clip.span))
-    if other.start_seconds - one.end_seconds > ADJACENT_SECONDS:
+    earlier, later = sorted((neighbour.clip.span, edge.clip.span))
+    if later.start_seconds - earlier.end_seconds > ADJACENT_SECONDS:
         return False
     return span.union(neighbour.clip.span).duration_seconds <= MAX_MOMENT_SECONDS
 

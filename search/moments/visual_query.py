@@ -70,13 +70,13 @@ def read_visual_query(
         raise QueryError(f"The part {_span_text(span)} is empty: it must end after it starts.")
 
     video = _unchanged(store, path)
-    own: list[Clip] = []
+    covered: list[Clip] = []
     if video is not None:
         _check_part(span, video.duration_seconds, path)
         clips = store.videos.clips(video.id)
-        own = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
-    own_clips = frozenset(clip.id for clip in own)
-    stored = _stored(store, encoder, own, span) if own else None
+        covered = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
+    own_clips = frozenset(clip.id for clip in covered)
+    stored = _stored(store, encoder, covered, span) if covered else None
     vectors, weights, is_one_picture = stored or _decoded(encoder, path, span, job)
     chosen = evenly_spaced(len(vectors), MAX_QUERY_CLIPS)
     return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)

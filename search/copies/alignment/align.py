@@ -61,7 +61,7 @@ def align(
             "cannot be compared: describe both videos with one descriptor"
         )
     pairs = find_pairs(query, reference, min_similarity)
-    spacings = [one.spacing_seconds for one in (query, reference) if len(one) > 1]
+    spacings = [video.spacing_seconds for video in (query, reference) if len(video) > 1]
     width = max(1.0, *spacings) if spacings else 1.0
     videos = Comparison(query, reference, min_similarity)
     # The first line is looked at however weak it is: two stills may be one picture.
@@ -95,10 +95,10 @@ def _explained(pairs: FramePairs, match: Alignment, margin: float) -> NDArray[np
     return here | there if match.distinct_frames < STATIC_DISTINCT else here & there
 
 
-def _overlap(one: Alignment, other: Alignment) -> float:
+def _overlap(first: Alignment, second: Alignment) -> float:
     """Common part of two matches, in both videos, over the smaller one."""
-    common = one.query.overlap(other.query) * one.reference.overlap(other.reference)
+    common = first.query.overlap(second.query) * first.reference.overlap(second.reference)
     areas = [
-        match.query.duration_seconds * match.reference.duration_seconds for match in (one, other)
+        match.query.duration_seconds * match.reference.duration_seconds for match in (first, second)
     ]
     return common / min(areas) if min(areas) > 0 else float(common > 0)

@@ -62,8 +62,8 @@ def match_along(
     unedited = match_on_line(videos, plain.line, plain.within)
     if unedited is None or plain.within is not None:
         return unedited or match
-    least = PLAIN_GAIN * _gain(match, videos.min_similarity)
-    return unedited if _gain(unedited, videos.min_similarity) >= least else match
+    min_gain = PLAIN_GAIN * _gain(match, videos.min_similarity)
+    return unedited if _gain(unedited, videos.min_similarity) >= min_gain else match
 
 
 def _whole_match(videos: Comparison, width: float) -> Alignment | None:
@@ -127,14 +127,14 @@ def _at_plain_speed(
     columns = np.flatnonzero(near)
     if len(rows) < 2 or len(columns) < 2:
         return None
-    own = Line(
+    current = Line(
         match.speed,
         float(match.reference_seconds(np.array([match.query.start_seconds]))[0])
         - match.speed * match.query.start_seconds,
     )
     seconds, times = query.seconds[rows], reference.seconds[columns]
     cosines = query.vectors[rows] @ reference.vectors[columns].T
-    before = similarity_profile(cosines, seconds, times, own.speed, np.array([own.offset]))[
+    before = similarity_profile(cosines, seconds, times, current.speed, np.array([current.offset]))[
         0
     ].mean()
 
@@ -175,8 +175,8 @@ def _at_plain_speed(
             return _Plain(
                 lines[longer][0], TimeSpan(float(piece[0]) - half, float(piece[-1]) + half)
             )
-    if own.speed == sign and total < (before + MOVE_GAIN) * len(rows):
-        return _Plain(own)
+    if current.speed == sign and total < (before + MOVE_GAIN) * len(rows):
+        return _Plain(current)
     return _Plain(line) if total >= (before - PLAIN_TOLERANCE) * len(rows) else None
 
 

@@ -175,6 +175,6 @@ def _distinct_frames(vectors: NDArray[np.float32], rows: NDArray[np.intp]) -> fl
     if len(rows) > SAMPLED_FRAMES:
         rows = rows[np.linspace(0, len(rows) - 1, SAMPLED_FRAMES).astype(np.intp)]
     sampled = vectors[rows]
-    alike = (sampled @ sampled.T - STATIC_SIMILARITY) / (1 - STATIC_SIMILARITY)
-    np.fill_diagonal(alike, 1.0)
-    return float((1 / np.clip(alike, 0, 1).sum(axis=1)).sum())
+    likeness = (sampled @ sampled.T - STATIC_SIMILARITY) / (1 - STATIC_SIMILARITY)
+    np.fill_diagonal(likeness, 1.0)
+    return float((1 / np.clip(likeness, 0, 1).sum(axis=1)).sum())

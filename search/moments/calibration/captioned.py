@@ -184,7 +184,7 @@ def _pair(
             for scored in engine.best_clips(context, place.text, n)
             if scored.clip.id not in place.undecided
         ]
-        wrong = next((one.score for one in ranked if one.clip.id not in place.right), None)
+        wrong = next((scored.score for scored in ranked if scored.clip.id not in place.right), None)
         if wrong is not None:
             is_right = ranked[0].clip.id in place.right
             return ranked[0].score if is_right else -math.inf, wrong
@@ -214,13 +214,13 @@ def _held_out_error(
     folds = (np.random.default_rng(seed).permutation(count) % FOLDS)[places]
     said, so = [], []
     for fold in range(FOLDS):
-        kept, held = folds != fold, folds == fold
-        if not (kept & is_right).any():
+        fitted, held_out = folds != fold, folds == fold
+        if not (fitted & is_right).any():
             continue
-        scale, bias = fit_confidence(best[kept & is_right], wrong[kept])
-        scores = np.concatenate([best[held & is_right], wrong[held]])
+        scale, bias = fit_confidence(best[fitted & is_right], wrong[fitted])
+        scores = np.concatenate([best[held_out & is_right], wrong[held_out]])
         said.append(sigmoid(scale * scores + bias))
-        so.append(np.arange(len(scores)) < (held & is_right).sum())
+        so.append(np.arange(len(scores)) < (held_out & is_right).sum())
     probabilities, is_match = np.concatenate(said), np.concatenate(so)
     weights = balanced_weights(is_match)
     return (

@@ -76,13 +76,15 @@ def fit_queries(
         raise CalibrationError(f"{len(asked)} different queries; {MIN_QUERIES} are the least")
     context = searchable_clips(engine)
     with store.snapshot():
-        alike = _likeness(context)
+        alike_cosine = _likeness(context)
         correction = library_hubness(context, asked) if hubness else None
         best, runners_up = [], []
         for done, text in enumerate(asked, 1):
             if correction is not None:
                 context = replace(context, hubness=correction.without(done - 1))
-            first, second = _best_and_runner_up(engine, context, clean_text(text).text, alike)
+            first, second = _best_and_runner_up(
+                engine, context, clean_text(text).text, alike_cosine
+            )
             best.append(first)
             if second is not None:
                 runners_up.append((first, second))
@@ -103,14 +105,14 @@ def _likeness(context: SearchContext) -> float:
 
 
 def _best_and_runner_up(
-    engine: SearchEngine, context: SearchContext, text: str, alike: float
+    engine: SearchEngine, context: SearchContext, text: str, alike_cosine: float
 ) -> tuple[float, float | None]:
     """Scores of the best clip and of the best one unlike it; None if all are like it."""
     n = min(FIRST_FETCH, context.size)
     while True:
         ranked = engine.best_clips(context, text, n)
         vectors = context.vectors([scored.clip.id for scored in ranked])
-        unlike = np.flatnonzero(vectors @ vectors[0] <= alike)
+        unlike = np.flatnonzero(vectors @ vectors[0] <= alike_cosine)
         # The best is itself no runner-up, whatever its rounded length.
         unlike = unlike[unlike > 0]
         if len(unlike):
