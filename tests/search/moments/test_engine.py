@@ -13,7 +13,14 @@ import pytest
 from palette_encoder import HeadlessEncoder, PaletteEncoder, colour_vectors
 
 from vidseek.core.errors import EncoderError, Hint, QueryError
-from vidseek.core.types import SearchHit, SearchResult, TimeSpan, VideoFilter, VideoState
+from vidseek.core.types import (
+    SearchHit,
+    SearchOptions,
+    SearchResult,
+    TimeSpan,
+    VideoFilter,
+    VideoState,
+)
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search import SearchEngine, filter_confident
 from vidseek.search.moments.confidence import confidence_of
@@ -284,9 +291,9 @@ def test_missing_and_removed_videos_do_not_answer(filled) -> None:
 def test_what_another_connection_adds_is_found_at_once(filled) -> None:
     with LibraryStore.open(filled.store.folder) as store:
         engine = SearchEngine(store, filled.encoder)
-        assert engine.search("pink", k=1)[0].span != TimeSpan(40, 44)
+        assert engine.search("pink", SearchOptions(k=1))[0].span != TimeSpan(40, 44)
         filled.add("late.mp4", ["black"] * 10 + ["pink"])
-        assert places(engine.search("pink", k=1)) == [("late.mp4", 40, 44)]
+        assert places(engine.search("pink", SearchOptions(k=1))) == [("late.mp4", 40, 44)]
 
 
 def test_threads_share_an_engine_while_the_library_grows_and_shrinks(filled) -> None:
