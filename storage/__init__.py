@@ -1,1 +1,1 @@
-"""What is kept: metadata in SQL, vectors in FAISS; value types and the exception tree."""
+"""Storage: metadata and vectors in a SQL database, vector indexes in FAISS, thumbnails."""

@@ -51,14 +51,14 @@ MIGRATIONS = Migrations()
 
 _DATABASE = "library.db"
 _SERVER = "library.server"
-"""In the folder of a library whose database is on a server: which one, without the password."""
+"""File with the URL, without its password, of a database that is not in the folder."""
 
 _VECTORS = "vectors"
 _THUMBNAILS = "thumbnails"
 _HASHES_AT_ONCE = 200
 """Contents whose thumbnails are deleted in one transaction, which others wait for."""
 _WAIT_SECONDS = 30.0
-"""How long opening waits for a process that makes or migrates the library at this moment."""
+"""How long opening waits for another process that is creating or migrating the library."""
 
 
 class LibraryStore:
@@ -83,20 +83,20 @@ class LibraryStore:
     def open(
         cls, folder: Path, *, create: bool = False, database_url: str | None = None
     ) -> LibraryStore:
-        """Open a library; bring an older one up to date, after a backup copy.
+        """Open a library; an older one is backed up and migrated first.
 
-        A library in a folder that cannot be written to is opened for reading.
+        A library in a read-only folder is opened for reading.
 
         Args:
-            folder: of the library.
-            create: make it if the folder is missing or empty.
+            folder: the library's folder.
+            create: create the library if the folder is missing or empty.
             database_url: any SQLAlchemy URL, for metadata and vectors on a database server;
                 None for library.db in the folder.
 
         Raises:
-            NotALibraryError: there is none, or the folder is something else.
+            NotALibraryError: the folder does not exist, or is not a library.
             LibraryTooNewError: a newer vidseek wrote it.
-            LibraryReadOnlyError: it would have to be made or migrated, and cannot be.
+            LibraryReadOnlyError: it needs to be created or migrated, and is read-only.
             LibraryDamagedError: its database cannot be read.
         """
         folder = absolute_path(folder)
@@ -187,9 +187,8 @@ class LibraryStore:
         """
         self._transactions.check_writable()
         with ExitStack() as stack:
-            with library_errors(
-                str(self.folder)
-            ):  # what the caller does inside is not the library's
+            # Only errors of the lease itself are the library's, not those of the caller's block.
+            with library_errors(str(self.folder)):
                 stack.enter_context(self._lease.held(wait_seconds=wait_seconds))
             yield
 
@@ -202,7 +201,7 @@ class LibraryStore:
         self._transactions.check_writable()
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """Read one state of the database through all calls that this thread makes inside."""
+        """Let all reads of this thread inside the ``with`` block see one state of the database."""
         return self._transactions.snapshot()
 
     def sequence(self) -> int:
@@ -210,19 +209,19 @@ class LibraryStore:
         return self._transactions.sequence()
 
     def statistics(self) -> LibraryStatistics:
-        """How much the library holds."""
+        """Count the videos, clips and vectors of the library."""
         with self._transactions.reading() as connection:
             return count_contents(connection)
 
     def find_problems(self) -> list[str]:
-        """Look for damage in the database; gives one line for each problem."""
+        """Check the database for damage; return one line for each problem."""
         from vidseek.storage.catalog.integrity import find_problems
 
         with self._transactions.reading() as connection:
             return find_problems(connection)
 
     def vector_index(self, spec: EncoderSpec) -> VectorIndex:
-        """The vector index of an encoder; the same object each time."""
+        """Return the vector index of an encoder, the same object each time."""
         from vidseek.storage.vectors.faiss.index import FaissIndex
 
         with self._indexes_guard:
@@ -238,7 +237,7 @@ class LibraryStore:
             return index
 
     def reference_index(self, fingerprint: str) -> ReferenceIndex:
-        """The descriptors of all videos by one copy descriptor; the same object each time."""
+        """Return the index of one copy descriptor's output, the same object each time."""
         with self._indexes_guard:
             index = self._references.get(fingerprint)
             if index is None:
@@ -247,7 +246,7 @@ class LibraryStore:
             return index
 
     def thumbnail_path(self, content_hash: str, seconds: float) -> Path:
-        """Where the thumbnail of a frame lies, if it was written."""
+        """Return the path of a frame's thumbnail, which may not exist."""
         return thumbnails.thumbnail_path(self.folder / _THUMBNAILS, content_hash, seconds)
 
     def write_thumbnail(self, content_hash: str, seconds: float, jpeg: bytes) -> None:
@@ -262,7 +261,7 @@ class LibraryStore:
             thumbnails.write_thumbnail(self.thumbnail_path(content_hash, seconds), jpeg)
 
     def read_thumbnail(self, content_hash: str, seconds: float) -> NDArray[np.uint8] | None:
-        """The (H, W, 3) uint8 RGB thumbnail of a frame; None if it is not there or damaged."""
+        """Read the (H, W, 3) uint8 RGB thumbnail of a frame; None if it is missing or damaged."""
         return thumbnails.read_thumbnail(self.thumbnail_path(content_hash, seconds))
 
     def remove_videos(self, video_ids: Collection[int]) -> int:
@@ -285,16 +284,16 @@ class LibraryStore:
         return removed
 
     def drop_model(self, fingerprint: str) -> int:
-        """Forget a model's vectors and remove its index. For the writer.
+        """Delete a model's vectors and its index. Needs the lease.
 
-        A process killed in it has dropped the model or has not; ``remove_orphans`` removes what
-        may be left of the index.
+        If the process is killed, the model is either dropped or intact; ``remove_orphans`` deletes
+        the remains of its index.
 
         Returns:
-            Bytes that are free again on this disk.
+            Bytes freed on this disk.
 
         Raises:
-            LibraryError: there is no such model, or it is the active one.
+            LibraryError: no such model, or it is the active one.
         """
         folder = self.folder / _VECTORS / fingerprint
         index_bytes = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
@@ -306,16 +305,19 @@ class LibraryStore:
             shutil.rmtree(folder, ignore_errors=True)
         try:
             self._transactions.shrink()
-        except LibraryError as error:  # it needs as much space again; new videos take the old
-            _logger.warning("The model is dropped, but library.db stays as large: %s", error)
+        except LibraryError as error:
+            # Shrinking needs as much space again. New videos will use the freed pages.
+            _logger.warning("The model is dropped, but library.db could not be shrunk: %s", error)
         after = self.statistics().database_bytes or 0
         return index_bytes + max(before - after, 0)
 
     def remove_orphans(self) -> int:
-        """Remove thumbnails of videos and indexes of models that are gone. For the writer.
+        """Delete the thumbnails of removed videos and the indexes of dropped models.
+
+        Needs the lease: a run writes thumbnails before it adds their video.
 
         Returns:
-            How many files.
+            Number of files deleted.
         """
         hashes = {video.content_hash for video in self.videos.select(states=list(VideoState))}
         with library_errors(str(self.folder)):
@@ -334,7 +336,7 @@ class LibraryStore:
         return removed
 
     def close(self) -> None:
-        """Close the database. Searching and writing end here."""
+        """Close the database; the store cannot be used afterwards."""
         for references in self._references.values():
             references.close()
         self._references.clear()
@@ -354,13 +356,13 @@ def _is_empty(engine: Engine) -> bool:
 
 
 def _make_folder(folder: Path, *, in_folder: bool) -> None:
-    """Make the folder of a new library, unless it is somebody's folder of something else."""
+    """Create the folder of a new library, or refuse a folder with other contents."""
     if folder.exists() and not folder.is_dir():
         raise NotALibraryError(
             f"{folder} is a file, not a folder", hint=Hint("choose_library_folder")
         )
     if folder.is_dir() and in_folder and not (folder / _DATABASE).exists():
-        # A process killed while making a library leaves only these.
+        # A process killed while it creates a library leaves only these.
         ours = {FOLDER_LEASE, _SERVER, _VECTORS, _THUMBNAILS, ".DS_Store"}
         others = [
             entry.name
@@ -376,7 +378,7 @@ def _make_folder(folder: Path, *, in_folder: bool) -> None:
 
 
 def _make_database(path: Path) -> None:
-    """Make an empty library.db; it appears complete or not at all."""
+    """Create an empty library.db; it appears complete or not at all."""
     import sqlite3
     from contextlib import closing
 

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NAME_DIGITS = 16
-"""Last digits of the content's hash in a name: enough to tell contents apart, and readable."""
+"""Digits of the content hash in a file name: enough to be unique, short enough to read."""
 
 
 def thumbnail_path(folder: Path, content_hash: str, seconds: float) -> Path:
-    """Where the thumbnail of a frame lies."""
+    """Return the path of a frame's thumbnail."""
     name = content_hash[-_NAME_DIGITS:]
     return folder / name[:2] / f"{name}-{round(seconds * 1000)}.jpg"
 
 
 def write_thumbnail(path: Path, jpeg: bytes) -> None:
-    """Write a thumbnail, whole or not at all.
+    """Write a thumbnail atomically.
 
     Args:
-        path: where; its folder is made.
+        path: the file; its folder is created.
         jpeg: the file's content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def write_thumbnail(path: Path, jpeg: bytes) -> None:
 
 
 def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:
-    """(H, W, 3) uint8 RGB; None if there is none that can be read."""
+    """Read a thumbnail as (H, W, 3) uint8 RGB; None if it is missing or damaged."""
     from PIL import Image
 
     try:
@@ -56,7 +56,7 @@ def remove_thumbnails(folder: Path, content_hashes: Collection[str]) -> None:
 
 
 def remove_orphans(folder: Path, known_hashes: Collection[str]) -> int:
-    """Remove thumbnails of contents that the library no longer holds; gives how many files."""
+    """Delete the thumbnails of all other contents; return how many files."""
     removed = 0
     known = {content_hash[-_NAME_DIGITS:] for content_hash in known_hashes}
     for path in folder.glob("??/*"):

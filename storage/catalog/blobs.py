@@ -1,4 +1,4 @@
-"""Arrays as float16 blobs: little-endian, without header."""
+"""Arrays stored as float16 blobs: little-endian, without a header."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def to_half(array: NDArray[np.float32], shape: tuple[int, ...]) -> bytes:
     """Pack an array.
 
     Raises:
-        ValueError: another shape, or a value that float16 cannot hold.
+        ValueError: wrong shape, or a value out of float16's range.
     """
     if array.shape != shape:
         raise ValueError(f"the encoder's spec says {shape}, got {array.shape}")
@@ -29,7 +29,7 @@ def from_half(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Unpack to float32.
 
     Raises:
-        LibraryDamagedError: the blob has another length.
+        LibraryDamagedError: the blob has the wrong length.
     """
     expected = 2 * math.prod(shape)
     if len(blob) != expected:

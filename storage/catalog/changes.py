@@ -21,7 +21,7 @@ from vidseek.storage.catalog.video_queries import chunks, clip_ids_of
 
 @dataclass(frozen=True)
 class Change:
-    """A writing transaction and what is noted of it in the history of what is searched."""
+    """A transaction that writes, and its entries in the change log of searchable clips."""
 
     connection: Connection
     sequence: int
@@ -29,15 +29,15 @@ class Change:
 
     @classmethod
     def begin(cls, connection: Connection, sequence: int) -> Change:
-        """Start the change of that number."""
+        """Start the change with that sequence number."""
         return cls(connection, sequence, secrets.randbits(62) + 1)
 
     def log(self, clip_ids: Collection[int], *, fingerprint: str | None = None) -> None:
-        """Note that clips may have entered or left what is searched, as ranges of ids.
+        """Log that clips may have become searchable or stopped being so, as ranges of ids.
 
         Args:
-            clip_ids: which clips.
-            fingerprint: of the one encoder that this is about; None for all.
+            clip_ids: the clips.
+            fingerprint: of the one encoder or copy descriptor affected; None for all.
         """
         if not clip_ids:
             return
@@ -52,7 +52,7 @@ class Change:
     def log_ranges(
         self, ranges: Sequence[tuple[int, int]], *, fingerprint: str | None = None
     ) -> None:
-        """The same for ranges, from first to last id, that do not overlap."""
+        """Log ranges of clip ids, given as first and last id, that do not overlap."""
         self.connection.execute(
             insert(ChangeRow),
             [
@@ -69,7 +69,7 @@ class Change:
 
 
 def set_state(change: Change, video_ids: Collection[int], state: VideoState) -> None:
-    """Set the state of videos, and note what that changes for searching and for copies."""
+    """Set the state of videos, and log what that changes for searches and copies."""
     connection = change.connection
     changed: list[int] = []
     for chunk in chunks(video_ids):
@@ -82,7 +82,7 @@ def set_state(change: Change, video_ids: Collection[int], state: VideoState) -> 
 
 
 def remove_videos(change: Change, video_ids: Collection[int]) -> int:
-    """Delete videos with all that is stored of them; gives how many there were."""
+    """Delete videos with their clips, vectors and matches; return how many existed."""
     removed = 0
     change.log(clip_ids_of(change.connection, video_ids))
     for chunk in chunks(video_ids):

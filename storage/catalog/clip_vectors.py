@@ -34,21 +34,23 @@ _Item = TypeVar("_Item")
 
 
 class ClipVectors:
-    """What encoders made of clips. The source of the vector indexes (``VectorSource``)."""
+    """Clip and frame vectors. The source of the vector indexes (``VectorSource``)."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
     def add(self, video_id: int, clips: Mapping[int, EncodedClip], *, fingerprint: str) -> bool:
-        """Store what a further encoder made of a video, in place of what it had made before.
+        """Store a video's vectors by one more encoder, replacing earlier ones by the same encoder.
 
         Args:
             video_id: the video.
-            clips: by the id of the stored clip, all of them; vectors are kept as float16.
-            fingerprint: the registered encoder that made them.
+            clips: all of the video's clips by the id of the stored clip; vectors are stored as
+                float16.
+            fingerprint: the registered encoder that produced them.
 
         Returns:
-            False if the video was removed, or indexed again, meanwhile: its clips are others now.
+            False if the video was removed or indexed again meanwhile, so that its clips are
+            different ones.
 
         Raises:
             LibraryError: the encoder is not registered.
@@ -68,7 +70,7 @@ class ClipVectors:
             return True
 
     def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
-        """Clips that may answer: of INDEXED videos that pass, encoded by that encoder.
+        """Ids of searchable clips: encoded by the encoder, of INDEXED videos that pass the filter.
 
         Returns:
             Ascending int64 ids.
@@ -99,21 +101,21 @@ class ClipVectors:
             (K, D) float32, in the order of the ids.
 
         Raises:
-            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+            LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
         """
         wanted = np.asarray(clip_ids, dtype=np.int64)
         stored, vectors = self.read_existing(np.unique(wanted), fingerprint)
         missing = np.setdiff1d(wanted, stored)
         if len(missing):
             raise LibraryError(
-                f"{self._transactions.name} holds no vector of clip {missing[0]}: removed?"
+                f"{self._transactions.name} has no vector of clip {missing[0]}: it was removed"
             )
         return vectors[np.searchsorted(stored, wanted)]
 
     def read_existing(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Vectors of those clips that there are.
+        """Vectors of those clips that exist.
 
         Returns:
             Their ids (K,), ascending, and vectors (K, D) float32.
@@ -126,10 +128,10 @@ class ClipVectors:
     def frame_features(
         self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
     ) -> list[FrameFeatures]:
-        """What is kept of the frames of clips, in the order of the ids.
+        """Stored features of the clips' frames, in the order of the ids.
 
         Raises:
-            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+            LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._transactions.reading() as connection:
@@ -139,13 +141,13 @@ class ClipVectors:
     def frame_vectors(
         self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
     ) -> list[NDArray[np.float32]]:
-        """Vectors of the clips' frames without their tokens, which are most of what is kept.
+        """Vectors of the clips' frames, without the tokens, which are most of the stored data.
 
         Returns:
             (F, D) float32 for each clip, in the order of the ids.
 
         Raises:
-            LibraryError: one of them is gone. Inside ``snapshot`` none goes.
+            LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._transactions.reading() as connection:
@@ -157,7 +159,7 @@ class ClipVectors:
             return [stored[clip_id] for clip_id in wanted]
         except KeyError as error:
             raise LibraryError(
-                f"{self._transactions.name} holds no frames of clip {error}: removed?"
+                f"{self._transactions.name} has no frames of clip {error}: it was removed"
             ) from None
 
     def sequence(self) -> int:
@@ -165,12 +167,12 @@ class ClipVectors:
         return self._transactions.sequence()
 
     def position(self) -> Position:
-        """Where the history of what is searched stands."""
+        """The current position in the change log."""
         with self._transactions.reading() as connection:
             return read_position(connection)
 
     def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
-        """What changed in the searchable vectors since a position; None if it never was here."""
+        """Changes of the searchable vectors since a position; None if it is of another history."""
         with self._transactions.reading() as connection:
             encoder = self._transactions.find_encoder(connection, fingerprint)
             return read_changes(connection, encoder, fingerprint, since)

@@ -1,4 +1,4 @@
-"""Engines for the library's database, and its failures in our own words.
+"""Engines for the library's database, and translation of its errors.
 
 engine = sqlite_engine(folder / "library.db")
 with library_errors(str(folder)), writer(engine).begin() as connection: ...
@@ -28,7 +28,7 @@ from vidseek.core.errors import (
 )
 
 BUSY_TIMEOUT_SECONDS = 30.0
-"""How long a transaction waits for another process's, which takes milliseconds."""
+"""How long a transaction waits for those of other processes, which take milliseconds."""
 
 _WRITES = "vidseek_writes"
 
@@ -37,7 +37,7 @@ def database_engine(url: str, *, read_only: bool = False) -> Engine:
     """Make an engine for any SQLAlchemy URL.
 
     Raises:
-        LibraryError: the URL is none, or its driver is not installed.
+        LibraryError: the URL is invalid, or its driver is not installed.
     """
     try:
         parsed = make_url(url)
@@ -55,8 +55,8 @@ def sqlite_engine(
 ) -> Engine:
     """Make an engine for a SQLite file, which must exist.
 
-    Transactions are begun by us, with an explicit BEGIN, for the sqlite3 module begins none for
-    reading or DDL: what one transaction reads is one state of the database, and DDL rolls back.
+    Every transaction starts with an explicit BEGIN, because the sqlite3 module starts none for
+    reading or DDL. So all reads of a transaction see the same state, and DDL rolls back.
     """
     mode = "mode=rw"
     if read_only:
@@ -72,8 +72,8 @@ def sqlite_engine(
             check_same_thread=False,
         )
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        # One fsync a video (milliseconds, against seconds of decoding) and what was reported as
-        # indexed survives a power cut, not only a killed process, for which NORMAL would do.
+        # One fsync per video takes milliseconds, decoding it seconds. With FULL, videos reported as
+        # indexed survive a power cut; NORMAL would only survive a killed process.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         return connection
@@ -87,8 +87,8 @@ def sqlite_engine(
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that will write says so at once: one that has read already cannot wait for
-        # the writer before it, SQLite fails it instead.
+        # A transaction that will write takes the write lock at once: a transaction that has read
+        # and then finds another writer cannot wait for it, SQLite fails it.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -96,22 +96,22 @@ def sqlite_engine(
 
 
 def writer(engine: Engine) -> Engine:
-    """The same engine, for transactions that write."""
+    """Return the engine for transactions that write."""
     return engine.execution_options(**{_WRITES: True})
 
 
 def reader(engine: Engine) -> Engine:
-    """The same engine, for transactions that read one state of the database."""
+    """Return the engine for transactions whose reads all see the same state."""
     if engine.dialect.name == "sqlite":
         return engine
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _read_only_mode(path: Path) -> str:
-    """How SQLite opens a database that nobody may write to.
+    """Choose SQLite's mode for a read-only database.
 
-    A database in WAL mode needs its -shm file, which cannot be made in a read-only folder. Where
-    the log is empty, nothing is lost by promising that the file does not change.
+    A database in WAL mode needs its -shm file, which cannot be created in a read-only folder. If
+    the log is empty, it is safe to open the database as immutable instead.
     """
     log = path.with_name(path.name + "-wal")
     try:
@@ -123,10 +123,10 @@ def _read_only_mode(path: Path) -> str:
 
 @contextmanager
 def library_errors(name: str) -> Iterator[None]:
-    """Translate what the database or the disk raises into the library's errors.
+    """Translate errors of the database and the disk into library errors.
 
     Args:
-        name: the library's folder, for the message.
+        name: the library's folder, for messages.
     """
     try:
         yield

@@ -23,15 +23,15 @@ from vidseek.storage.catalog.video_queries import chunks, clip_ids_of
 
 
 class CopyDescriptors:
-    """What a copy descriptor made of the frames of videos."""
+    """Copy descriptors of the frames of videos."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
     def add(self, frames: CopyFrames, fingerprint: str) -> bool:
-        """Store what a copy descriptor made of a video's frames, in place of an earlier one's.
+        """Store the descriptors of a video's frames, replacing earlier ones.
 
-        Matches that were found with the earlier one's are forgotten.
+        Matches that were found with the earlier ones are deleted.
 
         Returns:
             False if the video was removed meanwhile.
@@ -46,14 +46,14 @@ class CopyDescriptors:
     def read(
         self, fingerprint: str, *, video_ids: Collection[int] | None = None
     ) -> Iterator[CopyFrames]:
-        """What a copy descriptor made of INDEXED videos, by ascending id of the video.
+        """Read the descriptors of INDEXED videos, by ascending id.
 
-        Read a page at a time, each one transaction: a whole library need not fit into memory, and
-        what is found can be written in between. Inside ``snapshot`` it is one state.
+        Each page of videos is one transaction: the library need not fit into memory, and the caller
+        may write between pages. Inside ``snapshot`` all pages see the same state.
 
         Args:
             fingerprint: the descriptor's.
-            video_ids: of these videos only; None for all.
+            video_ids: only these videos; None for all.
         """
         if video_ids is None:
             with self._transactions.reading() as connection:
@@ -64,7 +64,7 @@ class CopyDescriptors:
             yield from batch
 
     def blocks(self, fingerprint: str) -> Iterator[CopyBlock]:
-        """The same of all INDEXED videos, many of them in one piece."""
+        """Read the descriptors of all INDEXED videos, in blocks of many videos."""
         with self._transactions.reading() as connection:
             counts = copy_frame_counts(connection, fingerprint)
         for page in pages(counts):

@@ -24,26 +24,26 @@ class CopyMatches:
         self._transactions = transactions
 
     def videos_to_compare(self, fingerprint: str) -> list[int]:
-        """Ids of INDEXED videos whose frames were not compared with the others', ascending."""
+        """Ids of INDEXED videos not yet compared with the rest of the library, ascending."""
         with self._transactions.reading() as connection:
             return described_ids(connection, fingerprint, is_compared=False)
 
     def add(self, video_id: int, matches: Sequence[CopyMatch]) -> bool:
-        """Store what comparing a video with the others found, and that it was compared.
+        """Store the matches of a video with the rest of the library, and mark it as compared.
 
-        A pair of videos is stored once: what an earlier comparison of this video found goes, and so
-        do the matches of another video with this one where the new ones are of the same pair.
+        Matches of a pair of videos are stored once. The video's earlier matches are deleted, and so
+        are other videos' matches with it, for the pairs among the new matches.
 
         Args:
             video_id: the video; it has copy frames.
-            matches: with this ``video_id`` in each.
+            matches: each with this ``video_id``.
 
         Returns:
             False if the video, or its copy frames, were removed meanwhile. Matches with videos that
             were removed meanwhile are left out.
 
         Raises:
-            ValueError: a match is another video's.
+            ValueError: a match has another ``video_id``.
         """
         for match in matches:
             if match.video_id != video_id:
@@ -52,10 +52,10 @@ class CopyMatches:
             return replace_copy_matches(change.connection, video_id, matches)
 
     def read(self, *, of_videos: Collection[int] | None = None) -> list[CopyMatch]:
-        """Parts of INDEXED videos that are copies of parts of others, by video and time.
+        """Read the matches between INDEXED videos, by video and time.
 
         Args:
-            of_videos: only those that one of these videos, at most 10,000, has a part in.
+            of_videos: only matches of at least one of these videos, at most 10,000.
         """
         with self._transactions.reading() as connection:
             return read_copy_matches(connection, None if of_videos is None else list(of_videos))

@@ -1,4 +1,4 @@
-"""Rows for finding copies: what is kept of frames, and which parts of videos are copies."""
+"""Queries on copy descriptors and copy matches."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from vidseek.storage.catalog.schema import CopyFramesRow, CopyMatchRow, VideoRow
 from vidseek.storage.catalog.video_queries import chunks
 
 PAGE = 500
-"""Videos that are read at once: 12 MB of two-minute ones..."""
+"""Videos read at once: 12 MB if they are two minutes long..."""
 PAGE_FRAMES = 100_000
-"""...and frames, of longer ones."""
+"""...and the most frames, for longer videos."""
 SECONDS_BYTES = 4
-"""A stored time is float32: off by 0.0002 s in an hour."""
+"""Times are stored as float32, which is off by 0.0002 s after an hour."""
 
 
 def insert_copy_frames(
     connection: Connection, video_id: int, frames: CopyFrames, fingerprint: str
 ) -> None:
-    """Store what a descriptor made of the frames of a video that has no such row."""
+    """Store the descriptors of a video that has none."""
     if not fingerprint:
         raise ValueError("copy frames are stored with their descriptor's fingerprint")
     connection.execute(
@@ -42,7 +42,7 @@ def insert_copy_frames(
 
 
 def replace_copy_frames(connection: Connection, frames: CopyFrames, fingerprint: str) -> bool:
-    """Store them in place of others; False if there is no such video."""
+    """Replace the descriptors of a video; False if it does not exist."""
     video_id = frames.video_id
     stored = connection.execute(select(VideoRow.id).where(VideoRow.id == video_id)).scalar()
     if stored is None:
@@ -58,7 +58,7 @@ def replace_copy_frames(connection: Connection, frames: CopyFrames, fingerprint:
 
 
 def duplicate_copy_frames(connection: Connection, source_id: int, video_id: int) -> None:
-    """Copy them from one video to another, which was not compared yet."""
+    """Copy the descriptors of a video to another, which counts as not compared."""
     row = CopyFramesRow
     names = ["fingerprint", "frame_count", "dimension", "seconds", "vectors"]
     connection.execute(
@@ -74,12 +74,12 @@ def duplicate_copy_frames(connection: Connection, source_id: int, video_id: int)
 def described_ids(
     connection: Connection, fingerprint: str, *, is_compared: bool | None = None
 ) -> list[int]:
-    """Ids of INDEXED videos that a descriptor has described, ascending.
+    """Ids of INDEXED videos with descriptors, ascending.
 
     Args:
         connection: in a transaction.
-        fingerprint: the descriptor's.
-        is_compared: only those that were, or were not, compared with the others.
+        fingerprint: of the copy descriptor.
+        is_compared: only videos that were, or were not, compared with the rest of the library.
     """
     row = CopyFramesRow
     statement = (
@@ -96,7 +96,7 @@ def described_ids(
 def read_copy_frames(
     connection: Connection, fingerprint: str, video_ids: Sequence[int]
 ) -> list[CopyFrames]:
-    """Read what a descriptor made of those of the videos that are INDEXED, by ascending id."""
+    """Read the descriptors of those of the videos that are INDEXED, by ascending id."""
     row = CopyFramesRow
     rows = connection.execute(
         select(row.video_id, row.frame_count, row.dimension, row.seconds, row.vectors)
@@ -107,12 +107,12 @@ def read_copy_frames(
             VideoRow.state == VideoState.INDEXED,
         )
     )
-    # Put in order here: SQLite would copy the blobs to sort them, which takes four times as long.
+    # Sorted here: SQLite would copy the blobs to sort them, which takes four times as long.
     return sorted((_unpacked(*columns) for columns in rows), key=lambda frames: frames.video_id)
 
 
 def copy_frame_counts(connection: Connection, fingerprint: str) -> list[tuple[int, int]]:
-    """Ids of INDEXED videos that a descriptor has described, ascending, and how many frames."""
+    """Ids of INDEXED videos with descriptors, ascending, and their numbers of frames."""
     row = CopyFramesRow
     counts = connection.execute(
         select(row.video_id, row.frame_count)
@@ -124,7 +124,7 @@ def copy_frame_counts(connection: Connection, fingerprint: str) -> list[tuple[in
 
 
 def pages(counts: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
-    """Cut what ``copy_frame_counts`` found into ids that are read at once."""
+    """Group the videos of ``copy_frame_counts`` into pages that are read at once."""
     page: list[int] = []
     frames = 0
     for video_id, count in counts:
@@ -140,10 +140,10 @@ def pages(counts: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
 def read_copy_block(
     connection: Connection, fingerprint: str, video_ids: Sequence[int]
 ) -> CopyBlock | None:
-    """The same as ``read_copy_frames``, in one piece; None if there are no such frames.
+    """Read the descriptors of INDEXED videos into one block; None if they have no frames.
 
-    Quicker where there are many videos: vectors go straight into one array, for to touch fresh
-    memory costs more than SQLite does, and nothing is made of each video.
+    Faster than ``read_copy_frames`` for many videos: vectors are copied straight into one array,
+    because touching fresh memory costs more than SQLite, and no object per video is created.
     """
     row = CopyFramesRow
     wanted = (
@@ -206,7 +206,7 @@ def _check_length(
 
 
 def lacks_copy_frames(fingerprint: str) -> tuple[Any, ...]:
-    """Conditions on VideoRow: searchable, and not described by a descriptor."""
+    """Conditions on VideoRow: searchable, and without descriptors of that fingerprint."""
     described = select(CopyFramesRow.video_id).where(
         CopyFramesRow.video_id == VideoRow.id, CopyFramesRow.fingerprint == fingerprint
     )
@@ -214,7 +214,7 @@ def lacks_copy_frames(fingerprint: str) -> tuple[Any, ...]:
 
 
 def mark_uncompared(connection: Connection, video_ids: Collection[int]) -> None:
-    """Note that videos came back: others may have been compared while they were away."""
+    """Mark videos as not compared: others may have been compared while these were missing."""
     for chunk in chunks(video_ids):
         connection.execute(
             update(CopyFramesRow).where(CopyFramesRow.video_id.in_(chunk)).values(is_compared=False)
@@ -224,7 +224,7 @@ def mark_uncompared(connection: Connection, video_ids: Collection[int]) -> None:
 def replace_copy_matches(
     connection: Connection, video_id: int, matches: Sequence[CopyMatch]
 ) -> bool:
-    """Store what comparing a video found; False if there is nothing to compare of it."""
+    """Replace the matches of a video; False if it has no descriptors."""
     compared = connection.execute(
         update(CopyFramesRow).where(CopyFramesRow.video_id == video_id).values(is_compared=True)
     )
@@ -262,7 +262,7 @@ def replace_copy_matches(
 def read_copy_matches(
     connection: Connection, video_ids: Sequence[int] | None = None
 ) -> list[CopyMatch]:
-    """Read the matches between INDEXED videos, by video and time; of some videos, or of all."""
+    """Read the matches between INDEXED videos, by video and time; None for all videos."""
     row = CopyMatchRow
     wanted = (
         [] if video_ids is None else [row.video_id.in_(video_ids) | row.other_id.in_(video_ids)]

@@ -15,24 +15,24 @@ _HEAD = "head "
 
 @dataclass(frozen=True)
 class StoredEncoder:
-    """An encoder as the database knows it."""
+    """A registered encoder and its id in the database."""
 
     id: int
     spec: EncoderSpec
 
 
 def write_spec(spec: EncoderSpec) -> str:
-    """Give the stored form of an encoder's facts."""
+    """Return the stored form of a spec, as JSON."""
     return json.dumps(spec.to_document(), sort_keys=True)
 
 
 def read_spec(document: str) -> EncoderSpec:
-    """Read an encoder's facts; a newer vidseek may have written more of them."""
+    """Read a spec; fields that a newer vidseek added are ignored."""
     return EncoderSpec.from_document(json.loads(document))
 
 
 def write_calibration(calibration: Calibration) -> dict[str, Any]:
-    """Give the columns of a calibration."""
+    """Return the columns of a calibration."""
     columns = asdict(calibration)
     head_hash = columns.pop("head_hash")
     if head_hash is not None:

@@ -31,7 +31,7 @@ class Encoders:
         self._transactions = transactions
 
     def register(self, spec: EncoderSpec) -> None:
-        """Make an encoder known; the first becomes the active one."""
+        """Register an encoder, or update its spec. The first one becomes active."""
         with self._transactions.writing() as change:
             connection = change.connection
             encoder_id = connection.execute(
@@ -53,13 +53,13 @@ class Encoders:
             )
 
     def specs(self) -> list[EncoderSpec]:
-        """Every encoder that is known, oldest first."""
+        """The specs of all registered encoders, oldest first."""
         with self._transactions.reading() as connection:
             rows = connection.execute(select(EncoderRow.spec).order_by(EncoderRow.id))
             return [read_spec(document) for document in rows.scalars()]
 
     def active(self) -> EncoderSpec | None:
-        """The encoder that new videos are indexed with and that answers; None in a new library."""
+        """The encoder used for indexing and searching; None in a new library."""
         with self._transactions.reading() as connection:
             document = connection.execute(
                 select(EncoderRow.spec).join(
@@ -76,7 +76,7 @@ class Encoders:
             connection.execute(update(LibraryRow).values(active_encoder=fingerprint))
 
     def calibration(self, fingerprint: str) -> Calibration | None:
-        """What was stored for an encoder; None where nothing was."""
+        """The stored calibration of an encoder, or None."""
         with self._transactions.reading() as connection:
             row = connection.execute(
                 select(
@@ -93,14 +93,14 @@ class Encoders:
             return None if row is None else read_calibration(dict(row._mapping))
 
     def set_calibration(self, fingerprint: str, calibration: Calibration | None) -> bool:
-        """Store the calibration of a registered encoder in place of an earlier one.
+        """Replace the calibration of a registered encoder.
 
         Args:
             fingerprint: the encoder's.
-            calibration: None removes what is stored.
+            calibration: the new one; None only deletes the old one.
 
         Returns:
-            True if there was an earlier one.
+            True if there was a calibration before.
         """
         with self._transactions.writing() as change:
             encoder = self._transactions.encoder(change.connection, fingerprint)
@@ -116,10 +116,10 @@ class Encoders:
             return earlier.rowcount > 0
 
     def drop(self, fingerprint: str) -> None:
-        """Forget an encoder with its calibration and all that it made of clips.
+        """Delete an encoder with its calibration and vectors.
 
         Raises:
-            LibraryError: there is none of that fingerprint, or it is the active one.
+            LibraryError: no encoder has that fingerprint, or it is the active one.
         """
         with self._transactions.writing() as change:
             connection = change.connection
@@ -137,12 +137,12 @@ class Encoders:
                 )
             ).one()
             delete_vectors(connection, encoder.id, None)
-            # Its calibration goes with its row.
+            # The calibration is deleted by the foreign key.
             connection.execute(delete(EncoderRow).where(EncoderRow.id == encoder.id))
             if first is not None:
                 change.log_ranges([(first, last)], fingerprint=fingerprint)
 
     def models(self) -> list[LibraryModel]:
-        """Every encoder that is known, oldest first, and how much of the library it covers."""
+        """All registered encoders, oldest first, with how much of the library each covers."""
         with self._transactions.reading() as connection:
             return count_models(connection)

@@ -20,7 +20,7 @@ _LONGEST_PATTERN = 4096
 
 
 def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[bool]]:
-    """Give the conditions on VideoRow that all must hold.
+    """Return the conditions on VideoRow, all of which must hold.
 
     Args:
         where: the filter.
@@ -43,9 +43,9 @@ def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[boo
 
 
 def is_or_is_below(path: str) -> ColumnElement[bool]:
-    """Condition: the file itself, or anything below the folder."""
+    """Condition: the path itself, or anything below it."""
     folder = path.rstrip(os.sep) + os.sep
-    # Not LIKE, which has wildcards of its own and, on SQLite, ignores case.
+    # Not LIKE: it has its own wildcards and ignores case on SQLite.
     below = func.substr(VideoRow.path, 1, len(folder)) == encode_path(folder)
     return or_(VideoRow.path == (path.rstrip(os.sep) or path), below)
 
@@ -57,7 +57,7 @@ def _matches_path(glob: str, dialect: str) -> ColumnElement[bool]:
     pattern = path_pattern(glob)
     if not pattern.has_wildcard:
         return named
-    # A file may really be called "[1].mp4": what is named as it stands always matches.
+    # A file may be called "[1].mp4": the literal path always matches.
     if dialect == "sqlite":
         return or_(named, VideoRow.path.op("GLOB")(pattern.sqlite_glob))
     return or_(named, VideoRow.path.regexp_match(pattern.regex))
@@ -101,14 +101,14 @@ def path_pattern(glob: str) -> PathPattern:
 
 
 def _end_of_set(glob: str, at: int) -> int | None:
-    """Where the set that starts at ``at`` is closed; a ``]`` that comes first belongs to it."""
+    """Position of the ``]`` that closes the set at ``at``; a leading ``]`` is a member."""
     start = at + (glob[at : at + 1] == "!")
     end = glob.find("]", start + 1)
     return None if end < 0 else end
 
 
 def _sqlite_set(members: str, negated: bool) -> str:
-    # In GLOB "^" negates, and "]" is a member where it comes first, as in fnmatch.
+    # In GLOB "^" negates, and a leading "]" is a member, as in fnmatch.
     if members.startswith("^") and not negated:
         if members == "^":
             return "^"

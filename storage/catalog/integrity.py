@@ -1,4 +1,4 @@
-"""Looking for damage in a library's database."""
+"""Checks of a library's database for damage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_problems(connection: Connection) -> list[str]:
         orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if orphans:
             tables = ", ".join(sorted({str(row[0]) for row in orphans}))
-            problems.append(f"{len(orphans)} rows of {tables} belong to nothing")
+            problems.append(f"{len(orphans)} rows of {tables} refer to rows that do not exist")
     if connection.execute(select(func.count()).select_from(LibraryRow)).scalar_one() != 1:
         problems.append("the table library does not have exactly one row")
     for encoder_id, document in connection.execute(select(EncoderRow.id, EncoderRow.spec)).all():
@@ -82,7 +82,7 @@ def _wrong_copy_frames(connection: Connection) -> list[str]:
 
 
 def _bare_clips(connection: Connection) -> int:
-    """Clips without a vector of an encoder that has encoded another clip of the same video."""
+    """Count clips without a vector of an encoder that has encoded other clips of their video."""
     bare = 0
     for encoder_id in connection.execute(select(EncoderRow.id)).scalars().all():
         of_encoder = ClipVectorRow.encoder_id == encoder_id
@@ -109,7 +109,7 @@ def _bare_clips(connection: Connection) -> int:
 
 
 def _incomplete_clips(connection: Connection) -> list[str]:
-    """Videos of which only a part is there: a transaction would never leave one."""
+    """Report incompletely stored videos, which transactions never leave."""
     problems = []
     if bare := _bare_clips(connection):
         problems.append(f"{bare} clips have no vector")

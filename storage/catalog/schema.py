@@ -1,8 +1,8 @@
-"""The tables of a library, as typed SQLAlchemy models. Rows never leave this room.
+"""The tables of a library, as typed SQLAlchemy models. Rows are not used outside storage.
 
-An encoder's vectors are float16, little-endian, without header; their lengths follow from its
-``EncoderSpec``. Clip vectors and what is kept of frames lie in tables of their own: scanning the
-one (0.8 KB a clip) must not read the other (tens of KB a clip).
+Vectors are float16, little-endian, without a header; their lengths follow from the encoder's
+``EncoderSpec``. Clip vectors and frame features are in separate tables, so that scanning clip
+vectors (0.8 KB a clip) does not read frame features (tens of KB a clip).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 HEAD_REVISION = "0005"
-"""Newest revision in migrations/versions. Revisions count up, so that a newer one is recognised."""
+"""Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
-# Ids are 64 bits wide everywhere; SQLite's own row id must be called INTEGER.
+# Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class PathText(TypeDecorator[str]):
-    """A path as text, also one whose name is not valid UTF-8.
+    """A path as text, even if it is not valid UTF-8.
 
     Python keeps an undecodable byte as a lone surrogate (PEP 383), which no database stores as
-    text. Such a surrogate, U+DC80 to U+DCFF, is kept as U+10DC80 to U+10DCFF, in the last private
+    text. Such a surrogate, U+DC80 to U+DCFF, is stored as U+10DC80 to U+10DCFF, in the last private
     plane.
     """
 
@@ -44,11 +44,11 @@ class PathText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Make text that every database stores."""
+        """Encode to text that every database can store."""
         return None if value is None else encode_path(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
-        """Give the path as the operating system's calls want it."""
+        """Decode to the path as the operating system expects it."""
         return None if value is None else decode_path(str(value))
 
 
@@ -57,7 +57,7 @@ _FROM_PRIVATE = {private: code for code, private in _TO_PRIVATE.items()}
 
 
 def encode_path(path: str) -> str:
-    """Give the stored form of a path."""
+    """Return the stored form of a path."""
     return path if path.isascii() else path.translate(_TO_PRIVATE)
 
 
@@ -67,7 +67,7 @@ def decode_path(stored: str) -> str:
 
 
 class Base(DeclarativeBase):
-    """All tables; constraints are named so that migrations can speak of them."""
+    """Base of all tables; constraints have names so that migrations can refer to them."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {float: Double}
     metadata = MetaData(
@@ -81,7 +81,7 @@ class Base(DeclarativeBase):
 
 
 class LibraryRow(Base):
-    """Facts of the library as a whole: one row, id 1."""
+    """The library itself: one row, with id 1."""
 
     __tablename__ = "library"
 
@@ -92,7 +92,7 @@ class LibraryRow(Base):
 
 
 class EncoderRow(Base):
-    """An encoder of which vectors are kept."""
+    """An encoder whose vectors are stored."""
 
     __tablename__ = "encoders"
 
@@ -103,7 +103,7 @@ class EncoderRow(Base):
 
 
 class CalibrationRow(Base):
-    """What turns scores of an encoder into confidences in this library, in place of its own."""
+    """A calibration for this library, which replaces the encoder's own."""
 
     __tablename__ = "calibrations"
 
@@ -140,7 +140,7 @@ class VideoRow(Base):
 
 
 class ClipRow(Base):
-    """A clip. Its id is never reused: the vector index knows clips by it."""
+    """A clip. Its id is never reused, because vector indexes refer to clips by id."""
 
     __tablename__ = "clips"
     __table_args__ = (UniqueConstraint("video_id", "position"), {"sqlite_autoincrement": True})
@@ -156,7 +156,7 @@ class ClipRow(Base):
 
 
 class ClipVectorRow(Base):
-    """The vector of a clip by one encoder."""
+    """One encoder's vector of a clip."""
 
     __tablename__ = "clip_vectors"
 
@@ -171,7 +171,7 @@ class ClipVectorRow(Base):
 
 
 class ClipFramesRow(Base):
-    """What one encoder made of the frames of a clip."""
+    """One encoder's features of a clip's frames."""
 
     __tablename__ = "clip_frames"
 
@@ -190,9 +190,9 @@ class ClipFramesRow(Base):
 
 
 class CopyFramesRow(Base):
-    """What is kept of a video for finding copies. Short columns first: reading them alone is quick.
+    """The copy descriptors of a video. The short columns come first: reading only them is fast.
 
-    Vectors are int8 here, for there is one a frame and every video is compared with every other.
+    Vectors are int8, because there is one per frame and every video is compared with all others.
     """
 
     __tablename__ = "copy_frames"
@@ -203,9 +203,9 @@ class CopyFramesRow(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     """Of the copy descriptor."""
     is_compared: Mapped[bool]
-    """False until these frames were compared with those of the other videos."""
+    """False until the video was compared with the rest of the library."""
     frame_count: Mapped[int]
-    """N; 0 where no frame shows anything."""
+    """N; 0 if no frame shows more than one colour."""
     dimension: Mapped[int]
     """D."""
     seconds: Mapped[bytes] = mapped_column(LargeBinary)
@@ -215,7 +215,7 @@ class CopyFramesRow(Base):
 
 
 class CopyMatchRow(Base):
-    """A part of one video that is a copy of a part of another."""
+    """A segment of a video that is a copy of a segment of another video."""
 
     __tablename__ = "copy_matches"
 
@@ -236,10 +236,10 @@ class CopyMatchRow(Base):
 
 
 class ChangeRow(Base):
-    """A range of clip ids whose clips may have entered or left what is searched.
+    """A range of clip ids whose clips may have become searchable or stopped being so.
 
-    Which they did is not written: a vector index that is behind looks at the clips themselves, so
-    that taking in a change twice, or a range that is too wide, does no harm.
+    The row does not say which: a vector index that is behind reads the clips themselves, so that
+    applying a change twice, or a range that is too wide, does no harm.
     """
 
     __tablename__ = "changes"
@@ -248,10 +248,10 @@ class ChangeRow(Base):
     first_clip_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     last_clip_id: Mapped[int] = mapped_column(BigInteger)
     stamp: Mapped[int] = mapped_column(BigInteger)
-    """Random: tells a library that was restored from a backup and then went another way."""
+    """Random: distinguishes the history of a library that was restored from a backup."""
     fingerprint: Mapped[str | None] = mapped_column(String(64))
-    """The one encoder whose vectors changed; NULL for all. Encoding a library with a second model
-    must not make the first one's index look at every clip again."""
+    """Of the encoder or copy descriptor that is affected; NULL for all. Encoding a library with a
+    second model must not make the first model's index read every clip again."""
 
 
 Index("ix_clip_vectors_encoder_id", ClipVectorRow.encoder_id, ClipVectorRow.clip_id)

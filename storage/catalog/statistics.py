@@ -1,6 +1,6 @@
-"""Counting what a library holds, and by which models it is encoded.
+"""Counts of a library's contents, and of the videos that each model has encoded.
 
-A video is encoded by a model in one transaction, so its first clip tells for all.
+A model encodes a video in one transaction, so the first clip stands for all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vidseek.storage.catalog.schema import (
 
 
 def count_contents(connection: Connection) -> LibraryStatistics:
-    """Count videos by state, and clips and vectors of what is searched."""
+    """Count videos by state, and the searchable clips and vectors."""
     counts: dict[str, int] = {}
     for state, count in connection.execute(
         select(VideoRow.state, func.count()).group_by(VideoRow.state)
@@ -65,7 +65,7 @@ def count_contents(connection: Connection) -> LibraryStatistics:
 
 
 def count_models(connection: Connection) -> list[LibraryModel]:
-    """Tell of each encoder how many of the searchable videos it has encoded, oldest first."""
+    """Count the searchable videos that each encoder has encoded, oldest encoder first."""
     videos = connection.execute(
         select(func.count()).select_from(VideoRow).where(VideoRow.state == VideoState.INDEXED)
     ).scalar_one()
@@ -89,7 +89,10 @@ def count_models(connection: Connection) -> list[LibraryModel]:
 
 
 def lacks_vectors(encoder_id: int | None) -> tuple[Any, ...]:
-    """Conditions on VideoRow: searchable, and not encoded by an encoder (None: by none)."""
+    """Conditions on VideoRow: searchable, and not encoded by that encoder.
+
+    ``None`` stands for an encoder that is not registered: every searchable video.
+    """
     first = and_(ClipRow.video_id == VideoRow.id, ClipRow.position == 0)
     encoded = (
         select(ClipVectorRow.clip_id)

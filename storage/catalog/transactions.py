@@ -47,12 +47,13 @@ class Transactions:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read one state of the database through all calls that this thread makes inside."""
+        """Let all reads of this thread inside the ``with`` block see one state of the database."""
         if getattr(self._local, "connection", None) is not None:
             yield
             return
         with ExitStack() as stack:
-            with library_errors(self.name):  # what the caller does inside is not the library's
+            # Errors of the caller's block are not the library's.
+            with library_errors(self.name):
                 self._local.connection = stack.enter_context(self._reader.begin())
             self._local.encoders = {}
             try:
@@ -62,7 +63,7 @@ class Transactions:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give the connection of this thread's snapshot, or of a new one."""
+        """Give the connection of this thread's snapshot, or of a new transaction."""
         with library_errors(self.name), self.snapshot():
             yield self._local.connection
 
@@ -112,10 +113,10 @@ class Transactions:
         return encoder
 
     def find_encoder(self, connection: Connection, fingerprint: str) -> StoredEncoder | None:
-        """None in a library in which nothing was indexed with that encoder yet.
+        """Find the encoder of that fingerprint; None if it is not registered.
 
-        Kept no longer than a snapshot: another process may drop an encoder, and the database give
-        its id to the next one.
+        Cached for the length of a snapshot only: another process may drop an encoder, and the
+        database may give its id to the next one.
         """
         seen: dict[str, StoredEncoder] | None = getattr(self._local, "encoders", None)
         if seen is not None and fingerprint in seen:
@@ -131,7 +132,7 @@ class Transactions:
         return encoder
 
     def shrink(self) -> None:
-        """Give the space of what was deleted back to the disk; a server does that by itself."""
+        """Return the space of deleted rows to the disk; a server does that by itself."""
         if self._engine.dialect.name != "sqlite":
             return
         with library_errors(self.name):

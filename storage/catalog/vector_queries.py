@@ -1,4 +1,4 @@
-"""Vectors in the database: by clip, and what the vector index is derived from."""
+"""Queries on vectors: by clip, and the changes and snapshots that vector indexes read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VECTORS_PER_BATCH = 4096
 
 
 def read_position(connection: Connection) -> Position:
-    """Where the history of what is searched stands."""
+    """Read the current position in the change log."""
     row = connection.execute(
         select(ChangeRow.sequence, ChangeRow.stamp).order_by(ChangeRow.sequence.desc()).limit(1)
     ).first()
@@ -37,7 +37,7 @@ def read_position(connection: Connection) -> Position:
 def read_vectors(
     connection: Connection, encoder: StoredEncoder, clip_ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Read the vectors of those clips that there are.
+    """Read the vectors of those clips that exist.
 
     Returns:
         Their ids (K,), ascending, and vectors (K, D) float32.
@@ -55,7 +55,7 @@ def read_vectors(
 def read_frames(
     connection: Connection, encoder: StoredEncoder, clip_ids: Collection[int]
 ) -> dict[int, FrameFeatures]:
-    """Read what is kept of the frames of those clips that there are."""
+    """Read the features of the frames of those clips that exist."""
     spec = encoder.spec
     by_id: dict[int, FrameFeatures] = {}
     for chunk in chunks(clip_ids):
@@ -78,7 +78,7 @@ def read_frames(
 def read_frame_vectors(
     connection: Connection, encoder: StoredEncoder, clip_ids: Collection[int]
 ) -> dict[int, NDArray[np.float32]]:
-    """Read the vectors (F, D) of the frames of those clips that there are."""
+    """Read the vectors (F, D) of the frames of those clips that exist."""
     by_id: dict[int, NDArray[np.float32]] = {}
     for chunk in chunks(clip_ids):
         rows = connection.execute(
@@ -102,7 +102,7 @@ def read_changed_ranges(
         since: a position in the library's history.
 
     Returns:
-        (R, 2) first and last ids, ascending; None if the library never was at that position.
+        (R, 2) first and last ids, ascending; None if that position is of another history.
     """
     if since != START:
         stamp = connection.execute(
@@ -126,8 +126,8 @@ def read_changed_videos(
     """Read which of the stored videos have changed since a position; arguments as above.
 
     Returns:
-        Their ids, some of which may be as they were; None if the library never was at that
-        position.
+        Their ids, some of which may be as they were; None if that position is of another
+        history.
     """
     ranges = read_changed_ranges(connection, fingerprint, since)
     if ranges is None:
@@ -145,23 +145,23 @@ def read_changed_videos(
 def read_changes(
     connection: Connection, encoder: StoredEncoder | None, fingerprint: str, since: Position
 ) -> VectorChanges | None:
-    """Read what changed in the searchable vectors since a position.
+    """Read the changes of the searchable vectors since a position.
 
     Args:
         connection: in a transaction.
-        encoder: None if the library holds nothing of it, not yet or not any more.
+        encoder: None if it is not registered, not yet or not any more.
         fingerprint: the encoder's.
-        since: where the index stands.
+        since: the position of the index.
 
     Returns:
-        None if the library never was at that position.
+        None if that position is of another history.
     """
     ranges = read_changed_ranges(connection, fingerprint, since)
     if ranges is None:
         return None
     if encoder is None:
         return VectorChanges.none(read_position(connection), ranges)
-    # A statement a range is quick; for thousands of them it is quicker to read past them.
+    # One statement per range is fast; for thousands of ranges, reading the whole span is faster.
     spans = ranges.tolist()
     if len(spans) > _MAX_RANGES:
         spans = [[spans[0][0], spans[-1][1]]]
@@ -175,7 +175,7 @@ def read_changes(
 
 
 def read_snapshot(connection: Connection, encoder: StoredEncoder | None) -> VectorSnapshot:
-    """Give all searchable vectors of an encoder, to be read while the transaction is open."""
+    """Return all searchable vectors of an encoder, to be read while the transaction is open."""
     position = read_position(connection)
     if encoder is None:
         return VectorSnapshot(position, 0, lambda: iter(()))
@@ -192,7 +192,7 @@ def read_snapshot(connection: Connection, encoder: StoredEncoder | None) -> Vect
 
 
 def searchable(encoder_id: int) -> Any:
-    """Ids and vectors of what is searched with an encoder, by ascending id."""
+    """Select ids and vectors of the searchable clips of an encoder, by ascending id."""
     return (
         select(ClipVectorRow.clip_id, ClipVectorRow.vector)
         .join(ClipRow, ClipRow.id == ClipVectorRow.clip_id)
@@ -221,7 +221,7 @@ def merged_ranges(ranges: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
 
 
 def in_ranges(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(T,) which ids lie in one of the ranges (R, 2), which ascend and do not overlap."""
+    """(T,) whether each id lies in one of the ranges (R, 2), which ascend and do not overlap."""
     if len(ranges) == 0:
         return np.zeros(len(ids), dtype=bool)
     at = np.searchsorted(ranges[:, 0], ids, side="right") - 1

@@ -1,4 +1,4 @@
-"""Reading and writing rows inside a transaction that ``Transactions`` opened."""
+"""Queries on videos and clips, inside a transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vidseek.storage.catalog.schema import (
 )
 
 _IDS_PER_STATEMENT = 10_000
-"""SQLite takes 32,766 variables a statement."""
+"""SQLite allows 32,766 variables in a statement."""
 
 _Item = TypeVar("_Item")
 
@@ -93,7 +93,7 @@ def read_clips(connection: Connection, condition: Any) -> list[Clip]:
 
 
 def ids_at(connection: Connection, *paths: str) -> list[int]:
-    """Ids of the videos stored for some paths: none or one each."""
+    """Ids of the videos at some paths, at most one for each."""
     ids: list[int] = []
     for chunk in chunks(paths):
         statement = select(VideoRow.id).where(VideoRow.path.in_(chunk))
@@ -102,14 +102,14 @@ def ids_at(connection: Connection, *paths: str) -> list[int]:
 
 
 def is_stored(connection: Connection, video_id: int) -> bool:
-    """Whether there is a video of that id."""
+    """Whether a video with that id exists."""
     return (
         connection.execute(select(VideoRow.id).where(VideoRow.id == video_id)).scalar() == video_id
     )
 
 
 def content_hashes(connection: Connection, hashes: Collection[str]) -> set[str]:
-    """Those of some content hashes that belong to a stored video."""
+    """Those of the content hashes that belong to a stored video."""
     stored: set[str] = set()
     for chunk in chunks(hashes):
         statement = select(VideoRow.content_hash).where(VideoRow.content_hash.in_(chunk))
@@ -118,7 +118,7 @@ def content_hashes(connection: Connection, hashes: Collection[str]) -> set[str]:
 
 
 def insert_video(connection: Connection, video: Video) -> int:
-    """Store the row of a video; gives its id."""
+    """Insert a video; return its id."""
     result = connection.execute(
         insert(VideoRow).values(
             path=str(video.path),
@@ -141,7 +141,7 @@ def insert_video(connection: Connection, video: Video) -> int:
 
 
 def insert_clips(connection: Connection, video_id: int, clips: Sequence[EncodedClip]) -> list[int]:
-    """Store the clips of a video; gives their ids, in order."""
+    """Insert the clips of a video; return their ids, in order."""
     connection.execute(
         insert(ClipRow),
         [
@@ -165,7 +165,7 @@ def insert_vectors(
     encoder_id: int,
     spec: EncoderSpec,
 ) -> None:
-    """Store what an encoder made of clips."""
+    """Insert an encoder's vectors and frame features of clips."""
     vectors = []
     frames = []
     for clip_id, clip in zip(ids, clips, strict=True):
@@ -192,7 +192,7 @@ def insert_vectors(
 
 
 def delete_vectors(connection: Connection, encoder_id: int, ids: Collection[int] | None) -> None:
-    """Delete what an encoder made of clips; of all clips, if ``ids`` is None."""
+    """Delete an encoder's vectors and frame features of clips; of all clips if ids is None."""
     for table in (ClipFramesRow, ClipVectorRow):
         statement = delete(table).where(table.encoder_id == encoder_id)
         if ids is None:
@@ -251,7 +251,7 @@ def clip_ids_of(connection: Connection, video_ids: Collection[int]) -> list[int]
 
 
 def moved_path(path: str, old: Path, new: Path) -> str:
-    """Where a file at or below ``old`` lies now that ``old`` is ``new``."""
+    """Path of a file at or below ``old`` after ``old`` was moved to ``new``."""
     return os.path.normpath(f"{new}{os.sep}{path[len(str(old).rstrip(os.sep)) :]}")
 
 

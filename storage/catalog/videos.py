@@ -56,20 +56,21 @@ class Videos:
         copies: CopyFrames | None = None,
         copies_fingerprint: str = "",
     ) -> Video:
-        """Store a video with its clips, in place of whatever was stored for its path.
+        """Store a video with its clips, replacing the video at its path.
 
         Args:
             video: as read; its id is ignored. A file that failed has state FAILED and no clips.
-            clips: in order of time; vectors and tokens are kept as float16.
-            fingerprint: the registered encoder that made them; unused where there are none.
-            copies: what is kept of its frames for finding copies; the id in it is ignored.
-            copies_fingerprint: the copy descriptor that made that.
+            clips: in order of time; vectors and tokens are stored as float16.
+            fingerprint: the registered encoder that encoded the clips; unused without clips.
+            copies: the copy descriptors of its frames; the video id in it is ignored.
+            copies_fingerprint: of the copy descriptor.
 
         Returns:
             The video with its id.
 
         Raises:
-            ValueError: shapes are not the encoder's, or a value does not fit into float16.
+            ValueError: the shapes do not match the encoder's spec, or a value is out of float16's
+                range.
         """
         with self._transactions.writing() as change:
             connection = change.connection
@@ -85,11 +86,11 @@ class Videos:
             return replace(video, id=video_id)
 
     def add_copy(self, source_id: int, video: Video) -> Video | None:
-        """Store a second file with the same content: clips, vectors and copy frames are copied.
+        """Store a second file with the same content: copy the clips, vectors and descriptors.
 
         Args:
             source_id: the video whose clips are copied.
-            video: path, size and time of the second file; the rest too, as for ``add``.
+            video: the second file, complete as for ``add``.
 
         Returns:
             The video with its id; None if the source was removed meanwhile.
@@ -107,9 +108,9 @@ class Videos:
             return replace(video, id=video_id)
 
     def relink(self, video_id: int, path: Path, size_bytes: int, modified_ns: int) -> bool:
-        """Note that a file was moved, renamed, touched or found again; its content is the same.
+        """Update a video whose file was moved, renamed, touched or found again, with equal content.
 
-        The video is searched again if it was missing. Whatever else was stored for ``path`` goes.
+        A missing video becomes searchable again. Another video at ``path`` is removed.
 
         Returns:
             False if the video was removed meanwhile; nothing changed then.
@@ -135,30 +136,30 @@ class Videos:
             return True
 
     def set_state(self, video_ids: Collection[int], state: VideoState) -> None:
-        """Set what is known of files. Clips of videos that are not INDEXED are not searched."""
+        """Set the state of videos. Only clips of INDEXED videos are searchable."""
         with self._transactions.writing() as change:
             set_state(change, video_ids, state)
 
     def mark_missing(self, paths: Collection[str]) -> None:
-        """Mark the videos at some absolute paths as missing, but none that has moved meanwhile."""
+        """Mark the videos at some absolute paths as missing, except any relocated meanwhile."""
         with self._transactions.writing() as change:
             set_state(change, ids_at(change.connection, *paths), VideoState.MISSING)
 
     def remove(self, video_ids: Collection[int]) -> int:
-        """Forget videos with all that is stored of them; gives how many there were."""
+        """Delete videos with their clips, vectors and matches; return how many existed."""
         with self._transactions.writing() as change:
             return remove_videos(change, video_ids)
 
     def remove_at(self, paths: Collection[str]) -> int:
-        """Forget the videos at some absolute paths, but none that has moved meanwhile."""
+        """Delete the videos at some absolute paths, except any relocated meanwhile."""
         with self._transactions.writing() as change:
             return remove_videos(change, ids_at(change.connection, *paths))
 
     def relocate(self, old: Path, new: Path) -> int:
-        """Note that a folder (or file) with all below it lies elsewhere now; states stay.
+        """Change the paths of a moved file, or of all files below a moved folder.
 
-        Where something is stored for a new path already, the searchable one of the two is kept,
-        and of two such the one that was there.
+        If a video is already stored at a new path, the searchable one of the two stays; if both
+        are, the one that was there. States do not change.
 
         Returns:
             How many videos have a new path.
@@ -193,7 +194,7 @@ class Videos:
                 if video_id not in set(dropped)
             ]
             if moved:
-                # Two steps, for a new path may be the old path of one that has not moved yet.
+                # Two steps: a new path may be the old path of a video that is updated later.
                 for step in (
                     [{"video": to["video"], "to": f"\x01{to['video']}"} for to in moved],
                     moved,
@@ -217,11 +218,11 @@ class Videos:
     def select(
         self, *, states: Collection[VideoState] | None = None, under: Path | None = None
     ) -> list[Video]:
-        """Videos by path.
+        """Videos, ordered by path.
 
         Args:
-            states: only in one of these; None for all.
-            under: only this file, or what is below this folder.
+            states: only videos in one of these states; None for all.
+            under: only this file, or files below this folder.
         """
         conditions: list[Any] = []
         if states is not None:
@@ -244,17 +245,17 @@ class Videos:
         return self._select(VideoRow.content_hash == content_hash)
 
     def not_encoded_by(self, fingerprint: str) -> list[Video]:
-        """Searchable videos that other encoders know and this one does not, by path."""
+        """Searchable videos that this encoder has not encoded, by path."""
         with self._transactions.reading() as connection:
             encoder = self._transactions.find_encoder(connection, fingerprint)
             return self._select(*lacks_vectors(None if encoder is None else encoder.id))
 
     def without_copy_descriptors(self, fingerprint: str) -> list[Video]:
-        """Searchable videos that a copy descriptor has not described, by path."""
+        """Searchable videos without descriptors of that fingerprint, by path."""
         return self._select(*lacks_copy_frames(fingerprint))
 
     def file_stamps(self) -> dict[str, FileStamp]:
-        """Of every file: what tells whether it changed, by absolute path."""
+        """Size, modification time and state of every file, by absolute path."""
         with self._transactions.reading() as connection:
             rows = connection.execute(
                 select(
@@ -279,7 +280,7 @@ class Videos:
     def clips_within(self, video_id: int, span: TimeSpan) -> list[Clip]:
         """Clips of a video that begin before the span's end and end after its start, in order.
 
-        What is read of a video of many hours is only what lies there.
+        Only these clips are read, which matters for a video of many hours.
         """
         with self._transactions.reading() as connection:
             return read_clips(

@@ -1,4 +1,4 @@
-"""What alembic runs; the connection is handed in by vidseek.storage.migrations.runner."""
+"""Run by alembic, on the connection that vidseek.storage.migrations.runner passes."""
 
 from alembic import context
 

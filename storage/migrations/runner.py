@@ -1,6 +1,6 @@
-"""Making a library's tables, telling their version, and bringing old ones up to date.
+"""Creating a library's tables, reading their revision, and migrating older ones.
 
-Alembic is imported only where something has to be migrated.
+Alembic is imported only if a library has to be migrated.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Migrations:
 
     scripts: Path = Path(__file__).parent
     head: str = HEAD_REVISION
-    """Newest revision; revisions count up."""
+    """The newest revision; revisions count up."""
 
 
 def create_tables(engine: Engine) -> None:
-    """Make the tables of an empty library, in one transaction."""
+    """Create the tables of an empty library, in one transaction."""
     with writer(engine).begin() as connection:
         Base.metadata.create_all(connection)
         _VERSION.create(connection)
@@ -42,21 +42,21 @@ def create_tables(engine: Engine) -> None:
 
 
 def read_revision(connection: Connection, name: str) -> str:
-    """Read which revision the tables have.
+    """Read the revision of the tables.
 
     Raises:
-        NotALibraryError: these are no tables of vidseek.
+        NotALibraryError: the tables are not vidseek's.
     """
     if not inspect(connection).has_table(_VERSION.name):
-        raise NotALibraryError(f"The database of {name} holds no vidseek library")
+        raise NotALibraryError(f"The database of {name} is not a vidseek library")
     revision: str | None = connection.execute(select(_VERSION.c.version_num)).scalar()
     if revision is None or not revision.isdigit():
-        raise NotALibraryError(f"The database of {name} is another program's ({revision})")
+        raise NotALibraryError(f"The database of {name} belongs to another program ({revision})")
     return revision
 
 
 def is_current(revision: str, migrations: Migrations, name: str) -> bool:
-    """Tell whether tables can be used as they are; if not, they are older.
+    """Return True if the tables can be used as they are, False if they are older.
 
     Raises:
         LibraryTooNewError: a newer vidseek wrote them.
@@ -71,10 +71,10 @@ def is_current(revision: str, migrations: Migrations, name: str) -> bool:
 
 
 def migrate_sqlite(path: Path, migrations: Migrations) -> None:
-    """Bring an old database up to date, after a backup copy beside it.
+    """Migrate an old database, after a backup beside it.
 
-    The upgrade is one transaction: a process killed in it leaves the old library. The caller holds
-    the library's lock, so that no second one overwrites the backup.
+    The migration is one transaction: a killed process leaves the old library. The caller holds the
+    library's lease, so that no second process overwrites the backup.
     """
     revision = _revision_of(path)
     if is_current(revision, migrations, str(path.parent)):
@@ -88,7 +88,7 @@ def migrate_sqlite(path: Path, migrations: Migrations) -> None:
         backup.name,
     )
     _back_up(path, backup)
-    # Without foreign keys: rebuilding a table drops it, which would delete what refers to it.
+    # Without foreign keys: rebuilding a table drops it, which would delete rows that refer to it.
     engine = sqlite_engine(path, foreign_keys=False, pooled=False)
     try:
         _upgrade(engine, migrations, str(path.parent))
@@ -97,7 +97,7 @@ def migrate_sqlite(path: Path, migrations: Migrations) -> None:
 
 
 def migrate_server(engine: Engine, migrations: Migrations, name: str) -> None:
-    """Bring old tables on a database server up to date; backups are the server's."""
+    """Migrate old tables on a database server; backups are the server administrator's task."""
     _logger.warning("Migrating the database of %s to format %s", name, migrations.head)
     _upgrade(engine, migrations, name)
 
@@ -130,8 +130,8 @@ def _upgrade(engine: Engine, migrations: Migrations, name: str) -> None:
         _keep_counting(connection, counters)
         if orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
             raise LibraryDamagedError(
-                f"Migrating {name} would leave {len(orphans)} rows that belong to nothing; it was "
-                "left as it is"
+                f"Migrating {name} would leave {len(orphans)} rows that refer to nothing; "
+                "it was left unchanged"
             )
 
 
@@ -141,7 +141,7 @@ def _counters(connection: Connection) -> dict[str, int]:
 
 
 def _keep_counting(connection: Connection, counters: dict[str, int]) -> None:
-    """Give no id twice: a table that was rebuilt would count on from the largest it holds."""
+    """Never reuse an id: a rebuilt table would count on from its largest id."""
     for table, last in counters.items():
         definition = connection.exec_driver_sql(
             "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)

@@ -1,4 +1,4 @@
-"""What a vector index is, and where it takes its vectors from.
+"""The protocols of a vector index and of the source of its vectors.
 
 index = store.vector_index(spec)
 index.refresh()
@@ -21,11 +21,11 @@ EVERYTHING = VideoFilter()
 
 
 class Position(NamedTuple):
-    """A point in the history of what is searched. (0, 0) is before everything."""
+    """A position in the change log of the searchable vectors. (0, 0) is before all changes."""
 
     sequence: int
     stamp: int
-    """Random number of that change: tells two histories of one library apart."""
+    """Random number of that change: distinguishes two histories of one library."""
 
 
 START = Position(0, 0)
@@ -33,45 +33,45 @@ START = Position(0, 0)
 
 @dataclass(frozen=True)
 class VectorChanges:
-    """What changed between two positions."""
+    """The changes between two positions."""
 
     position: Position
-    """The later one."""
+    """The later position."""
     ranges: NDArray[np.int64]
-    """(R, 2): first and last id of clips that may have entered or left. Forget them all, then
-    take in those below."""
+    """(R, 2): first and last ids of clips that may have changed. Remove them all, then
+    add those below."""
     ids: NDArray[np.int64]
-    """(T,) ascending: clips in these ranges that are searched now."""
+    """(T,) ascending: ids of the clips in these ranges that are searchable now."""
     vectors: NDArray[np.float32]
     """(T, D)."""
 
     @classmethod
     def none(cls, position: Position, ranges: NDArray[np.int64]) -> VectorChanges:
-        """Whatever was in these ranges (R, 2) is gone, and nothing came."""
+        """Changes that only remove the clips in these ranges (R, 2)."""
         return cls(position, ranges, np.empty(0, np.int64), np.empty((0, 0), np.float32))
 
 
 @dataclass(frozen=True)
 class VectorSnapshot:
-    """All that is searched at one position, read while its transaction is open."""
+    """All searchable vectors at one position, read while its transaction is open."""
 
     position: Position
     count: int
     batches: Callable[[], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
-    """Reads pairs of ids (T,) and vectors (T, D), by ascending id."""
+    """Reads batches of ids (T,) and vectors (T, D), by ascending id."""
 
 
 class VectorSource(Protocol):
-    """The truth that an index is derived from: the database."""
+    """The database, from which the index is derived."""
 
     def position(self) -> Position:
-        """Where history stands. Cheap."""
+        """The current position. Cheap."""
 
     def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
-        """What changed since; None if this library never was at that position."""
+        """The changes since a position; None if it is of another history."""
 
     def snapshot(self, fingerprint: str) -> AbstractContextManager[VectorSnapshot]:
-        """Everything, in one transaction."""
+        """All vectors, in one transaction."""
 
     def sequence(self) -> int:
         """Number of the last committed change, of whatever kind. Cheap."""
@@ -82,14 +82,14 @@ class VectorSource(Protocol):
     def read_existing(
         self, clip_ids: NDArray[np.int64], fingerprint: str
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Those of the clips (K,) that there are, and their vectors (K, D)."""
+        """Ids (K,) of those of the clips that exist, ascending, and their vectors (K, D)."""
 
 
 @runtime_checkable
 class VectorIndex(Protocol):
     """The searchable vectors of one encoder, by clip id.
 
-    Search and refresh may be called from several threads; a search sees the state at its start.
+    Thread-safe: a search sees the state at its start, whatever refreshes meanwhile.
     """
 
     @property
@@ -100,7 +100,7 @@ class VectorIndex(Protocol):
         """Number of vectors that can be found."""
 
     def refresh(self) -> None:
-        """Take in what was committed since. Cheap when nothing was."""
+        """Apply the changes committed since the last refresh. Cheap if there are none."""
 
     def search(
         self,
@@ -114,7 +114,7 @@ class VectorIndex(Protocol):
 
         Args:
             queries: (Q, D) float32.
-            k: how many, at least 1; more than there are is fine.
+            k: number of results, at least 1; may be larger than the index.
             where: only clips of videos that pass this filter.
             exclude: (E,) clip ids, in any order, to leave out.
 
@@ -132,18 +132,18 @@ class VectorIndex(Protocol):
         """True if ``compact`` would do something."""
 
     def compact(self, *, force: bool = False) -> None:
-        """Fold what changed into a new base, if it is worth it or ``force``. For the writer."""
+        """Merge the changes into a new base, if it pays off or with ``force``. Needs the lease."""
 
     def verify(self, *, repair: bool) -> list[str]:
         """Compare with the database, file by file and vector by vector.
 
         Returns:
-            One line for each problem found; repaired ones are gone the next time.
+            One line for each problem found. Repaired problems are not found again.
         """
 
 
 def check_queries(queries: NDArray[np.float32], k: int, dimension: int) -> NDArray[np.float32]:
-    """Refuse what cannot be searched for; gives contiguous float32.
+    """Validate queries; return them as contiguous float32.
 
     Raises:
         ValueError: wrong shape, not finite, or k below 1.
@@ -161,10 +161,10 @@ def check_queries(queries: NDArray[np.float32], k: int, dimension: int) -> NDArr
 def best_of(
     scores: NDArray[np.float32], ids: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Take the k best of each row; equal scores in the order of ids.
+    """Select the k best of each row, equal scores by ascending id.
 
     Args:
-        scores: (Q, N) float32, -inf where there is nothing.
+        scores: (Q, N) float32, -inf for padding.
         ids: (N,) or (Q, N).
 
     Returns:
@@ -173,7 +173,7 @@ def best_of(
     rows = len(scores)
     ids = np.broadcast_to(ids, scores.shape)
     if scores.shape[1] > 4 * k:
-        # Everything that equals the k-th best stays in, so that ties are cut by id below.
+        # Keep all that equal the k-th best, so that ties are cut by id below.
         kth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
         width = max(int((scores >= kth).sum(axis=1).max(initial=0)), k)
         if width < scores.shape[1]:

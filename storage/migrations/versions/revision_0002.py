@@ -1,4 +1,4 @@
-"""Calibrations that a library was given itself, by `vidseek calibrate`."""
+"""Calibrations of a library by `vidseek calibrate`."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "calibrations",
         sa.Column("encoder_id", sa.Integer(), autoincrement=False, nullable=False),

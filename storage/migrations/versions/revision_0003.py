@@ -1,4 +1,4 @@
-"""Which encoder a change is of: a library may be encoded with several."""
+"""The encoder that a change is of: a library may be encoded with several."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What finding copies needs: a vector a frame of each video, and which parts are copies."""
+"""Copy descriptors, one vector per frame, and matches between videos."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables; the next index run fills them."""
+    """Create the tables; the next index run fills them."""
     op.create_table(
         "copy_frames",
         sa.Column("video_id", _id, autoincrement=False, nullable=False),

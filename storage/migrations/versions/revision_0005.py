@@ -1,4 +1,4 @@
-"""What a library takes off the scores of hubs, beside the calibration that was fitted to it."""
+"""The hubness correction of a library, beside the calibration fitted to corrected scores."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,5 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the column; earlier calibrations were fitted to scores off which nothing was taken."""
+    """Add the column; earlier calibrations were fitted to uncorrected scores."""
     op.add_column("calibrations", sa.Column("hubness", sa.LargeBinary(), nullable=True))

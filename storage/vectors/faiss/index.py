@@ -1,8 +1,8 @@
-"""The vector index on FAISS: an immutable base file and, in memory, what changed since.
+"""The vector index on FAISS: an immutable base file and, in memory, the changes since.
 
-The database is the truth. The base is a copy of it at one position of its history; refresh reads
-what happened since from there: added vectors make the tail, which is searched exactly, removed ones
-are masked. A base that is missing, damaged or of another history is never used.
+The index is derived from the database. The base is a copy of its vectors at one position of the
+change log; refresh reads the later changes: added vectors form the tail, which is searched exactly,
+removed vectors are masked. A base that is missing, damaged or of another history is never used.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FaissOptions:
-    """How an index is built; the defaults suit a laptop."""
+    """Parameters of the index; the defaults suit a laptop."""
 
     factory: str | None = None
-    """FAISS factory string; None chooses by size."""
+    """FAISS factory string; None selects by size."""
     flat_up_to: int = 200_000
-    """Largest library that is searched exactly."""
+    """Largest number of vectors that is searched exactly."""
     hnsw_up_to: int = 2_000_000
-    """Largest library with a graph; a larger one has inverted lists."""
+    """Largest number of vectors in a graph; beyond that, inverted lists."""
     tail_at_least: int = 1_000
-    """A shorter tail is never worth a new base..."""
+    """Minimum number of changes for a new base..."""
     tail_fraction: float = 0.02
-    """...nor is one below this share of the base."""
+    """...and minimum share of the base."""
 
     def factory_for(self, count: int) -> str:
-        """The FAISS factory string for so many vectors."""
+        """The FAISS factory string for a number of vectors."""
         if self.factory is not None:
             return self.factory
         if count <= self.flat_up_to:
@@ -68,46 +68,46 @@ class FaissOptions:
 
 
 _TRAINING_NEEDED_PER_LIST = 39
-"""FAISS warns below this."""
+"""FAISS warns if there are fewer training vectors per list."""
 
 _SWITCH_MARGIN = 0.1
-"""How far past the border between two kinds of index a library must be to change kind."""
+"""How far past the limit between two kinds of index a library must be to change kind."""
 
 _REBUILT_REMOVED = 0.3
-"""Share of removed rows from which on a graph is built anew..."""
+"""Share of removed rows above which a graph is rebuilt..."""
 
 _REBUILT_GROWTH = 2.0
-"""...or growth since it was, or since lists were trained."""
+"""...or growth since it was built, or since lists were trained."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """What a search sees: never changed, only replaced."""
+    """The state that a search sees: never changed, only replaced."""
 
     base: FaissSegment
     alive: NDArray[np.bool_]
-    """(N,) of the base's rows: may be found."""
+    """(N,) rows of the base that can be found."""
     tail_ids: NDArray[np.int64]
     """(T,) ascending."""
     tail: NDArray[np.float32]
     """(T, D)."""
     position: Position
     live: int = field(init=False)
-    """How many can be found."""
+    """Number of vectors that can be found."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "live", int(self.alive.sum()) + len(self.tail_ids))
 
     @classmethod
     def of(cls, base: FaissSegment, position: Position) -> _State:
-        """A base to which nothing has happened."""
+        """The state of a base without changes."""
         no_ids = np.empty(0, np.int64)
         no_vectors = np.empty((0, base.index.d), np.float32)
         return cls(base, base.all_rows(), no_ids, no_vectors, position)
 
     def after(self, changes: VectorChanges) -> _State:
-        """The state with changes taken in."""
-        if len(changes.ranges) == 0:  # another encoder's
+        """The state after some changes."""
+        if len(changes.ranges) == 0:  # only another encoder's changes
             return replace(self, position=changes.position)
         alive = self.alive
         gone = self.base.rows_in(changes.ranges)
@@ -126,11 +126,11 @@ class _State:
     def compare(
         self, ids: NDArray[np.int64], vectors: NDArray[np.float32]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Tell which clips can be found, and which of these with the same vector.
+        """Return which clips can be found (T,), and which of these have the same vector (T,).
 
         Args:
             ids: (T,) ascending.
-            vectors: (T, D). An index that keeps vectors roughly cannot be compared with them.
+            vectors: (T, D). Not compared with those of an index that compresses vectors.
         """
         rows = self.base.find(ids)
         in_base = (rows >= 0) & self.alive[rows] if len(self.base) else rows >= 0
@@ -144,7 +144,7 @@ class _State:
 
 
 class FaissIndex:
-    """``VectorIndex`` on FAISS. Searches never wait for refreshing or building."""
+    """A ``VectorIndex`` on FAISS. Searches never wait for a refresh or a build."""
 
     def __init__(
         self,
@@ -158,11 +158,11 @@ class FaissIndex:
         """Use the index of an encoder; nothing is read before the first refresh or search.
 
         Args:
-            folder: holds this encoder's files; need not exist.
+            folder: for this encoder's files; need not exist.
             source: the database.
             spec: the encoder.
             read_only: never write a file.
-            options: how to build.
+            options: parameters of the index.
         """
         self._folder = folder
         self._source = source
@@ -182,14 +182,14 @@ class FaissIndex:
 
     @property
     def factory(self) -> str:
-        """FAISS factory string of the base that is used."""
+        """FAISS factory string of the current base."""
         return self._current().base.factory
 
     def __len__(self) -> int:
         return self._current().live
 
     def refresh(self) -> None:
-        """Take in what was committed since. Cheap when nothing was."""
+        """Apply the changes committed since the last refresh. Cheap if there are none."""
         with self._refreshing:
             tag = manifest_tag(self._folder)
             if self._state is None or (tag != self._tag and tag is not None):
@@ -268,10 +268,10 @@ class FaissIndex:
         return self._is_due(self._current())
 
     def compact(self, *, force: bool = False) -> None:
-        """Fold what changed into a new base file, if that is worth it or ``force``.
+        """Merge the changes into a new base file, if that pays off or with ``force``.
 
         Raises:
-            LibraryFullError, LibraryReadOnlyError: searching goes on as before.
+            LibraryFullError, LibraryReadOnlyError: the base cannot be written; searches still work.
         """
         self.refresh()
         state = self._current()
@@ -299,17 +299,17 @@ class FaissIndex:
         return state
 
     def _load(self, tag: ManifestTag | None) -> None:
-        """Take the base that lies in the folder, if it can be trusted."""
+        """Use the base in the folder, if it is intact and of this history."""
         while tag is not None:
             try:
                 manifest = read_manifest(self._folder)
                 if manifest is None:
                     return
                 if manifest.dimension != self.dimension:
-                    raise DamagedBaseError("it is of another encoder")
+                    raise DamagedBaseError("its base is of another encoder")
                 changes = self._source.changes(self._spec.fingerprint, manifest.position)
                 if changes is None:
-                    raise DamagedBaseError("it is of another history of this library")
+                    raise DamagedBaseError("its base is of another history of this library")
                 index = read_base(self._folder, manifest)
                 base = FaissSegment(index, manifest.factory, manifest.trained_count)
                 self._state = _State.of(base, manifest.position).after(changes)
@@ -320,15 +320,15 @@ class FaissIndex:
                 if newer != tag:  # replaced while it was being read
                     tag = newer
                     continue
-                _logger.warning("Building the vector index %s again: %s", self._folder, error)
+                _logger.warning("Rebuilding the vector index %s: %s", self._folder, error)
                 self._manifest, self._tag = None, tag
                 return
 
     def _rebuild(self) -> None:
-        """Build from the database, in memory at least."""
+        """Build from the database, in memory, and write the base if that is fast."""
         with self._source.snapshot(self._spec.fingerprint) as snapshot:
             factory = self._options.factory_for(snapshot.count)
-            # What takes minutes to build is left to the writer; this answers, exactly, meanwhile.
+            # An index that takes minutes to build is left to ``compact``; meanwhile search exactly.
             base = build(snapshot, "Flat", self.dimension)
         self._state = _State.of(base, snapshot.position)
         self._manifest = None
@@ -337,7 +337,7 @@ class FaissIndex:
                 if self._write(base, snapshot.position):
                     self._load(manifest_tag(self._folder))
             except OSError as error:
-                _logger.warning("Cannot keep the vector index in %s: %s", self._folder, error)
+                _logger.warning("Cannot store the vector index in %s: %s", self._folder, error)
 
     def _is_due(self, state: _State) -> bool:
         if self._read_only:
@@ -351,7 +351,7 @@ class FaissIndex:
         return changed >= least
 
     def _wanted_factory(self, state: _State) -> str:
-        """Which kind the next base is: as now, unless the library has clearly outgrown that."""
+        """The kind of the next base: as now, unless the size is well beyond its limit."""
         if self._manifest is not None:
             for size in (1 - _SWITCH_MARGIN, 1 + _SWITCH_MARGIN):
                 if self._options.factory_for(round(size * state.live)) == state.base.factory:
@@ -359,7 +359,7 @@ class FaissIndex:
         return self._options.factory_for(state.live)
 
     def _replace_base(self, state: _State) -> None:
-        """Build a base of what the database holds now, write it and use it."""
+        """Build a base from the current database, write it and use it."""
         factory = self._wanted_factory(state)
         base = self._extended(state, factory)
         position = state.position
@@ -374,7 +374,7 @@ class FaissIndex:
         self.refresh()
 
     def _extended(self, state: _State, factory: str) -> FaissSegment | None:
-        """The base with the tail added, where building from nothing takes long."""
+        """The base with the tail added, for kinds that take long to build; None to rebuild."""
         manifest = self._manifest
         if factory == "Flat" or state.base.factory != factory or manifest is None:
             return None
@@ -417,16 +417,16 @@ class FaissIndex:
             if manifest is not None:
                 read_base(self._folder, manifest, always_hash=True)
             elif len(self):
-                return [f"{self._folder}: the vector index was not written yet"]
+                return [f"{self._folder}: the vector index is not written yet"]
         except DamagedBaseError as error:
             return [f"{self._folder}: {error}"]
         return []
 
     def _content_problems(self) -> list[str]:
-        """Compare every vector that is searched with the database's."""
+        """Compare every searchable vector with the database."""
         unknown = wrong = 0
         with self._source.snapshot(self._spec.fingerprint) as snapshot:
-            self.refresh()  # inside the snapshot: to this very position
+            self.refresh()  # inside the snapshot, so that both are at the same position
             state = self._current()
             for ids, vectors in snapshot.batches():
                 known, equal = state.compare(ids, vectors)
@@ -435,9 +435,9 @@ class FaissIndex:
         problems = []
         if unknown or state.live != snapshot.count:
             problems.append(
-                f"{self._folder}: holds {state.live} vectors where the database has "
-                f"{snapshot.count}, {unknown} of which it does not know"
+                f"{self._folder}: has {state.live} vectors, the database has {snapshot.count}; "
+                f"{unknown} of those are missing from the index"
             )
         if wrong:
-            problems.append(f"{self._folder}: {wrong} vectors are not the database's")
+            problems.append(f"{self._folder}: {wrong} vectors differ from the database")
         return problems

@@ -1,6 +1,6 @@
-"""The base of a vector index on disk: one immutable FAISS file and a manifest that vouches for it.
+"""The base of a vector index on disk: an immutable FAISS file and a manifest with its hash.
 
-vectors/<fingerprint>/manifest.json     which file, at which position of history, and its hash
+vectors/<fingerprint>/manifest.json     name, hash and change log position of the base
 vectors/<fingerprint>/base-<...>.faiss  never changed once it has this name
 """
 
@@ -26,8 +26,8 @@ from vidseek.storage.vectors.protocol import Position
 _logger = logging.getLogger(__name__)
 
 ALWAYS_HASHED_BYTES = 64 * 2**20
-"""Up to this size a base is read and hashed whenever it is opened; a larger one is mapped, and
-hashed where its time is not what the manifest says."""
+"""Bases up to this size are read and hashed whenever they are opened. Larger ones are mapped, and
+hashed only if their modification time differs from the manifest."""
 
 ManifestTag = tuple[int, int, int]
 """Differs between two manifests of one folder."""
@@ -37,12 +37,12 @@ _FORMAT = 1
 
 
 class DamagedBaseError(Exception):
-    """The base cannot be used; the message says why. Stays inside storage: it heals itself."""
+    """The base cannot be used, and is rebuilt. Never raised to callers outside storage."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a base is."""
+    """The description of a base."""
 
     file: str
     size_bytes: int
@@ -50,9 +50,9 @@ class Manifest:
     sha256: str
     position: Position
     count: int
-    """Vectors in the file, with those that are masked."""
+    """Vectors in the file, including masked ones."""
     trained_count: int
-    """Vectors there were when the file was last built from nothing."""
+    """Number of vectors when the index was last built from scratch."""
     factory: str
     dimension: int
     format: int = _FORMAT
@@ -65,7 +65,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         None if there is none.
 
     Raises:
-        DamagedBaseError: it is garbage, or of another version.
+        DamagedBaseError: it is damaged, or of another version.
     """
     try:
         document = json.loads((folder / _MANIFEST).read_bytes())
@@ -78,14 +78,14 @@ def read_manifest(folder: Path) -> Manifest | None:
         sound = manifest.format == _FORMAT and Path(manifest.file).name == manifest.file
         sound = sound and all(isinstance(part, int) for part in manifest.position)
     except (TypeError, KeyError) as error:
-        raise DamagedBaseError("its manifest is garbage") from error
+        raise DamagedBaseError("its manifest is damaged") from error
     if not sound:
         raise DamagedBaseError("its manifest is of another version")
     return manifest
 
 
 def manifest_tag(folder: Path) -> ManifestTag | None:
-    """What changes when the manifest does; None if there is none. Cheap."""
+    """A value that changes with the manifest; None if there is no manifest. Cheap."""
     try:
         status = (folder / _MANIFEST).stat()
     except OSError:
@@ -96,19 +96,19 @@ def manifest_tag(folder: Path) -> ManifestTag | None:
 def read_base(
     folder: Path, manifest: Manifest, *, always_hash: bool = False, private: bool = False
 ) -> Any:
-    """Open a base after checking that it is what the manifest says.
+    """Open a base after checking it against its manifest.
 
     Args:
-        folder: holds it.
-        manifest: says what it is.
-        always_hash: read all of it, however large.
-        private: give a copy in memory that may be changed.
+        folder: of the base and the manifest.
+        manifest: of the base.
+        always_hash: hash it, however large it is.
+        private: return a copy in memory that may be changed.
 
     Returns:
         The faiss index, memory-mapped where its kind allows.
 
     Raises:
-        DamagedBaseError: it is missing, truncated or something else.
+        DamagedBaseError: it is missing, truncated or a different file.
     """
     faiss = load_faiss()
 
@@ -117,11 +117,11 @@ def read_base(
         status = path.stat()
         if status.st_size != manifest.size_bytes:
             raise DamagedBaseError(
-                f"{path.name} has {status.st_size} bytes, should have {manifest.size_bytes}"
+                f"{path.name} has {status.st_size} bytes, not {manifest.size_bytes}"
             )
         touched = status.st_mtime_ns != manifest.modified_ns
         if status.st_size <= ALWAYS_HASHED_BYTES:
-            # What was hashed is what is used, whatever happens to the file now.
+            # The bytes that were hashed are used, whatever happens to the file now.
             data = path.read_bytes()
             _check_hash(hashlib.sha256(data).hexdigest(), manifest)
             index = faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8))
@@ -131,22 +131,22 @@ def read_base(
             if touched:
                 _note_time(folder, manifest, status.st_mtime_ns)
             # IO_FLAG_MMAP_IFC maps flat storage (200k x 384: 0.04 s, against 0.8 s for reading it)
-            # and inverted lists; what it cannot map is read.
+            # and inverted lists; other kinds are read.
             index = faiss.read_index(str(path), 0 if private else faiss.IO_FLAG_MMAP_IFC)
     except OSError as error:
         raise DamagedBaseError(f"{path.name} cannot be read ({error.strerror})") from error
     except RuntimeError as error:
         raise DamagedBaseError(f"{path.name} cannot be read by faiss") from error
     if index.ntotal != manifest.count or index.d != manifest.dimension:
-        raise DamagedBaseError(f"{path.name} holds {index.ntotal} vectors of {index.d}")
+        raise DamagedBaseError(f"{path.name} has {index.ntotal} vectors of dimension {index.d}")
     return index
 
 
 def write_base(folder: Path, index: Any, manifest: Manifest) -> Manifest | None:
-    """Write a base and then, by one rename, make it the one that is used.
+    """Write a base, then make it the current one by one rename.
 
     Args:
-        folder: where; made if it is missing.
+        folder: created if missing.
         index: the faiss index.
         manifest: with file, size, time and hash still empty.
 
@@ -154,7 +154,7 @@ def write_base(folder: Path, index: Any, manifest: Manifest) -> Manifest | None:
         The complete manifest; None if another process is writing here.
 
     Raises:
-        OSError: the disk is full or read-only. What was there before is still used.
+        OSError: the disk is full or read-only. The previous base stays in use.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -189,7 +189,7 @@ def _write(folder: Path, index: Any, manifest: Manifest) -> Manifest:
 
 
 def _write_index(path: Path, index: Any) -> str:
-    """Write a faiss index and give its SHA-256; on the disk when this returns."""
+    """Write a faiss index and flush it to disk; return its SHA-256."""
     faiss = load_faiss()
 
     digest = hashlib.sha256()
@@ -200,7 +200,7 @@ def _write_index(path: Path, index: Any) -> str:
             digest.update(data)
             try:
                 file.write(data)
-            except OSError as error:  # faiss would make a RuntimeError without errno of it
+            except OSError as error:  # faiss would turn it into a RuntimeError without errno
                 failures.append(error)
                 raise
 
@@ -230,27 +230,27 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _note_time(folder: Path, manifest: Manifest, modified_ns: int) -> None:
-    """Keep a copied library from being hashed at every start."""
+    """Store the modification time, so that a copied library is not hashed at every start."""
     try:
         with FileLease(folder / "lock", name=str(folder)).held():
             if read_manifest(folder) == manifest:
                 _write_manifest(folder, replace(manifest, modified_ns=modified_ns))
     except (OSError, LibraryLockedError, DamagedBaseError):
-        pass  # a read-only folder: hashing again is right, only slower
+        pass  # in a read-only folder the base is hashed each time
 
 
 def _remove_others(folder: Path, name: str) -> None:
-    """Remove older bases and what killed processes left. Readers keep what they have open."""
+    """Delete older bases and unfinished files. Readers keep the files that they have open."""
     for path in folder.iterdir():
         if path.name != name and (path.suffix == ".unfinished" or path.name.startswith("base-")):
             try:
                 path.unlink()
-            except OSError:  # Windows, while a reader has it mapped: the next time
+            except OSError:  # Windows, while a reader has it mapped: deleted next time
                 _logger.debug("Left %s", path)
 
 
 def sync_folder(folder: Path) -> None:
-    """Put renames in a folder on the disk, where the system knows how."""
+    """Flush renames in a folder to disk, where the system supports it."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -262,4 +262,4 @@ def sync_folder(folder: Path) -> None:
 
 def _check_hash(sha256: str, manifest: Manifest) -> None:
     if sha256 != manifest.sha256:
-        raise DamagedBaseError(f"{manifest.file} does not hold what was written")
+        raise DamagedBaseError(f"{manifest.file} does not have the hash in its manifest")

@@ -1,4 +1,4 @@
-"""The module ``faiss``, which is an extra: faiss-cpu or faiss-gpu."""
+"""Import of ``faiss``, which is in an extra: faiss-cpu or faiss-gpu."""
 
 from __future__ import annotations
 

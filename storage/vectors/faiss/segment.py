@@ -1,8 +1,8 @@
-"""One FAISS index, searched under a mask of rows: exactly where it is flat or few may answer.
+"""One FAISS index, searched under a mask of rows: exactly if it is flat or few rows are allowed.
 
-The file is an ``IDMap`` over the index proper. Searching goes to the inner index by row number,
-with a bitmap of rows: faiss' own way, through a hash set of ids, takes twice as long, and
-``IDMap2`` would build a table of all ids whenever the file is opened.
+The file is an ``IDMap`` over the actual index. The inner index is searched by row number, with a
+bitmap of rows: faiss' own way, a hash set of ids, takes twice as long, and ``IDMap2`` would build a
+table of all ids whenever the file is opened.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from vidseek.storage.vectors.faiss.module import load_faiss
 from vidseek.storage.vectors.protocol import VectorSnapshot, best_of
 
 StoredVectors = Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float32]]]
-"""Reads from the database which of some clips it holds (K,), and their vectors (K, D)."""
+"""Reads ids (K,) of those of the clips that the database has, and their vectors (K, D)."""
 
 _FEW = 20_000
 _FEW_FRACTION = 0.05
-"""So few rows, or a smaller share, are searched exactly where vectors are at hand..."""
+"""Up to this many rows, or below this share, are searched exactly if vectors are in memory..."""
 
 _FEW_STORED = 5_000
-"""...and so few where they must come from the database (5,000 x 384: 0.05 s)."""
+"""...and up to this many if vectors must be read from the database (5,000 x 384: 0.05 s)."""
 
 _MANY_RESULTS = 1_000
 _ROWS_PER_BLOCK = 65_536
@@ -47,7 +47,7 @@ class FaissSegment:
         Args:
             index: the faiss index; rows with id -1 are never found.
             factory: its FAISS factory string.
-            trained_count: vectors it had when it was built from nothing.
+            trained_count: number of vectors when it was built from scratch.
         """
         faiss = load_faiss()
 
@@ -69,12 +69,12 @@ class FaissSegment:
 
     @property
     def is_exact(self) -> bool:
-        """True if every search of it is."""
+        """True if every search is exact."""
         return self._flat is self._inner
 
     @property
     def vectors(self) -> NDArray[np.float32] | None:
-        """(N, D) float32 view of the vectors; None where the index keeps them otherwise."""
+        """(N, D) float32 view of the vectors; None if the index compresses them."""
         faiss = load_faiss()
 
         if self._flat is None:
@@ -87,7 +87,7 @@ class FaissSegment:
         return flat.reshape(len(self), self.index.d)
 
     def all_rows(self) -> NDArray[np.bool_]:
-        """(N,) rows that hold a clip."""
+        """(N,) rows that have a clip id."""
         rows: NDArray[np.bool_] = self.ids != _REMOVED
         return rows
 
@@ -101,7 +101,7 @@ class FaissSegment:
         return rows
 
     def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The row of each clip, -1 where there is none."""
+        """The row of each clip; -1 if it has none."""
         if len(self) == 0:
             return np.full(len(ids), -1, dtype=np.int64)
         at = np.minimum(np.searchsorted(self._sorted, ids), len(self) - 1)
@@ -115,13 +115,13 @@ class FaissSegment:
         rows: NDArray[np.bool_],
         stored_vectors: StoredVectors,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the k best of some rows.
+        """Find the k best among some rows.
 
         Args:
             queries: (Q, D).
             k: at least 1.
-            rows: (N,) that may answer.
-            stored_vectors: the database, for indexes that keep vectors only roughly.
+            rows: (N,) mask of allowed rows.
+            stored_vectors: reads the exact vectors, for indexes that compress them.
 
         Returns:
             Scores (Q, k) and clip ids (Q, k), padded with -inf and -1.
@@ -155,7 +155,7 @@ class FaissSegment:
         faiss = load_faiss()
 
         bits = np.packbits(rows, bitorder="little")
-        # Also where all rows may answer: for a few queries faiss is then four times as fast.
+        # Also used when all rows are allowed: for a few queries faiss is then four times as fast.
         selector = faiss.IDSelectorBitmap(bits)
         if isinstance(index, faiss.IndexHNSW):
             options = faiss.SearchParametersHNSW(sel=selector, **parameters)
@@ -163,7 +163,7 @@ class FaissSegment:
             options = faiss.SearchParametersIVF(sel=selector, **parameters)
         else:
             options = faiss.SearchParameters(sel=selector)
-        # A few more than asked for: of equal scores, such as copies', faiss keeps any.
+        # Ask for a few more: among equal scores, such as those of copies, faiss keeps any.
         scores, found = index.search(queries, k + _TIES, params=options)
         ids = np.where(found < 0, -1, self.ids[np.maximum(found, 0)])
         return best_of(np.where(found < 0, -np.inf, scores), ids, k)
@@ -171,7 +171,7 @@ class FaissSegment:
     def _search_graph(
         self, queries: NDArray[np.float32], k: int, rows: NDArray[np.bool_], count: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # The walk passes rows that may not answer too: the fewer may, the wider it has to be.
+        # The search also visits rows that are not allowed: the fewer are allowed, the wider it is.
         width = int(max(_EF_SEARCH, 2 * k) * len(self) / count)
         return self._search_faiss(self._inner, queries, k, rows, efSearch=width)
 
@@ -189,7 +189,7 @@ class FaissSegment:
         _, ids = self._search_faiss(self._inner, queries, wide, rows, nprobe=probed)
         if ((ids >= 0).sum(axis=1) < k).any():
             _, ids = self._search_faiss(self._inner, queries, wide, rows, nprobe=lists)
-        # Scores of rough vectors are rough: the best candidates' are computed from the true ones.
+        # Compressed vectors give approximate scores: rescore the best candidates with exact ones.
         results = [
             self._search_stored(query[None], k, found[found >= 0], stored_vectors)
             for query, found in zip(queries, ids, strict=True)
@@ -213,7 +213,7 @@ class FaissSegment:
     def _search_blocks(
         self, queries: NDArray[np.float32], k: int, rows: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Score every row: faiss' heaps are slow where thousands are asked for."""
+        """Score every row: faiss' heaps are slow for thousands of results."""
         vectors = self.vectors
         assert vectors is not None
         scores = [
@@ -225,11 +225,11 @@ class FaissSegment:
 
 
 def build(snapshot: VectorSnapshot, factory: str, dimension: int) -> FaissSegment:
-    """Build an index of everything.
+    """Build an index of all vectors of a snapshot.
 
     Args:
         snapshot: the vectors.
-        factory: FAISS factory string of the index proper.
+        factory: FAISS factory string of the inner index.
         dimension: D.
     """
     faiss = load_faiss()
@@ -256,8 +256,8 @@ def extended(
     """Add vectors to a private copy of a base, for kinds that take long to build.
 
     Args:
-        base: what the copy is of.
-        index: the copy, which is changed. Rows that are not alive stay, without an id.
+        base: the original.
+        index: the copy, which is changed. Rows that are not alive stay without an id.
         alive: (N,) rows that may be found.
         ids: (T,) of the vectors to add.
         vectors: (T, D).
