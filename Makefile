@@ -90,6 +90,7 @@ bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.shots
 	$(FULL)/bin/python -m benchmarks.moments
 	$(FULL)/bin/python -m benchmarks.vector_index
+	$(FULL)/bin/python -m benchmarks.catalog
 	$(FULL)/bin/python -m benchmarks.cold_query
 	$(FULL)/bin/python -m benchmarks.hub_throughput
 	$(FULL)/bin/python -m benchmarks.model_add

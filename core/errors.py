@@ -9,7 +9,7 @@ each front door words for its users (``vidseek.cli.hints`` as shell commands).
     ├── LibraryError            the library folder or its database
     │   ├── NotALibraryError        the folder exists and is something else
     │   ├── LibraryTooNewError      written by a newer vidseek
-    │   ├── LibraryLockedError      another process is writing
+    │   ├── LibraryLockedError      another process holds the library for a long run
     │   ├── LibraryReadOnlyError    no permission to write
     │   ├── LibraryFullError        no space left on the device
     │   └── LibraryDamagedError     the database itself cannot be read
@@ -86,7 +86,7 @@ class LibraryTooNewError(LibraryError):
 
 
 class LibraryLockedError(LibraryError):
-    """Another process is writing to the library."""
+    """Another process holds the library for a long run, or keeps its database busy."""
 
     code = "library_locked"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from pathlib import Path
 
 import numpy as np
@@ -124,16 +123,14 @@ def test_what_is_read_can_be_written_about_meanwhile(store: LibraryStore) -> Non
     store.videos.remove([second])  # a reader that is not done holds nothing up
 
 
-def test_a_library_is_read_quickly_page_by_page(store: LibraryStore) -> None:
+def test_a_library_is_read_page_by_page(store: LibraryStore) -> None:
     count = 2 * PAGE + 200
     with store._transactions.writing() as change:  # one transaction: it is about reading
         for number in range(count):
             video_id = insert_video(change.connection, video(f"/v/{number}.mp4"))
             insert_copy_frames(change.connection, video_id, frames(170, number), DESCRIPTOR)
-    started = time.process_time()
     found = [one.video_id for one in store.copy_descriptors.read(DESCRIPTOR)]
     assert sum(len(one) for one in store.copy_descriptors.blocks(DESCRIPTOR)) == 170 * count
-    assert time.process_time() - started < 1.0  # 0.02 s where nothing else runs
     assert found == sorted(found)
     assert len(found) == count
 

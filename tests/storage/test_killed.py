@@ -1,7 +1,8 @@
-"""kill -9 at random moments of each operation: whole videos, right answers, the next run ends."""
+"""kill -9 in each operation: whole videos, the right answers, and the next run completes."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import random
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killed_operations import CLIPS, OPERATIONS, index_of, make_library, run
+from killed_operations import CLIPS, KILL_POINTS, OPERATIONS, index_of, make_library, run
 from later_version import later_migrations
 from library_samples import SPEC, unit_vectors
 
@@ -31,13 +32,15 @@ QUERIES = unit_vectors(3, 7)
 Hits = list[list[tuple[str, float, float]]]
 
 
-def start(operation: str, folder: Path) -> tuple[multiprocessing.Process, object]:
-    """Start an operation in a process of its own; returns when it has begun."""
+def start(
+    operation: str, folder: Path, kill_point: str | None = None
+) -> tuple[multiprocessing.Process, object]:
+    """Start an operation in a separate process; return when it has begun."""
     context = multiprocessing.get_context("forkserver")
     # Imported once, by the server that forks the processes, and not by each of them.
     context.set_forkserver_preload(["__main__", "alembic.command", "faiss", *STORAGE])
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=run, args=(operation, folder, there))
+    process = context.Process(target=run, args=(operation, folder, there, kill_point))
     process.start()
     there.close()
     assert here.poll(60)
@@ -46,7 +49,7 @@ def start(operation: str, folder: Path) -> tuple[multiprocessing.Process, object
 
 
 def hits_of(store: LibraryStore) -> Hits:
-    """What searching finds, without the numbers that differ between two runs."""
+    """The hits of a search, without ids, which differ between two runs."""
     index = index_of(store)
     scores, ids = index.search(QUERIES, 10)
     found = store.videos.clips_by_id(ids.ravel().tolist())
@@ -61,7 +64,7 @@ def hits_of(store: LibraryStore) -> Hits:
 
 
 def assert_whole(store: LibraryStore) -> None:
-    """Videos are whole, and searching gives what the database holds."""
+    """Videos are whole, and searches give the same as the database."""
     assert store.find_problems() == []
     for found in store.videos.select():
         kept = store.videos.clips(found.id)
@@ -87,7 +90,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(
     template: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Hits, float]]:
-    """Hits after an operation that nobody kills, and the seconds that it takes."""
+    """Hits after an undisturbed operation, and its seconds."""
     operation = str(request.getfixturevalue("operation"))
     folder = tmp_path / "undisturbed" / "library"
     shutil.copytree(template, folder)
@@ -107,6 +110,52 @@ def undisturbed(
         store_module.MIGRATIONS = store_module.Migrations()
 
 
+@pytest.mark.parametrize(
+    ("operation", "kill_point"),
+    [(operation, point) for operation, points in KILL_POINTS.items() for point in points],
+)
+def test_killed_at_named_points(
+    operation: str, kill_point: str, template: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed" / "library"
+    expected = tmp_path / "undisturbed" / "library"
+    for copy in (folder, expected):
+        shutil.copytree(template, copy)
+    with later_version(operation, tmp_path):
+        OPERATIONS[operation](expected)
+        process, _ = start(operation, folder, kill_point)
+        process.join()
+        assert process.exitcode == -9
+        with LibraryStore.open(expected) as store:
+            hits = hits_of(store)
+        assert_recovers(operation, folder, hits)
+
+
+def assert_recovers(operation: str, folder: Path, expected: Hits) -> None:
+    """The library is whole after a kill, and complete after the next run."""
+    with LibraryStore.open(folder) as store, store.lease():
+        assert_whole(store)
+    OPERATIONS[operation](folder)
+    with LibraryStore.open(folder) as store:
+        assert_whole(store)
+        assert hits_of(store) == expected
+        assert index_of(store).verify(repair=False) == []
+    assert not [path.name for path in folder.rglob("*unfinished*")]
+
+
+@contextlib.contextmanager
+def later_version(operation: str, folder: Path) -> Iterator[None]:
+    """Be a later version of vidseek, for the operation that migrates to it."""
+    if operation == "migrating":
+        (folder / "killed").mkdir(exist_ok=True)
+        store_module.MIGRATIONS = later_migrations(folder / "migrations")
+    try:
+        yield
+    finally:
+        store_module.MIGRATIONS = store_module.Migrations()
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("operation", list(OPERATIONS))
 def test_killed_at_random_moments(
     operation: str, template: Path, tmp_path: Path, undisturbed: tuple[Hits, float]
@@ -129,15 +178,7 @@ def test_killed_at_random_moments(
             assert outcome["too late"] < 2 * KILLS
             continue
         outcome["killed"] += 1
-        with LibraryStore.open(folder) as store, store.lease():
-            assert_whole(store)
-        OPERATIONS[operation](folder)
-        with LibraryStore.open(folder) as store:
-            assert_whole(store)
-            assert hits_of(store) == expected
-            assert index_of(store).verify(repair=False) == []
-        left = [path.name for path in folder.rglob("*unfinished*")]
-        assert not left
+        assert_recovers(operation, folder, expected)
         shutil.rmtree(folder.parent)
     print(f"{operation}: {dict(outcome)}")
 

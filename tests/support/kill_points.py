@@ -13,7 +13,7 @@ from vidseek.storage.catalog.clip_vectors import ClipVectors
 from vidseek.storage.catalog.videos import Videos
 
 
-def _hook(owner: type, method: str, passages: int, *, is_after: bool = False) -> None:
+def kill_at_call(owner: object, method: str, passages: int, *, is_after: bool = False) -> None:
     """Kill this process before or after the n-th call of a method."""
     original = getattr(owner, method)
     calls = 0
@@ -32,17 +32,17 @@ def _hook(owner: type, method: str, passages: int, *, is_after: bool = False) ->
 
 
 def _kill_while_encoding(passages: int) -> None:
-    _hook(ColourEncoder, "encode_frames", passages)
+    kill_at_call(ColourEncoder, "encode_frames", passages)
 
 
 def _kill_before_storing(passages: int) -> None:
     for owner in (Videos, ClipVectors):  # thumbnails are written, and nothing else
-        _hook(owner, "add", passages)
+        kill_at_call(owner, "add", passages)
 
 
 def _kill_after_storing(passages: int) -> None:
     for owner in (Videos, ClipVectors):  # the vector index knows nothing of the video
-        _hook(owner, "add", passages, is_after=True)
+        kill_at_call(owner, "add", passages, is_after=True)
 
 
 KILL_POINTS: dict[str, Callable[[int], None]] = {

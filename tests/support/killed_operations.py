@@ -1,15 +1,21 @@
-"""What the processes do that test_killed.py kills; importable, for they are started as its own."""
+"""The operations that test_killed.py kills, in a module that their processes can import."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from kill_points import kill_at_call
 from later_version import later_migrations
 from library_samples import SPEC, clips, video
 
 from vidseek.storage import store as store_module
+from vidseek.storage.catalog.changes import Change
+from vidseek.storage.catalog.videos import Videos
+from vidseek.storage.migrations import runner
 from vidseek.storage.store import LibraryStore
+from vidseek.storage.vectors.faiss import index_file
 from vidseek.storage.vectors.faiss.index import FaissIndex, FaissOptions
 
 VIDEOS = 10
@@ -23,7 +29,7 @@ def path_of(number: int) -> str:
 
 
 def make_library(folder: Path) -> None:
-    """The library as it is before each operation."""
+    """Create the library that each operation starts with."""
     with LibraryStore.open(folder, create=True) as store:
         store.encoders.register(SPEC)
         for number in range(1, VIDEOS + 1):
@@ -34,7 +40,7 @@ def make_library(folder: Path) -> None:
 
 
 def index_of(store: LibraryStore) -> FaissIndex:
-    """The index that the product uses, but quick to think that a new base is due."""
+    """The index that the store uses, except that every change is reason for a new base."""
     return FaissIndex(
         store.folder / "vectors" / SPEC.fingerprint,
         store.clip_vectors,
@@ -44,7 +50,7 @@ def index_of(store: LibraryStore) -> FaissIndex:
 
 
 def removing(folder: Path) -> None:
-    """Remove every other video, those that are left of them; then fold the index."""
+    """Remove every second video, as far as an earlier run has not; then compact the index."""
     with LibraryStore.open(folder) as store, store.lease():
         for number in REMOVED:
             there = store.videos.at(Path(path_of(number)))
@@ -55,7 +61,7 @@ def removing(folder: Path) -> None:
 
 
 def adding(folder: Path) -> None:
-    """Replace some videos and add some, in any state of doing so."""
+    """Replace some videos and add some, whether or not an earlier run has done a part."""
     with LibraryStore.open(folder) as store, store.lease():
         for number in (*range(7, VIDEOS + 1), *range(100, 105)):
             store.videos.add(
@@ -85,8 +91,58 @@ OPERATIONS = {
 }
 
 
-def run(operation: str, folder: Path, started: Connection) -> None:
-    """Run one operation, saying when it starts and when it has ended."""
+@dataclass(frozen=True)
+class KillPoint:
+    """A call at which a process kills itself, before or after it."""
+
+    owner: object
+    name: str
+    passages: int = 1
+    is_after: bool = False
+
+    def arm(self) -> None:
+        kill_at_call(self.owner, self.name, self.passages, is_after=self.is_after)
+
+
+IN_A_TRANSACTION = KillPoint(Change, "log", passages=2)
+BEFORE_THE_MANIFEST = KillPoint(index_file, "_write_manifest")
+
+KILL_POINTS: dict[str, dict[str, KillPoint]] = {
+    "removing": {
+        "in a transaction": IN_A_TRANSACTION,
+        "after a transaction": KillPoint(Videos, "remove", passages=2, is_after=True),
+        "before the manifest": BEFORE_THE_MANIFEST,
+    },
+    "adding": {
+        "in a transaction": IN_A_TRANSACTION,
+        "after a transaction": KillPoint(Videos, "add", passages=2, is_after=True),
+        "before the manifest": BEFORE_THE_MANIFEST,
+    },
+    "replacing_the_index": {
+        "after the base": KillPoint(index_file, "_write_index", passages=2, is_after=True),
+        "before the manifest": KillPoint(index_file, "_write_manifest", passages=2),
+        "before old bases are removed": KillPoint(index_file, "_remove_others", passages=2),
+    },
+    "migrating": {
+        "after the backup": KillPoint(runner, "_back_up", is_after=True),
+        "in the migration": KillPoint(runner, "_keep_counting"),
+        "after the migration": KillPoint(runner, "_upgrade", is_after=True),
+    },
+}
+"""Named points of each operation."""
+
+
+def run(operation: str, folder: Path, started: Connection, kill_point: str | None = None) -> None:
+    """Run an operation; send a message when it starts and when it has ended.
+
+    Args:
+        operation: name of one of ``OPERATIONS``.
+        folder: the library.
+        started: where the messages go.
+        kill_point: one of the operation's ``KILL_POINTS``, or None.
+    """
+    if kill_point is not None:
+        KILL_POINTS[operation][kill_point].arm()
     started.send("started")
     OPERATIONS[operation](folder)
     started.send("ended")
