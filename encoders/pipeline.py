@@ -225,6 +225,8 @@ def _encode_frames(
             pictures = encoder.fit(pictures)
             kept.add(pictures)
         features = encoder.encode_frames(pictures)
+        if not encoder.reranks:  # nothing would read them, and they take most of a library's space
+            features = features.without_tokens()
         vectors.append(features.vectors)
         # Half precision is what the library stores; a day of video has 86,400 frames.
         tokens.append(features.tokens.astype(np.float16))

@@ -40,6 +40,10 @@ class FrameFeatures:
     def __getitem__(self, index: slice | NDArray[np.intp]) -> FrameFeatures:
         return FrameFeatures(self.vectors[index], self.tokens[index])
 
+    def without_tokens(self) -> FrameFeatures:
+        """The vectors alone; M is 0."""
+        return FrameFeatures(self.vectors, self.tokens[:, :0])
+
 
 @dataclass(frozen=True)
 class EncodedClip:

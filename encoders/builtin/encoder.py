@@ -220,13 +220,15 @@ class BuiltinEncoder:
             first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
 
         Returns:
-            (K,) float32 scores on the scale of ``first_stage_scores``; equal to them where the
-            shipped head was measured not to help.
+            (K,) float32 scores on the scale of ``first_stage_scores``. Equal to them if the head is
+            switched off, and for clips without tokens: they were encoded while it was.
         """
-        first_stage_scores = np.asarray(first_stage_scores, np.float32)
-        if not self.reranks or len(clips) == 0:
-            return first_stage_scores.copy()
-        return self.cross_modal_scores(text, clips, first_stage_scores)
+        scores = np.array(first_stage_scores, np.float32)
+        places = [place for place, clip in enumerate(clips) if clip.tokens.shape[1] > 0]
+        if self.reranks and places:
+            chosen = [clips[place] for place in places]
+            scores[places] = self.cross_modal_scores(text, chosen, scores[places])
+        return scores
 
     def cross_modal_scores(
         self,

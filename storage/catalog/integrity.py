@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from vidseek.core.types import VideoState
 from vidseek.storage.catalog.copy_queries import SECONDS_BYTES
@@ -56,7 +56,10 @@ def _wrong_lengths(connection: Connection, encoder_id: int, document: str) -> li
             ClipFramesRow.encoder_id == encoder_id,
             or_(
                 func.length(ClipFramesRow.vectors) != ClipFramesRow.frame_count * row_bytes,
-                func.length(ClipFramesRow.tokens) != ClipFramesRow.frame_count * token_bytes,
+                and_(
+                    func.length(ClipFramesRow.tokens) != 0,
+                    func.length(ClipFramesRow.tokens) != ClipFramesRow.frame_count * token_bytes,
+                ),
             ),
         )
     ).scalar_one()

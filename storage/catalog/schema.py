@@ -186,7 +186,7 @@ class ClipFramesRow(Base):
     vectors: Mapped[bytes] = mapped_column(LargeBinary)
     """(F, D) float16."""
     tokens: Mapped[bytes] = mapped_column(LargeBinary)
-    """(F, M, T) float16."""
+    """(F, M, T) float16; empty where the encoder does not re-rank."""
 
 
 class CopyFramesRow(Base):

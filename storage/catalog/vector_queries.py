@@ -68,9 +68,10 @@ def read_frames(
             ).where(ClipFramesRow.clip_id.in_(chunk), ClipFramesRow.encoder_id == encoder.id)
         )
         for clip_id, count, vectors, tokens in rows:
+            tokens_per_frame = spec.tokens_per_frame if tokens else 0
             by_id[clip_id] = FrameFeatures(
                 from_half(vectors, (count, spec.dimension)),
-                from_half(tokens, (count, spec.tokens_per_frame, spec.token_dimension)),
+                from_half(tokens, (count, tokens_per_frame, spec.token_dimension)),
             )
     return by_id
 

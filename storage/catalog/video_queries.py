@@ -177,7 +177,8 @@ def insert_vectors(
                 "vector": to_half(clip.vector, (spec.dimension,)),
             }
         )
-        tokens = (count, spec.tokens_per_frame, spec.token_dimension)
+        has_tokens = clip.frames.tokens.shape[1] > 0
+        tokens = (count, spec.tokens_per_frame if has_tokens else 0, spec.token_dimension)
         frames.append(
             {
                 "clip_id": clip_id,
