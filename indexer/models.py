@@ -38,12 +38,11 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
         store.encoders.activate(spec.fingerprint)
     elif active.fingerprint != spec.fingerprint:
         is_same = active.source == spec.source
-        what = "other weights of it" if is_same else f"the encoder {spec.source}"
+        what = "other weights of" if is_same else "the encoder"
         is_stored = any(stored.fingerprint == spec.fingerprint for stored in store.encoders.specs())
         raise EncoderError(
-            f"{store.folder} was made with the encoder {active.source} ({active.revision}, "
-            f"{active.fingerprint}); this is {what} ({spec.revision}, {spec.fingerprint}), and "
-            "their vectors cannot be compared",
+            f"{store.folder} was made with the encoder {active}; this is {what} {spec}, and their "
+            "vectors cannot be compared",
             hint=Hint("switch_model" if is_stored else "add_model", {"model": spec.source}),
         )
     elif active != spec:

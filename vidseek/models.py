@@ -245,10 +245,8 @@ class LibraryModels:
         found = encoder.spec
         if found.fingerprint != spec.fingerprint:
             raise EncoderError(
-                f"{self._store.folder} was indexed with the encoder {name} ({spec.revision}, "
-                f"{spec.fingerprint}, vectors of {spec.dimension}); there are other weights of "
-                f"it now ({found.revision}, {found.fingerprint}, vectors of {found.dimension}), "
-                "and their vectors cannot be compared",
+                f"{self._store.folder} was indexed with the encoder {spec}; its weights have been "
+                f"replaced since by those of {found}, and their vectors cannot be compared",
                 hint=Hint("restore_or_add_model", {"model": name}),
             )
         return encoder

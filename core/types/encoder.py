@@ -120,6 +120,10 @@ class EncoderSpec:
         canonical = json.dumps(document, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
 
+    def __str__(self) -> str:
+        revision = f"{self.revision}, " if self.revision and self.kind != "third-party" else ""
+        return f"{self.source} ({revision}{self.fingerprint}, vectors of {self.dimension})"
+
     @property
     def _stored_name(self) -> str:
         return self.source if self.family is None else f"{_THIRD_PARTY}{self.family}"

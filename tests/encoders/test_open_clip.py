@@ -482,7 +482,7 @@ def test_a_pickle_beside_the_weights_is_not_read(folders, tmp_path):
     [
         ("open_clip:ViT-B-32/nothing", r"near to it: ViT-B-32/.*list_pretrained"),
         ("open_clip:PE-Core-B-17/meta", "PE-Core-B-16/meta"),
-        ("open_clip:ViT-B-32", "write open_clip:ARCHITECTURE/PRETRAINED"),
+        ("open_clip:ViT-B-32", "open_clip:ARCHITECTURE/PRETRAINED"),
     ],
 )
 def test_unknown_names_are_answered_with_what_is_near(name, message):
