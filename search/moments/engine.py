@@ -239,16 +239,12 @@ class SearchEngine:
 
     def _other_encoder(self, stored: Sequence[EncoderSpec]) -> EncoderError:
         spec = self._encoder.spec
-        models = " and ".join(
-            f"{each.source} ({each.revision}, {each.fingerprint}, vectors of {each.dimension})"
-            for each in stored
-        )
+        models = " and ".join(map(str, stored))
         same = any(each.source == spec.source for each in stored)
-        what = f"other weights of {spec.source}" if same else f"encoder {spec.source}"
+        what = "other weights of" if same else "the encoder"
         return EncoderError(
             f"{self._store.folder} was indexed with the encoder {models}; this is {what} "
-            f"({spec.revision}, {spec.fingerprint}, vectors of {spec.dimension}), and their "
-            "vectors cannot be compared",
+            f"{spec}, and their vectors cannot be compared",
             hint=Hint("use_or_add_model", {"model": spec.source}),
         )
 
