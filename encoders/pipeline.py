@@ -47,7 +47,7 @@ class EncodedVideo:
     """JPEG of the middle frame of each clip, by its time in seconds; empty if not asked for."""
 
 
-class DescribedFrames:
+class DescriptorCollector:
     """What a copy descriptor makes of the frames of one video, batch by batch.
 
     Frames of one colour are left out: black is a copy of every other black.
@@ -65,7 +65,7 @@ class DescribedFrames:
             self._vectors.append(packed(self._descriptor.describe(batch.data[shows])))
             self._seconds.append(batch.pts_seconds[shows])
 
-    def kept(self) -> CopyFrames:
+    def frames(self) -> CopyFrames:
         """All of them until now, of a video that is not stored yet."""
         return CopyFrames(0, np.concatenate(self._seconds), np.concatenate(self._vectors))
 
@@ -91,23 +91,23 @@ def encode_video(
         VideoError: the file cannot be read, or holds no frame.
     """
     signatures: list[NDArray[np.float32]] = []
-    described = None if descriptor is None else DescribedFrames(descriptor)
+    collector = None if descriptor is None else DescriptorCollector(descriptor)
 
     with (
-        FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as kept,
-        ThumbnailSpool() if thumbnails else nullcontext() as spool,
+        FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as frame_spool,
+        ThumbnailSpool() if thumbnails else nullcontext() as thumbnail_spool,
     ):
 
-        def look(info: VideoInfo, batch: FrameBatch) -> None:
+        def use_batch(info: VideoInfo, batch: FrameBatch) -> None:
             signatures.append(frame_signatures(batch.data))
-            if described is not None:
-                described.add(batch)
-            if spool is not None:
-                spool.add(batch.data)
+            if collector is not None:
+                collector.add(batch)
+            if thumbnail_spool is not None:
+                thumbnail_spool.add(batch.data)
             if on_batch is not None:
                 on_batch(info, batch)
 
-        frames, times = _encode_frames(decoded, encoder, look, kept)
+        frames, times = _encode_frames(decoded, encoder, use_batch, frame_spool)
         cuts = cut_clips(
             times,
             np.concatenate(signatures),
@@ -115,14 +115,14 @@ def encode_video(
             start_seconds=decoded.span.start_seconds,
             duration_seconds=decoded.span.end_seconds,
         )
-        clips = _encode_cuts(encoder, frames, times, cuts, kept)
-        jpegs = {} if spool is None else _read_thumbnails(spool, times, cuts)
+        clips = _encode_cuts(encoder, frames, times, cuts, frame_spool)
+        jpegs = {} if thumbnail_spool is None else _read_thumbnails(thumbnail_spool, times, cuts)
     return EncodedVideo(
         info=decoded.info,
         duration_seconds=decoded.duration_seconds,
         damaged=decoded.damaged,
         clips=clips,
-        copies=None if described is None else described.kept(),
+        copies=None if collector is None else collector.frames(),
         thumbnails=jpegs,
     )
 
@@ -134,7 +134,7 @@ def _read_thumbnails(
     return {float(pts_seconds[row]): spool.read(row) for row in sorted(middles)}
 
 
-def describe_video(
+def compute_descriptors(
     decoded: DecodedVideo,
     descriptor: CopyDescriptor,
     *,
@@ -151,20 +151,20 @@ def describe_video(
         VideoError: the file cannot be read, or holds no frame.
     """
     info = decoded.info
-    described = DescribedFrames(descriptor)
+    collector = DescriptorCollector(descriptor)
     frames = 0
     for batch in decoded.batches():
         if len(batch) == 0:
             continue
-        described.add(batch)
+        collector.add(batch)
         frames += len(batch)
         on_batch(info, batch)
     if frames == 0:
         raise UnreadableVideoError("no frame of it could be decoded", path=decoded.path)
-    return described.kept()
+    return collector.frames()
 
 
-def encode_same_clips(
+def reencode_clips(
     decoded: DecodedVideo,
     encoder: Encoder,
     clips: Sequence[Clip],
@@ -186,8 +186,8 @@ def encode_same_clips(
     Raises:
         VideoError: the file cannot be read, or one of the frames is not there any more.
     """
-    with FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as kept:
-        found, times = _encode_frames(decoded, encoder, on_batch, kept)
+    with FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as frame_spool:
+        features, times = _encode_frames(decoded, encoder, on_batch, frame_spool)
         wanted = np.concatenate([np.asarray(clip.frame_seconds) for clip in clips])
         rows = nearest(times, wanted)
         apart = np.abs(times[rows] - wanted)
@@ -196,13 +196,13 @@ def encode_same_clips(
             raise UnreadableVideoError(
                 f"its picture at {lost:.1f} s cannot be decoded any more", path=decoded.path
             )
-        frames = found[rows]
+        frames = features[rows]
         ends = np.cumsum([len(clip.frame_seconds) for clip in clips]).tolist()
-        parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-        vectors = _clip_vectors(encoder, frames, wanted, parts, rows, kept)
+        slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        vectors = _clip_vectors(encoder, frames, wanted, slices, rows, frame_spool)
     return {
-        clip.id: EncodedClip(clip.span, clip.frame_seconds, vector, frames[part])
-        for clip, part, vector in zip(clips, parts, vectors, strict=True)
+        clip.id: EncodedClip(clip.span, clip.frame_seconds, vector, frames[rows_of_clip])
+        for clip, rows_of_clip, vector in zip(clips, slices, vectors, strict=True)
     }
 
 
@@ -210,7 +210,7 @@ def _encode_frames(
     decoded: DecodedVideo,
     encoder: Encoder,
     on_batch: Callable[[VideoInfo, FrameBatch], None],
-    kept: FrameSpool | None,
+    frame_spool: FrameSpool | None,
 ) -> tuple[FrameFeatures, NDArray[np.float64]]:
     """Features of the N frames that come, and their times (N,); the pictures go where they wait."""
     info = decoded.info
@@ -221,9 +221,9 @@ def _encode_frames(
         if len(batch) == 0:
             continue
         pictures = batch.data
-        if kept is not None and isinstance(encoder, VideoEncoder):
+        if frame_spool is not None and isinstance(encoder, VideoEncoder):
             pictures = encoder.fit(pictures)
-            kept.add(pictures)
+            frame_spool.add(pictures)
         features = encoder.encode_frames(pictures)
         if not encoder.reranks:  # nothing would read them, and they take most of a library's space
             features = features.without_tokens()
@@ -244,10 +244,12 @@ def _encode_cuts(
     frames: FrameFeatures,
     pts_seconds: NDArray[np.float64],
     cuts: Sequence[ClipCut],
-    kept: FrameSpool | None,
+    frame_spool: FrameSpool | None,
 ) -> tuple[EncodedClip, ...]:
     rows = np.arange(len(pts_seconds))
-    vectors = _clip_vectors(encoder, frames, pts_seconds, [cut.frames for cut in cuts], rows, kept)
+    vectors = _clip_vectors(
+        encoder, frames, pts_seconds, [cut.frames for cut in cuts], rows, frame_spool
+    )
     return tuple(
         EncodedClip(
             span=cut.span,
@@ -265,10 +267,12 @@ def _clip_vectors(
     pts_seconds: NDArray[np.float64],
     clips: Sequence[slice],
     rows: NDArray[np.intp],
-    kept: FrameSpool | None,
+    frame_spool: FrameSpool | None,
 ) -> NDArray[np.float32]:
     """(len(clips), D) of frames, or of their pictures: those of ``rows``, one a frame."""
-    if kept is None or not isinstance(encoder, VideoEncoder):
+    if frame_spool is None or not isinstance(encoder, VideoEncoder):
         return encoder.encode_clips(frames, pts_seconds, clips)
     wanted = encoder.pictures_per_clip
-    return encoder.encode_pictures(kept.take(spread_evenly(rows[clip], wanted)) for clip in clips)
+    return encoder.encode_pictures(
+        frame_spool.take(spread_evenly(rows[clip], wanted)) for clip in clips
+    )

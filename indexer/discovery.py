@@ -156,7 +156,7 @@ class _Walk:
                 continue
             below: list[Path] = []
             for entry in listed:
-                if self._passed_over(entry, root):
+                if self._is_skipped(entry, root):
                     continue
                 try:
                     if entry.is_dir(follow_symlinks=self._follow):
@@ -167,7 +167,7 @@ class _Walk:
                     self._report(Path(entry.path), error)
             pending.extend(reversed(below))
 
-    def _passed_over(self, entry: os.DirEntry[str], root: Path) -> bool:
+    def _is_skipped(self, entry: os.DirEntry[str], root: Path) -> bool:
         name = entry.name
         if name.startswith(".") or name in _SYSTEM_FOLDERS:
             return True

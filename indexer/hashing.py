@@ -59,13 +59,13 @@ class HashAhead:
         pending: deque[Future[HashedFile]] = deque()
         while True:
             while len(pending) < _AHEAD and (file := next(self._files, None)) is not None:
-                pending.append(self._executor.submit(hash_file, file, self._stopped))
+                pending.append(self._executor.submit(hash_found_file, file, self._stopped))
             if not pending:
                 return
             yield pending.popleft().result()
 
 
-def hash_file(file: FoundFile, stopped: threading.Event | None = None) -> HashedFile:
+def hash_found_file(file: FoundFile, stopped: threading.Event | None = None) -> HashedFile:
     """Hash a file's bytes.
 
     Args:

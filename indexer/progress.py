@@ -42,7 +42,7 @@ class ProgressMeter:
         self._failed = 0
         self._video_seconds = 0.0
         self._started = time.monotonic()
-        self._told = 0.0
+        self._reported = 0.0
         self._current: Path | None = None
         self._current_bytes = 0
         self._current_fraction = 0.0
@@ -63,14 +63,14 @@ class ProgressMeter:
         """A file is going to be encoded."""
         self._current, self._current_bytes = path, size_bytes
         self._current_fraction = self._current_seconds = 0.0
-        self._tell()
+        self._report()
 
     def advance(self, seconds: float, duration_seconds: float) -> None:
         """The current file is encoded up to ``seconds`` of its duration."""
         self._current_seconds = seconds
         if duration_seconds > 0:
             self._current_fraction = min(1.0, seconds / duration_seconds)
-        self._tell()
+        self._report()
 
     def settle(
         self,
@@ -89,12 +89,12 @@ class ProgressMeter:
             self._bytes_encoded += size_bytes
             self._current, self._current_bytes = None, 0
             self._current_fraction = self._current_seconds = 0.0
-        self._tell()
+        self._report()
 
     def finish(self) -> None:
         """Report how it ended, whenever the last report was."""
-        self._told = 0.0
-        self._tell()
+        self._reported = 0.0
+        self._report()
 
     def snapshot(self) -> IndexProgress:
         """Where the run stands now."""
@@ -121,8 +121,8 @@ class ProgressMeter:
             eta_seconds=eta,
         )
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         now = time.monotonic()
-        if now - self._told >= _REPORT_EVERY_SECONDS:
-            self._told = now
+        if now - self._reported >= _REPORT_EVERY_SECONDS:
+            self._reported = now
             self._job.report(self.snapshot())

@@ -17,7 +17,7 @@ from dataclasses import replace
 from vidseek.core.errors import VideoError
 from vidseek.core.types import CopyFrames, Video
 from vidseek.encoders.copies.descriptor import CopyDescriptor
-from vidseek.encoders.pipeline import describe_video
+from vidseek.encoders.pipeline import compute_descriptors
 from vidseek.indexer.tasks.stored_video import check_is_as_indexed
 from vidseek.indexer.video_pass import OnBatch
 from vidseek.storage.store import LibraryStore
@@ -56,7 +56,7 @@ class BackfillTask:
 
     def encode(self, video: Video, decoded: DecodedVideo, on_batch: OnBatch) -> CopyFrames:
         """Compute the descriptors."""
-        return describe_video(decoded, self._descriptor, on_batch=on_batch)
+        return compute_descriptors(decoded, self._descriptor, on_batch=on_batch)
 
     def store(self, video: Video, frames: CopyFrames) -> None:
         """Store the descriptors, if the file is still the one that was indexed."""

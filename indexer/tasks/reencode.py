@@ -17,7 +17,7 @@ import numpy as np
 from vidseek.core.errors import Hint, VideoError
 from vidseek.core.types import Clip, EncodedClip, Video
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.pipeline import encode_same_clips
+from vidseek.encoders.pipeline import reencode_clips
 from vidseek.indexer.report import FailedFile
 from vidseek.indexer.tasks.stored_video import check_is_as_indexed
 from vidseek.indexer.video_pass import OnBatch
@@ -71,7 +71,7 @@ class ReencodeTask:
     def encode(self, video: Video, decoded: DecodedVideo, on_batch: OnBatch) -> EncodedClips:
         """Encode the clips."""
         clips = self._clips.pop(video.id)
-        return encode_same_clips(decoded, self._encoder, clips, on_batch=on_batch)
+        return reencode_clips(decoded, self._encoder, clips, on_batch=on_batch)
 
     def store(self, video: Video, encoded: EncodedClips) -> None:
         """Store the vectors, if the file is still the one that was indexed."""

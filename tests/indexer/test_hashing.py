@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from vidseek.indexer.discovery import FoundFile, discover
-from vidseek.indexer.hashing import HashAhead, hash_file
+from vidseek.indexer.hashing import HashAhead, hash_found_file
 
 
 def found(path: Path) -> FoundFile:
@@ -18,7 +18,7 @@ def found(path: Path) -> FoundFile:
 def test_the_hash_is_the_sha256_of_the_content(tmp_path):
     content = os.urandom(3_000_001)
     (tmp_path / "a.mp4").write_bytes(content)
-    hashed = hash_file(found(tmp_path / "a.mp4"))
+    hashed = hash_found_file(found(tmp_path / "a.mp4"))
     assert hashed.content_hash == hashlib.sha256(content).hexdigest()
     assert hashed.failure is None
 
@@ -44,7 +44,7 @@ def test_size_and_time_are_those_at_the_time_of_reading(tmp_path):
     file = found(path)
     path.write_bytes(b"22")
     os.utime(path, ns=(1, 2_000_000_000))
-    read = hash_file(file)
+    read = hash_found_file(file)
     assert (read.size_bytes, read.modified_ns) == (2, 2_000_000_000)
 
 
@@ -64,7 +64,7 @@ def test_a_file_that_grows_while_it_is_read_is_reported(tmp_path, monkeypatch):
         return result
 
     monkeypatch.setattr(os, "fstat", growing)
-    hashed = hash_file(file)
+    hashed = hash_found_file(file)
     assert "changed while being read" in (hashed.failure or "")
     assert hashed.content_hash == ""
 
@@ -74,7 +74,7 @@ def test_a_stopped_hash_gives_up(tmp_path):
     path.write_bytes(b"1" * 5_000_000)
     stopped = threading.Event()
     stopped.set()
-    assert hash_file(found(path), stopped).failure == "stopped"
+    assert hash_found_file(found(path), stopped).failure == "stopped"
 
 
 def test_a_folder_in_place_of_a_file_is_a_reason_not_a_crash(tmp_path):
@@ -83,4 +83,4 @@ def test_a_folder_in_place_of_a_file_is_a_reason_not_a_crash(tmp_path):
     file = found(path)
     path.unlink()
     path.mkdir()
-    assert hash_file(file).failure == "is a directory"
+    assert hash_found_file(file).failure == "is a directory"
