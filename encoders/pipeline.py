@@ -1,8 +1,8 @@
-"""From the decoded frames of one video to its clips, ready to be stored.
+"""Encode the decoded frames of a video into clips that are ready to be stored.
 
-Frames are encoded and dropped as they stream in; what stays in memory is what will be stored of
-them (a few kilobytes a frame), so a long video needs little more than a short one. A video model's
-pictures wait in a temporary file.
+Frames are encoded as they stream in and then dropped. Only the features that will be stored stay in
+memory (a few kilobytes a frame), so a long video needs little more memory than a short one. Frames
+that a video model needs again wait in a temporary file.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ from vidseek.encoders.thumbnail_spool import ThumbnailSpool
 from vidseek.video import ClipCut, DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 
 MAX_SECONDS_APART = 1.0
-"""A frame of a clip may be replaced by one so near: the same bytes give the same pictures, but
-another version of the decoder may find a damaged one where there was a good one."""
+"""A frame of a clip may be replaced by another this close to it. The same bytes decode to the same
+frames, except that another version of the decoder may drop a damaged frame that an earlier version
+decoded."""
 
 
 @dataclass(frozen=True)
 class EncodedVideo:
-    """All that is stored of a video."""
+    """Everything that is stored about a video."""
 
     info: VideoInfo
     duration_seconds: float
     damaged: bool
     clips: tuple[EncodedClip, ...]
     copies: CopyFrames | None
-    """For finding copies; None where no descriptor was given."""
+    """Copy descriptors of the frames; None if no descriptor was given."""
     thumbnails: Mapping[float, bytes]
     """JPEG of the middle frame of each clip, by its time in seconds; empty if not asked for."""
 
 
 class DescriptorCollector:
-    """What a copy descriptor makes of the frames of one video, batch by batch.
+    """Collects the copy descriptors of a video's frames, batch by batch.
 
-    Frames of one colour are left out: black is a copy of every other black.
+    Frames of a single colour are left out: a black frame matches every other black frame.
     """
 
     def __init__(self, descriptor: CopyDescriptor) -> None:
@@ -59,14 +60,14 @@ class DescriptorCollector:
         self._seconds = [np.empty(0, np.float64)]
 
     def add(self, batch: FrameBatch) -> None:
-        """Describe frames that come after those before."""
+        """Compute the descriptors of the next frames."""
         shows = ~is_flat(batch.data)
         if shows.any():
             self._vectors.append(packed(self._descriptor.describe(batch.data[shows])))
             self._seconds.append(batch.pts_seconds[shows])
 
     def frames(self) -> CopyFrames:
-        """All of them until now, of a video that is not stored yet."""
+        """All descriptors so far, for a video that is not stored yet (id 0)."""
         return CopyFrames(0, np.concatenate(self._seconds), np.concatenate(self._vectors))
 
 
@@ -83,12 +84,12 @@ def encode_video(
     Args:
         decoded: an item of ``DecodePool.read``; its batches are consumed.
         encoder: encodes frames and clips.
-        descriptor: describes the same frames, for finding copies.
+        descriptor: computes copy descriptors of the same frames.
         thumbnails: also make a thumbnail of each clip.
-        on_batch: called after each batch was encoded; whatever it raises ends the video.
+        on_batch: called after each encoded batch; an exception it raises ends the video.
 
     Raises:
-        VideoError: the file cannot be read, or holds no frame.
+        VideoError: the file cannot be read or contains no frame.
     """
     signatures: list[NDArray[np.float32]] = []
     collector = None if descriptor is None else DescriptorCollector(descriptor)
@@ -140,15 +141,15 @@ def compute_descriptors(
     *,
     on_batch: Callable[[VideoInfo, FrameBatch], None],
 ) -> CopyFrames:
-    """Describe the frames of a video for finding copies, and do nothing else with it.
+    """Compute the copy descriptors of a video's frames without encoding the video.
 
     Args:
         decoded: an item of ``DecodePool.read``; its batches are consumed.
-        descriptor: describes frames.
-        on_batch: called after each batch was described; whatever it raises ends the video.
+        descriptor: computes the descriptors.
+        on_batch: called after each batch; an exception it raises ends the video.
 
     Raises:
-        VideoError: the file cannot be read, or holds no frame.
+        VideoError: the file cannot be read or contains no frame.
     """
     info = decoded.info
     collector = DescriptorCollector(descriptor)
@@ -160,7 +161,7 @@ def compute_descriptors(
         frames += len(batch)
         on_batch(info, batch)
     if frames == 0:
-        raise UnreadableVideoError("no frame of it could be decoded", path=decoded.path)
+        raise UnreadableVideoError("none of its frames can be decoded", path=decoded.path)
     return collector.frames()
 
 
@@ -171,20 +172,20 @@ def reencode_clips(
     *,
     on_batch: Callable[[VideoInfo, FrameBatch], None],
 ) -> dict[int, EncodedClip]:
-    """Encode the clips that a video was cut into before, by their frames.
+    """Encode the clips of a video that is already in the library, from the same frames.
 
     Args:
         decoded: an item of ``DecodePool.read`` whose job asks for the times of the clips' frames;
             its batches are consumed.
         encoder: encodes frames and clips.
-        clips: of the video, at least one.
-        on_batch: called after each batch was encoded; whatever it raises ends the video.
+        clips: the stored clips of the video, at least one.
+        on_batch: called after each encoded batch; an exception it raises ends the video.
 
     Returns:
-        The clips by their id.
+        The encoded clips by clip id.
 
     Raises:
-        VideoError: the file cannot be read, or one of the frames is not there any more.
+        VideoError: the file cannot be read, or one of the frames can no longer be decoded.
     """
     with FrameSpool() if isinstance(encoder, VideoEncoder) else nullcontext() as frame_spool:
         features, times = _encode_frames(decoded, encoder, on_batch, frame_spool)
@@ -194,7 +195,7 @@ def reencode_clips(
         if apart.max() > MAX_SECONDS_APART:
             lost = float(wanted[apart.argmax()])
             raise UnreadableVideoError(
-                f"its picture at {lost:.1f} s cannot be decoded any more", path=decoded.path
+                f"its frame at {lost:.1f} s can no longer be decoded", path=decoded.path
             )
         frames = features[rows]
         ends = np.cumsum([len(clip.frame_seconds) for clip in clips]).tolist()
@@ -212,7 +213,7 @@ def _encode_frames(
     on_batch: Callable[[VideoInfo, FrameBatch], None],
     frame_spool: FrameSpool | None,
 ) -> tuple[FrameFeatures, NDArray[np.float64]]:
-    """Features of the N frames that come, and their times (N,); the pictures go where they wait."""
+    """Encode all N frames; gives their features and times (N,), and fills the frame spool."""
     info = decoded.info
     vectors: list[NDArray[np.float32]] = []
     tokens: list[NDArray[np.float16]] = []
@@ -228,13 +229,13 @@ def _encode_frames(
         if not encoder.reranks:  # nothing would read them, and they take most of a library's space
             features = features.without_tokens()
         vectors.append(features.vectors)
-        # Half precision is what the library stores; a day of video has 86,400 frames.
+        # The library stores half precision; a day of video has 86,400 frames.
         tokens.append(features.tokens.astype(np.float16))
         # A copy: the times may be a view into the buffer that holds the frames too.
         times.append(batch.pts_seconds.copy())
         on_batch(info, batch)
     if not times:
-        raise UnreadableVideoError("no frame of it could be decoded", path=decoded.path)
+        raise UnreadableVideoError("none of its frames can be decoded", path=decoded.path)
     frames = FrameFeatures(np.concatenate(vectors), np.concatenate(tokens).astype(np.float32))
     return frames, np.concatenate(times)
 
@@ -269,7 +270,10 @@ def _clip_vectors(
     rows: NDArray[np.intp],
     frame_spool: FrameSpool | None,
 ) -> NDArray[np.float32]:
-    """(len(clips), D) of frames, or of their pictures: those of ``rows``, one a frame."""
+    """Clip vectors, (len(clips), D), from the frames' features, or for a video model from pixels.
+
+    ``rows`` gives the row in the frame spool of each frame.
+    """
     if frame_spool is None or not isinstance(encoder, VideoEncoder):
         return encoder.encode_clips(frames, pts_seconds, clips)
     wanted = encoder.pictures_per_clip

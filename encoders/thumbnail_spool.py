@@ -19,19 +19,19 @@ from vidseek.core.errors import EncoderError
 from vidseek.video.thumbnail import encode_thumbnail
 
 MAX_FRAME_BYTES = 24 << 20
-"""Decoded frames kept as they are: some 70 at 462 x 260. Videos of up to a minute fit, and only
-their thumbnails are compressed."""
+"""Limit for uncompressed frames, about 70 at 462 x 260. Most videos of up to a minute fit entirely,
+so that only their thumbnails are compressed."""
 
 MAX_JPEG_BYTES = 16 << 20
-"""Compressed frames kept in memory; more go to a temporary file. A frame takes about 10 KB, so a
-day of video at one frame a second comes to 860 MB."""
+"""Limit for compressed frames in memory; beyond it they go to a temporary file. A frame takes about
+10 KB, so a day of video at one frame a second takes 860 MB."""
 
 
 class ThumbnailSpool:
     """The frames of one video in bounded memory, each available as a JPEG.
 
-    Any frame may become the middle of a clip: cuts are made relative to what is typical for the
-    whole video, so where they lie is known only after its last frame.
+    Any frame may become the middle frame of a clip. Cuts are found relative to statistics of the
+    whole video, so their positions are known only after its last frame.
     """
 
     def __init__(self) -> None:

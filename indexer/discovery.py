@@ -4,8 +4,8 @@ found = discover([Path("~/Movies").expanduser()], exclude=("*.part",))
 for file in found.files:
     print(file.path, file.size_bytes)
 
-Files given by name are always tried. In folders a file counts by its suffix; hidden entries, the
-bins that systems keep on a disk and the library's own folder are passed over.
+Files given by name are always tried. In folders, files are recognised by their suffix. Hidden
+entries, system folders such as recycle bins, and the library's own folder are skipped.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ VIDEO_SUFFIXES = frozenset((
     ".ts", ".mts", ".m2ts", ".m2t",
     ".mpg", ".mpeg", ".mpe", ".mpv", ".m1v", ".m2v", ".m2p", ".vob", ".mod", ".tod",
     ".flv", ".ogv", ".ogm", ".gif", ".wmv", ".asf", ".mxf",
-    # Sound by custom, but the container of .mp4: only a look tells whether there is a picture.
+    # Usually audio, but the same container as .mp4: only opening it shows whether it has video.
     ".m4a",
 ))
 # fmt: on
-"""Suffixes of the containers that the reader knows; what is in the file, its bytes decide."""
+"""Suffixes of the containers that the reader supports. The actual format is read from the bytes."""
 
 _SOURCE_CODE_SUFFIXES = frozenset((".ts", ".mts"))
 _SYSTEM_FOLDERS = frozenset(("$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir"))
@@ -45,24 +45,24 @@ _SYSTEM_FOLDERS = frozenset(("$RECYCLE.BIN", "System Volume Information", "lost+
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file as the disk shows it now."""
+    """A file on the disk, with its size and modification time."""
 
     path: Path
-    """Absolute, not resolved: a followed link keeps the name under which it was found."""
+    """Absolute, links not resolved: a followed link keeps the name under which it was found."""
     size_bytes: int
     modified_ns: int
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a walk found."""
+    """The result of walking files and folders."""
 
     roots: tuple[Path, ...]
     """The given paths, absolute."""
     files: tuple[FoundFile, ...]
     """In order of the roots, then by name, folder by folder; every path once."""
     problems: tuple[FailedFile, ...]
-    """Folders that could not be listed and files that could not be looked at."""
+    """Folders that could not be listed and files whose status could not be read."""
 
 
 def discover(
@@ -76,10 +76,10 @@ def discover(
 
     Args:
         paths: files and folders; each must exist.
-        exclude: shell patterns; a file or folder is left out if its name, its absolute path or its
+        exclude: shell patterns. A file or folder is skipped if its name, its absolute path or its
             path relative to the given folder matches. ``*`` also matches ``/``.
-        follow_symlinks: follow links met on the way; a folder is entered once, so loops end. Paths
-            given by name are followed always.
+        follow_symlinks: follow links found in folders. Each folder is entered once, so loops end.
+            Paths given by name are always followed.
         skip_folder: a folder not to enter, whatever its name: the library itself.
 
     Raises:
@@ -96,14 +96,14 @@ def discover(
 
 
 def check_paths(paths: Sequence[Path]) -> None:
-    """Make sure that files and folders are there.
+    """Make sure that files and folders exist.
 
     Raises:
-        PathNotFoundError: one is not.
+        PathNotFoundError: a path does not exist.
     """
     for path in map(absolute_path, paths):
         if not os.path.lexists(path):
-            raise PathNotFoundError(f"{path} does not exist; check the name, or mount its disk")
+            raise PathNotFoundError(f"{path} does not exist")
 
 
 class _Walk:
@@ -136,9 +136,9 @@ class _Walk:
             self.problems.append(FailedFile(root, "not a regular file"))
 
     def _folder(self, root: Path) -> Iterator[FoundFile]:
-        # A stack, not recursion: trees of a thousand levels exist. Links to folders wait until all
-        # real folders are walked, so that a file is found under its real name where both lie below
-        # the root.
+        # A stack instead of recursion: trees can be a thousand levels deep. Linked folders are
+        # walked after all real folders, so that a file that can be reached both ways is found under
+        # its real name.
         pending: list[Path] = [root]
         linked: list[Path] = []
         while pending or linked:
@@ -196,7 +196,7 @@ class _Walk:
 
 
 def error_reason(error: OSError) -> str:
-    """One line for a person: what the system said, without the path."""
+    """The operating system's message in one line, without the path."""
     return (error.strerror or type(error).__name__).lower()
 
 
@@ -205,7 +205,7 @@ def _is_text(path: str) -> bool:
     with Path(path).open("rb") as file:
         head = file.read(1024)
     try:
-        # Incremental: a character cut in two at the end is text all the same.
+        # Incremental: the last character may be cut in two.
         return b"\0" not in head and bool(codecs.getincrementaldecoder("utf-8")().decode(head))
     except UnicodeDecodeError:
         return False

@@ -1,4 +1,4 @@
-"""Bring the vector index of an encoder up to date, so that the next search does not have to."""
+"""Update the vector index of an encoder, so that the next search does not have to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from vidseek.storage.store import LibraryStore
 
 
 def fold_vectors(store: LibraryStore, spec: EncoderSpec) -> None:
-    """Add what was stored since, and fold it into the base of the index when that is due."""
+    """Add newly stored vectors to the index, and fold them into its base when that is due."""
     index = store.vector_index(spec)
     index.refresh()
     if index.needs_compaction:

@@ -1,4 +1,4 @@
-"""Hash files in a thread, ahead of the decoder, so that reading the disk and encoding overlap.
+"""Hash files in a thread ahead of the decoder, so that reading the disk overlaps with encoding.
 
 with HashAhead(files) as hashes:
     for hashed in hashes:
@@ -26,21 +26,21 @@ _AHEAD = 4
 class HashedFile(FoundFile):
     """A file with the SHA-256 of its bytes, or with the reason why they could not be read.
 
-    Size and time are as they were when the bytes were read.
+    Size and modification time are those at the time of reading.
     """
 
     content_hash: str
-    """Hexadecimal; empty where ``failure`` says why."""
+    """Hexadecimal; empty if there is a ``failure``."""
     failure: str | None = None
     has_vanished: bool = False
-    """True if the file is not there any more."""
+    """True if the file no longer exists."""
 
 
 class HashAhead:
-    """Hashes of files, in their order, a few files ahead of the caller.
+    """Hashes files in their given order, a few files ahead of the caller.
 
-    hashlib frees the interpreter lock while it works, so one thread costs the encoder nothing but
-    processor time; and what it reads is in the page cache when the decoder asks for it.
+    hashlib releases the interpreter lock while it works, so the thread costs the encoder nothing
+    but processor time. The bytes it reads are in the page cache when the decoder needs them.
     """
 
     def __init__(self, files: Sequence[FoundFile]) -> None:
@@ -69,11 +69,11 @@ def hash_found_file(file: FoundFile, stopped: threading.Event | None = None) -> 
     """Hash a file's bytes.
 
     Args:
-        file: where it is; its size and time are looked up anew.
-        stopped: set from another thread to give up early, with a failure.
+        file: the file; its size and modification time are read again.
+        stopped: set from another thread to give up early with a failure.
 
     Returns:
-        The hash, or a failure: the file cannot be read, or it changed while it was being read.
+        The hash, or a failure if the file cannot be read or changed while it was being read.
     """
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK_BYTES)

@@ -1,7 +1,13 @@
-"""What the library already knows of the files on the disk, and what that saves.
+"""Decide what an index run has to do: the rules for resuming, retrying, moved and missing files.
 
-First by size and modification time, which costs a look at the folder; then by the hash of the
-content, which costs reading the file; only what is left has to be decoded.
+Files are first compared with the library by size and modification time, which needs only a folder
+listing (``make_plan``). New and changed files are then compared by their hash, which needs reading
+them (``reuse``). Only the rest has to be decoded. Files that are gone are marked missing at the end
+of the run (``mark_missing``).
+
+A run that was interrupted left whole videos only, so resuming is nothing special: the next run
+skips the files that are stored. A file that failed is retried once it has changed, with
+``retry_failed`` always.
 """
 
 from __future__ import annotations
@@ -21,23 +27,23 @@ from vidseek.storage.store import LibraryStore
 
 @dataclass(frozen=True)
 class IndexPlan:
-    """The files of a walk, by what their sizes and times say."""
+    """The files that were found, sorted by size and modification time."""
 
     unchanged: int
-    """Indexed, and as they were."""
+    """Number of files that are indexed and have not changed."""
     returned: tuple[tuple[int, FoundFile], ...]
-    """(video id, file): marked missing, and there again as they were."""
+    """(video id, file) of videos that were marked missing and whose files are back unchanged."""
     still_failed: tuple[FailedFile, ...]
-    """Failed before, as they were, and not to be tried again."""
+    """Files that failed before, have not changed, and are not to be retried."""
     changed: tuple[FoundFile, ...]
-    """New or different: to be hashed. New ones first: what was moved out of the way of a new
-    version is found under its new name before the old name is replaced."""
+    """New and changed files, which have to be hashed. New files come first: a video that was moved
+    aside for a new version is found under its new name before its old path is replaced."""
 
 
 def make_plan(
     discovery: Discovery, store: LibraryStore, *, retry_failed: bool = False
 ) -> IndexPlan:
-    """Compare a walk with the library by sizes and times."""
+    """Compare the files that were found with the library, by size and modification time."""
     stamps = store.videos.file_stamps()
     unchanged = 0
     returned: list[tuple[int, FoundFile]] = []
@@ -76,21 +82,21 @@ def _reasons(
 
 
 class Reuse(enum.Enum):
-    """How a file was settled without decoding it."""
+    """How a file was stored without decoding it."""
 
     UNCHANGED = enum.auto()
-    """The same bytes at the same path; only the time was new."""
+    """The same bytes at the same path, with a new modification time."""
     MOVED = enum.auto()
-    """A stored video whose old path is gone, or that had been missing."""
+    """A stored video whose old path is gone, or that was missing."""
     COPIED = enum.auto()
-    """The same bytes as a stored video that is still where it was."""
+    """The same bytes as a stored video whose file is still in place."""
 
 
 def reuse(store: LibraryStore, file: HashedFile) -> Reuse | None:
-    """Settle a file from what is stored under its hash, if anything is.
+    """Store a file without decoding it, if a video with the same hash is stored.
 
     Returns:
-        How, or None if the file has to be decoded.
+        How it was stored, or None if the file has to be decoded.
     """
     same = [
         video
@@ -117,7 +123,7 @@ def _relink(store: LibraryStore, video: Video, file: FoundFile) -> bool:
 
 
 def is_in_place(video: Video) -> bool:
-    """Whether the file is where it was and looks as it did; True where that cannot be told."""
+    """Whether the file is still there with its size and time; True if that cannot be determined."""
     try:
         status = video.path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -128,11 +134,11 @@ def is_in_place(video: Video) -> bool:
 
 
 def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> int:
-    """Mark what is gone from below the walked paths as missing, or remove it.
+    """Mark videos below the given paths whose files are gone as missing, or remove them.
 
-    With ``prune``, a given folder in which no video at all was found keeps its entries, marked
-    missing: that is what a disk that is not mounted looks like. Files that could not be read have
-    nothing worth keeping and are always removed.
+    With ``prune``, the videos of a given folder in which no video at all was found are marked
+    missing and not removed: an unmounted disk looks the same. Entries of files that could never be
+    read contain nothing worth keeping and are always removed.
 
     Returns:
         How many videos of the library are missing below the paths (or were removed).
@@ -163,7 +169,7 @@ def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> i
 
 
 class _Root:
-    # Text, not Path.is_relative_to: with a hundred thousand files that alone would take a second.
+    # Strings: with a hundred thousand files, Path.is_relative_to alone would take a second.
     def __init__(self, path: Path, found: Collection[str]) -> None:
         self._path = os.fspath(path)
         self._prefix = self._path.rstrip(os.sep) + os.sep
@@ -174,9 +180,9 @@ class _Root:
 
 
 def _is_gone(path: str) -> bool:
-    """Whether a file is certainly not there: a folder that cannot be entered is no proof."""
+    """Whether a file certainly does not exist; an inaccessible folder proves nothing."""
     try:
-        os.stat(path)  # noqa: PTH116 - a plain name, a hundred thousand times
+        os.stat(path)  # noqa: PTH116 - called a hundred thousand times
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

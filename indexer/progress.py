@@ -1,4 +1,4 @@
-"""Keep count during a run and estimate when it ends."""
+"""Count what a pass over videos has done and estimate when it ends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ESTIMATE_AFTER_SECONDS = 0.5
 class ProgressMeter:
     """Counts files, bytes and seconds of video; reports to a job at most ten times a second.
 
-    The estimate goes by bytes, the one measure of the work ahead that is known without opening the
-    files: the rate at which bytes were encoded so far, files that turned out to be moved or copies
-    left out, over the bytes that are not settled.
+    The estimate is based on bytes, the only measure of the remaining work that is known without
+    opening the files: the bytes that remain, divided by the rate at which bytes were encoded so
+    far. Files that turned out to be moved or copies do not count towards that rate.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ProgressMeter:
 
     @classmethod
     def of_videos(cls, job: Job, videos: Sequence[Video], *, stage: str) -> Self:
-        """A meter for videos of the library that are read again."""
+        """Make a meter for videos of the library that are read again."""
         return cls(
             job,
             stage=stage,
@@ -60,13 +60,13 @@ class ProgressMeter:
         )
 
     def begin(self, path: Path, size_bytes: int) -> None:
-        """A file is going to be encoded."""
+        """Note that encoding a file begins."""
         self._current, self._current_bytes = path, size_bytes
         self._current_fraction = self._current_seconds = 0.0
         self._report()
 
     def advance(self, seconds: float, duration_seconds: float) -> None:
-        """The current file is encoded up to ``seconds`` of its duration."""
+        """Note that the current file is encoded up to ``seconds`` of its duration."""
         self._current_seconds = seconds
         if duration_seconds > 0:
             self._current_fraction = min(1.0, seconds / duration_seconds)
@@ -80,7 +80,7 @@ class ProgressMeter:
         video_seconds: float = 0.0,
         failed: bool = False,
     ) -> None:
-        """A file is done with, encoded or otherwise."""
+        """Note that a file is done, whether it was encoded or not."""
         self._files_done += 1
         self._failed += failed
         self._bytes_settled += size_bytes
@@ -92,12 +92,12 @@ class ProgressMeter:
         self._report()
 
     def finish(self) -> None:
-        """Report how it ended, whenever the last report was."""
+        """Report the final state, however recent the last report is."""
         self._reported = 0.0
         self._report()
 
     def snapshot(self) -> IndexProgress:
-        """Where the run stands now."""
+        """The current progress."""
         under_way = int(self._current_bytes * self._current_fraction)
         elapsed = time.monotonic() - self._started
         encoded = self._bytes_encoded + under_way

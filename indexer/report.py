@@ -1,4 +1,4 @@
-"""What goes into an index run, what it says on the way, and what it says at the end."""
+"""Options, progress and reports of index and model runs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from vidseek.video import SamplingPlan
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """How to index. The defaults suit a disk of footage."""
+    """Options of an index run. The defaults suit a disk of footage."""
 
     exclude: tuple[str, ...] = ()
     """Shell patterns against names, absolute paths and paths relative to the given folder."""
     follow_symlinks: bool = False
     plan: SamplingPlan = field(default_factory=SamplingPlan)
-    """Which frames to look at. Videos that are unchanged keep what an earlier plan made of them."""
+    """Which frames to sample. Unchanged videos keep the clips from an earlier plan."""
     workers: int | None = None
     """Decoding processes; None chooses by the number of processors."""
     prune: bool = False
-    """Remove videos whose files are gone, where the default only marks them missing."""
+    """Remove videos whose files are gone instead of marking them missing."""
     retry_failed: bool = False
-    """Try files again that failed before and have not changed since."""
+    """Retry files that failed before, even if they have not changed since."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -45,44 +45,44 @@ class FailedFile:
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What a run did. The files it found are indexed, unchanged, moved or failed."""
+    """The result of an index run. Every file it found is indexed, unchanged, moved or failed."""
 
     indexed: int
-    """Files read and encoded, new ones and changed ones, and copies of stored content."""
+    """New and changed files that were encoded, and new copies of stored content."""
     unchanged: int
-    """Files that are as they were; a new modification time over the same bytes is no change."""
+    """Files with the same content as before, even if their modification time is new."""
     moved: int
     """Stored videos found again under another path; nothing was decoded."""
     missing: int
     """Stored videos below the given paths whose files are gone (removed, with ``prune``)."""
     failed: tuple[FailedFile, ...]
-    """Every file that is not searchable, also those that failed in an earlier run."""
+    """Every file that is not searchable, including those that failed in an earlier run."""
     video_seconds: float
     """Length of the videos that were encoded in this run."""
     seconds: float
     """Wall time of the run."""
     interrupted: bool
-    """True if it was asked to stop before the end; the next run goes on from there."""
+    """True if the job was cancelled before the end; the next run continues from there."""
 
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What adding a model did."""
+    """The result of adding a model."""
 
     model: LibraryModel
-    """As it stands at the end."""
+    """The model's coverage at the end of the run."""
     encoded: int
     """Videos that were encoded in this run."""
     failed: tuple[FailedFile, ...]
-    """Videos that could not be encoded; the library's other models go on finding them."""
+    """Videos that could not be encoded; searches with the library's other models find them."""
     switched: bool
-    """True if it is the active model now and was not before."""
+    """True if this run made it the active model."""
     video_seconds: float
     """Length of the videos that were encoded in this run."""
     seconds: float
     """Wall time of the run."""
     interrupted: bool
-    """True if it was asked to stop before the end; the next run goes on from there."""
+    """True if the job was cancelled before the end; the next run continues from there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +92,19 @@ class IndexProgress(Progress):
     total: int
     """Files in all."""
     failed: int
-    """How many of the settled could not be read."""
+    """Files done that could not be read."""
     current: Path | None
     """The file being encoded, or None between files."""
     video_seconds: float
-    """Length of video encoded so far, the part of the current file included."""
+    """Length of video encoded so far, including part of the current file."""
     bytes_done: int
-    """Size of what is settled of the files that had to be looked into."""
+    """Bytes done, of the files that had to be read."""
     bytes_total: int
     elapsed_seconds: float
     eta_seconds: float | None
-    """Estimated time to the end, or None while there is nothing to estimate from."""
+    """Estimated time to the end, or None while there is too little to estimate from."""
 
     @property
     def realtime_factor(self) -> float:
-        """Seconds of video encoded in a second."""
+        """Seconds of video encoded per second of wall time."""
         return self.video_seconds / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0

@@ -1,1 +1,1 @@
-"""What an index run does: index, re-encode, backfill copy descriptors."""
+"""The tasks of a pass over videos: index, re-encode, backfill copy descriptors."""

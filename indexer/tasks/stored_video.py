@@ -1,4 +1,4 @@
-"""Videos of the library whose files are read again: are they still what the library describes?"""
+"""Check that the file of a stored video has not changed, before and after it is read again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from vidseek.indexer.discovery import error_reason
 
 
 def check_is_as_indexed(video: Video) -> None:
-    """Make sure that a file has the size and time that it was indexed with.
+    """Make sure that a file has the size and modification time with which it was indexed.
 
     Raises:
-        VideoError: it has not, or is gone, or cannot be reached.
+        VideoError: it changed, is gone, or cannot be accessed.
     """
     hint = Hint("index_folder", {"folder": str(video.path.parent)})
     try:
