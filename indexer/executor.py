@@ -66,7 +66,7 @@ class Indexer:
 
         Args:
             paths: files and folders.
-            job: told ``IndexProgress`` at most ten times a second. Once it is cancelled, the video
+            job: gets ``IndexProgress`` at most ten times a second. Once it is cancelled, the video
                 being encoded is dropped and the run ends with ``interrupted`` in its report.
 
         Raises:

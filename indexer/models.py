@@ -67,7 +67,7 @@ def add_model(
         encoder: the model.
         switch: make it the active one at the end, if it has encoded every video then.
         workers: decoding processes; None chooses by the number of processors.
-        job: told ``IndexProgress`` at most ten times a second. Once it is cancelled, the video
+        job: gets ``IndexProgress`` at most ten times a second. Once it is cancelled, the video
             being encoded is dropped and the run ends with ``interrupted`` in its report.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Copy frames come with a video, and are made once of what was indexed without them."""
+"""Copy descriptors are stored with each video, and computed once for videos that lack them."""
 
 from __future__ import annotations
 
@@ -150,11 +150,11 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
         store.videos.relocate(template.footage, footage)
         videos = store.videos.select()
         clips = [store.videos.clips(video.id) for video in videos]
-        told = []
+        reports = []
         indexer = Indexer(store, encoder, options=IndexOptions(workers=1), descriptor=descriptor)
-        report = indexer.run([footage], job=Job(on_progress=told.append))
+        report = indexer.run([footage], job=Job(on_progress=reports.append))
         assert (report.indexed, report.unchanged, report.failed) == (0, 3, ())
-        assert (told[-1].done, told[-1].total) == (3, 3)
+        assert (reports[-1].done, reports[-1].total) == (3, 3)
         assert encoder.frames_encoded == 0
         assert store.videos.select() == videos
         assert [store.videos.clips(video.id) for video in videos] == clips
@@ -178,7 +178,7 @@ def test_a_video_of_one_colour_has_no_frames_and_is_looked_at_once(
     assert index(store, encoder, newer, path).unchanged == 1
 
 
-def test_another_descriptor_describes_anew(store, encoder, descriptor, footage):
+def test_another_descriptor_replaces_the_stored_descriptors(store, encoder, descriptor, footage):
     index(store, encoder, descriptor, footage)
     newer = CountingDescriptor("newer")
     index(store, encoder, newer, footage)
@@ -212,7 +212,7 @@ def test_only_files_that_the_run_is_about_are_described(
     assert set(kept(store, descriptor)) == {"a.mp4", "c.mp4"}
 
 
-def test_a_file_that_cannot_be_read_any_more_is_told_and_left(
+def test_a_file_that_can_no_longer_be_read_is_reported_and_left(
     store, encoder, descriptor, footage, indexed, caplog
 ):
     path = footage / "a.mp4"
@@ -227,7 +227,7 @@ def test_a_file_that_cannot_be_read_any_more_is_told_and_left(
     assert {video.state for video in store.videos.select()} == {VideoState.INDEXED}
 
 
-def test_a_stopped_run_keeps_what_is_described_and_the_next_goes_on(
+def test_a_cancelled_run_keeps_its_descriptors_and_the_next_continues(
     store, encoder, descriptor, footage, indexed
 ):
     def one_is_there() -> bool:

@@ -14,6 +14,7 @@ from colour_encoder import ColourEncoder
 
 from vidseek.core.errors import (
     EncoderError,
+    Hint,
     LibraryFullError,
     LibraryLockedError,
     PathNotFoundError,
@@ -22,6 +23,7 @@ from vidseek.core.errors import (
 from vidseek.core.job import Job
 from vidseek.core.types import VideoState
 from vidseek.indexer import Indexer, IndexOptions, IndexReport, executor, video_pass
+from vidseek.indexer.hashing import CHANGED
 from vidseek.indexer.tasks import index as index_module
 from vidseek.storage import thumbnails
 from vidseek.storage.store import LibraryStore
@@ -91,7 +93,7 @@ def test_videos_become_clips_with_vectors_and_thumbnails(store, encoder, footage
     assert set(searchable(store, encoder)) == {"a.mp4", "b.mp4", "c.mp4"}
 
 
-def test_one_thumbnail_a_clip_is_kept(store, encoder, indexed):
+def test_each_clip_has_one_thumbnail(store, encoder, indexed):
     clips = store.statistics().clips
     assert len(list((store.folder / "thumbnails").rglob("*.jpg"))) == clips
 
@@ -257,7 +259,7 @@ def test_bad_files_are_reported_and_the_rest_is_indexed(store, encoder, footage)
     assert {video.path.name: video.failure for video in stored} == reasons
 
 
-def test_failed_files_are_told_again_but_only_retried_when_asked_or_changed(
+def test_failed_files_are_reported_again_but_only_retried_when_asked_or_changed(
     store, encoder, footage, make_video, monkeypatch
 ):
     (footage / "bad.mp4").write_bytes(b"no video at all")
@@ -308,12 +310,12 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored_half(store, footage)
 
     report = index(store, Meddling(), footage)
     assert counts(report) == {"indexed": 2, "failed": 1}
-    assert "changed while being read" in report.failed[0].reason
+    assert report.failed[0].reason == CHANGED
     assert states(store)["a.mp4"] == "failed"
     assert counts(index(store, ColourEncoder(), footage)) == {"indexed": 1, "unchanged": 2}
 
 
-def test_a_file_that_vanishes_while_it_is_read_is_reported_and_not_kept(store, footage):
+def test_a_file_that_vanishes_while_it_is_read_is_reported_and_not_stored(store, footage):
     class Removing(ColourEncoder):
         def encode_frames(self, frames):
             (footage / "a.mp4").unlink(missing_ok=True)
@@ -372,7 +374,7 @@ def test_a_full_disk_ends_the_run_clearly_and_keeps_what_was_done(
     assert counts(index(store, encoder, footage)) == {"indexed": 1, "unchanged": 2}
 
 
-def test_a_stopped_run_keeps_whole_videos_and_the_next_goes_on(store, encoder, footage):
+def test_a_cancelled_run_keeps_whole_videos_and_the_next_continues(store, encoder, footage):
     asked = []
 
     def one_is_indexed() -> bool:
@@ -392,21 +394,22 @@ def test_a_stopped_run_keeps_whole_videos_and_the_next_goes_on(store, encoder, f
 
 def test_progress_counts_up_to_everything(store, encoder, footage):
     (footage / "bad.mp4").write_bytes(b"no video")
-    told = []
+    reports = []
     indexer = Indexer(store, encoder, options=IndexOptions(workers=1))
-    report = indexer.run([footage], job=Job(on_progress=told.append))
-    last = told[-1]
+    report = indexer.run([footage], job=Job(on_progress=reports.append))
+    last = reports[-1]
     assert (last.done, last.total, last.failed) == (4, 4, 1)
     assert last.bytes_done == last.bytes_total > 0
     assert last.video_seconds == report.video_seconds > 0
     assert last.eta_seconds == 0.0
-    assert [p.done for p in told] == sorted(p.done for p in told)
+    assert [p.done for p in reports] == sorted(p.done for p in reports)
 
 
 def test_a_second_encoder_is_refused_before_anything_is_done(store, footage, indexed):
     before = store.sequence()
-    with pytest.raises(EncoderError, match="was made with the encoder colours"):
+    with pytest.raises(EncoderError) as caught:
         index(store, ColourEncoder("other"), footage)
+    assert caught.value.hint == Hint("add_model", {"model": "other"})
     assert store.sequence() == before
 
 

@@ -1,4 +1,4 @@
-"""What a killed run leaves behind, and what another process sees while one is going on."""
+"""The library after a killed run, and what another process sees during a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VIDEOS = 30
 
 
 def assert_whole_videos_only(library: Path) -> int:
-    """Open a library and look at every video in it; gives how many there are."""
+    """Check every video of a library; gives how many there are."""
     encoder = ColourEncoder()
     with LibraryStore.open(library) as store:
         assert store.find_problems() == []
@@ -47,7 +47,7 @@ def assert_whole_videos_only(library: Path) -> int:
 
 
 def hits(library: Path) -> list[dict[tuple[str, float, float], float]]:
-    """Everything that some queries find: score by file, start and end."""
+    """All hits of some queries: score by file, start and end."""
     encoder = ColourEncoder()
     queries = encoder.encode_text(["a dog", "a cat", "two men in a boat"])
     with LibraryStore.open(library) as store:
@@ -127,7 +127,7 @@ def test_a_run_killed_twenty_times_ends_with_the_library_of_one_that_was_not(man
         in_the_act += kill_at(process, chance.randint(1, 5), chance.uniform(0.0, 0.05))
         if killed.exists():
             now = assert_whole_videos_only(killed)
-            assert now >= seen  # nothing that was there is lost
+            assert now >= seen  # no stored video is lost
             seen = now
     wait_for_end_of_decoders(killed)
     assert in_the_act == KILLS, "the folder is too small to kill a run so often"
@@ -176,6 +176,6 @@ def test_another_process_searches_while_a_run_goes_on(many, tmp_path):
     assert len(found) >= 3, "new videos were not seen while the run went on"
     whole = found.index(VIDEOS)
     assert found[:whole] == sorted(found[:whole])
-    # While the changed file is taken in anew, a search may see the library without it.
+    # While the changed file is indexed again, a search may see the library without it.
     assert min(found[whole:]) >= VIDEOS - 1
     assert int(lines[-1].split()[1]) > 3

@@ -1,4 +1,4 @@
-"""An hour of film takes no more memory than ten minutes of it."""
+"""Indexing an hour of video takes no more memory than ten minutes."""
 
 from __future__ import annotations
 

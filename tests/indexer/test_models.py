@@ -1,4 +1,4 @@
-"""Encoding a library with a second model: the same clips, resumable, and nobody is disturbed."""
+"""A second model: encoding the same clips, resuming, and searching undisturbed meanwhile."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def second() -> ColourEncoder:
 def test_the_same_frames_of_the_same_clips_are_encoded(store, encoder, second, footage, indexed):
     clips = store.statistics().clips
     thumbnails = sorted((store.folder / "thumbnails").rglob("*.jpg"))
-    told = []
-    report = add(store, second, job=Job(on_progress=told.append))
+    reports = []
+    report = add(store, second, job=Job(on_progress=reports.append))
     assert (report.encoded, report.failed, report.switched) == (3, (), True)
     assert report.video_seconds == pytest.approx(9.0, abs=0.7)
-    assert told[-1].done == told[-1].total == 3
+    assert reports[-1].done == reports[-1].total == 3
     assert model_of(store, second).is_complete
     assert store.encoders.active() == second.spec
     assert_same_vectors(store, encoder, second)
@@ -77,7 +77,7 @@ def test_the_same_frames_of_the_same_clips_are_encoded(store, encoder, second, f
     assert sorted((store.folder / "thumbnails").rglob("*.jpg")) == thumbnails
     assert store.find_problems() == []
     manifest = store.folder / "vectors" / second.spec.fingerprint / "manifest.json"
-    assert manifest.is_file()  # the first search finds its index made
+    assert manifest.is_file()  # the first search does not have to build the index
     again = ColourEncoder(SECOND)
     report = add(store, again)
     assert (report.encoded, report.switched, again.frames_encoded) == (0, False, 0)
@@ -113,7 +113,7 @@ def test_copies_are_decoded_once(store, encoder, second, footage, indexed):
     assert second.frames_encoded == ones
 
 
-def test_a_file_that_is_not_as_it_was_is_told_and_keeps_the_old_model(
+def test_a_changed_file_is_reported_and_keeps_the_old_model(
     store, encoder, second, footage, indexed, make_video
 ):
     (footage / "a.mp4").unlink()
@@ -126,7 +126,7 @@ def test_a_file_that_is_not_as_it_was_is_told_and_keeps_the_old_model(
     assert [failed.hint for failed in report.failed] == [hint, hint]
     assert (report.encoded, report.switched) == (1, False)
     assert store.encoders.active() == encoder.spec
-    # What the reasons advise leads to the switch.
+    # Following the hints leads to the switch.
     index(store, encoder, footage)
     report = add(store, second)
     assert (report.encoded, report.failed, report.switched) == (1, (), True)
@@ -163,7 +163,7 @@ def test_a_video_that_was_away_is_encoded_when_it_returns(
     assert_same_vectors(store, encoder, second)
 
 
-def test_a_stopped_run_keeps_what_is_complete_and_does_not_switch(store, encoder, second, indexed):
+def test_a_cancelled_run_keeps_complete_videos_and_does_not_switch(store, encoder, second, indexed):
     def one_is_encoded() -> bool:
         return model_of(store, second).encoded_videos == 1
 

@@ -1,4 +1,4 @@
-"""What a run says on the way: counts, speed, and when it will end."""
+"""Progress of a run: counts, speed and the estimated end."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def test_at_the_end_nothing_is_left(clock):
 
 
 def test_the_callback_is_called_at_most_ten_times_a_second_and_at_the_end(clock):
-    told = []
+    reports = []
     meter = ProgressMeter(
-        Job(on_progress=told.append),
+        Job(on_progress=reports.append),
         stage="indexing",
         files_total=200,
         files_settled=0,
@@ -79,5 +79,5 @@ def test_the_callback_is_called_at_most_ten_times_a_second_and_at_the_end(clock)
         clock.now += 0.01
         meter.settle(1, encoded=True)
     meter.finish()
-    assert 18 <= len(told) <= 22
-    assert told[-1].done == 200
+    assert 18 <= len(reports) <= 22
+    assert reports[-1].done == 200
