@@ -78,13 +78,13 @@ def main() -> None:
     print(f'`vidseek search "{QUERY}" --json`, {options.runs} runs, files in the page cache:\n')
     print("| | wall, median s | fastest | slowest | processor, median s |")
     print("| --- | --- | --- | --- | --- |")
-    for name, runs in (("the whole command", whole), ("of it `python -c ''`", empty)):
+    for name, runs in (("the whole command", whole), ("of which `python -c ''`", empty)):
         walls, used = zip(*runs, strict=True)
         times = (statistics.median(walls), min(walls), max(walls), statistics.median(used))
         print(f"| {name} | {' | '.join(f'{seconds:.2f}' for seconds in times)} |")
     ratio = statistics.median(wall for wall, _ in whole) / LIMIT_SECONDS
     load = os.getloadavg()[0]
-    print(f"\n{ratio:.2f} of the {LIMIT_SECONDS} s it may take; load {load:.1f} on ", end="")
+    print(f"\n{ratio:.2f} of the limit of {LIMIT_SECONDS} s; load {load:.1f} on ", end="")
     print(f"{processor_name()}. Step by step:\n")
     print("| step | median ms |")
     print("| --- | --- |")

@@ -89,7 +89,7 @@ def measure(gallery: Gallery, banks: dict[str, NDArray[np.float32]]) -> None:
     """Print the recall without the correction, and the gain with each bank."""
     before = gallery.ranks(np.zeros(len(gallery.clips), np.float32))
     print(f"\n| {gallery.title} | R@1 | R@5 | R@10 |\n| --- | --- | --- | --- |")
-    print(f"| as they are | {_cells([before < k for k in DEPTHS], gallery.truth)} |")
+    print(f"| uncorrected | {_cells([before < k for k in DEPTHS], gallery.truth)} |")
     for name, bank in banks.items():
         for weight in WEIGHTS:
             for neighbours in NEIGHBOUR_COUNTS:
@@ -97,7 +97,7 @@ def measure(gallery: Gallery, banks: dict[str, NDArray[np.float32]]) -> None:
                 after = gallery.ranks(hubness.corrections(gallery.clips))
                 gains = [(after < k).astype(np.float64) - (before < k) for k in DEPTHS]
                 chosen = ", as `--hubness`" if (weight, neighbours) == CHOSEN else ""
-                title = f"points more: {name}, weight {weight:g}, {neighbours} neighbours{chosen}"
+                title = f"points gained: {name}, weight {weight:g}, {neighbours} neighbours{chosen}"
                 print(f"| {title} | {_cells(gains, gallery.truth)} |", flush=True)
 
 
@@ -115,7 +115,9 @@ def main() -> None:
     require_folder(parser, arguments.data)
     encoder = BuiltinEncoder(arguments.weights)
     asked = bundled_queries()
-    print(f"# Hubs: {encoder.spec.source} {encoder.spec.revision}\n\n{processor_name()}")
+    print(
+        f"# Hubness correction: {encoder.spec.source} {encoder.spec.revision}\n\n{processor_name()}"
+    )
     galleries = {"flickr8k": pictures(encoder, arguments.data, arguments.split)}
     if arguments.split == "test":
         galleries["msrvtt"] = videos(encoder, arguments.data)

@@ -110,9 +110,9 @@ def main() -> None:
             f"| {what} | {len(some)} | {failed} | {statistics.median(times):.1f} | {p99[-1]:.1f} |"
         )
     print(
-        f"\np99 {p99[1] / p99[0]:.2f} times as long (at most {BAR:g}). Killed when it knew "
-        f"{known_then} videos of {options.videos}; the second run ended with {complete}, which are "
-        "searched with it now."
+        f"\np99 {p99[1] / p99[0]:.2f} times as long (limit {BAR:g}). Killed after encoding "
+        f"{known_then} of {options.videos} videos; the second run ended with {complete}, and the "
+        "library now searches with the new model."
     )
 
 

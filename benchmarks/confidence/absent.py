@@ -103,7 +103,7 @@ def absent(sources: Sources) -> None:
                 end="",
             )
     print(
-        "\n\nOf Flickr8k and MSR-VTT the captions alone were looked through for these things.",
+        "\n\nFor Flickr8k and MSR-VTT only the captions were searched for these things.",
         flush=True,
     )
 

@@ -27,7 +27,7 @@ def error(sources: Sources) -> None:
     print(
         f"\n## Expected calibration error (10 bins of equal mass; target at most {TARGET_ERROR})\n"
     )
-    print("| calibration | held-out pairs | right + wrong | error | of a perfect one, so many |")
+    print("| calibration | held-out pairs | right + wrong | error | error by chance |")
     print("| --- | --- | --- | --- | --- |")
     for name, (scale, bias) in fits.items():
         for pairs in (test, clips, test.joined(clips)):

@@ -23,7 +23,7 @@ def unlabelled(sources: Sources) -> None:
     """Print a calibration without labels beside one by captions."""
     print("\n## Calibrated without labels\n")
     print(
-        "| library | queries | half sure at, without labels | by captions | error, without labels "
+        "| library | queries | 0.5 at score, without labels | by captions | error, without labels "
         "| by captions (fitted to these) |\n| --- | --- | --- | --- | --- | --- |"
     )
     with sources.clips() as library:

@@ -40,7 +40,7 @@ def main() -> None:
     if not arguments.data.is_dir() and only != {"speed"}:
         print(
             f"{arguments.data} is missing: only the speed is measured. Give the folder of pictures "
-            "and clips with --data to measure what is found.",
+            "and clips with --data to measure retrieval.",
             file=sys.stderr,
         )
         only = {"speed"}

@@ -33,5 +33,5 @@ def clips(encoder: BuiltinEncoder, data: Path) -> None:
                 found = [hit.video.path.name for hit in hits]
                 rank.append(found.index(name) if name in found else MOST)
             title = f"captions of {report.indexed} clips, {len(captions)} queries"
-            stage = "as `vidseek search` answers" if rerank else "first stage alone"
+            stage = "in a search" if rerank else "first stage alone"
             recall_row(f"{title}, {stage}", np.array(rank))

@@ -103,7 +103,7 @@ class Flickr8k:
         title = f"Flickr8k {self.split}, {len(self.pictures.rows)} pictures"
         title = f"{title}, {len(self.captions)} captions"
         recall_row(f"{title}, first stage", ranks(self.scores, self.truth), self.truth)
-        recall_row("the same, as a search answers", ranks(self.answers, self.truth), self.truth)
+        recall_row("the same, in a search", ranks(self.answers, self.truth), self.truth)
 
     @cached_property
     def gallery(self) -> Gallery:
@@ -128,8 +128,8 @@ class Flickr8k:
         recall_row("first stage", first, self.truth)
         parts = {
             f"cross-modal attention ({used} by default)": (True, False),
-            f"hubs' correction ({hubs} by default)": (False, True),
-            "as a search answers": (encoder.reranks, True),
+            f"hubness correction ({hubs} by default)": (False, True),
+            "as in a search": (encoder.reranks, True),
         }
         gains = {}
         for name, (head, hubness) in parts.items():
@@ -205,7 +205,7 @@ def msrvtt(encoder: BuiltinEncoder, data: Path) -> None:
     recall_row("frames shuffled in time", wrong)
     recall_row("one frame of each", ranks(queries @ _clips(encoder, middle).T, truth))
     answers = second_stage(encoder, captions, scores, gallery)
-    recall_row("as a search answers", ranks(answers, truth))
+    recall_row("as in a search", ranks(answers, truth))
     attended = second_stage(encoder, captions, scores, gallery, head=True, hubness=False)
     recall_row(f"cross-modal attention over the top {RERANK_DEPTH}", ranks(attended, truth))
     order = (ranks(scores, truth) < 10).astype(np.float64) - (wrong < 10)

@@ -38,7 +38,7 @@ def speed(encoder: BuiltinEncoder, *, threads: int | None) -> None:
     ]
     fast, slow = BATCH / float(np.median(ours)), BATCH / float(np.median(theirs))
     print("\n| speed, medians | |\n| --- | --- |")
-    print(f"| frames a second, batch {BATCH}, {side} px ({visual_runtime()}) | {fast:.0f} |")
+    print(f"| frames per second, batch {BATCH}, {side} px ({visual_runtime()}) | {fast:.0f} |")
     print(f"| the same graph in ONNX Runtime, float32, same batch | {slow:.0f} |")
     print(f"| ratio | {fast / slow:.2f} |")
     print(f"| warm text query, ms | {np.median(query) * 1e3:.1f} |")

@@ -100,5 +100,5 @@ def test_without_data_the_speed_is_measured_and_the_rest_is_named(tmp_path: Path
     )
     assert done.returncode == 0, done.stderr
     assert f"{missing} is missing: only the speed is measured" in done.stderr
-    assert "frames a second" in done.stdout
+    assert "frames per second" in done.stdout
     assert "R@1" not in done.stdout

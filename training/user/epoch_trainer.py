@@ -1,4 +1,4 @@
-"""What every trainer on a user's captioned clips shares: epochs, steps, the best weights so far.
+"""Base of the trainers on a user's captioned clips: epochs, steps, the best weights so far.
 
 while trainer.step < trainer.steps:
     trainer.train_step()
@@ -72,7 +72,7 @@ class EpochTrainer(ABC):
         """Start before the first step.
 
         Args:
-            module: what is trained, on its device.
+            module: the module to train, on its device.
             optimizer: of the module's parameters.
             settings: epochs, batch size, seed.
             data: the clips.

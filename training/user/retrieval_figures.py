@@ -1,4 +1,4 @@
-"""How well captions find their clips: what is right, and recall and rank over a set of clips."""
+"""Retrieval figures for captions as queries: ground truth, recall and mean reciprocal rank."""
 
 from __future__ import annotations
 
