@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from vidseek.cli import output
-from vidseek.cli.progress import describe
+from vidseek.cli.jobs import ProgressLine, describe_indexing, describe_progress
+from vidseek.core.job import Progress
 from vidseek.indexer import IndexProgress
 
 
@@ -74,6 +75,13 @@ def test_progress_says_files_amount_speed_and_time_left() -> None:
         elapsed_seconds=60,
         eta_seconds=540,
     )
-    assert describe(progress) == (
-        "3/1,200 files, 30.0 min of video, 30x realtime, 9:00 left, 1 not readable"
-    )
+    line = describe_indexing(progress)
+    assert line.text == "3/1,200 files, 30.0 min of video, 30x realtime, 9:00 left, 1 not readable"
+    assert (line.share, line.detail) == (0.1, "a.mp4")
+
+
+def test_any_progress_has_a_stage_and_a_count() -> None:
+    progress = Progress(stage="comparing copies", done=3, total=4, unit="videos")
+    assert describe_progress(progress) == ProgressLine("comparing copies, 3/4 videos", share=0.75)
+    open_ended = Progress(stage="reading the upload", done=1200, unit="frames")
+    assert describe_progress(open_ended) == ProgressLine("reading the upload, 1,200 frames")

@@ -78,6 +78,7 @@ def calibrate(
             return
         from vidseek.search.moments.calibration.queries import read_query_file
 
+        _ = opened.encoder  # may ask a question: not within the job
         with ShellJob() as job:
             report = opened.calibrate(
                 captions,

@@ -22,10 +22,7 @@ AllOption = Annotated[
 def show_hits(
     hits: SearchResult, where: VideoFilter, *, json: bool, show_all: bool = False
 ) -> None:
-    """Print hits: all of them as JSON, else the confident ones, or why there are none.
-
-    Warnings go to stderr.
-    """
+    """Print hits: all of them as JSON, else the confident ones. Warnings go to stderr."""
     for warning in hits.warnings:
         output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
     if json:
@@ -36,15 +33,13 @@ def show_hits(
     shown = list(hits) if show_all else filter_confident(hits)
     print_hits(shown)
     if not shown:
-        why = (
-            f"--all shows {output.counted(len(hits), 'weak match', 'weak matches')}"
-            if hits
-            else _why_nothing(where)
-        )
+        why = _why_nothing_is_shown(hits, where)
         typer.echo(f"no confident match: {why}", err=not output.is_for_person())
 
 
-def _why_nothing(where: VideoFilter) -> str:
+def _why_nothing_is_shown(hits: SearchResult, where: VideoFilter) -> str:
+    if hits:
+        return f"--all shows {output.counted(len(hits), 'weak match', 'weak matches')}"
     return "the library has no videos" if where.is_empty else "no video passes the filters"
 
 

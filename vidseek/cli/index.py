@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.cli.options import (
     JsonOption,
     LibraryOption,
@@ -15,8 +16,6 @@ from vidseek.cli.options import (
     YesOption,
     open_library,
 )
-from vidseek.cli.progress import StopRequest, shown_progress
-from vidseek.core.job import Job
 
 if TYPE_CHECKING:
     from vidseek.indexer import IndexReport
@@ -119,7 +118,7 @@ def run_index(
 
     # Loaded before the progress display starts: it may ask a question or fail.
     _ = library.encoder
-    with StopRequest() as stop, shown_progress() as progress:
+    with ShellJob(describe_indexing, opening="looking for videos ...") as job:
         report = library.index(
             paths,
             exclude=tuple(exclude or ()),
@@ -128,7 +127,7 @@ def run_index(
             workers=workers,
             prune=prune,
             retry_failed=retry_failed,
-            job=Job(on_progress=progress, should_cancel=stop.wanted),
+            job=job,
         )
     if json:
         output.print_json(report_json(report))
@@ -136,7 +135,7 @@ def run_index(
         print_report(report)
     if report.interrupted:
         output.say_aside("vidseek: stopped early; run the same command again to continue")
-        raise typer.Exit(stop.exit_code)
+        raise typer.Exit(job.exit_code)
 
 
 EMPTY_REPORT = {

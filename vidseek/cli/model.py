@@ -8,6 +8,7 @@ import typer
 
 from vidseek.cli import output
 from vidseek.cli.hints import with_hint
+from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.cli.options import (
     JsonOption,
     LibraryOption,
@@ -16,9 +17,7 @@ from vidseek.cli.options import (
     open_library,
 )
 from vidseek.cli.priority import give_way
-from vidseek.cli.progress import StopRequest, shown_progress
 from vidseek.cli.questions import confirm
-from vidseek.core.job import Job
 
 if TYPE_CHECKING:
     from vidseek.core.types import LibraryModel
@@ -65,12 +64,12 @@ def add(
     with open_library(ctx, library, yes=yes) as opened:
         # Loaded before the progress display starts: it may ask a question or fail.
         encoder = opened.models.load(name)
-        with StopRequest() as stop, shown_progress() as progress:
+        with ShellJob(describe_indexing) as job:
             report = opened.models.add(
                 encoder,
                 switch=not no_switch,
                 workers=workers,
-                job=Job(on_progress=progress, should_cancel=stop.wanted),
+                job=job,
             )
     if json:
         output.print_json(_report_json(report))
@@ -78,7 +77,7 @@ def add(
         _print_report(report, no_switch=no_switch)
     if report.interrupted:
         output.say_aside("vidseek: stopped early; run the same command again to continue")
-        raise typer.Exit(stop.exit_code)
+        raise typer.Exit(job.exit_code)
     if not report.model.is_complete:
         output.say_aside(_what_is_missing(report))
         raise typer.Exit(1)

@@ -54,15 +54,17 @@ def similar(
     Example: vidseek similar holiday.mp4@1:30-1:45
     """
     path, span = parse_moment(file)
-    with open_library(ctx, library, yes=yes) as opened, ShellJob() as job:
-        result = opened.similar(
-            path,
-            span=span,
-            k=k,
-            where=where,
-            per_video=per_video,
-            exclude_itself=others,
-            model=model,
-            job=job,
-        )
+    with open_library(ctx, library, yes=yes) as opened:
+        encoder = opened.models.encoder_for(model)  # may ask a question: not within the job
+        with ShellJob() as job:
+            result = opened.similar(
+                path,
+                span=span,
+                k=k,
+                where=where,
+                per_video=per_video,
+                exclude_itself=others,
+                model=encoder,
+                job=job,
+            )
     show_hits(result, where, json=json)

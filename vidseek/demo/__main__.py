@@ -19,9 +19,8 @@ import vidseek
 from vidseek.cli import output
 from vidseek.cli.duplicates import print_groups
 from vidseek.cli.hints import with_hint
-from vidseek.cli.progress import StopRequest, shown_progress
+from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.core.errors import VidseekError
-from vidseek.core.job import Job
 from vidseek.demo import clips
 from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import filter_confident
@@ -216,8 +215,8 @@ def show_own_videos(videos: Path, library_folder: Path) -> int:
 def index(library: Library, paths: Sequence[Path]) -> bool:
     """Index with progress; False if it was stopped early."""
     title("2. Indexing")
-    with StopRequest() as stop, shown_progress() as progress:
-        report = library.index(paths, job=Job(on_progress=progress, should_cancel=stop.wanted))
+    with ShellJob(describe_indexing) as job:
+        report = library.index(paths, job=job)
     if report.indexed:
         speed = report.video_seconds / max(report.seconds, 1e-9)
         say(
