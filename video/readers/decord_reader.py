@@ -2,7 +2,7 @@
 
 PyAV provides the facts and packets, decord the pictures: decord neither lists packet sizes nor
 knows the pixel aspect. It also gives up at a damaged packet, where PyAV takes over. PyAV measured
-faster on every kind of file (docs/benchmarks/decoding.md), so it is the default for all plans.
+as fast or faster on every kind of file (docs/benchmarks/decoding.md), so it is the default.
 """
 
 from __future__ import annotations
