@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from vidseek.training.user.train import train_on_captions as train_on_captions
     from vidseek.video import SamplingPlan as SamplingPlan
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
