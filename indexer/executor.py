@@ -83,7 +83,7 @@ class Indexer:
             follow_symlinks=self._options.follow_symlinks,
             skip_folder=self._store.folder,
         )
-        with self._store.lease():
+        with self._store.lease(wait_seconds=self._options.wait_seconds):
             claim_encoder(self._store, self._encoder)
             run = _Run(self._store, self._encoder, self._descriptor, self._options, job or Job())
             return run.execute(discovery, started)

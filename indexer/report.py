@@ -26,6 +26,8 @@ class IndexOptions:
     """Remove videos whose files are gone instead of marking them missing."""
     retry_failed: bool = False
     """Retry files that failed before, even if they have not changed since."""
+    wait_seconds: float = 0.0
+    """How long to wait for the run of another process to end."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:

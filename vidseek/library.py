@@ -157,6 +157,7 @@ class Library:
         workers: int | None = None,
         prune: bool = False,
         retry_failed: bool = False,
+        wait_seconds: float = 0.0,
         job: Job | None = None,
     ) -> IndexReport:
         """Bring the library up to date with some files and folders.
@@ -171,11 +172,12 @@ class Library:
             workers: decoding processes; None chooses by the number of processors.
             prune: forget videos whose files are gone, instead of marking them missing.
             retry_failed: read files again that could not be read.
+            wait_seconds: how long to wait for another process's run to end.
             job: told ``IndexProgress``; cancelling it ends the run cleanly.
 
         Raises:
             PathNotFoundError: one of the paths does not exist.
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process holds the library for a long run.
         """
         from vidseek.indexer import Indexer, IndexOptions
         from vidseek.video import SamplingPlan
@@ -187,13 +189,14 @@ class Library:
             workers=workers,
             prune=prune,
             retry_failed=retry_failed,
+            wait_seconds=wait_seconds,
         )
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         descriptor = self._copy_descriptor
         indexer = Indexer(self._store, self.encoder, options=options, descriptor=descriptor)
         report = indexer.run([absolute_path(path) for path in given], job=job)
         if not report.interrupted:
-            # Another process may have begun to write: then it, or the next to come, compares them.
+            # Another process may have begun a run: it, or the next run, compares them.
             with contextlib.suppress(LibraryLockedError):
                 self.compare_new_videos(job=job)
         return report
@@ -201,8 +204,8 @@ class Library:
     def compare_new_videos(self, *, job: Job | None = None) -> int:
         """Find the copies among the videos indexed since the last comparison, and store them.
 
-        ``index`` does this at its end unless it is interrupted or another process is writing. A
-        library that cannot be written to is left as it is.
+        ``index`` does this at its end unless it is interrupted or another process has begun a run.
+        A library that cannot be written to is left as it is.
 
         Args:
             job: reports progress; if it is cancelled, what was compared until then is kept.
@@ -211,7 +214,7 @@ class Library:
             How many videos were compared.
 
         Raises:
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process holds the library for a long run.
         """
         from vidseek.search.copies.duplicates import compare_new_videos
 
@@ -387,7 +390,7 @@ class Library:
             PathNotFoundError: there is no such file of captions.
             TrainingError: the file of captions is no text.
             EncoderError: the library was indexed with another encoder.
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process kept the database busy for 30 seconds.
             JobCancelledError: the job was cancelled.
         """
         from vidseek.search.moments.calibration.calibrate import CalibrationOptions, calibrate
@@ -413,7 +416,7 @@ class Library:
             True if there was one to forget.
 
         Raises:
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         fingerprint = self.models.active_fingerprint()
         if fingerprint is None or self.calibration is None:
@@ -475,7 +478,7 @@ class Library:
 
         Raises:
             PathNotFoundError: the library has nothing there.
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         wanted = absolute_path(path)
         videos = self._store.videos.select(under=wanted)
@@ -493,7 +496,7 @@ class Library:
 
         Raises:
             PathNotFoundError: the library has nothing at ``old``.
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         before, after = absolute_path(old), absolute_path(new)
         moved = self._store.videos.relocate(before, after)

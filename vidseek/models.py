@@ -99,7 +99,7 @@ class LibraryModels:
             job: told ``IndexProgress``; cancelling it ends the run cleanly.
 
         Raises:
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process holds the library for a long run.
             LibraryError: the library has no model yet: index something first.
             EncoderError: the model cannot be fetched or used; the subclass says why.
         """
@@ -139,7 +139,7 @@ class LibraryModels:
             UnknownEncoderError: the library is not encoded with it.
             EncoderError: the model is not there any more; the subclass says why.
             LibraryError: the model has not encoded every video, or the library has no model yet.
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         wanted = self.find(model)
         if isinstance(model, str):
@@ -166,7 +166,7 @@ class LibraryModels:
         Raises:
             UnknownEncoderError: the library is not encoded with it.
             LibraryError: it is the active model, or the only one that has encoded some videos.
-            LibraryLockedError: another process is writing to the library.
+            LibraryLockedError: another process holds the library for a long run.
         """
         with self._store.lease():
             wanted = self.find(model)

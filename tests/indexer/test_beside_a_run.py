@@ -60,12 +60,15 @@ def test_short_changes_work_beside_a_run_and_a_second_run_does_not(
         start(library, "library.forget_calibration()"),
         start(library, f"library.index({str(archive)!r})"),
     ]
+    waiting = start(library, f"library.index({str(footage)!r}, wait_seconds=300).unchanged")
     results = [result_of(process) for process in beside]
     assert results[:5] == [1, 1, True, False, False]
     assert results[5]["error"] == "library_locked"
     assert str(run.pid) in results[5]["message"]
     assert run.poll() is None, "the run was not waited for"
+    assert waiting.poll() is None
     assert result_of(run) == 3
+    assert result_of(waiting) == 3
     with vidseek.open(library, encoder=ColourEncoder()) as opened:
         paths = {video.path for video in opened.videos()}
         expected = {moved, archive / "2.mp4", *(footage / f"{n}.mp4" for n in range(3))}
