@@ -1,10 +1,10 @@
-"""The built-in model's files: which there are, and whether they are the ones that belong together.
+"""The manifest of a model in the built-in format: its files, their hashes and its spec.
 
     manifest = read_manifest()
     blob = manifest.read("text")        # bytes, checked against the manifest's SHA-256
 
-Weights are replaced without touching code: write the files and the manifest anew. A model in
-another folder than the package's is called by the path of that folder.
+To replace weights, write new files and a new manifest; no code changes. The source of a model
+outside the package is the path of its folder.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidseek.core.errors import WeightsError
+from vidseek.core.errors import Hint, WeightsError
 from vidseek.core.paths import absolute_path, hash_file
 from vidseek.core.types import EncoderSpec
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1
-"""Version of the manifest and of what the files' inputs and outputs are called."""
+"""Version of the manifest and of the names of the networks' inputs and outputs."""
 PARTS = ("text", "vision", "temporal", "cross_modal")
 VISUAL_PARTS = ("vision", "temporal")
-"""What a stored vector depends on."""
+"""The parts that stored vectors depend on."""
 HUBNESS = "hubness"
-"""The part that a model may do without: a bank of sentences by its text encoder."""
+"""Optional part: a bank of sentence vectors from the model's text encoder."""
 FILES = {**{name: f"{name}.onnx" for name in PARTS}, HUBNESS: f"{HUBNESS}.npz"}
 
 
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that is known of a model without loading it."""
+    """Everything known about a model without loading it."""
 
     folder: Path
     spec: EncoderSpec
@@ -51,10 +51,10 @@ class Manifest:
     """True if the cross-modal head was measured to improve the first stage."""
 
     def read(self, name: str) -> bytes:
-        """The bytes of one part's file.
+        """Read the file of a part.
 
         Raises:
-            WeightsError: the file is missing or is not the one the manifest names.
+            WeightsError: the file is missing, or its hash differs from the manifest's.
         """
         part = self.parts[name]
         path = self.folder / part.file
@@ -62,33 +62,34 @@ class Manifest:
             blob = path.read_bytes()
         except OSError as error:
             raise WeightsError(
-                f"{path}: cannot be read ({error.strerror}); reinstall vidseek"
+                f"{path}: cannot be read ({error.strerror})", hint=weights_hint(self.folder)
             ) from error
         found = hashlib.sha256(blob).hexdigest()
         if found != part.sha256:
             raise WeightsError(
                 f"{path}: these are not the {name} weights that {MANIFEST_NAME} names "
                 f"(SHA-256 expected {part.sha256}, found {found}, {len(blob)} bytes): the file is "
-                "damaged or belongs to another version; reinstall vidseek"
+                "damaged or belongs to another version",
+                hint=weights_hint(self.folder),
             )
         return blob
 
 
 def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
-    """Read which files make up the model in a folder.
+    """Read the manifest of the model in a folder.
 
     Raises:
-        WeightsError: there is no readable manifest of this version.
+        WeightsError: the manifest is missing, damaged or of another version.
     """
     path = folder / MANIFEST_NAME
     try:
         table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WeightsError(
-            f"{path}: cannot be read ({error.strerror}); reinstall vidseek"
+            f"{path}: cannot be read ({error.strerror})", hint=weights_hint(folder)
         ) from error
     except ValueError as error:
-        raise WeightsError(f"{path}: is no JSON ({error}); reinstall vidseek") from error
+        raise WeightsError(f"{path}: is not JSON ({error})", hint=weights_hint(folder)) from error
     try:
         if table["format"] != FORMAT:
             raise WeightsError(
@@ -99,23 +100,23 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
         parts = {name: Part(**table["parts"][name]) for name in named}
         facts = {**table["spec"], "vision_hash": _visual_hash(parts)}
         if folder.resolve() != WEIGHTS_FOLDER:
-            # By this name a library finds the model again that it was indexed with.
+            # A library finds the model that it was indexed with by this name.
             facts["name"] = str(absolute_path(folder))
         spec = EncoderSpec.from_document(facts)
         return Manifest(folder, spec, parts, bool(table["rerank"]))
     except (KeyError, TypeError) as error:
-        raise WeightsError(f"{path}: incomplete ({error}); reinstall vidseek") from error
+        raise WeightsError(f"{path}: incomplete ({error})", hint=weights_hint(folder)) from error
 
 
 def write_manifest(
     folder: Path, *, spec: dict[str, Any], revisions: dict[str, str], rerank: bool
 ) -> Manifest:
-    """Describe the files of a folder, and read the description back.
+    """Write the manifest of the files in a folder and read it back.
 
     Args:
-        folder: where the files lie.
-        spec: the fields of ``EncoderSpec`` but the hash.
-        revisions: part -> its revision; a bank of sentences has that of the text encoder.
+        folder: contains the files.
+        spec: ``EncoderSpec.to_document`` without the hash.
+        revisions: revision by part; the bank of sentences takes the text encoder's.
         rerank: whether the cross-modal head is used.
     """
     parts = {}
@@ -131,6 +132,13 @@ def write_manifest(
     path = folder / MANIFEST_NAME
     path.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return read_manifest(folder)
+
+
+def weights_hint(folder: Path) -> Hint:
+    """How to get the files of a model back: with the package, or with the folder's own copy."""
+    if folder.resolve() == WEIGHTS_FOLDER:
+        return Hint("reinstall_package", {"package": "vidseek"})
+    return Hint("restore_weights", {"folder": str(folder)})
 
 
 def _visual_hash(parts: dict[str, Part]) -> str:

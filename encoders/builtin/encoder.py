@@ -28,6 +28,7 @@ from vidseek.encoders.manifest import (
     VISUAL_PARTS,
     WEIGHTS_FOLDER,
     read_manifest,
+    weights_hint,
 )
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import (
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FRAME_BATCH = 4
-"""Frames that are encoded at once. Larger batches are slower and take memory: 36 ms of a processor
-a frame and a peak of 310 MB for 4, 43 ms and 1,060 MB for 32."""
+"""Frames encoded together. Larger batches are slower and need more memory: 36 ms of processor time
+per frame and a peak of 310 MB for 4, 43 ms and 1,060 MB for 32."""
 TEXT_BATCH = 64
 CLIP_BATCH = 64
 LONGEST_TEXT_TOKENS = 64
@@ -54,9 +55,9 @@ INPUTS = {
     "temporal": {"vectors", "seconds", "mask"},
     "cross_modal": {"text", "vectors", "tokens", "frame_mask", "first_stage"},
 }
-"""What the network of each part takes."""
+"""Names of the inputs of each part's network."""
 MAX_RERANK_FRAMES = 16
-"""Frames of a clip that the cross-modal head looks at; of more, evenly spread ones are taken."""
+"""Frames of a clip that the cross-modal head reads; from a longer clip, evenly spaced ones."""
 
 
 class BuiltinEncoder:
@@ -72,12 +73,12 @@ class BuiltinEncoder:
         """Read the manifest; no weights yet.
 
         Args:
-            folder: where the weights lie.
+            folder: contains the weights.
             threads: processor threads to compute with; all cores if None.
-            runtime: what computes pictures; the fastest that is installed if None.
+            runtime: computes the visual part; the fastest one installed if None.
 
         Raises:
-            WeightsError: the folder holds no model of this version.
+            WeightsError: the folder contains no model of this version.
         """
         self._manifest = read_manifest(folder)
         self._threads = threads or processor_count()
@@ -90,25 +91,25 @@ class BuiltinEncoder:
 
     @property
     def spec(self) -> EncoderSpec:
-        """Which encoder this is."""
+        """Identity of this encoder."""
         return self._manifest.spec
 
     @property
     def folder(self) -> Path:
-        """Where the weights lie."""
+        """The folder of the weights."""
         return self._manifest.folder
 
     @property
     def reranks(self) -> bool:
-        """True if ``rerank`` changes the first stage's scores: whether the head is used."""
+        """True if the head is switched on, so that ``rerank`` changes the first stage's scores."""
         return self._manifest.rerank
 
     @property
     def hubness(self) -> HubnessCorrection | None:
-        """What is taken off the scores of clips that are near to everything; None if nothing is.
+        """Corrects the scores of hub clips, which match every query; None if the model has none.
 
         Raises:
-            WeightsError: its file is not what the manifest says.
+            WeightsError: its file is missing or damaged.
         """
         if HUBNESS not in self._manifest.parts:
             return None
@@ -116,7 +117,9 @@ class BuiltinEncoder:
             try:
                 self._hubness = HubnessCorrection.from_bytes(self._manifest.read(HUBNESS))
             except ValueError as error:
-                raise WeightsError(f"{self._file(HUBNESS)}: {error}; reinstall vidseek") from error
+                raise WeightsError(
+                    f"{self._file(HUBNESS)}: {error}", hint=weights_hint(self.folder)
+                ) from error
         return self._hubness
 
     def load(self) -> None:
@@ -129,7 +132,7 @@ class BuiltinEncoder:
             self._session(part)
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
-        """Encode frames one by one.
+        """Encode frames, each by itself.
 
         Args:
             frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
@@ -153,10 +156,11 @@ class BuiltinEncoder:
                 raise WeightsError(
                     f"{self._file('vision')}: gives vectors of shape {found[0].shape[1:]} and "
                     f"tokens of {found[1].shape[1:]}, where {MANIFEST_NAME} says "
-                    f"{vectors.shape[1:]} and {tokens.shape[1:]}; reinstall vidseek"
+                    f"{vectors.shape[1:]} and {tokens.shape[1:]}",
+                    hint=weights_hint(self.folder),
                 )
             vectors[start:end], tokens[start:end] = found
-        # bfloat16 leaves them a few thousandths longer or shorter than one.
+        # In bfloat16 their lengths are off by a few thousandths.
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return FrameFeatures(vectors, tokens)
 
@@ -171,7 +175,7 @@ class BuiltinEncoder:
         Args:
             frames: features of the N frames of one video.
             pts_seconds: (N,) their presentation times, ascending.
-            clips: one non-empty slice of the frames a clip.
+            clips: for each clip a non-empty slice of the frames.
 
         Returns:
             (len(clips), D) float32, L2-normalised. A clip of one frame is that frame's vector.
@@ -195,7 +199,7 @@ class BuiltinEncoder:
         return not text or text.isascii() or any(map(_is_latin_letter, text))
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences; what goes beyond 64 tokens is cut off with a warning.
+        """Encode sentences; longer ones are cut at 64 tokens with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.
@@ -236,7 +240,7 @@ class BuiltinEncoder:
         clips: Sequence[FrameFeatures],
         first_stage_scores: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """What ``rerank`` computes, whether or not the manifest says that it helps."""
+        """Scores of the head, whether or not the manifest switches it on."""
         _, hidden = self._run_text([text])
         results = np.empty(len(clips), np.float32)
         for start in range(0, len(clips), CLIP_BATCH):
@@ -331,7 +335,7 @@ def _pad(
 
 
 def _thin(clip: FrameFeatures, most: int) -> FrameFeatures:
-    """At most so many frames, evenly spread."""
+    """Keep at most ``most`` frames, evenly spaced."""
     if len(clip) <= most:
         return clip
     return clip[np.linspace(0, len(clip) - 1, most).round().astype(np.intp)]

@@ -1,12 +1,12 @@
-"""The copy descriptor: a small vector a frame that survives edits, and knows nothing of meaning.
+"""The copy descriptor: a small vector per frame that survives edits and ignores meaning.
 
     descriptor = CopyDescriptor()
     vectors = descriptor.describe(frames)              # (N, H, W, 3) uint8 RGB to (N, 128) float32
     surplus = vectors @ others.T - descriptor.noise(vectors)[:, None]
 
-Two beaches are near to each other for the semantic model and are no copies; an inverted, mirrored
-thumbnail of one of them is a copy and looks like nothing the semantic model knows. The descriptor
-is a model of its own, with files of its own: changing the semantic model never touches it.
+To the semantic model two beaches are similar, but neither is a copy of the other; an inverted,
+mirrored thumbnail of a beach is a copy, but the semantic model does not recognise it. The
+descriptor is a separate model with its own files: changing the semantic model does not affect it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import WeightsError
 from vidseek.core.paths import hash_file
 from vidseek.core.processors import processor_count
-from vidseek.encoders.manifest import WEIGHTS_FOLDER
+from vidseek.encoders.manifest import WEIGHTS_FOLDER, weights_hint
 from vidseek.encoders.preprocessing import squash
 from vidseek.encoders.runtime import Session, onnxruntime_session
 
@@ -37,7 +37,7 @@ FLAT_DEVIATION = 5.0
 """Grey levels, of 255."""
 NOISE_BATCH = 1024
 STEPS = 127
-"""A stored number is this many times the true one, rounded: int8."""
+"""Stored as int8: the value times this, rounded."""
 NOISE_WEIGHT, NOISE_NEIGHBOURS = 0.7, 3
 """Of score normalisation: how much of the mean similarity to the nearest background vectors is
 taken off. VSC 2022's baseline takes 1.2 of the nearest, its winner 1.5 of the ten nearest; chosen
@@ -65,9 +65,13 @@ class CopyDescriptor:
         try:
             self._manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise WeightsError(f"{path}: cannot be read ({error}); reinstall vidseek") from error
+            raise WeightsError(
+                f"{path}: cannot be read ({error})", hint=weights_hint(folder)
+            ) from error
         if self._manifest.get("format") != FORMAT:
-            raise WeightsError(f"{path}: is of another version of vidseek; reinstall vidseek")
+            raise WeightsError(
+                f"{path}: belongs to another version of vidseek", hint=weights_hint(folder)
+            )
 
     @property
     def dimension(self) -> int:
@@ -81,7 +85,7 @@ class CopyDescriptor:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the network's hash: vectors of others are not comparable."""
+        """16 hexadecimal digits of the network's hash; vectors of different ones do not compare."""
         return str(self._manifest["files"][NETWORK_FILE])[:16]
 
     def load(self) -> None:
@@ -163,11 +167,12 @@ class CopyDescriptor:
             blob = path.read_bytes()
         except OSError as error:
             raise WeightsError(
-                f"{path}: cannot be read ({error.strerror}); reinstall vidseek"
+                f"{path}: cannot be read ({error.strerror})", hint=weights_hint(self._folder)
             ) from error
         if hashlib.sha256(blob).hexdigest() != self._manifest["files"][file]:
             raise WeightsError(
-                f"{path}: is not the file that {MANIFEST_FILE} names; reinstall vidseek"
+                f"{path}: is not the file that {MANIFEST_FILE} names",
+                hint=weights_hint(self._folder),
             )
         return blob
 
@@ -197,7 +202,7 @@ def write_copy_manifest(folder: Path, *, dimension: int, picture_size: int) -> N
 
 
 def is_flat(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(N,) True for frames of one colour, near enough: black, a fade. They match everything."""
+    """(N,) True for frames of nearly a single colour (black, a fade), which match everything."""
     # Every fourth pixel of every fourth row: enough to see that there is something.
     grey = frames[:, ::4, ::4].astype(np.float32).mean(-1)
     flat: NDArray[np.bool_] = grey.std(axis=(1, 2)) < FLAT_DEVIATION

@@ -1,8 +1,8 @@
-"""Fetching a model from the hub: only what is needed, only after a yes, and never half of it.
+"""Fetching a model from the hub: only the files needed, with consent, and completely.
 
     folder, commit = fetch("openai/clip-vit-base-patch16", None, confirm=ask)
 
-What is already in the cache is taken from there without a look at the network.
+Models in the cache are used without network access.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from vidseek.core.errors import (
     DownloadRefusedError,
     GatedModelError,
+    Hint,
     MissingExtraError,
     ModelDownloadError,
     ModelNotFoundError,
@@ -27,8 +28,6 @@ from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 ConfirmDownload: TypeAlias = Callable[[str, int], bool]
 """Asked with the repository and the bytes to come; nothing is downloaded unless it says True."""
 
-INSTALL_HUB = 'pip install "vidseek[hub]"'
-INSTALL_OPEN_CLIP = 'pip install "vidseek[open-clip]"'
 _FILES = ("*.json", "*.txt", "*.model")
 """Configuration and vocabulary. With the weights that is all: no pickle, no program, no weights for
 other software."""
@@ -43,7 +42,7 @@ _RULES = (
 
 
 def require_hub() -> None:
-    """Check that the extra is there.
+    """Check that the packages of the extra ``hub`` are installed.
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
@@ -52,15 +51,14 @@ def require_hub() -> None:
 
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing:
-        found = "that is" if len(missing) == 1 else "they are"
         raise MissingExtraError(
-            f"models of others need {' and '.join(missing)}, and {found} not installed: run "
-            f"{INSTALL_HUB}"
+            f"third-party models need {' and '.join(missing)}, not installed here",
+            hint=Hint("install_extra", {"extra": "hub"}),
         )
 
 
 def require_open_clip(model: str) -> None:
-    """Check that the extra is there that computes models in the format of open_clip.
+    """Check that the package open_clip is installed.
 
     Args:
         model: for the message.
@@ -72,8 +70,8 @@ def require_open_clip(model: str) -> None:
 
     if find_spec("open_clip") is None:
         raise MissingExtraError(
-            f"{model} is in the format of open_clip, and that package is not installed: run "
-            f"{INSTALL_OPEN_CLIP}"
+            f"{model} is in the format of open_clip, and that package is not installed",
+            hint=Hint("install_extra", {"extra": "open-clip"}),
         )
 
 
@@ -114,8 +112,8 @@ def fetch(
     if confirm is None or not confirm(repository, size_bytes):
         raise DownloadRefusedError(
             f"{repository} is not on this machine and was not downloaded "
-            f"({size_bytes / 1e6:,.0f} MB): allow it (the same command with `--yes`, "
-            "`confirm_download` in Python), or give a folder that has it"
+            f"({size_bytes / 1e6:,.0f} MB)",
+            hint=Hint("allow_download"),
         )
     try:
         folder = Path(snapshot_download(repository, revision=commit, allow_patterns=wanted))
@@ -150,7 +148,7 @@ def _cached(repository: str, revision: str | None, open_clip: bool) -> Path | No
 
 
 def _small_files(checkpoint: Checkpoint) -> tuple[tuple[str, ...], ...]:
-    """Of each of these, a model needs one."""
+    """Groups of file names; a model needs one file of each group."""
     if checkpoint.open_clip is None:
         return _WORDS, _RULES
     # Most models of open_clip share a vocabulary that is part of the package.
@@ -184,14 +182,15 @@ def _wanted(repository: str, names: Sequence[str], open_clip: bool = False) -> l
         return _wanted_of_open_clip(repository, top)
     if "config.json" not in top:
         raise UnsupportedModelError(
-            f"{repository} has no config.json, so it is not in the format of transformers; "
-            "`vidseek models` lists models that work"
+            f"{repository} has no config.json, so it is not in the format of transformers",
+            hint=Hint("list_known_models"),
         )
     if WEIGHTS not in top and WEIGHTS_INDEX not in top:
         raise UnsupportedModelError(
             f"{repository} has no {WEIGHTS}: its weights are in a format that can run any program "
             "when it is read, and vidseek does not load it. Take a revision that has the file "
-            f"(often hf:{repository}@refs/pr/N), or another model: `vidseek models`"
+            f"(often hf:{repository}@refs/pr/N), or another model",
+            hint=Hint("list_known_models"),
         )
     # Some repositories have the weights a second time, in parts or in another precision.
     return _fitting(top, WEIGHTS if WEIGHTS in top else "model-*.safetensors")
@@ -219,27 +218,28 @@ def _fitting(names: Sequence[str], weights: str) -> list[str]:
 def _translated(
     error: Exception, repository: str, revision: str | None
 ) -> ModelDownloadError | Exception:
-    """What went wrong, with the next step."""
+    """The error of the hub's package as one of ours, with the next step."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
         return GatedModelError(
             f"{repository}: its makers want an agreement first: open "
-            f"https://huggingface.co/{repository}, agree there, then `hf auth login`, and try again"
+            f"https://huggingface.co/{repository} and agree there",
+            hint=Hint("log_in_to_hub"),
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelNotFoundError(f"{repository} has no revision {revision!r}: leave out @...")
     if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
         return ModelNotFoundError(
-            f"the hub has no model {repository}, or it is private: check the name; `vidseek "
-            "models` lists some; for a private one run `hf auth login`"
+            f"the hub has no model {repository}, or the model is private",
+            hint=Hint("check_hub_name"),
         )
     if isinstance(error, OSError | errors.HfHubHTTPError) or _is_of_network(error):
         return ModelDownloadError(
             f"{repository} is not (or not wholly) on this machine, and the hub cannot be reached "
             f"({type(error).__name__}): connect and try again (a download goes on where it "
-            "stopped), or copy the model's folder from another machine and give it: "
-            "--model /path/to/folder"
+            "stopped), or copy the model's folder from another machine",
+            hint=Hint("use_model_folder"),
         )
     return error
 

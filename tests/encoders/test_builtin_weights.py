@@ -149,7 +149,7 @@ def test_missing_manifest_is_a_weights_error(tmp_path):
 
 def test_garbage_and_incomplete_manifests_are_weights_errors(folder):
     (folder / MANIFEST_NAME).write_text("{")
-    with pytest.raises(WeightsError, match="is no JSON"):
+    with pytest.raises(WeightsError, match="is not JSON"):
         BuiltinEncoder(folder)
     (folder / MANIFEST_NAME).write_text('{"format": 1, "parts": {}}')
     with pytest.raises(WeightsError, match="incomplete"):
@@ -209,7 +209,7 @@ def test_the_bank_of_sentences_is_a_part_that_may_be_missing(folder):
     assert (found.neighbours, found.weight) == (2, 0.5)
     np.testing.assert_allclose(found.bank, bank)
     (folder / "hubness.npz").unlink()
-    with pytest.raises(WeightsError, match=r"hubness\.npz.*reinstall"):
+    with pytest.raises(WeightsError, match=r"hubness\.npz"):
         BuiltinEncoder(folder).hubness  # noqa: B018 - the file is read when it is asked for
     rewrite_manifest(folder)
     assert BuiltinEncoder(folder).hubness is None

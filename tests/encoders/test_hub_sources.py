@@ -89,16 +89,17 @@ def test_an_unknown_word_names_the_ways_to_a_model():
 def test_a_missing_extra_is_named_with_the_command(tmp_path, monkeypatch):
     write_model(tmp_path / "model")
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
-    with pytest.raises(MissingExtraError, match=r'pip install "vidseek\[hub\]"'):
+    with pytest.raises(MissingExtraError) as error:
         create_encoder(str(tmp_path / "model"))
+    assert error.value.hint == Hint("install_extra", {"extra": "hub"})
 
 
 def test_the_catalogue_knows_which_extra_a_model_needs(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
-    with pytest.raises(MissingExtraError, match=r'pip install "vidseek\[open-clip\]"'):
-        create_encoder("pe-core-base")
-    with pytest.raises(MissingExtraError, match=r'pip install "vidseek\[hub\]"'):
-        create_encoder("clip-base")
+    for name, extra in (("pe-core-base", "open-clip"), ("clip-base", "hub")):
+        with pytest.raises(MissingExtraError) as error:
+            create_encoder(name)
+        assert error.value.hint == Hint("install_extra", {"extra": extra})
 
 
 @pytest.mark.parametrize("name", ["./nope", "../models/nope"])
@@ -291,7 +292,7 @@ def test_a_download_is_asked_for_with_its_exact_size(hub):
 @pytest.mark.full
 def test_nothing_is_downloaded_without_a_yes(hub):
     for confirm in (None, lambda *_: False):
-        with pytest.raises(DownloadRefusedError, match="--yes"):
+        with pytest.raises(DownloadRefusedError):
             download.fetch("a/b", None, confirm=confirm)
     assert hub.downloads == 0
 
@@ -302,7 +303,7 @@ def test_what_is_in_the_cache_needs_neither_network_nor_question(hub):
     hub.cached, hub.error = True, ConnectionError("no network")
     assert download.fetch("a/b", None, confirm=None) == (folder, "c0ffee")
     (folder / "tokenizer.json").unlink()  # as a broken download leaves it
-    with pytest.raises(ModelDownloadError, match=r"not wholly.*--model /path"):
+    with pytest.raises(ModelDownloadError, match="not wholly"):
         download.fetch("a/b", None, confirm=None)
 
 
@@ -310,8 +311,8 @@ def test_what_is_in_the_cache_needs_neither_network_nor_question(hub):
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("GatedRepoError", GatedModelError, "hf auth login"),
-        ("RepositoryNotFoundError", ModelNotFoundError, "check the name"),
+        ("GatedRepoError", GatedModelError, "agree there"),
+        ("RepositoryNotFoundError", ModelNotFoundError, "is private"),
         ("RevisionNotFoundError", ModelNotFoundError, "no revision"),
         ("HfHubHTTPError", ModelDownloadError, "cannot be reached"),
         ("OfflineModeIsEnabled", ModelDownloadError, "cannot be reached"),

@@ -10,12 +10,16 @@ from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
+    "allow_download": "Run the command again with --yes (in Python: confirm_download), or give a "
+    "folder that contains the model.",
     "calibrate_again": "Run `vidseek calibrate` again, or `vidseek calibrate --forget`.",
     "calibrate_without_hubness": "Calibrate without --hubness.",
     "caption_more_to_calibrate": "Caption more videos, or calibrate without --captions.",
     "caption_more_videos": "Caption more videos.",
     "check_captions": "Check that the captions are of these videos.",
     "check_disk": "Check the disk.",
+    "check_hub_name": "Check the name; `vidseek models` lists some. For a private model run "
+    "`hf auth login`.",
     "check_permissions": "Check the permissions of the folder and of library.db.",
     "choose_library_folder": "Name a new or empty folder for the library.",
     "choose_training_folder": "Give --out a new or empty folder.",
@@ -47,6 +51,7 @@ HINTS: dict[str, str] = {
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
+    "log_in_to_hub": "Then run `hf auth login` and try again.",
     "make_writable": "Check the folder's permissions, or copy the library elsewhere.",
     "reinstall_package": "Run `pip install --force-reinstall {package}`.",
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
@@ -56,6 +61,7 @@ HINTS: dict[str, str] = {
     "one.",
     "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
     "encode the library with the new ones.",
+    "restore_weights": "Copy {folder} again from where it came from, or train it again.",
     "run_doctor": "Run `vidseek doctor`.",
     "shrink_picture": "Scale the picture down first.",
     "shrink_video": "Convert the video to a lower resolution first.",
@@ -67,6 +73,7 @@ HINTS: dict[str, str] = {
     "try_hub_model": "For a model of the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
     "upgrade_vidseek": "Run `pip install --upgrade vidseek`.",
+    "use_model_folder": "Give the folder with --model.",
     "use_or_add_model": "Search with one of `vidseek model list`, or run `vidseek model add "
     "{model}` to encode the library with this one.",
     "wait_for_run": "Wait until it has finished, or stop it.",
