@@ -13,6 +13,7 @@ from pathlib import Path
 
 from colour_encoder import ColourEncoder
 
+from vidseek.core.types import SearchOptions
 from vidseek.search import SearchEngine
 from vidseek.storage.store import LibraryStore
 
@@ -24,7 +25,7 @@ def main(library: Path) -> None:
     with LibraryStore.open(library) as store:
         engine = SearchEngine(store, ColourEncoder())
         while not ended.is_set():
-            hits = engine.search("anything at all", k=1000)
+            hits = engine.search("anything at all", SearchOptions(k=1000))
             searches += 1
             found = len({hit.video.path for hit in hits})
             if found != seen:
