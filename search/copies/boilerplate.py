@@ -1,4 +1,4 @@
-"""Stretches that several otherwise different videos share: intros, outros, advertisements.
+"""Boilerplate: stretches that several otherwise different videos share, such as intros and ads.
 
 shared = shared_spans(store.copy_matches.read(), videos)
 boilerplate = find_boilerplate(shared, videos)         # video id -> its stretches
@@ -13,18 +13,18 @@ from itertools import pairwise
 from vidseek.core.types import CopyMatch, TimeSpan, Video
 
 BOILERPLATE_VIDEOS = 5
-"""A stretch that so many otherwise different videos share is boilerplate."""
+"""A stretch is boilerplate if at least this many otherwise different videos share it."""
 MAX_BRIDGED_SECONDS = 15.0
 FULL_COVERAGE = 0.8
-"""A share of a video that counts as all of it."""
+"""A video counts as fully covered from this share on."""
 
 Pair = tuple[int, int]
 Shared = dict[Pair, list[TimeSpan]]
-"""(video, other) -> the video's stretches that the other shows too."""
+"""(video, other) -> the stretches of the video that the other video also shows."""
 
 
 def shared_spans(matches: Iterable[CopyMatch], videos: dict[int, Video]) -> Shared:
-    """What pairs of videos share, both ways round."""
+    """The stretches that pairs of videos share, in both directions."""
     by_pair: dict[Pair, list[tuple[TimeSpan, TimeSpan]]] = defaultdict(list)
     for match in matches:
         if match.video_id in videos and match.other_id in videos:
@@ -38,13 +38,13 @@ def shared_spans(matches: Iterable[CopyMatch], videos: dict[int, Video]) -> Shar
 
 
 def bridges(spans: Iterable[tuple[TimeSpan, TimeSpan]]) -> list[tuple[TimeSpan, TimeSpan]]:
-    """Gaps between matches of two videos that must be the same too, though it was not seen.
+    """Gaps between matches of two videos that must match too, although no match was found.
 
-    What both show before and after, so long apart in both, and for longer than the gap, is a copy
-    with a part that is hard to see: dark, or covered. It counts for how much two videos share.
+    If both videos match before and after a gap of equal length in both, for longer than the gap,
+    the gap is a part of the copy that is hard to see: dark, or covered. It counts towards coverage.
 
     Args:
-        spans: of one video and of the other, a pair a match.
+        spans: one pair per match, of a span in each video.
     """
     gaps = []
     for (before, other_before), (after, other_after) in pairwise(sorted(spans)):
@@ -62,13 +62,13 @@ def bridges(spans: Iterable[tuple[TimeSpan, TimeSpan]]) -> list[tuple[TimeSpan, 
 
 
 def covered_share(spans: Iterable[TimeSpan], duration_seconds: float) -> float:
-    """Of a video, how much some spans cover together, 0 to 1."""
+    """The share of a video that spans cover together, 0 to 1."""
     covered = sum(span.duration_seconds for span in merged(list(spans)))
     return min(1.0, covered / duration_seconds) if duration_seconds > 0 else 0.0
 
 
 def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list[TimeSpan]]:
-    """Of each video, the stretches that several videos share that are otherwise different."""
+    """For each video id, the stretches that it shares with several otherwise different videos."""
     partners: dict[int, list[int]] = defaultdict(list)
     duplicates: dict[int, list[int]] = defaultdict(list)
     for (video_id, other), spans in shared.items():
@@ -91,16 +91,16 @@ def find_boilerplate(shared: Shared, videos: dict[int, Video]) -> dict[int, list
         level = 0
         for (at, change), (following, _) in pairwise(steps):
             level += change
-            # The video itself is one of the five.
+            # The video itself counts towards ``BOILERPLATE_VIDEOS``.
             if level + 1 >= BOILERPLATE_VIDEOS and following > at:
                 boilerplate[video_id].append(TimeSpan(at, following))
     return {video_id: merged(spans) for video_id, spans in boilerplate.items()}
 
 
 def _originals(duplicates: dict[int, list[int]], videos: dict[int, Video]) -> dict[int, int]:
-    """The video that each is counted as: five copies of one film are one film.
+    """The video that each video is counted as: five copies of one film count once.
 
-    The longest first, so that a short one that lies in several does not make one of them.
+    Longest first, so that a short video contained in several films does not join them.
     """
     originals: dict[int, int] = {}
     for video_id in sorted(duplicates, key=lambda other: (-videos[other].duration_seconds, other)):
@@ -111,7 +111,7 @@ def _originals(duplicates: dict[int, list[int]], videos: dict[int, Video]) -> di
 
 
 def merged(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
-    """The union of some spans, in order."""
+    """The union of spans, in order."""
     joined: list[TimeSpan] = []
     for span in sorted(spans):
         if joined and span.start_seconds <= joined[-1].end_seconds:

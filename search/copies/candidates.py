@@ -1,14 +1,13 @@
-"""Which of the library's videos may hold what an upload shows: frames vote, in time.
+"""First stage of a copy query: frames vote for the library videos that a query may show.
 
 blocks = store.reference_index(fingerprint).blocks()
 candidates = find_candidates([frames], blocks, min_similarity=0.25)
 
-The library's frames are gone through block by block, exactly: 500 hours are 230 MB of int8 vectors,
-and no index has to be built, kept or trusted. What counts is above a threshold, which differs from
-frame to frame, and very little is: a matrix product and a comparison find it, and nothing has to be
-put in order, as FAISS would do. A
-video is ranked by the votes for its best line in time and not by its most similar frame, which for
-a dark library is any.
+The search is exact, over blocks of the library's descriptors: 500 hours are 230 MB of int8 vectors,
+and no index has to be built, stored or trusted. Only cosines above a threshold count, which differs
+from frame to frame, and few are: a matrix product and a comparison find them, without the sorting
+that FAISS would do. A video is ranked by the votes for its best line in time, not by its most
+similar frame, which in a dark library could be any frame.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ from vidseek.search.copies.alignment.hough import strongest_votes
 from vidseek.search.copies.alignment.sequence import FrameSequence
 
 BLOCK_FRAMES = 4_096
-"""Library frames at once: few enough that the products stay in the processor's cache."""
+"""Library frames per product: few enough for the products to stay in the processor's cache."""
 BLOCK_VOTERS = 1_024
-"""Frames of the query at once: with a block of the library's, 16 MB of products."""
+"""Query frames per product: 16 MB of products with a block of library frames."""
 CROWD, BEST_OF_VIDEO = 24, 4
-"""A frame that is like more of a block than this votes for the best of each video only: scenes that
-stand still must not hide each other, nor fill the memory."""
+"""A frame similar to more than ``CROWD`` frames of a block votes only for the best
+``BEST_OF_VIDEO`` of each video: static scenes must not hide each other or fill the memory."""
 MIN_VOTERS, VOTER_SECONDS = 64, 2.0
-"""One frame of the query in so many seconds votes, or so many of a short one."""
+"""A query frame votes every ``VOTER_SECONDS``; of a short query, at least ``MIN_VOTERS`` vote."""
 STRETCH_SECONDS = 300.0
-"""A long query is looked up in stretches: what is a small part of it is all of one of them."""
+"""Long queries are looked up in stretches: a small part of the query can fill a stretch."""
 WIDTH_SECONDS = 2.0
 MAX_COUNTED = 200
-"""Videos whose votes are lined up in time: those with the largest sums."""
+"""Videos per query whose votes are aligned in time: those with the largest sums."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +58,15 @@ def find_candidates(
     *,
     min_similarity: float,
 ) -> list[Candidate]:
-    """The videos that a query most likely shows something of.
+    """Rank the library videos that each query may show.
 
     Args:
-        queries: frames of the query with their bias; several where crops of its picture are looked
-            at alone, or where several videos are asked about at once.
-        references: the library's frames, those of a video in one piece.
-        min_similarity: cosine less bias above which a frame votes.
+        queries: frames with their bias: stretches or crops of an upload, or several videos.
+        references: the library's descriptors; each video lies within one block.
+        min_similarity: minimum cosine, less bias, for a frame to vote.
 
     Returns:
-        Most votes first; of every query at most ``MAX_COUNTED``.
+        Most votes first; at most ``MAX_COUNTED`` per query.
     """
     queries = [_thinned(query) for query in queries]
     if not any(len(query) for query in queries):
@@ -104,7 +102,7 @@ def find_candidates(
 
 
 def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:
-    """The sequence cut into parts of ``STRETCH_SECONDS``; itself if it is no longer."""
+    """Cut a sequence into parts of ``STRETCH_SECONDS``."""
     if len(sequence) == 0:
         return [sequence]
     number = (sequence.seconds - sequence.seconds[0]) // STRETCH_SECONDS
@@ -162,7 +160,7 @@ def _votes(
         none = np.zeros(0, np.intp)
         return _Votes(none, none.astype(float), none, none.astype(float), none.astype(float))
     rows, ids, times, strengths = (np.concatenate(each) for each in zip(*votes, strict=True))
-    # A frame that is like many says little of which it is.
+    # A frame similar to many frames says little about which of them it shows.
     crowd = np.bincount(rows, minlength=len(vectors))[rows]
     return _Votes(query_of[rows], query_seconds[rows], ids, times, strengths / np.sqrt(crowd))
 
@@ -170,9 +168,9 @@ def _votes(
 def _above(
     cosines: NDArray[np.float32], limits: NDArray[np.float32], videos: NDArray[np.int64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Rows, columns and values of (N, M) cosines above (N,) limits; of a crowd the best ones only.
+    """Rows, columns and values of (N, M) cosines above (N,) limits; only the best of a crowd.
 
-    ``videos`` (M,) says which columns belong together.
+    ``videos`` (M,) are the videos of the columns.
     """
     rows, columns = np.divmod(np.flatnonzero(cosines > limits[:, None]), cosines.shape[1])
     values = cosines[rows, columns]
@@ -181,7 +179,7 @@ def _above(
         return rows, columns, values
     order = np.lexsort((-values, videos[columns], rows))
     rows, columns, values = rows[order], columns[order], values[order]
-    # Place of each among those of its row and video, best first.
+    # Rank of each value within its row and video, best first.
     new = (np.diff(rows, prepend=-1) != 0) | (np.diff(videos[columns], prepend=-1) != 0)
     starts = np.flatnonzero(new)
     place = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
@@ -192,15 +190,15 @@ def _above(
 def _blocks(
     references: Iterable[CopyBlock],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]]:
-    """(M,) video ids, (M,) seconds and (M, D) float32 vectors of some videos at a time.
+    """(M,) video ids, (M,) seconds and (M, D) float32 vectors of a few videos at a time.
 
-    The vectors are ``STEPS`` long, about: to normalise them anew would be dearer than the search.
+    The vectors have a length of about ``STEPS``: normalising them would cost more than the search.
     """
     for stored in references:
         ends = np.append(np.flatnonzero(np.diff(stored.video_ids)) + 1, len(stored))
         start = 0
         while start < len(stored):
-            # To the end of a video: what is a crowd is counted by video.
+            # End at the end of a video: crowds are limited per video.
             enough = np.searchsorted(ends, min(start + BLOCK_FRAMES, len(stored)))
             rows = slice(start, int(ends[enough]))
             yield (

@@ -1,13 +1,13 @@
-"""Is this upload a copy of something the library holds, and of which seconds?
+"""Detect whether an upload is a copy of a library video, and which seconds match.
 
     checker = CopyChecker(store, CopyDescriptor())
     verdict = checker.check(Path("upload.mp4"))
     print(verdict.kind, verdict.matches)
 
-A cascade: the same bytes; then two frames a second against all the library's frames; then, while
-most of the upload is unexplained, crops of its picture (`crops.py`). Frames vote for videos by
-how well they line up in time; the best are aligned (`alignment/`), and what is aligned well
-enough is a match. Nothing is added to the library.
+A cascade: identical bytes; then two frames per second against all library descriptors; then, if
+most of the upload is still unexplained, crops of its picture (`crops.py`). Frames vote for the
+videos with which they line up in time; the best videos are aligned (`alignment/`), and an alignment
+that scores high enough is a match. Nothing is added to the library.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ from vidseek.search.copies.verdict import covered_by, exact_verdict, make_verdic
 from vidseek.storage.store import LibraryStore
 
 MIN_PROBES, MAX_PROBES, PROBE_SECONDS = 6, 10, 10.0
-"""Of each crop, so many frames are looked at first, one in so many seconds..."""
+"""Frames of each crop that are compared first, one every ``PROBE_SECONDS``..."""
 MAX_CROP_FRAMES, MAX_CROPS = 60, 6
-"""...and so many of the crops that are most like something in the library."""
+"""...and frames of the crops that are most similar to the library, and how many of these crops."""
 MIN_CROP_VOTES = 0.05
-"""A crop that speaks less for a video is not looked at again: of 2,259 crops that were found to be
-copies on the calibration sources, one had less."""
+"""Minimum votes of a crop for a video. Of 2,259 crops that matched on the calibration sources, one
+had fewer."""
 MAX_CANDIDATES = 25
-"""Videos that are aligned with a stretch of the upload, or with crops of its picture."""
+"""Videos that are aligned with a stretch of the upload, or with the crops of its picture."""
 MAX_SHARING = 10_000
-"""Where more videos than this share something, they are taken to be different films."""
+"""If more videos than this share something, they are assumed to be different films."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _Check:
 
     upload: Upload
     min_score: float
-    """Of what is listed."""
+    """Minimum score of a listed match."""
     job: Job
 
 
@@ -90,18 +90,18 @@ class CopyChecker:
         min_score: float | None = None,
         job: Job | None = None,
     ) -> CopyVerdict:
-        """Compare a video with all of the library's.
+        """Compare an upload with the library.
 
         Args:
-            path: the upload, absolute; nothing of it is kept.
-            threshold: how sure a match must be.
-            min_score: list what scores this, too; 0 lists every candidate. The verdict is of what
-                scores the threshold, and this.
+            path: the upload, absolute; nothing of it is stored.
+            threshold: match strictness.
+            min_score: also list matches scoring at least this; 0 lists every candidate. The
+                verdict counts matches that reach both this and the threshold.
             job: reports progress and cancels.
 
         Raises:
             PathNotFoundError: there is no such file.
-            QueryError: the threshold is none.
+            QueryError: there is no such threshold.
             VideoError: the file cannot be read.
             JobCancelledError: the caller cancelled.
         """
@@ -131,17 +131,17 @@ class CopyChecker:
     def _compare(
         self, check: _Check, references: Iterable[CopyBlock], *, sure_score: float
     ) -> CopyVerdict:
-        """Compare what was read of a video with all of the library's.
+        """Compare a decoded upload with the library.
 
         Args:
-            check: what was read, and what is listed.
-            references: the library's frames; of a moment ago.
-            sure_score: of what the verdict is of.
+            check: the upload, and what to list.
+            references: the library's descriptors, as of a moment ago.
+            sure_score: minimum score of the matches that the verdict counts.
         """
         upload = check.upload
         with self._store.snapshot():
             matches = self._whole_picture_matches(check, references)
-            # What is listed on demand must not end the search for what is sure.
+            # Matches below the threshold must not end the search for those above it.
             sure = [match for match in matches if match.score >= sure_score]
             if covered_by(upload, sure) < FULL_COVERAGE:
                 matches += self._crop_matches(check, references)
@@ -155,7 +155,7 @@ class CopyChecker:
     def _whole_picture_matches(
         self, check: _Check, references: Iterable[CopyBlock]
     ) -> list[ScoredAlignment]:
-        """What an upload has in common with the library's videos."""
+        """Matches of the whole picture."""
         taken: Counter[int] = Counter()
         likely = set()
         for candidate in self._candidates(in_stretches(check.upload.frames), references):
@@ -168,7 +168,7 @@ class CopyChecker:
     def _crop_matches(
         self, check: _Check, references: Iterable[CopyBlock]
     ) -> list[ScoredAlignment]:
-        """The same, of crops of the upload's picture: a few frames of each, then more of some."""
+        """Matches of crops: a few frames of each crop, then more frames of the best crops."""
         upload = check.upload
         crops = list(query_crops(upload.pictures)) if len(upload.pictures) else []
         if not crops:
@@ -197,7 +197,7 @@ class CopyChecker:
     def _crop_sequences(
         self, crops: Sequence[Crop], upload: Upload, chosen: NDArray[np.intp]
     ) -> list[FrameSequence]:
-        """The descriptors of the crops of some of the pictures."""
+        """The descriptors of crops of the chosen pictures."""
         if not crops:
             return []
         squares, useful = [], []
@@ -205,7 +205,7 @@ class CopyChecker:
             pictures = crop.pictures[chosen]
             useful.append(~is_flat(pictures))
             squares.append(squash(pictures[useful[-1]], self._descriptor.picture_size))
-        # All at once: batches that are full are quicker.
+        # All at once: full batches are faster.
         vectors = self._descriptor.describe(np.concatenate(squares))
         ends = np.cumsum([len(batch) for batch in squares])
         seconds = upload.picture_seconds[chosen]
@@ -222,7 +222,7 @@ class CopyChecker:
     def _aligned(
         self, check: _Check, pairs: Sequence[tuple[FrameSequence, int, Crop | None]]
     ) -> list[ScoredAlignment]:
-        """The matches of pairs of frames and the id of the video that they may show."""
+        """Align pairs of query frames, from a crop or not, and a video that they may show."""
         ids = {video_id for _, video_id, _ in pairs}
         videos = self._store.videos.by_id(ids)
         references = self._reference_sequences(ids)
@@ -233,7 +233,7 @@ class CopyChecker:
                 Progress(stage="comparing", done=done, total=len(pairs), unit="videos")
             )
             if video_id not in references or video_id not in videos:
-                continue  # removed since the library's frames were read
+                continue  # removed since the library's descriptors were read
             for alignment in align(frames, references[video_id], min_similarity=MIN_SIMILARITY):
                 match = score_alignment(
                     alignment, videos[video_id], check.upload.duration_seconds, crop
@@ -243,7 +243,7 @@ class CopyChecker:
         return matches
 
     def _reference_sequences(self, video_ids: Collection[int]) -> dict[int, FrameSequence]:
-        """The stored frames of some videos, by id."""
+        """The stored descriptors of videos, by id."""
         return {
             frames.video_id: FrameSequence(unpacked(frames.vectors), frames.seconds)
             for frames in self._store.copy_descriptors.read(
@@ -254,14 +254,14 @@ class CopyChecker:
     def _without_boilerplate(
         self, matches: Sequence[ScoredAlignment], min_score: float
     ) -> list[ScoredAlignment]:
-        """What is left when common intros weigh little."""
+        """Reduce the scores of boilerplate; drop matches that then score too low."""
         if not matches:
             return []
         ids = {match.video_id for match in matches}
         shared = self._store.copy_matches.read(of_videos=ids)
         sharing = ids | {video for match in shared for video in (match.video_id, match.other_id)}
         if BOILERPLATE_VIDEOS <= len(sharing) <= MAX_SHARING:
-            # Whether those that share something are different is in what they share of each other.
+            # Which of them are different films shows in what they share with each other.
             shared = self._store.copy_matches.read(of_videos=sharing)
         videos = self._store.videos.by_id(sharing)
         boilerplate = find_boilerplate(shared_spans(shared, videos), videos)

@@ -1,11 +1,11 @@
-"""The parts of an upload's picture that may hold a copy: without borders, halves, quarters, a box.
+"""Query crops: the parts of an upload's picture that may show a copy.
 
 for crop in query_crops(pictures):
     crop.name, crop.pictures           # 'left half', (N, H, W, 3)
 
-The descriptor sees through most edits. Where the copy is a part of the picture, beside or on top of
-something else, that part has to be looked at alone (the views that VSC 2022's third place calls the
-largest gain; `research/copy-detection.md`).
+The descriptor is robust to most edits. Where the copy is only part of the picture, beside or on top
+of something else, that part has to be compared alone. VSC 2022's third place calls such crops the
+largest gain (`research/copy-detection.md`).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from vidseek.core.sampling import evenly_spaced
 
 BORDER_DEVIATION = 4.0
-"""Rows and columns whose pixels differ less than this in every picture, and from picture to
-picture, are border: a bar of one colour."""
+"""Rows and columns whose pixels vary less than this, within and between pictures, are borders: bars
+of one colour."""
 SAMPLED_PICTURES = 40
-"""So many, evenly spread, are enough to find borders and boxes by."""
+"""Evenly spaced pictures that are examined to find borders and boxes."""
 MIN_SHARE = 0.3
-"""Of a side: a box smaller than this shows too little."""
+"""Minimum share of a side: a smaller box shows too little."""
 MOTION_SHARE = 0.25
-"""Of the mean change at the place that changes most: what changes more is in the moving box."""
+"""Share of the largest mean change; rows and columns that change more are in the moving box."""
 UPSIDE_DOWN = "upside down"
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of every picture."""
+    """The same part of every picture."""
 
     name: str
     pictures: NDArray[np.uint8]
@@ -40,10 +40,10 @@ class Crop:
 
 
 def query_crops(pictures: NDArray[np.uint8]) -> Iterator[Crop]:
-    """Parts to look at, those that are found in the picture first.
+    """The crops to compare, those detected in the pictures first.
 
     Args:
-        pictures: (N, H, W, 3) uint8 RGB, of one upload, in order of time; N at least 1.
+        pictures: (N, H, W, 3) uint8 RGB of one upload in order of time; N is at least 1.
     """
     inner = without_borders(pictures)
     if inner is not None:
@@ -58,7 +58,7 @@ def query_crops(pictures: NDArray[np.uint8]) -> Iterator[Crop]:
         left, right = (round(at * width) for at in across)
         if min(bottom - top, right - left) >= 16:
             yield Crop(name, pictures[:, top:bottom, left:right])
-    # Turned last: rarest, and the dearest to look for.
+    # Rotations last: they are the rarest, and the most expensive to compare.
     yield Crop(UPSIDE_DOWN, pictures[:, ::-1])
     yield Crop("turned left", np.rot90(pictures, 1, (1, 2)))
     yield Crop("turned right", np.rot90(pictures, 3, (1, 2)))
@@ -82,7 +82,7 @@ _CROPS: tuple[tuple[str, tuple[float, float], tuple[float, float]], ...] = (
 
 
 def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The pictures inside bars of one colour; None if there are no bars, or little else."""
+    """The pictures without bars of one colour; None if there are no bars, or little else."""
     grey = _sampled_grey(pictures)
     rows = _is_inside(grey)
     columns = _is_inside(grey.transpose(0, 2, 1))
@@ -94,9 +94,9 @@ def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _sampled_grey(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(K, H, W) mean of the channels of some pictures."""
+    """(K, H, W) mean of the channels of evenly spaced pictures."""
     sampled = pictures[evenly_spaced(len(pictures), SAMPLED_PICTURES)]
-    # By hand: `mean` over an axis of three is slow.
+    # `mean` over an axis of three is slow.
     grey: NDArray[np.float32] = np.add(sampled[..., 0], sampled[..., 1], dtype=np.float32)
     grey += sampled[..., 2]
     grey /= np.float32(3)
@@ -113,12 +113,12 @@ def _is_inside(grey: NDArray[np.float32]) -> slice | None:
         return None
     first, last = int(inside[0]), int(inside[-1]) + 1
     trimmed = first + len(plain) - last
-    # A pixel or two of ringing at an edge is no bar.
+    # A pixel or two of ringing at an edge is not a bar.
     return slice(None) if trimmed <= 0.03 * len(plain) else slice(first, last)
 
 
 def moving_box(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The part of the pictures that changes, where the rest stands still; None if there is none."""
+    """The part of the pictures that moves while the rest is static; None if there is none."""
     if len(pictures) < 3:
         return None
     grey = _sampled_grey(pictures)
@@ -137,7 +137,7 @@ def moving_box(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         return None
     outside = change.sum() - change[top:bottom, left:right].sum()
     rest = change.size - (bottom - top) * (right - left)
-    # Where all of it moves, there is no window.
+    # If the rest moves as well, there is no box.
     if outside / max(rest, 1) > 0.5 * change[top:bottom, left:right].mean():
         return None
     return pictures[:, top:bottom, left:right]

@@ -1,8 +1,8 @@
-"""What the library's videos share with each other, compared as they come.
+"""Comparison of new library videos with the whole library.
 
-    compare_new_videos(store, descriptor)      # only those that came since, against all
+    compare_new_videos(store, descriptor)      # only videos that were not compared before
 
-What two videos share is stored once, when the second of them comes; `groups.py` makes groups of it.
+Shared segments are stored once, when the second video is compared; `groups.py` groups the videos.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from vidseek.search.copies.upload import frame_sequence
 from vidseek.storage.store import LibraryStore
 
 VIDEOS_AT_ONCE = 32
-"""New videos that are compared in one sweep through the library's frames."""
+"""New videos compared in one pass over the library's descriptors."""
 MAX_CANDIDATES = 20
-"""Of each stretch of a video."""
+"""Candidates for each stretch of a video."""
 
 
 def compare_new_videos(
     store: LibraryStore, descriptor: CopyDescriptor, *, job: Job | None = None
 ) -> int:
-    """Compare the videos that came since with all of the library, and store what they share.
+    """Compare the videos that were not compared before with the library, and store the matches.
 
     Args:
         store: the library; written to only if there is something to compare.
-        descriptor: that the library's frames were described with.
-        job: reports progress; where it is cancelled, what was compared until then is kept.
+        descriptor: the descriptor of the library's frames.
+        job: reports progress; if it is cancelled, the videos compared so far stay stored.
 
     Returns:
-        How many were compared.
+        Number of videos compared.
 
     Raises:
         LibraryLockedError: another process is writing to the library.
@@ -66,7 +66,7 @@ def compare_new_videos(
 def _compare(
     store: LibraryStore, descriptor: CopyDescriptor, video_ids: Collection[int]
 ) -> dict[int, list[CopyMatch]]:
-    """What some videos share with those of a smaller id, or that were compared before them."""
+    """Matches of videos with those compared before them, or of a smaller id."""
     fingerprint = descriptor.fingerprint
     sequences = {
         frames.video_id: frame_sequence(descriptor, unpacked(frames.vectors), frames.seconds)
@@ -94,7 +94,7 @@ def _compare(
 def _candidate_pairs(
     store: LibraryStore, fingerprint: str, sequences: dict[int, FrameSequence]
 ) -> dict[int, set[int]]:
-    """For each of some new videos, the ids of those that it may share something with."""
+    """For each new video, the ids of the videos with which it may share something."""
     new = set(store.copy_matches.videos_to_compare(fingerprint))
     query_videos, queries = [], []
     for video_id, sequence in sequences.items():
@@ -106,7 +106,7 @@ def _candidate_pairs(
     references = store.reference_index(fingerprint).blocks()
     for candidate in find_candidates(queries, references, min_similarity=MIN_SIMILARITY):
         video_id, other = query_videos[candidate.query], candidate.video_id
-        # Of two new ones, the later compares itself with the earlier.
+        # Two new videos are compared once, as a pair of the later video.
         counts = other != video_id and (other not in new or other < video_id)
         if counts and taken[candidate.query] < MAX_CANDIDATES:
             taken[candidate.query] += 1
@@ -126,7 +126,7 @@ def _matches_of_pair(
             is_crop=False,
         )
         if score >= THRESHOLDS["normal"]:
-            # Whether it is mirrored is not looked for: pictures are not kept.
+            # Mirroring is not detected here: the pictures are not stored.
             spans = (alignment.query, alignment.reference)
             matches.append(CopyMatch(video.id, other.id, *spans, alignment.speed, score, False))
     return matches

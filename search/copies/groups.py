@@ -1,11 +1,11 @@
-"""Which of the library's videos are copies of each other: groups that do not chain.
+"""Groups of duplicate videos that do not chain.
 
     for group in duplicate_groups(store):
         print(group.kind, [(member.video.path, member.keep) for member in group.members])
 
-Two are duplicates if most of each is shared; an intro that five videos have in common is no reason.
-A group holds videos that are duplicates of more than half of the others: that A is like B and B
-like C makes no group of A and C (what users of czkawka and VideoDuplicateFinder ask for).
+Two videos are duplicates if most of each is shared; an intro common to five videos does not count.
+A member of a group duplicates more than half of the other members: if A matches B and B matches C,
+A and C are not grouped for that alone (a request of users of czkawka and VideoDuplicateFinder).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from vidseek.search.copies.boilerplate import (
 from vidseek.storage.store import LibraryStore
 
 MIN_REST_SECONDS = 1.0
-"""With less than this besides boilerplate, a video is no duplicate."""
+"""A video with less than this besides boilerplate is not a duplicate."""
 _SAME_LENGTH = 1.02
 
 
 def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
-    """All groups of duplicates, and of videos that hold others whole; largest first."""
+    """All groups of duplicates, and of videos that contain others; largest first."""
     with store.snapshot():
         videos = {video.id: video for video in store.videos.select(states=[VideoState.INDEXED])}
         matches = store.copy_matches.read()
@@ -47,11 +47,11 @@ def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
 
 
 def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list[DuplicateGroup]:
-    """Groups from what videos share.
+    """Group videos by what they share.
 
     Args:
-        videos: by id; of the library, searchable.
-        matches: between them.
+        videos: searchable library videos by id.
+        matches: the matches between them.
     """
     shared = shared_spans(matches, videos)
     _add_same_bytes(shared, videos)
@@ -83,7 +83,7 @@ def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
 
 
 def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video: Video) -> float:
-    """Of what is a video's own, how much is shared."""
+    """The shared part of a video without its boilerplate, 0 to 1."""
     joined = merged(spans)
     ignored = sum(ignored_span.duration_seconds for ignored_span in boilerplate)
     rest = video.duration_seconds - ignored
@@ -95,9 +95,10 @@ def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video:
 
 
 def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
-    """Components, less members that are like no more than half of the others, again and again.
+    """Connected components, from which the weakest members are removed until each member duplicates
+    more than half of the others.
 
-    VideoDuplicateFinder's rule; what is taken out may be a group of its own.
+    This is VideoDuplicateFinder's rule. Removed members may form another group.
     """
     neighbours: dict[int, set[int]] = defaultdict(set)
     for pair in same:
@@ -151,8 +152,8 @@ def _as_group(
 
 
 def keep_priority(video: Video) -> tuple[int, int, float, int]:
-    """What decides which of some duplicates to keep: length, then pixels, then bitrate."""
-    # Copies differ by a frame or two: that is the same length.
+    """Sort key of the duplicate to keep: length, then resolution, then bitrate."""
+    # Copies differ by a frame or two; treat that as the same length.
     length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
     bitrate = video.size_bytes / max(video.duration_seconds, 0.1)
     return length, video.width * video.height, bitrate, -video.id
@@ -173,10 +174,11 @@ def _under_containers(
     same: Collection[frozenset[int]],
     videos: dict[int, Video],
 ) -> list[DuplicateGroup]:
-    """The groups, and videos with those that are wholly within them.
+    """The groups, and groups of a video with the videos that it contains.
 
-    Nothing is given up twice, and what one group keeps no other gives up: a group whose kept video
-    is within another one is listed under that, and under a third that holds that.
+    No video is listed for removal twice, and no kept video is listed for removal: if the kept video
+    of a group is contained in another video, the group is listed under that video, and so on
+    upwards.
     """
     copies = {
         member.video.id: group.members[0].video.id
@@ -195,7 +197,7 @@ def _under_containers(
         if is_within and frozenset((inner, outer)) not in together:
             candidate = (keep_priority(videos[outer]), outer)
             holders[inner] = max(holders.get(inner, candidate), candidate)
-    # A copy goes where the one that is kept of its group goes.
+    # A copy goes where the kept video of its group goes.
     above = {inner: outer for inner, (_, outer) in holders.items()} | copies
     inner_by_kept: dict[int, list[int]] = defaultdict(list)
     for inner in above:
@@ -210,7 +212,7 @@ def _under_containers(
             continue
         members = [DuplicateMember(videos[kept], True, 1.0)]
         for member in sorted(inners, key=lambda member: videos[member].path):
-            # What is not compared with the one to keep is a copy of something that it holds.
+            # A video without a match with the kept video is a copy of a video that it contains.
             share = coverage.get((member, kept), 0.0)
             if share < FULL_COVERAGE and member in copies:
                 share = max(share, coverage.get((member, copies[member]), 0.0))
@@ -222,11 +224,11 @@ def _under_containers(
 
 
 def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
-    """Where the way up from a video ends."""
+    """The topmost container of a video."""
     way = [start]
     while way[-1] in above:
         following = above[way[-1]]
-        if following in way:  # a circle: by what the measuring is off
+        if following in way:  # a cycle, from measurement error
             return max(
                 way[way.index(following) :], key=lambda member: keep_priority(videos[member])
             )

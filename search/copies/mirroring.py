@@ -1,13 +1,12 @@
-"""Which way round a copy shows the library's pictures: left for right, or as they are.
+"""Detect whether a copy shows the library's pictures mirrored.
 
     lead = mirror_lead(uploaded, kept)        # pairs of pictures of the same moments
-    if lead > MIN_LEAD: ...                 # left and right are exchanged
+    if lead > MIN_LEAD: ...                 # mirrored
 
-The copy descriptor sees through mirrors, so its vectors can hardly tell. Here the edges of small
-grey pictures are laid over each other (normalised cross-correlation of templates, Lewis 1995), at
-every place, in several sizes, each of the two within the other, in the eight ways that a square can
-be turned and flipped. The best of the four that flip is set against the best of the four that do
-not.
+The copy descriptor is robust to mirroring, so its vectors can hardly tell. Here the edges of small
+grey pictures are matched by normalised cross-correlation of templates (Lewis 1995): at every
+position, in several sizes, each picture within the other, in the eight orientations of a square.
+The best of the four flipped orientations is compared with the best of the four others.
 """
 
 from __future__ import annotations
@@ -27,30 +26,30 @@ from vidseek.search.copies.upload import Upload
 from vidseek.storage.store import LibraryStore
 
 SIDE = 32
-"""Pixels of the squares that are compared."""
+"""Side in pixels of the compared squares."""
 SIZES = (32, 26, 21, 16)
-"""Pixels of a template's sides: a cut-out of a quarter of the picture is still found."""
+"""Template sides in pixels: a quarter of the picture is still found."""
 MAX_STRETCH = 1.7
-"""One side of a template is at most so many times the other."""
+"""Maximum aspect ratio of a template."""
 MIN_LEAD = 0.03
-"""Above what copies come to that are not mirrored, crops and bars among them, and below what the
-others do: `tests/search/copies/test_mirroring.py` holds both to it."""
+"""Above the leads of copies that are not mirrored, crops and bars included, and below those of
+mirrored copies; `tests/search/copies/test_mirroring.py` checks both."""
 
 MIRROR_PAIRS = 4
-"""Of a match, so many pictures at most are looked at both ways round."""
+"""Maximum pictures of a match that are compared."""
 
 _Edges = dict[tuple[int, int], NDArray[np.float32]]
 """By height and width."""
 
 
 def is_mirrored(store: LibraryStore, upload: Upload, match: ScoredAlignment, video: Video) -> bool:
-    """Whether a match shows the library's picture the other way round.
+    """Whether a match shows the library video mirrored.
 
     Args:
-        store: with the thumbnails.
-        upload: what was read of it.
-        match: of the upload and the video.
-        video: of the library.
+        store: the library, for its thumbnails.
+        upload: the upload.
+        match: the match of the upload with the video.
+        video: the library video.
     """
     span = match.alignment.query
     shown = np.flatnonzero(
@@ -64,7 +63,7 @@ def is_mirrored(store: LibraryStore, upload: Upload, match: ScoredAlignment, vid
         shown = np.abs(upload.picture_seconds - middle).argsort()[:1]
     pictures = upload.pictures if match.crop is None else match.crop.pictures
     expected = match.alignment.reference_seconds(upload.picture_seconds[shown])
-    # Of the library's, a picture of each clip's middle frame is kept.
+    # The library stores a thumbnail of each clip's middle frame.
     kept = [
         clip.middle_frame_seconds
         for clip in store.videos.clips_within(video.id, match.alignment.reference)
@@ -79,19 +78,19 @@ def is_mirrored(store: LibraryStore, upload: Upload, match: ScoredAlignment, vid
         return False
     ours, theirs = zip(*pairs, strict=True)
     is_other_way = mirror_lead(ours, theirs) > MIN_LEAD
-    # Upside down is mirrored, and turned.
+    # Upside down is mirrored and rotated.
     return is_other_way != (match.crop is not None and match.crop.name == UPSIDE_DOWN)
 
 
 def mirror_lead(uploaded: Sequence[NDArray[np.uint8]], kept: Sequence[NDArray[np.uint8]]) -> float:
-    """By how much pairs of pictures are more alike the other way round.
+    """How much more similar pairs of pictures are when one is mirrored.
 
     Args:
-        uploaded: N pictures (H, W, 3) uint8 RGB of any sizes, N at least 1.
+        uploaded: N pictures (H, W, 3) uint8 RGB of any sizes; N is at least 1.
         kept: N pictures of the same moments.
 
     Returns:
-        The mean over pairs of the best correlation with a flip less the best without, -1 to 1.
+        Mean over pairs of the best correlation with a flip minus the best without, -1 to 1.
     """
     leads = []
     for ours, theirs in zip(uploaded, kept, strict=True):
@@ -104,7 +103,7 @@ def mirror_lead(uploaded: Sequence[NDArray[np.uint8]], kept: Sequence[NDArray[np
 
 
 def _edges(picture: NDArray[np.uint8]) -> _Edges:
-    """Roots of the grey levels' gradients, of the picture squashed to every size of template."""
+    """Square roots of the grey gradients, for the picture resized to every template size."""
     grey = squash(picture[None], 2 * SIDE)[0].mean(-1, dtype=np.float32)
     down, across = np.gradient(grey)
     strength = np.sqrt(np.hypot(down, across))
@@ -118,7 +117,7 @@ def _template_sizes() -> list[tuple[int, int]]:
 
 @cache
 def _shrinking(size: int) -> NDArray[np.float32]:
-    """(size, 2 SIDE) that takes means over equal stretches."""
+    """(size, 2 SIDE) matrix that averages over equal stretches."""
     ends = np.linspace(0, 2 * SIDE, size + 1)
     pixels = np.arange(2 * SIDE)
     shares = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
@@ -128,12 +127,12 @@ def _shrinking(size: int) -> NDArray[np.float32]:
 
 
 def _correlations(templates: _Edges, within: _Edges) -> NDArray[np.float32]:
-    """(2,) the best of any template anywhere in the picture: without a flip, and with one."""
+    """(2,) best correlation of any template anywhere in the picture: unflipped, flipped."""
     picture = within[SIDE, SIDE]
     best = np.full(2, -1, np.float32)
     for height, width in _template_sizes():
         upright, lying = templates[height, width], templates[width, height].T
-        # Turned by half; transposed is flipped, and a quarter turn is that flipped once more.
+        # A half turn; a transpose is a flip, and a quarter turn is a flipped transpose.
         plain = (upright, upright[::-1, ::-1], lying[::-1], lying[:, ::-1])
         flipped = (upright[::-1], upright[:, ::-1], lying, lying[::-1, ::-1])
         looked_for = np.stack([each.ravel() for each in (*plain, *flipped)])

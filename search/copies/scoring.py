@@ -1,4 +1,4 @@
-"""How sure a match is: a score from 0 to 1, and the thresholds that make a verdict of it."""
+"""The score of a match, from 0 to 1, and the thresholds for verdicts."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from vidseek.search.copies.crops import Crop
 
 Threshold = Literal["strict", "normal", "loose"]
 THRESHOLDS: dict[Threshold, float] = {"strict": 0.45, "normal": 0.385, "loose": 0.33}
-"""Least score of a match. Of 517 calibration videos of `benchmarks/copies`, which are no copies,
+"""Minimum score of a match. Of 517 calibration videos of `benchmarks/copies` that are not copies,
 none, one and 10 are accused; of 1,136 test videos none, 9 and 76 (docs/explanation/copies.md)."""
 MIN_SIMILARITY = 0.25
-"""Cosine less noise above which two frames speak for a match."""
+"""Minimum score-normalised cosine for a frame pair to count as a match."""
 DISTINCT_WEIGHT, FULL_COVERAGE_WEIGHT = 0.07, 0.1
 PART_PENALTY = 0.06
 SURE_SECONDS, STILL_DISTINCT, MOMENT_WEIGHT = 3.0, 0.2, 0.7
-"""A match of less than these seconds, or of less than this more than one distinct frame, scores
-less; one of a single frame so much of it."""
+"""A match scores less if it is shorter than ``SURE_SECONDS`` or has fewer than 1 +
+``STILL_DISTINCT`` distinct frames; with a single frame, this share of its score."""
 EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
 EDGE_WEIGHT = 0.75
-"""What is like a common intro or outro scores so much of what it would score elsewhere..."""
+"""Factor for a match that looks like a common intro or outro..."""
 BOILERPLATE_WEIGHT = 0.4
-"""...and so much where five videos of the library are known to share it."""
+"""...and for a match that is known boilerplate, shared by five library videos."""
 REPEATED_SHARE = 0.4
-"""A match more of which a better one shows already is the same again."""
+"""A match is a repetition if a better match of the same video covers more than this share of it."""
 
 
 @dataclass(frozen=True)
 class ScoredAlignment:
-    """A stretch of an upload that shows a stretch of a library video, and how sure that is."""
+    """A stretch of an upload that shows a stretch of a library video, with its score."""
 
     video_id: int
     alignment: Alignment
     score: float
     crop: Crop | None = None
-    """The crop of the picture that it was found in; None for the whole picture."""
+    """The crop in which it was found; None for the whole picture."""
 
 
 def clip_to_ends(alignment: Alignment, query_seconds: float, reference_seconds: float) -> Alignment:
-    """The same, ending where the videos do: a last frame stands for a while after it."""
+    """Clip an alignment to the ends of the videos: the last frame represents the time after it."""
 
     def clipped(span: TimeSpan, end: float) -> TimeSpan:
         return TimeSpan(min(span.start_seconds, end), min(span.end_seconds, end))
@@ -59,18 +59,18 @@ def clip_to_ends(alignment: Alignment, query_seconds: float, reference_seconds: 
 def match_score(
     alignment: Alignment, *, query_seconds: float, reference_seconds: float, is_crop: bool
 ) -> float:
-    """How sure a match is, 0 to 1: how alike its frames are, how many different ones agree, and how
-    much it is of both videos.
+    """The score of a match, 0 to 1, from its similarity, its distinct frames and its share of both
+    videos.
 
-    Chosen on the benchmark's calibration sources and rounded; the weight of the whole is a small
-    one, for how many copies of the world are whole is not known. A part of a picture is one of
-    twenty that were looked at, each of which had its chance to look like something.
+    The weights were chosen on the benchmark's calibration sources and rounded. Full coverage has a
+    small weight because the share of whole copies in the world is unknown. A crop is penalised
+    because each of twenty crops had its chance of a false match.
 
     Args:
-        alignment: of two videos.
-        query_seconds: length of the one.
-        reference_seconds: length of the other.
-        is_crop: whether it was found in a part of the picture.
+        alignment: the alignment of the two videos.
+        query_seconds: length of the query.
+        reference_seconds: length of the library video.
+        is_crop: whether the match was found in a crop.
     """
     score = alignment.similarity + DISTINCT_WEIGHT * math.log(max(alignment.distinct_frames, 1.0))
     shares = (
@@ -78,7 +78,7 @@ def match_score(
         alignment.reference.duration_seconds / max(reference_seconds, 1e-6),
     )
     score += FULL_COVERAGE_WEIGHT * min(1.0, *shares)
-    # A moment is little to go by, however alike, and so is a still, however long.
+    # A moment is little evidence, however similar, and so is a still, however long.
     evidence = min(
         1.0,
         alignment.query.duration_seconds / SURE_SECONDS,
@@ -89,9 +89,9 @@ def match_score(
 
 
 def is_edge(alignment: Alignment, query_seconds: float, reference_seconds: float) -> bool:
-    """True for a few seconds that two videos begin, or end, with, and that are all of neither.
+    """True for a few seconds at the start or the end of both videos that cover neither of them.
 
-    That is what an intro or an outro looks like, which two innocent videos may share.
+    Intros and outros look like this, and two innocent videos may share one.
     """
     here, there = alignment.query, alignment.reference
     is_short = max(here.duration_seconds, there.duration_seconds) <= EDGE_SECONDS
@@ -108,9 +108,9 @@ def is_edge(alignment: Alignment, query_seconds: float, reference_seconds: float
 
 
 def without_repetitions(matches: Sequence[ScoredAlignment]) -> list[ScoredAlignment]:
-    """Each stretch of the upload once a video: it shows one stretch of it, the best of those found.
+    """Keep the best match for each stretch of the upload and each library video.
 
-    Several looks at one upload find the same, and a weaker line beside the right one.
+    Several crops of an upload find the same match, and a weaker line beside the right one.
     """
     kept: list[ScoredAlignment] = []
     for match in sorted(matches, key=lambda each: -each.score):
@@ -125,13 +125,13 @@ def without_repetitions(matches: Sequence[ScoredAlignment]) -> list[ScoredAlignm
 def score_alignment(
     alignment: Alignment, video: Video, query_seconds: float, crop: Crop | None
 ) -> ScoredAlignment:
-    """The score of an alignment with a library video, edges discounted.
+    """Score an alignment with a library video, with a discount for intros and outros.
 
     Args:
-        alignment: of the upload and the video.
-        video: of the library.
+        alignment: the alignment of the upload with the video.
+        video: the library video.
         query_seconds: length of the upload.
-        crop: that it was found in; None for the whole picture.
+        crop: the crop in which it was found; None for the whole picture.
     """
     reference_seconds = video.duration_seconds
     score = match_score(

@@ -1,7 +1,7 @@
-"""An upload on its way to the copy descriptor: decoded from the moment that it is named.
+"""Reading an upload: decoding, which may start before the library is open, and its descriptors.
 
-with decoding_ahead(Path("upload.mp4")):           # a process decodes it...
-    library = vidseek.open(folder)                 # ...while this takes its time
+with decoding_ahead(Path("upload.mp4")):           # a process decodes it
+    library = vidseek.open(folder)                 # while the library opens
     verdict = library.check("upload.mp4")
 """
 
@@ -27,41 +27,41 @@ from vidseek.video import DecodeJob, DecodePool, SamplingPlan
 
 QUERY_INTERVAL_SECONDS = 0.5
 SHORT_SIDE = 180
-"""Pixels at which an upload is decoded: crops of its picture are compared as well."""
+"""Short side in pixels at which an upload is decoded: enough to compare crops as well."""
 MAX_KEPT_PICTURES = 160
-"""Of an upload, evenly spread: what crops are taken of. 23 MB."""
+"""Evenly spaced pictures of an upload that are kept for crops: 23 MB."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What is known of a video that is asked about."""
+    """A decoded upload with its descriptors."""
 
     duration_seconds: float
     frames: FrameSequence
-    """Its frames but the flat ones."""
+    """Descriptors of its frames, without flat frames."""
     pictures: NDArray[np.uint8]
-    """(K, H, W, 3) uint8 RGB, evenly spread."""
+    """(K, H, W, 3) uint8 RGB, evenly spaced."""
     picture_seconds: NDArray[np.float64]
-    """(K,)."""
+    """(K,) presentation times of the pictures."""
 
 
 class UploadDecoder:
-    """A video that is to be checked, being decoded."""
+    """Decodes an upload in another process."""
 
     def __init__(self, path: Path) -> None:
-        """Begin to decode; what is wrong with the file is told by ``batches``."""
+        """Start decoding; ``batches`` raises what is wrong with the file."""
         self.path = absolute_path(path)
         self._pool = DecodePool(workers=1, short_side=SHORT_SIDE)
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
-        self._reading = self._pool.read([DecodeJob(self.path, plan, None)])  # given up with it
+        self._reading = self._pool.read([DecodeJob(self.path, plan, None)])  # ends with the pool
         self._video = next(self._reading)
         self._is_taken = False
 
     def batches(self) -> Iterator[FrameBatch]:
-        """Two frames a second, in order of time; once.
+        """Two frames per second in order of time; may be called once.
 
         Raises:
-            ValueError: they were taken before.
+            ValueError: it was called before.
             VideoError: the file cannot be read.
         """
         if self._is_taken:
@@ -71,11 +71,11 @@ class UploadDecoder:
 
     @property
     def duration_seconds(self) -> float:
-        """Exact length. Final after ``batches()``."""
+        """Exact length; final after ``batches()``."""
         return self._video.duration_seconds
 
     def close(self) -> None:
-        """Decode no further."""
+        """Stop decoding."""
         self._pool.close()
 
     def __enter__(self) -> Self:
@@ -90,7 +90,7 @@ _AHEAD: dict[Path, UploadDecoder] = {}
 
 @contextmanager
 def decoding_ahead(path: AnyPath) -> Iterator[None]:
-    """Decode an upload in advance: a check of it that begins inside takes over what is decoded."""
+    """Decode an upload in advance; the next check of it inside the context uses the decoder."""
     decoder = UploadDecoder(absolute_path(path))
     _AHEAD[decoder.path] = decoder
     try:
@@ -128,7 +128,7 @@ def read_upload(path: Path, descriptor: CopyDescriptor, job: Job) -> Upload:
                 job.report(Progress(stage="reading the upload", done=frames, unit="frames"))
             duration_seconds = decoder.duration_seconds
     finally:
-        # A program that ends while ONNX Runtime loads is aborted.
+        # A program that exits while ONNX Runtime loads is aborted.
         loading.join()
     described = np.concatenate(vectors)
     pictures, picture_seconds = kept.all()
@@ -141,7 +141,7 @@ def read_upload(path: Path, descriptor: CopyDescriptor, job: Job) -> Upload:
 
 
 def _load(descriptor: CopyDescriptor) -> None:
-    # What fails here fails again at the first frame, where it is raised.
+    # An error here is raised again at the first frame.
     with suppress(WeightsError):
         descriptor.load()
 
@@ -149,13 +149,13 @@ def _load(descriptor: CopyDescriptor) -> None:
 def frame_sequence(
     descriptor: CopyDescriptor, vectors: NDArray[np.float32], seconds: NDArray[np.float64]
 ) -> FrameSequence:
-    """(N, D) vectors and (N,) times with the bias of the vectors; N may be 0."""
+    """A sequence of (N, D) vectors and (N,) times with the bias of the vectors; N may be 0."""
     bias = descriptor.noise(vectors) if len(vectors) else np.zeros(0, np.float32)
     return FrameSequence(vectors, seconds, bias)
 
 
 class FrameReservoir:
-    """Pictures evenly spread over a video whose length is not known before."""
+    """Collects evenly spaced pictures of a video whose length is not known in advance."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -165,7 +165,7 @@ class FrameReservoir:
         self._seconds: list[float] = []
 
     def add(self, pictures: NDArray[np.uint8], seconds: NDArray[np.float64]) -> None:
-        """Look at some more pictures."""
+        """Add the next pictures."""
         for picture, at in zip(pictures, seconds.tolist(), strict=True):
             if self._seen % self._every == 0:
                 self._pictures.append(picture.copy())
@@ -176,10 +176,10 @@ class FrameReservoir:
             self._seen += 1
 
     def all(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        """(K, H, W, 3) and (K,)."""
+        """The collected pictures (K, H, W, 3) and their times (K,)."""
         if not self._pictures:
             return np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0)
-        # A video may change its size midway; what is looked at must not.
+        # A video may change its size midway; the pictures must be of one size.
         size = self._pictures[0].shape
         same = [index for index, picture in enumerate(self._pictures) if picture.shape == size]
         return (

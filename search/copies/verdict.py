@@ -1,4 +1,4 @@
-"""What an upload is to the library's videos, by how much of each is matched."""
+"""Verdicts: the kind of copy that an upload is, from the share of each video that is matched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vidseek.search.copies.upload import Upload
 
 
 def kind_of(query_share: float, reference_share: float) -> MatchKind:
-    """What the covered shares of an upload and of a library's video make of the two."""
+    """The kind of a match, from the covered shares of the upload and the library video."""
     if min(query_share, reference_share) >= FULL_COVERAGE:
         return "duplicate"
     if reference_share >= FULL_COVERAGE:
@@ -29,11 +29,11 @@ def make_verdict(
     videos: dict[int, Video],
     sure_score: float,
 ) -> CopyVerdict:
-    """The verdict on an upload.
+    """Make the verdict on an upload.
 
     Args:
-        upload: what was read of it.
-        found: its matches.
+        upload: the upload.
+        matches: its matches.
         mirrored: whether each match is mirrored.
         videos: the matched videos, by id.
         sure_score: matches below this score do not count for the verdict.
@@ -45,7 +45,7 @@ def make_verdict(
             for match, flag in zip(matches, mirrored, strict=True)
             if match.video_id == video_id
         ]
-        # What is not sure must not make more of what is.
+        # Matches below the threshold must not change the kind of those above it.
         best = max(score for _, _, score in of_video)
         counted = [match for match in of_video if match[2] >= min(sure_score, best)]
         shown = [(match.query, match.reference) for match, _, _ in counted]
@@ -70,7 +70,7 @@ def make_verdict(
 
 
 def exact_verdict(videos: Iterable[Video]) -> CopyVerdict:
-    """The verdict on an upload of the same bytes as some videos, at least one."""
+    """Make the verdict on an upload that is byte-identical to videos, at least one."""
     matches = []
     for video in videos:
         whole = TimeSpan(0.0, video.duration_seconds)

@@ -1,4 +1,4 @@
-"""Where a query looks: the library, the encoder, the index, and the clips that may answer."""
+"""The context of one query: library, encoder, vector index and the clips that may answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
 
 @dataclass(frozen=True)
 class SearchContext:
-    """Where one query looks: the same for every kind of query."""
+    """What every kind of query needs while it runs."""
 
     store: LibraryStore
     encoder: Encoder
@@ -28,13 +28,13 @@ class SearchContext:
     exclude: NDArray[np.int64] | None = None
     """Ids of clips that may not answer."""
     hubness: HubnessCorrection | None = None
-    """What is taken off the scores of hubs: the encoder's own, or the library's."""
+    """The hubness correction of the library or of the encoder; None for none."""
     _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
-    """Clips that were read for this query: larger and larger fetches read only what is new."""
+    """Clips read for this query, so that larger fetches read only new clips."""
 
     @cached_property
     def size(self) -> int:
-        """How many clips may answer."""
+        """Number of clips that may answer."""
         return self.index.count(where=self.where, exclude=self.exclude)
 
     def clip_ids(self) -> NDArray[np.int64]:
@@ -43,7 +43,7 @@ class SearchContext:
         return ids if self.exclude is None else np.setdiff1d(ids, self.exclude, assume_unique=True)
 
     def without(self, ids: Collection[int]) -> SearchContext:
-        """The same, these clips left out."""
+        """The context without some clips."""
         return replace(self, exclude=np.fromiter(ids, np.int64, len(ids)))
 
     def nearest(
@@ -53,7 +53,7 @@ class SearchContext:
         return self.index.search(queries, n, where=self.where, exclude=self.exclude)
 
     def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
-        """The clips that are still there: another process may have removed some meanwhile."""
+        """The clips that still exist: another process may have removed some meanwhile."""
         self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
         return {i: self._seen[i] for i in ids if i in self._seen}
 
@@ -66,7 +66,7 @@ class SearchContext:
         return self.store.clip_vectors.frame_vectors(ids, self.encoder.spec.fingerprint)
 
     def around(self, video_id: int, span: TimeSpan) -> tuple[list[Clip], list[NDArray[np.float32]]]:
-        """Clips of a video that lie in a span, in order of time, and their frame vectors."""
+        """The clips of a video within a span, in order of time, and their frame vectors."""
         clips = self.store.videos.clips_within(video_id, span)
         return clips, self.frame_vectors([clip.id for clip in clips])
 

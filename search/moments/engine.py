@@ -1,10 +1,10 @@
-"""Answering a query with moments of the library's videos, best first.
+"""The search engine: text, picture and video queries answered with moments, best first.
 
 engine = SearchEngine(store, encoder)
 for hit in engine.search("a dog catching a frisbee", SearchOptions(k=5)):
     print(hit.video.path, hit.span, hit.confidence)
 
-An engine keeps nothing of a query and may be used from several threads at once.
+An engine keeps no state of a query and may be used from several threads at once.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ from vidseek.storage.vectors.protocol import VectorIndex
 
 DEFAULT_OPTIONS = SearchOptions()
 FIRST_FETCH = 256
-"""Clips looked at before it is known whether they suffice: more than ``RERANK_DEPTH``, and so few
-that a query stays a matter of milliseconds."""
+"""Clips in the first fetch: more than ``RERANK_DEPTH``, but few enough for a query to take
+milliseconds."""
 MAX_NEIGHBOURS = 1_024
-"""Beyond so many clips no more are fetched only to let a moment grow by another neighbour."""
+"""Beyond this many clips, no more are fetched only to let a moment grow by another neighbour."""
 
 FindMoments = Callable[[Sequence[ScoredClip]], list[Moment]]
-"""Makes moments, best first, of clips, best first."""
+"""Makes moments, best first, from clips, best first."""
 
 
 class SearchEngine:
-    """Text, picture and video queries against one library, by the vectors of one encoder."""
+    """Text, picture and video queries against one library, using the vectors of one encoder."""
 
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         self._store = store
@@ -75,7 +75,7 @@ class SearchEngine:
 
     @property
     def encoder(self) -> Encoder:
-        """What the queries are encoded with."""
+        """The encoder of the queries."""
         return self._encoder
 
     def search(
@@ -90,12 +90,13 @@ class SearchEngine:
         """Find the moments that a sentence describes.
 
         Args:
-            text: what to look for; beyond ``MAX_QUERY_CHARACTERS`` it is cut with a warning.
-            options: how many hits, of which videos, from where on.
-            not_text: what should not be seen; see ``TextCandidates``.
-            rerank: False leaves out the second stage: hubs' correction and cross-modal head.
-            refine_spans: begin and end hits by the similarity curve around their best clip, see
-                ``vidseek.search.moments.localization``, not by merging neighbours that score alike.
+            text: the query; beyond ``MAX_QUERY_CHARACTERS`` it is cut, with a warning.
+            options: page, filter and limit per video.
+            not_text: what hits should not show; see ``TextCandidates``.
+            rerank: False skips the second stage, the hubness correction and the cross-modal head.
+            refine_spans: end hits where the similarity curve around their best clip falls (see
+                ``vidseek.search.moments.localization``) instead of merging neighbours of similar
+                score.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
@@ -112,7 +113,7 @@ class SearchEngine:
         index = self._index()
         if index is None:
             return self._nothing(warnings)
-        # One state of the database from here on: no clip goes between two looks at it.
+        # From here on, read one state of the database: no clip disappears between two reads.
         with self._store.snapshot():
             calibration, outdated = self._calibration()
             warnings += [*outdated, *self._partial_warnings()]
@@ -126,7 +127,7 @@ class SearchEngine:
             if refine_spans:
 
                 def localized(ranked: Sequence[ScoredClip]) -> list[Moment]:
-                    # One more than wanted tells whether there is a next page.
+                    # An extra moment tells whether there is a next page.
                     return localize_moments(
                         ranked,
                         candidates.direction,
@@ -140,7 +141,7 @@ class SearchEngine:
                 margin = merge_margin(self._encoder.spec.confidence_scale)
                 ranked = self._merged(context, candidates, options, page, margin)
             if not rerank and calibration is not None and calibration.hubness is not None:
-                calibration = None  # fitted to corrected scores, which these are not
+                calibration = None  # fitted to corrected scores; these are uncorrected
             spec = calibrated_spec(self._encoder.spec, calibration)
             return self._result(context, ranked, candidates.vector[None], spec, digest, warnings)
 
@@ -153,21 +154,20 @@ class SearchEngine:
         exclude_itself: bool = False,
         job: Job | None = None,
     ) -> SearchResult:
-        """Find moments that look like a picture, a video or a part of one.
+        """Find moments that look like a picture, a video or a part of a video.
 
-        The query itself answers first if it is in the library: that is how one sees that it is.
-        Its stored vectors are used where the file has not changed since, and nothing is decoded.
+        If the file is in the library, its own moments come first, which shows that it is there. If
+        it has not changed since it was indexed, its stored vectors are used and nothing is decoded.
 
         Args:
             path: a picture or video, in the library or not.
-            options: how many hits, of which videos, from where on.
-            span: the part of the video to compare; None for all of it.
-            exclude_itself: leave out the moments of this very file that ``span`` covers, to see
-                only others like it.
+            options: page, filter and limit per video.
+            span: the part of the video to compare; None for the whole video.
+            exclude_itself: leave out the file's own moments that ``span`` covers.
             job: reports progress and cancels.
 
         Returns:
-            Hits without a confidence: encoders are calibrated for sentences.
+            Hits without confidence: encoders are calibrated for sentences.
 
         Raises:
             QueryError: no such file, a part outside the video, ``k`` under 1, a cursor of another
@@ -194,10 +194,10 @@ class SearchEngine:
             return self._result(context, ranked, query.vectors, None, digest, warnings)
 
     def everything(self) -> SearchContext | None:
-        """All that can be searched, as of now, as if the library had no calibration.
+        """The context of a query over all clips, ignoring the library's calibration.
 
         Returns:
-            None if there is nothing to search.
+            None if the library has no searchable clips.
 
         Raises:
             EncoderError: the library holds no vectors of this encoder.
@@ -208,7 +208,7 @@ class SearchEngine:
         return self._context(index, VideoFilter(), self._encoder.hubness)
 
     def best_clips(self, context: SearchContext, text: str, n: int) -> list[ScoredClip]:
-        """The ``n`` clips nearest to a text, or more, best first, scored as ``search`` scores."""
+        """At least ``n`` nearest clips to a text, best first, scored as ``search`` does."""
         fetched = TextCandidates(context, text).fetch(n).clips
         return sorted(fetched, key=lambda scored: (-scored.score, scored.clip.id))
 
@@ -226,7 +226,7 @@ class SearchEngine:
         return read_page(options.cursor, size=options.k, query=digest)
 
     def _index(self) -> VectorIndex | None:
-        """The vectors to search, as of now; None if there are none."""
+        """The refreshed vector index; None if it is empty."""
         spec = self._encoder.spec
         stored = self._store.encoders.specs()
         if not stored:
@@ -254,7 +254,7 @@ class SearchEngine:
         return SearchContext(self._store, self._encoder, index, where=where, hubness=hubness)
 
     def _hubness(self, calibration: Calibration | None) -> HubnessCorrection | None:
-        """What is taken off the scores of hubs: the library's, or else the encoder's own."""
+        """The hubness correction: the library's, else the encoder's own."""
         if calibration is not None and calibration.hubness is not None:
             return stored_hubness(calibration.hubness, self._store.folder)
         return self._encoder.hubness
@@ -269,7 +269,7 @@ class SearchEngine:
         page: Page,
         margin: float,
     ) -> RankedMoments:
-        """A page of moments where neighbours that score alike are one."""
+        """A page of moments, with neighbouring clips of similar score merged."""
 
         def merged(ranked: Sequence[ScoredClip]) -> list[Moment]:
             return limit_per_video(find_moments(ranked, margin=margin), options.per_video)
@@ -285,22 +285,21 @@ class SearchEngine:
         *,
         growth: float = 0.0,
     ) -> RankedMoments:
-        """A page of moments: fetch more clips until it cannot change any more.
+        """A page of moments: fetch more clips until the page is final.
 
         Args:
-            context: where to look.
-            candidates: the clips that may answer.
-            find: makes moments of them.
-            page: which moments.
-            growth: a clip that scores so much less than a moment may still become part of it.
+            context: the context of the query.
+            candidates: fetches scored clips.
+            find: makes moments from clips.
+            page: the page to return.
+            growth: how far below a moment's score a clip may be and still become part of it.
         """
         n = min(max(FIRST_FETCH, 2 * page.end), context.size)
         while n > 0:
             fetched = candidates.fetch(n)
             videos = self._videos({scored.clip.video_id for scored in fetched.clips})
             present = [scored for scored in fetched.clips if scored.clip.video_id in videos]
-            # Equal scores (copies of one file) come in an order that does not depend on the order
-            # in which the library was filled.
+            # Order equal scores (copies of a file) independently of the order of indexing.
             present.sort(
                 key=lambda scored: (
                     -scored.score,
@@ -323,7 +322,7 @@ class SearchEngine:
         return RankedMoments([], page, has_more=False)
 
     def _videos(self, ids: Collection[int]) -> dict[int, Video]:
-        """The videos that are still there and searchable, by id."""
+        """The videos that still exist and are searchable, by id."""
         videos = self._store.videos.by_id(ids)
         return {i: video for i, video in videos.items() if video.state is VideoState.INDEXED}
 
@@ -389,7 +388,7 @@ class SearchEngine:
         ]
 
     def _calibration(self) -> tuple[Calibration | None, list[SearchWarning]]:
-        """The library's own for this encoder, if it was fitted to the scores that it gives."""
+        """The library's calibration for this encoder, or None with a warning if it is outdated."""
         spec = self._encoder.spec
         stored = self._store.encoders.calibration(spec.fingerprint)
         if stored is None or is_usable(spec, stored):

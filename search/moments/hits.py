@@ -1,4 +1,4 @@
-"""From ranked moments to the hits that a caller sees."""
+"""Hits from ranked moments: scores of frames, thumbnails and confidences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidseek.search.moments.merging import Moment
 from vidseek.search.moments.paging import Page
 
 MOMENTS_AT_ONCE = 256
-"""Moments whose frames' vectors are in memory at a time, should somebody ask for a million."""
+"""Moments whose frame vectors are in memory at once, in case a caller asks for a million."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ def make_hits(
     queries: NDArray[np.float32],
     calibrated: EncoderSpec | None,
 ) -> list[SearchHit]:
-    """Score the frames of moments, and find their thumbnails.
+    """Make hits: score the frames of moments and look up their thumbnails.
 
     Args:
-        context: where they were found.
-        moments: with their videos.
+        context: the context of the query.
+        moments: moments with their videos.
         queries: (Q, D) float32; a frame's score is its best inner product with one of them.
         calibrated: the spec whose calibration gives confidences; None for no confidence.
     """
@@ -64,7 +64,7 @@ def _make_hit(
     frames: list[FrameMatch] = []
     for clip in moment.clips:
         frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
-    # A thumbnail is kept of each clip's middle frame.
+    # There is a thumbnail of each clip's middle frame.
     shown = max(moment.clips, key=lambda clip: float(frame_scores[clip.id].max(initial=-2)))
     thumbnail = context.store.thumbnail_path(video.content_hash, shown.middle_frame_seconds)
     return SearchHit(

@@ -1,11 +1,11 @@
-"""A correction of hubs for a library whose model brings none: sentences that vidseek has as a bank.
+"""Hubness correction for a library whose model has none, with the bundled queries as the bank.
 
     hubness = library_hubness(context, bundled_queries())
     calibration = replace(calibration, hubness=hubness.to_bytes())
 
-A model of others has no bank that it was trained with; the queries that calibrate a library are
-sentences that nobody asked, too. On by `vidseek calibrate --hubness` only: how much it helps
-depends on model and library (`python -m benchmarks.hubness`).
+Third-party models have no bank from their training; the queries that calibrate a library serve
+instead. It is opt-in (``CalibrationOptions.hubness``), as its benefit depends on model and library
+(`python -m benchmarks.hubness`).
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 8
 WEIGHT = 0.25
-"""The least that is recommended for a bank of other sentences than one's captions: more lost more
-on Flickr8k's dev rows."""
+"""The smallest weight recommended for a bank that is not captions of the data: larger weights lost
+more on Flickr8k's dev rows."""
 USUAL_SAMPLE = 1_000
-"""Clips that say what is usual in a library."""
+"""Clips sampled to find the usual similarity in a library."""
 
 
 def library_hubness(context: SearchContext, sentences: Sequence[str]) -> HubnessCorrection:
     """Make the correction for the clips of a library.
 
     Args:
-        context: all clips, and the encoder.
+        context: the context of all clips.
         sentences: the bank.
 
     Returns:
-        The correction as it is read back from the library, its bank rounded.
+        The correction as it is read back from the library, with its bank rounded.
     """
     ids = context.clip_ids()
     if len(ids) > USUAL_SAMPLE:
@@ -59,8 +59,8 @@ def bank_hubness(
     """Make the correction of a bank.
 
     Args:
-        bank: (B, D) L2-normalised vectors of sentences.
-        clips: (K, D) vectors of usual clips.
+        bank: (B, D) L2-normalised sentence vectors.
+        clips: (K, D) vectors of a sample of clips.
         neighbours: see ``HubnessCorrection``.
         weight: see ``HubnessCorrection``.
     """
@@ -72,10 +72,10 @@ def bank_hubness(
 
 
 def stored_hubness(blob: bytes, library: Path) -> HubnessCorrection:
-    """Read the correction that a library keeps with its calibration.
+    """Read the correction stored with a library's calibration.
 
     Raises:
-        LibraryDamagedError: it is something else.
+        LibraryDamagedError: it cannot be read.
     """
     try:
         return _read(blob)
@@ -86,5 +86,5 @@ def stored_hubness(blob: bytes, library: Path) -> HubnessCorrection:
         ) from error
 
 
-# Every query asks for it; reading it anew would take longer than comparing the clips with it.
+# Every query needs it, and parsing it takes longer than comparing the clips with it.
 _read = lru_cache(maxsize=8)(HubnessCorrection.from_bytes)

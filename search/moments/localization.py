@@ -1,18 +1,18 @@
-"""Where in its video the moment that a clip answered begins and ends: tight spans for hits.
+"""Localization: where the moment around the best clip begins and ends.
 
 curve = similarity_curve(clips, frame_vectors, query, anchor=3)
 first, last = best_window(clips, curve, anchor=3)
 
-The clip that answered best is the anchor. Around it every stored frame is compared with the query
-expanded by what the anchor shows: ``(query + PICTURE_WEIGHT * picture) . frame``, as average query
-expansion does it (Rocchio 1971; Chum et al., "Total Recall", ICCV 2007). With the words alone,
-frames of one scene differ in score as much as frames of two scenes do. The moment is the window
-that gains most: windows of every length up to ``MAX_MOMENT_SECONDS``, from where a shot begins to
-where one ends, each scored by the area of the curve inside above a level that lies between the
-curve's mean within ``CONTEXT_SECONDS`` and its value at the anchor. An area needs no frame rate (a
-frame counts for the seconds that it stands for), and smoothing the curve before gained nothing.
+The best clip is the anchor. Around it every stored frame is compared with the query expanded by
+what the anchor shows: ``(query + PICTURE_WEIGHT * picture) . frame``, as average query expansion
+does it (Rocchio 1971; Chum et al., "Total Recall", ICCV 2007). With the words alone, frames of one
+scene differ in score as much as frames of two scenes do. The moment is the window that gains most:
+windows of every length up to ``MAX_MOMENT_SECONDS``, from where a shot begins to where one ends,
+each scored by the area of the curve inside above a level that lies between the curve's mean within
+``CONTEXT_SECONDS`` and its value at the anchor. An area needs no frame rate (a frame counts for the
+seconds that it stands for), and smoothing the curve before gained nothing.
 
-Later moments keep out of what earlier ones took (greedy non-maximum suppression), so hits of one
+Later moments avoid the clips of earlier moments (greedy non-maximum suppression), so hits of a
 video never overlap.
 """
 
@@ -28,8 +28,8 @@ from vidseek.core.types import Clip, TimeSpan
 from vidseek.search.moments.merging import ADJACENT_SECONDS, MAX_MOMENT_SECONDS, Moment, ScoredClip
 
 CONTEXT_SECONDS = 60.0
-"""What lies further from the anchor is not looked at: a video of ten hours costs no more than one
-of two minutes."""
+"""Clips further from the anchor are not read: a video of ten hours costs no more than a video of
+two minutes."""
 PICTURE_WEIGHT = 1.0
 LEVEL = 0.75
 """Both chosen by ``python -m benchmarks.moments --only joined``: mean IoU of the window around the
@@ -56,9 +56,9 @@ def localize_moments(
     Args:
         ranked: clips of any videos, best first; each clip once.
         query: (D,) float32 that frames are compared with.
-        read_around: reads what is around a clip.
-        k: number of moments; fewer come where the clips are used up.
-        per_video: at most so many of one video; None for any number.
+        read_around: reads the clips around a clip.
+        k: number of moments; fewer if the clips are used up.
+        per_video: maximum moments of one video; None for no limit.
 
     Returns:
         Moments, best first. Those for a smaller ``k`` are the first of those for a larger one.

@@ -1,9 +1,9 @@
-"""From scored clips to moments: adjacent clips of one video that answer alike are one hit.
+"""Merging: adjacent clips of a video with similar scores become one moment.
 
-Greedy, best first. The best clip that is not yet part of a moment starts one; the moment then grows
-to the better of its two neighbours in time as long as that neighbour scores within ``margin`` of
-the *best* clip (not of the last one taken: scores that sink slowly would otherwise drag a moment
-through a whole video) and the moment stays under ``MAX_MOMENT_SECONDS``.
+Greedy, best first. The best clip that is not yet part of a moment starts a new moment, which grows
+to the better of its two neighbours in time while that neighbour scores within ``margin`` of the
+*best* clip (not of the last clip added: slowly falling scores would otherwise drag a moment through
+a whole video) and the moment stays under ``MAX_MOMENT_SECONDS``.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from dataclasses import dataclass
 from vidseek.core.types import Clip, TimeSpan
 
 MAX_MOMENT_SECONDS = 30.0
-"""A hit longer than this is no moment any more: one would have to search inside it."""
+"""Maximum length of a moment: a viewer would have to search inside a longer hit."""
 ADJACENT_SECONDS = 0.5
-"""Clips cover a video without gaps; this much is forgiven for rounding and damaged stretches."""
+"""Clips cover a video without gaps; this tolerance is for rounding and damaged stretches."""
 DEFAULT_MARGIN = 0.02
 """How far below the best clip a neighbour may score, where the encoder is not calibrated and for
 queries by picture or video. On the scenes of two vlogs: spans found by title met the scene (IoU 0.3
 within 5 hits) in 23 % of cases without merging, 32 % at 0.02, 27 % at 0.05; spans found by the
 scene's middle half had a mean IoU with it of 0.65, 0.68 and 0.64."""
 NEIGHBOUR_ODDS = 0.8
-"""Calibrated, a neighbour joins when its odds of matching are at least this part of the best's."""
+"""With a calibration, a neighbour joins if its odds of matching are at least this share of the best
+clip's odds."""
 
 
 @dataclass(frozen=True)
 class ScoredClip:
-    """A clip and how well it answers."""
+    """A clip and its score."""
 
     clip: Clip
     score: float
@@ -38,12 +39,12 @@ class ScoredClip:
 
 @dataclass(frozen=True)
 class Moment:
-    """One hit: a clip, or a run of adjacent ones."""
+    """A clip, or a run of adjacent clips."""
 
     clips: tuple[Clip, ...]
     """In order of time, at least one."""
     score: float
-    """Of the one that answers best."""
+    """Score of the best clip."""
 
     @property
     def video_id(self) -> int:
@@ -57,10 +58,10 @@ class Moment:
 
 
 def merge_margin(confidence_scale: float | None) -> float:
-    """The score by which a neighbour may be worse and still join.
+    """How far below the best clip a neighbour may score and still join.
 
     Args:
-        confidence_scale: of ``EncoderSpec``: with it, a difference of scores is a ratio of odds.
+        confidence_scale: of the ``EncoderSpec``; it makes a difference of scores a ratio of odds.
     """
     if confidence_scale is None or confidence_scale <= 0:
         return DEFAULT_MARGIN
@@ -75,7 +76,7 @@ def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]
         margin: see ``merge_margin``.
 
     Returns:
-        Moments, best first; every clip is in exactly one.
+        Moments, best first; every clip is in exactly one moment.
     """
     timelines: dict[int, list[ScoredClip]] = defaultdict(list)
     for scored in ranked:

@@ -1,4 +1,4 @@
-"""Pages of one query's hits: what a cursor holds and when it is refused."""
+"""Pages of hits, and the cursors between them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from vidseek.core.errors import QueryError
 
 @dataclass(frozen=True)
 class Page:
-    """Which of a query's hits are wanted."""
+    """A range of a query's hits."""
 
     offset: int
-    """Hits before the first one."""
+    """Hits before the page."""
     size: int
     library_state: str | None = None
-    """The library as it was when the first page was read; None for the first page."""
+    """State of the library when the first page was read; None for the first page."""
 
     @property
     def end(self) -> int:
-        """Hits up to the last one of the page."""
+        """Hits up to the end of the page."""
         return self.offset + self.size
 
 
 def query_digest(*facts: object) -> str:
-    """16 hexadecimal digits that are the same for the same query only.
+    """16 hexadecimal digits that identify a query.
 
     Args:
-        facts: all that determines the hits, as values whose ``repr`` tells them apart.
+        facts: everything that determines the hits, as values with a distinct ``repr``.
     """
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
@@ -44,7 +44,7 @@ def read_page(cursor: str | None, *, size: int, query: str) -> Page:
         query: digest of the query.
 
     Raises:
-        QueryError: it is no cursor, or one of another query.
+        QueryError: it is not a cursor, or belongs to another query.
     """
     if cursor is None:
         return Page(0, size)

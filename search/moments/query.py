@@ -1,4 +1,4 @@
-"""What a person asks, checked before anything is computed.
+"""Cleaning and checking of queries before anything is computed.
 
 >>> clean_text("  a   dog ").text
 'a dog'
@@ -15,13 +15,13 @@ from vidseek.core.errors import QueryError
 from vidseek.core.types import SearchWarning, VideoFilter
 
 MAX_QUERY_CHARACTERS = 1_000
-"""Longer queries are cut: no encoder here reads more than a few dozen words, and tokenising a
-pasted book would only take time."""
+"""Longer queries are cut: no encoder reads more than a few dozen words, and tokenising a pasted
+book would only take time."""
 
 
 @dataclass(frozen=True)
 class QueryText:
-    """A text as it is searched for."""
+    """A cleaned query text, and warnings about it."""
 
     text: str
     warnings: tuple[SearchWarning, ...] = ()
@@ -33,19 +33,19 @@ def clean_text(text: str, *, what: str = "query") -> QueryText:
     A text beyond ``MAX_QUERY_CHARACTERS`` is cut, with a warning.
 
     Args:
-        text: as typed; other alphabets and emoji are kept.
-        what: its name in messages.
+        text: the text as typed; other scripts and emoji are kept.
+        what: the name of the text in messages.
 
     Raises:
-        QueryError: nothing is left to search for.
+        QueryError: the text is empty.
     """
-    # An argument that is no valid UTF-8 arrives with lone surrogates, which tokenizers refuse.
+    # An argument that is not valid UTF-8 arrives with lone surrogates, which tokenizers refuse.
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = unicodedata.normalize("NFC", text)
     text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
     text = " ".join(text.split())
     if not text:
-        raise QueryError(f'The {what} is empty: say what to look for, as in "a dog on a beach".')
+        raise QueryError(f'The {what} is empty. Describe what to find, as in "a dog on a beach".')
     if len(text) > MAX_QUERY_CHARACTERS:
         warning = SearchWarning(
             "query_truncated",
@@ -57,7 +57,7 @@ def clean_text(text: str, *, what: str = "query") -> QueryText:
 
 
 def check_limits(*, k: int, per_video: int | None) -> None:
-    """Refuse numbers of hits that cannot be meant.
+    """Refuse impossible numbers of hits.
 
     Raises:
         QueryError: ``k`` or ``per_video`` is under 1.
@@ -69,10 +69,10 @@ def check_limits(*, k: int, per_video: int | None) -> None:
 
 
 def check_filter(where: VideoFilter) -> None:
-    """Refuse a filter that contradicts itself: no video could ever pass.
+    """Refuse a filter that no video can pass.
 
     Raises:
-        QueryError: naming the two ends that contradict each other.
+        QueryError: names the bounds that contradict each other.
     """
     low, high = where.min_duration_seconds, where.max_duration_seconds
     for name, seconds in (("shortest", low), ("longest", high)):

@@ -1,6 +1,6 @@
-"""The second stage: the best candidates of a text query, scored again.
+"""Second stage of a text query: the best candidates are scored again.
 
-By the cross-modal head, where the encoder's is used, and by what is taken off the scores of hubs.
+It applies the cross-modal head, if the encoder's head is used, and the hubness correction.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from vidseek.search.moments.context import SearchContext
 
 RERANK_DEPTH = 100
-"""So many of the first stage's best are scored again. Published systems take 50 to 200."""
+"""Candidates of the first stage that are scored again. Published systems take 50 to 200."""
 
 
 def rerank_depth(context: SearchContext, *, wanted: bool = True) -> int:
-    """How many candidates of a text query are scored again; 0 if none."""
+    """Number of candidates of a text query that are scored again; 0 without a second stage."""
     used = context.encoder.reranks or context.hubness is not None
     return RERANK_DEPTH if wanted and used else 0
 
@@ -32,11 +32,11 @@ def rerank(
     """Score candidates again.
 
     Args:
-        context: where the clips are.
-        text: what is looked for.
+        context: the context of the query.
+        text: the query.
         clip_ids: K candidates.
-        scores: (K,) of the first stage.
-        unwanted: (D,) weighted vector of an unwanted text that the first stage took off; or None.
+        scores: (K,) scores of the first stage.
+        unwanted: (D,) weighted vector of the unwanted text, subtracted by the first stage; or None.
 
     Returns:
         (K,) scores of the second stage.

@@ -1,8 +1,8 @@
-"""Which clips may answer a query, and their scores: the first stage and what refines it.
+"""First stage: the clips that may answer a query, and their scores.
 
-Both kinds of query are asked the same way: ``fetch(n)`` looks at no fewer than the ``n`` nearest
-clips of the index. The engine asks again with a larger ``n`` until it has the hits it needs, so a
-clip's score must not depend on ``n``.
+Both kinds of query work the same way: ``fetch(n)`` scores at least the ``n`` nearest clips of the
+index. The engine fetches again with a larger ``n`` until it has enough hits, so a clip's score must
+not depend on ``n``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOT_WEIGHT = 0.5
 in a quarter of the cases (36 % to 27 %) and the wanted one stays (60 % to 58 %); at 0.75 it would
 not (54 %)."""
 COVERAGE_WEIGHT = 0.3
-"""Part of a score that says how much of a long query the clip's whole video answers."""
+"""Weight of how much of a long query the clip's whole video answers."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,21 @@ class ScoredClips:
 
     clips: list[ScoredClip]
     floor: float
-    """No clip outside ``clips`` scores higher; -inf if there is none outside."""
+    """No clip outside ``clips`` scores higher; -inf if all clips are in ``clips``."""
 
 
 class Candidates(Protocol):
     """The clips that may answer one query."""
 
     def fetch(self, n: int) -> ScoredClips:
-        """The ``n`` or more nearest clips, scored."""
+        """Score at least the ``n`` nearest clips."""
 
 
 class TextCandidates:
-    """Clips for a sentence: cosine first, then for the best of those what the second stage says.
-
-    The second stage is the cross-modal head, where the encoder's is used, and what is taken off
-    the scores of hubs.
+    """Clips for a sentence: scored by cosine, the best of them again by the second stage.
 
     With an unwanted text the score is ``s(text) - NOT_WEIGHT * cosine(unwanted, clip)``: what shows
-    the unwanted thing sinks in proportion, what is unlike it rises a little. The
+    the unwanted thing sinks in proportion, and what is unlike it rises a little. The
     difference is linear in the clip's vector, so the index ranks by it directly.
     """
 
@@ -95,10 +92,10 @@ class TextCandidates:
 class VisualCandidates:
     """Clips for a picture, or for the clips of a video.
 
-    A clip's score is its cosine with the query clip it resembles most. For a query of several
+    A clip's score is its cosine with the most similar query clip. For a query of several
     clips, ``COVERAGE_WEIGHT`` of it is replaced by how well the clip's *video* answers all of them
     (mean over query clips, by duration, of the best answer in the video): so the video itself and
-    its copies come before another video that merely shares one look. For a picture, the score of
+    its copies come before another video that merely shares one scene. For a picture, the score of
     the nearest clips is the cosine of their best frame: a clip's vector is about all of its frames,
     a picture shows one.
     """
@@ -147,7 +144,7 @@ class VisualCandidates:
     def _coverage(
         self, similarities: NDArray[np.float32], videos: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """(K,) how well the video of each of K clips answers the whole query, -1 to 1."""
+        """(K,) how well each of K clips' videos answers the whole query, -1 to 1."""
         _, groups = np.unique(videos, return_inverse=True)
         best = np.full((groups.max() + 1, similarities.shape[1]), -np.inf, np.float32)
         np.maximum.at(best, groups, similarities)
@@ -158,7 +155,7 @@ class VisualCandidates:
 def _without_padding(
     scores: NDArray[np.float32], ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], list[int]]:
-    """The first query's row without its padding."""
+    """The row of the first query without padding."""
     present = ids[0] >= 0
     return scores[0][present], ids[0][present].tolist()
 
@@ -166,11 +163,11 @@ def _without_padding(
 def _ranked(
     clips: Sequence[Clip], scores: NDArray[np.float32], depth: int, *, exhausted: bool
 ) -> ScoredClips:
-    """Order clips by score; the first ``depth`` were scored again and stay before the others.
+    """Order clips by score; the first ``depth`` were scored again and stay before the rest.
 
-    The others' scores are lowered together where they would overtake: a clip that the head has
-    looked at and kept is never worse evidence than one it has not looked at, and the two kinds of
-    score need not be on one scale to the last hundredth.
+    The scores of the rest are lowered together if they would overtake: a clip that the second stage
+    has confirmed is never worse evidence than a clip that it has not seen, and the two kinds of
+    score need not be on the same scale to the last hundredth.
     """
     scores = scores.astype(np.float64)
     if 0 < depth < len(scores):

@@ -1,8 +1,8 @@
-"""A picture, a video or a part of one, as the vectors to search with.
+"""Vectors of a query by picture or video.
 
-A file of the library that has not changed since it was indexed is not decoded again: its stored
-clip vectors are the query; a part of it that cuts through clips is made of their stored frames.
-"""
+A library file that has not changed since it was indexed is not decoded again: its stored clip
+vectors are the query. Where a part of the video cuts through clips, stored frame features are
+encoded."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from vidseek.video import VideoInfo
 
 MAX_QUERY_CLIPS = 64
-"""A longer query is represented by so many of its clips, evenly spread: an hour holds hundreds, and
-each is a search of its own."""
+"""A longer query is represented by this many evenly spaced clips: an hour has hundreds, and each is
+a search of its own."""
 
 
 @dataclass(frozen=True)
 class VisualQuery:
-    """What a file looks like."""
+    """The vectors of a query by picture or video."""
 
     vectors: NDArray[np.float32]
-    """(Q, D) float32, L2-normalised: one row a clip of the query, at least one."""
+    """(Q, D) float32, L2-normalised: one row per query clip, at least one."""
     weights: NDArray[np.float32]
-    """(Q,) float32, positive: seconds that each row stands for."""
+    """(Q,) float32, positive: seconds that each row represents."""
     is_picture: bool
     own_clips: frozenset[int]
-    """Clips of the library that are (part of) the query itself."""
+    """Library clips that the query itself covers."""
 
 
 def read_visual_query(
@@ -61,7 +61,7 @@ def read_visual_query(
         VideoError: the file cannot be read.
         JobCancelledError: the job was cancelled.
     """
-    # Not resolved: the library knows a file by the name it was found under.
+    # Links are not resolved: the library knows a file by the path under which it was found.
     path = absolute_path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -83,11 +83,11 @@ def read_visual_query(
 
 
 _Rows = tuple[NDArray[np.float32], NDArray[np.float32], bool]
-"""Vectors (Q, D), seconds (Q,), and whether they are of a single picture."""
+"""Vectors (Q, D), seconds (Q,), and whether the query is a single picture."""
 
 
 def _unchanged(store: LibraryStore, path: Path) -> Video | None:
-    """The video of the library that this file is, if it is still what was indexed."""
+    """The library video of a file, if the file has not changed since it was indexed."""
     for candidate in dict.fromkeys((path, path.resolve())):
         video = store.videos.at(candidate)
         if video is not None and video.state is VideoState.INDEXED:
@@ -100,7 +100,7 @@ def _unchanged(store: LibraryStore, path: Path) -> Video | None:
 def _stored(
     store: LibraryStore, encoder: Encoder, clips: Sequence[Clip], span: TimeSpan | None
 ) -> _Rows | None:
-    """Rows from what the library keeps; None if no sampled frame lies inside the part."""
+    """Rows from stored vectors; None if no sampled frame lies inside the part."""
     fingerprint = encoder.spec.fingerprint
     ids = [clip.id for clip in clips]
     vectors = store.clip_vectors.read(ids, fingerprint)
@@ -126,8 +126,8 @@ def _stored(
 
 
 def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _Rows:
-    """Rows from the file itself."""
-    # Text queries never come here; the readers are slow to import.
+    """Rows from decoding the file."""
+    # Imported here because the readers are slow to import and text queries never need them.
     from vidseek.video import DecodeJob, DecodePool, SamplingPlan, is_picture, read_picture
 
     if is_picture(path):
@@ -166,7 +166,7 @@ def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> N
 
 
 def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A clip of a single frame may last 0 s and counts all the same."""
+    """Give clips of a single frame, which may last 0 s, a small weight."""
     return np.maximum(seconds, np.float32(1e-3))
 
 

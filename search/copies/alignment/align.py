@@ -1,4 +1,4 @@
-"""Which seconds of one video show which seconds of another, at what speed, forwards or backwards.
+"""Align two videos: which seconds show the same pictures, at what speed and in which direction.
 
 query = FrameSequence(vectors, seconds, bias)     # (N, D) float32 unit vectors, (N,), (N,)
 for match in align(query, reference):
@@ -6,11 +6,12 @@ for match in align(query, reference):
 
 Pairs of similar frames vote for lines ``reference = speed * query + offset``: a Hough transform, as
 for temporal alignment in Douze, Jegou, Schmid & Perez (ECCV 2010), over offsets *and* speeds. A
-pair counts the less, the more other frames each of the two is similar to (Jegou, Douze & Schmid,
-"On the burstiness of visual elements", CVPR 2009): of a scene that stands still, every frame is
-similar to every other, and says nothing of when. The strongest line is fitted by least squares;
-along it, the stretch with the largest sum of similarity above a threshold (Kadane's maximum
-subarray; Bentley, CACM 1984) is a match. What it explains is taken out, and the rest votes again.
+pair's weight falls with the number of other frames that each of the two is similar to (Jegou, Douze
+& Schmid, "On the burstiness of visual elements", CVPR 2009): in a static scene every frame is
+similar to every other, which says nothing about time. The strongest line is fitted by least
+squares. The stretch of it with the largest sum of similarity above a threshold (Kadane's maximum
+subarray; Bentley, CACM 1984) is a match. The pairs that it explains are removed, and the remaining
+pairs vote again.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence
 from vidseek.search.copies.alignment.stretch import STATIC_DISTINCT, Comparison
 
 MIN_SIMILARITY = 0.5
-"""Frames whose cosine, less their bias, is below this are not the same. Depends on the descriptor:
-`copies.MIN_SIMILARITY` is that of the one that ships."""
+"""Minimum cosine, less bias, for a frame pair to count as the same. It depends on the descriptor;
+`copies.scoring.MIN_SIMILARITY` is for the shipped one."""
 MIN_VOTES, MIN_VOTES_SHARE = 0.1, 0.05
-"""Lines with fewer votes, or fewer than this part of the first line's, are noise."""
+"""Lines with fewer votes, or a smaller share of the first line's votes, are noise."""
 MAX_OVERLAP = 0.3
 
 
@@ -41,30 +42,30 @@ def align(
     """Find the stretches that two videos have in common.
 
     Args:
-        query: of N frames, one or two a second.
-        reference: of M frames, whose vectors are as long as the query's.
-        min_similarity: cosine above which two frames speak for a match.
-        max_segments: matches at most.
+        query: N frames, one or two per second.
+        reference: M frames, with vectors of the query's dimension.
+        min_similarity: minimum cosine, less bias, for a frame pair to count as a match.
+        max_segments: maximum number of matches.
 
     Returns:
-        Matches, best score first; none if either is empty. They may share parts of the query (the
-        reference shows something twice) or of the reference, not of both.
+        Matches, best score first; empty if either video has no frames. Matches may overlap in the
+        query (where the reference repeats something) or in the reference, but not in both.
 
     Raises:
-        ValueError: the vectors are of different lengths.
+        ValueError: the vectors have different dimensions.
     """
     if len(query) == 0 or len(reference) == 0:
         return []
     if query.vectors.shape[1] != reference.vectors.shape[1]:
         raise ValueError(
             f"vectors of {query.vectors.shape[1]} and {reference.vectors.shape[1]} dimensions "
-            "cannot be compared: describe both videos with one descriptor"
+            "cannot be compared: both videos need the same descriptor"
         )
     pairs = find_pairs(query, reference, min_similarity)
     spacings = [video.spacing_seconds for video in (query, reference) if len(video) > 1]
     width = max(1.0, *spacings) if spacings else 1.0
     videos = Comparison(query, reference, min_similarity)
-    # The first line is looked at however weak it is: two stills may be one picture.
+    # The first line is examined however weak it is: two stills may be the same picture.
     min_votes = 0.0
     for _ in range(3 * max_segments):
         line, votes = strongest_line(pairs, width)
@@ -84,19 +85,19 @@ def align(
 
 
 def _explained(pairs: FramePairs, match: Alignment, margin: float) -> NDArray[np.bool_]:
-    """Which pairs a match accounts for."""
+    """(H,) True for pairs that a match explains."""
     here = (pairs.query >= match.query.start_seconds - margin) & (
         pairs.query <= match.query.end_seconds + margin
     )
     there = (pairs.reference >= match.reference.start_seconds - margin) & (
         pairs.reference <= match.reference.end_seconds + margin
     )
-    # A picture that stands still is like itself at every time: once is enough.
+    # A still is similar to itself at every time, so one match explains all of its pairs.
     return here | there if match.distinct_frames < STATIC_DISTINCT else here & there
 
 
 def _overlap(first: Alignment, second: Alignment) -> float:
-    """Common part of two matches, in both videos, over the smaller one."""
+    """The intersection of two matches, in both videos, over the area of the smaller match."""
     common = first.query.overlap(second.query) * first.reference.overlap(second.reference)
     areas = [
         match.query.duration_seconds * match.reference.duration_seconds for match in (first, second)

@@ -14,9 +14,10 @@ SPEEDS = (0.5, 0.57, 0.67, 0.8, 0.9, 1.0, 1.11, 1.25, 1.5, 1.75, 2.0)
 """Reference seconds per query second, forwards and backwards. The fit finds speeds in between."""
 MIN_SPEED, MAX_SPEED = 0.45, 2.2
 SPEED_PRIOR, BACKWARDS_PRIOR = 0.95, 0.9
-"""Other speeds and backwards must have this much more evidence: few frames lie on many lines."""
+"""Weights of other speeds and of playing backwards: a few frames fit many lines, so these need more
+evidence."""
 PAIRS_PER_FRAME = 20
-"""Reference frames that a query frame votes for at most: the most similar ones."""
+"""Maximum reference frames that a query frame votes for: the most similar ones."""
 BLOCK_ENTRIES = 4_000_000
 """Similarities held in memory at once: 16 MB."""
 
@@ -28,13 +29,13 @@ def strongest_votes(
     *,
     width_seconds: float,
 ) -> float:
-    """How much pairs of similar frames speak for the best line: what candidates are ranked by.
+    """The votes of pairs of similar frames for their best line, by which candidates are ranked.
 
     Args:
-        query_seconds: (H,) of each pair's frame of the query.
-        reference_seconds: (H,) of its frame of the reference.
-        strengths: (H,) what each says, 0 to 1.
-        width_seconds: how far from a line a pair still counts for it.
+        query_seconds: (H,) time of each pair's query frame.
+        reference_seconds: (H,) time of its reference frame.
+        strengths: (H,) weight of each pair, 0 to 1.
+        width_seconds: maximum distance from a line at which a pair counts for it.
     """
     return strongest_line(FramePairs(query_seconds, reference_seconds, strengths), width_seconds)[1]
 
@@ -48,7 +49,7 @@ class FramePairs:
     reference: NDArray[np.float64]
     """(H,) seconds."""
     weights: NDArray[np.float64]
-    """(H,) 0 to 1: how much the pair says."""
+    """(H,) weight of the pair, 0 to 1."""
 
     def where(self, mask: NDArray[np.bool_]) -> FramePairs:
         """The pairs that a (H,) mask selects."""
@@ -69,7 +70,7 @@ class Line:
         return self.speed * query_seconds + self.offset
 
     def distances(self, pairs: FramePairs) -> NDArray[np.float64]:
-        """(H,) seconds of the reference, in units of the line's speed if that is more than 1."""
+        """(H,) distances in reference seconds, divided by the speed if that is above 1."""
         distances: NDArray[np.float64] = pairs.reference - self.at(pairs.query)
         return distances / max(1.0, abs(self.speed))
 
@@ -114,7 +115,7 @@ def find_pairs(query: FrameSequence, reference: FrameSequence, min_similarity: f
 
 
 def strongest_line(pairs: FramePairs, width: float) -> tuple[Line, float]:
-    """The line with the most votes, among speeds of the grid and offsets ``width`` apart."""
+    """The line with the most votes, over the grid of speeds and offsets ``width`` apart."""
     best, most = Line(1.0, 0.0), 0.0
     if len(pairs.weights) == 0:
         return best, most
@@ -124,7 +125,7 @@ def strongest_line(pairs: FramePairs, width: float) -> tuple[Line, float]:
         step = width * max(1.0, speed)
         bins = ((offsets - low) / step).astype(np.intp)
         votes = np.bincount(bins, pairs.weights)
-        # Two neighbours at a time: what lies on the border of two bins is not halved.
+        # Sum neighbouring bins, so that pairs on the border of two bins are not split.
         joined = votes + np.append(votes[1:], 0.0)
         place = int(joined.argmax())
         prior = (1.0 if speed == 1.0 else SPEED_PRIOR) * (BACKWARDS_PRIOR if sign < 0 else 1.0)
@@ -135,10 +136,10 @@ def strongest_line(pairs: FramePairs, width: float) -> tuple[Line, float]:
 
 
 def fit_line(pairs: FramePairs, line: Line, width: float) -> Line:
-    """The line through the pairs near it, by weighted least squares, until no more come near.
+    """Fit a line to the pairs near it by weighted least squares, until no more pairs come near.
 
-    The grid's speed may be a tenth off: only part of the pairs is near at first, and each round
-    brings the line closer to the rest.
+    The grid's speed may be off by a tenth: only some pairs are near at first, and each round brings
+    the line closer to the rest.
     """
     count = 0
     for _ in range(10):
@@ -156,12 +157,12 @@ def _least_squares(pairs: FramePairs, line: Line) -> Line:
     middle_reference = float(share @ pairs.reference)
     across = pairs.query - middle_query
     spread = float(share @ across**2)
-    if spread < 0.25:  # seconds squared: one moment, any speed fits
+    if spread < 0.25:  # seconds squared: a single moment, which fits any speed
         return Line(line.speed, middle_reference - line.speed * middle_query)
     speed = float(share @ (across * (pairs.reference - middle_reference))) / spread
     if speed * line.speed <= 0 or not MIN_SPEED <= abs(speed) <= MAX_SPEED:
         speed = line.speed
-    # A few frames half a second apart do not tell 0.98 from 1.
+    # A few frames half a second apart cannot tell 0.98 from 1.
     plain = np.copysign(1.0, speed)
     if abs(speed - plain) * float(np.ptp(pairs.query)) <= 0.5:
         speed = float(plain)

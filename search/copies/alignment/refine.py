@@ -19,29 +19,31 @@ from vidseek.search.copies.alignment.stretch import (
 )
 
 PLAIN_GAIN = 0.6
-"""Speed 1 is taken where the frames are as alike at it as at the best speed, and it explains this
-much of what that does."""
+"""Prefer speed 1 if the frames are as similar at it as at the best speed, and if its match explains
+this share of what the best speed explains."""
 WHOLE_TOLERANCE, LITTLE_MOTION = 0.01, 3.0
-"""Cosine that a whole video as a whole other one, at another speed, may be less alike than the best
-line if it has fewer distinct frames than this; and must be more alike if it has more."""
+"""A match of two whole videos at another speed may be less similar than the best line, by this
+cosine, if it has fewer distinct frames than ``LITTLE_MOTION``. If it has more, it must be more
+similar by this cosine."""
 NEARLY_PLAIN = 0.14
-"""Logarithm of a speed that videos of one length may seem to have, sampled as they are."""
+"""Logarithm of the speed that videos of equal length may appear to have because of sampling."""
 PLAIN_TOLERANCE = 0.02
-"""Cosine that frames may be less alike at speed 1 than at the best speed."""
+"""Cosine by which frames may be less similar at speed 1 than at the best speed."""
 MOVE_GAIN = 0.003
-"""Cosine that frames must be more alike for a line of speed 1 to be moved."""
+"""Cosine by which frames must be more similar for a line of speed 1 to be moved."""
 PLAIN_REACH_SECONDS, COARSE_STEP_SECONDS, PLAIN_STEP_SECONDS = 10.0, 1.0, 0.25
-"""How far around a match speed 1 is tried, and how finely: everywhere, and around the best."""
+"""How far around a match speed 1 is tried, in coarse steps everywhere and in fine steps around the
+best offset."""
 PIECE_GAIN, MIN_PIECE_SECONDS = 0.02, 2.0
-"""Cosine that frames must be more alike along two lines of speed 1, one behind the other, than
-along one of any speed, to be two pieces; and how long each is, and how far from the other, at
-least."""
+"""A match is two pieces if, by this cosine, the frames are more similar along two successive lines
+of speed 1 than along a single line of any speed; and the minimum length of each piece and distance
+between them."""
 
 
 def match_along(
     videos: Comparison, pairs: FramePairs, line: Line, width: float
 ) -> Alignment | None:
-    """The best stretch of the line, once it is fitted; None if there is nothing on it."""
+    """Fit a line and take its best stretch; None if no frames match along it."""
     line = fit_line(pairs, line, width)
     near = pairs.where(np.abs(line.distances(pairs)) <= width)
     match = _fitted_match(videos, pairs, line, width)
@@ -49,13 +51,13 @@ def match_along(
         return match
     whole = _whole_match(videos, width)
     if whole is not None:
-        # Of what hardly moves, any speed is as good as another. Else the right one must be better.
+        # With little motion any speed fits equally well; otherwise the right one must fit better.
         tolerance = WHOLE_TOLERANCE if match.distinct_frames < LITTLE_MOTION else -WHOLE_TOLERANCE
         if whole.similarity >= match.similarity - tolerance:
             return whole
-    # Where little moves, neighbours are alike and a line may turn about, lie beside the right one,
-    # or lead from one piece of a film to another: what no other speed is needed for is taken to be
-    # at the plain one, where that fits best, and so is what two lines of it fit better.
+    # With little motion, neighbouring frames are alike, and a line may be tilted, lie beside the
+    # right one, or lead from one piece of a film to another. Where no other speed is needed, take
+    # speed 1 at its best offset, or the longer of two lines of speed 1 if two fit better.
     plain = _at_plain_speed(videos.query, videos.reference, match)
     if plain is None:
         return match
@@ -67,16 +69,16 @@ def match_along(
 
 
 def _whole_match(videos: Comparison, width: float) -> Alignment | None:
-    """All of the query as all of the reference, at whatever speed; None if it is not.
+    """A match of the whole query with the whole reference at any speed; None if they do not match.
 
-    The commonest copy, and of a scene where little moves it cannot be told from others by voting.
+    This is the most common copy, and with little motion voting cannot tell it from other lines.
     """
     query, reference = videos.query, videos.reference
     if len(query) == 1 or len(reference) == 1:
         return None
     (first, last), (there, end) = time_limits(query), time_limits(reference)
     speed = (end - there) / max(last - first, 1e-6)
-    # Nearly 1 is 1: where videos end is known to half a frame's distance only.
+    # Treat nearly 1 as 1: the ends of videos are known to half a frame's distance only.
     if not MIN_SPEED <= speed <= MAX_SPEED or abs(math.log(speed)) <= NEARLY_PLAIN:
         return None
     match = match_on_line(videos, Line(speed, there - speed * first))
@@ -98,22 +100,21 @@ def _is_whole(
 
 @dataclass(frozen=True)
 class _Plain:
-    """A line of speed 1 or -1 that says as much as a match does, or more."""
+    """A line of speed 1 or -1 that explains as much as a match does, or more."""
 
     line: Line
     within: TimeSpan | None = None
-    """Of the query, the part that it is the line of, where it is one of two."""
+    """The part of the query that the line covers, if it is one of two pieces."""
 
 
 def _at_plain_speed(
     query: FrameSequence, reference: FrameSequence, match: Alignment
 ) -> _Plain | None:
-    """The line of speed 1 (or -1) that a match's frames are most alike along; the longer of two if
-    they are more alike along two, one behind the other; None if they are less alike than along the
-    match's own.
+    """The line of speed 1 (or -1) along which the frames of a match are most similar.
 
-    Every frame counts with what lies at its very time, between two frames as much of each as it is
-    near: a matched filter, which tells neighbours apart where votes and best partners do not.
+    If two successive lines fit better, the longer one. None if the frames are less similar than
+    along the match's own line. Similarities are interpolated to each frame's exact time: a matched
+    filter, which separates neighbouring frames where votes and best partners do not.
     """
     sign = float(np.copysign(1.0, match.speed))
     rows = np.flatnonzero(
@@ -149,7 +150,7 @@ def _at_plain_speed(
     middle = float(seconds.mean())
     low, high = times[0] - sign * middle, times[-1] - sign * middle
     offsets = np.arange(low, high + COARSE_STEP_SECONDS, COARSE_STEP_SECONDS)
-    # (O, 1 + R): how alike the first frames are, along every line.
+    # (O, 1 + R): summed similarity of the first frames along every line.
     sums = np.cumsum(similarity_profile(cosines, seconds, times, sign, offsets), axis=1)
     sums = np.concatenate([np.zeros((len(offsets), 1)), sums], axis=1)
     everything = slice(0, len(rows))
@@ -187,14 +188,14 @@ def similarity_profile(
     speed: float,
     offsets: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(O, R) how alike R frames are to what O lines of one speed say that they show.
+    """(O, R) similarity of R frames to the reference along O lines of the same speed.
 
     Args:
-        cosines: (R, C) of the frames and C frames of the reference.
-        seconds: (R,) of the frames.
-        times: (C,) of the reference's.
-        speed: of the lines.
-        offsets: (O,) of the lines.
+        cosines: (R, C) cosines of the frames with C frames of the reference.
+        seconds: (R,) times of the frames.
+        times: (C,) times of the reference's frames.
+        speed: speed of the lines.
+        offsets: (O,) offsets of the lines.
     """
     at = speed * seconds[None] + offsets[:, None]
     after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
@@ -202,13 +203,13 @@ def similarity_profile(
     share = np.clip((at - times[after - 1]) / np.maximum(steps[after - 1], 1e-6), 0, 1)
     rows = np.arange(len(seconds))[None]
     values = (1 - share) * cosines[rows, after - 1] + share * cosines[rows, after]
-    # Beyond the ends there is nothing to be like.
+    # Beyond the ends of the reference nothing matches.
     reach = float(np.median(steps))
     return np.where((at < times[0] - reach) | (at > times[-1] + reach), 0.0, values)
 
 
 def _gain(match: Alignment, min_similarity: float) -> float:
-    """What a match explains: similarity above the least, over the seconds of both videos."""
+    """What a match explains: similarity above the minimum, times the seconds of both videos."""
     seconds = math.sqrt(match.query.duration_seconds * match.reference.duration_seconds)
     return (match.similarity - min_similarity) * seconds
 
@@ -216,18 +217,18 @@ def _gain(match: Alignment, min_similarity: float) -> float:
 def _fitted_match(
     videos: Comparison, pairs: FramePairs, line: Line, width: float
 ) -> Alignment | None:
-    """The best stretch of a line that was fitted, and fitted once more to that stretch."""
+    """The best stretch of a fitted line, after fitting the line again to that stretch."""
     match = match_on_line(videos, line)
     if match is None:
         return None
     if match.distinct_frames < STATIC_DISTINCT:
-        # One picture fits every speed: say 1, where the two are longest alike.
+        # A single picture fits every speed: take speed 1 through the middles of the stretch.
         middles = [
             (span.start_seconds + span.end_seconds) / 2 for span in (match.query, match.reference)
         ]
         line = Line(1.0, middles[1] - middles[0])
         return match_on_line(videos, line) or match
-    # Hits beyond its ends, of another match with nearly this line, may have bent the line.
+    # Pairs beyond its ends, from another match on nearly the same line, may have bent the line.
     inside = (pairs.query >= match.query.start_seconds - width) & (
         pairs.query <= match.query.end_seconds + width
     )

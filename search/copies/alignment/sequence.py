@@ -1,4 +1,4 @@
-"""What alignment takes and gives: the frames of a video, and a stretch that two videos share."""
+"""Input and output of alignment: the frames of a video, and a stretch that two videos share."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vidseek.core.types import TimeSpan
 
 @dataclass(frozen=True)
 class FrameSequence:
-    """Frames of one video, in order of time. They need not be evenly spaced."""
+    """Frames of one video in order of time, not necessarily evenly spaced."""
 
     vectors: NDArray[np.float32]
     """(N, D) float32, L2-normalised; N may be 0."""
     seconds: NDArray[np.float64]
     """(N,) float64, ascending presentation times."""
     bias: NDArray[np.float32] | None = None
-    """(N,) what is taken off a frame's cosines (`CopyDescriptor.noise`); nothing if None."""
+    """(N,) score-normalisation bias subtracted from a frame's cosines; None for no bias."""
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.seconds.shape != self.vectors.shape[:1]:
@@ -39,12 +39,12 @@ class FrameSequence:
         return len(self.vectors)
 
     def bias_of(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32] | float:
-        """What is taken off the cosines of some frames."""
+        """The bias of some frames."""
         return 0.0 if self.bias is None else self.bias[rows]
 
     @cached_property
     def spacing_seconds(self) -> float:
-        """Median time between frames; infinite if there is only one."""
+        """Median time between frames; infinite for a single frame."""
         return float(np.median(np.diff(self.seconds))) if len(self) > 1 else float("inf")
 
 
@@ -55,21 +55,21 @@ class Alignment:
     query: TimeSpan
     reference: TimeSpan
     speed: float
-    """Reference seconds a second of the query; negative where the query plays backwards."""
+    """Reference seconds per query second; negative where the query plays backwards."""
     score: float
-    """0 to 1: similarity, times how sure so many distinct frames make it."""
+    """0 to 1: similarity, weighted by the number of distinct frames."""
     similarity: float
-    """Mean cosine of the frames along it, gaps among them."""
+    """Mean cosine, less bias, of the frames along it, gaps included."""
     distinct_frames: float
-    """How many different pictures agree; 1 for a scene that stands still, however long."""
+    """Number of different pictures that agree; 1 for a static scene of any length."""
 
     def reference_seconds(self, query_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) what of the reference is shown at (N,) times of the query."""
+        """(N,) reference times shown at (N,) query times."""
         start = self.reference.start_seconds if self.speed > 0 else self.reference.end_seconds
         return start + self.speed * (query_seconds - self.query.start_seconds)
 
 
 def time_limits(sequence: FrameSequence) -> tuple[float, float]:
-    """The first and the last second that its frames stand for."""
+    """The first and the last second that the frames of a sequence represent."""
     half = sequence.spacing_seconds / 2 if len(sequence) > 1 else 0.0
     return max(0.0, sequence.seconds[0] - half), sequence.seconds[-1] + half

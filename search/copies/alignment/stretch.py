@@ -1,4 +1,4 @@
-"""The best stretch of a line: what of two videos is the same along it.
+"""The best stretch of a line: where two videos match along it.
 
 The frames of the sparser video are walked along the line, each with its most similar partner in the
 other video; the stretch with the largest sum of similarity above a threshold is the match (Kadane's
@@ -17,29 +17,29 @@ from vidseek.search.copies.alignment.hough import Line
 from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence, time_limits
 
 MAX_GAP_SECONDS = 5.0
-"""A match goes on behind a gap up to this."""
+"""Longest gap inside a match."""
 STATIC_SIMILARITY = 0.9
-"""Frames of *one* video that are more similar than this begin to count as one frame."""
+"""Above this cosine, frames of the *same* video begin to count as a single frame."""
 STATIC_DISTINCT = 2.0
-"""A match of fewer distinct frames than this is one picture: it does not tell when."""
+"""A match with fewer distinct frames is a single picture, which says nothing about time."""
 CERTAIN_FRAMES = 2.0
-"""A match of so many distinct frames scores half its similarity, one of many scores all of it."""
+"""With this many distinct frames a match scores half its similarity; with many, all of it."""
 SAMPLED_FRAMES = 256
-"""Of a longer match, so many frames are counted: more than enough to be sure."""
+"""Frames sampled from a longer match: more than enough to be sure."""
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """The frames of the sparser video along a line, each with its partner in the other."""
+    """The frames of the sparser video along a line, each with its partner in the other video."""
 
     rows: NDArray[np.intp]
-    """(K,) ascending frames of the sparser video that the other has something at."""
+    """(K,) ascending frames of the sparser video for which the other video has frames."""
     partners: NDArray[np.intp]
-    """(K,) the most similar of the frames around where the line says."""
+    """(K,) the most similar of the other video's frames near the line."""
     partner_seconds: NDArray[np.float64]
-    """(K,) where the line says."""
+    """(K,) times on the line."""
     similarities: NDArray[np.float32]
-    """(K,) cosines."""
+    """(K,) cosines, less bias."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def match_on_line(
         within: only this part of the query; None for all of it.
     """
     query, reference = videos.query, videos.reference
-    # Of a reference that keeps one frame in ten seconds, most query frames have no partner: the
-    # sparser video's frames are gone through.
+    # A library may store a frame every ten seconds, so that most query frames have no partner:
+    # walk along the frames of the sparser video.
     by_query = reference.spacing_seconds <= 1.01 * query.spacing_seconds * abs(line.speed)
     base, other = (query, reference) if by_query or len(query) == 1 else (reference, query)
     walk = _walk(base, other, line if base is query else line.inverse())
     for match in videos.matches:
-        # Another match on the same line, before or behind this one, is not found again.
+        # Do not find again an earlier match on the same line.
         walk.similarities[_shown_by(match, base, walk, base is query)] = -1.0
     if within is not None:
         at = base.seconds[walk.rows] if base is query else walk.partner_seconds
@@ -106,7 +106,7 @@ def _walk(base: FrameSequence, other: FrameSequence, line: Line) -> _Walk:
 def _shown_by(
     match: Alignment, base: FrameSequence, walk: _Walk, by_query: bool
 ) -> NDArray[np.bool_]:
-    """(K,) True for frames of a walk that lie in a match with their partners."""
+    """(K,) True for frames of a walk that lie in a match together with their partners."""
     spans = (match.query, match.reference) if by_query else (match.reference, match.query)
     inside = np.ones(len(walk.rows), np.bool_)
     for span, seconds in zip(spans, (base.seconds[walk.rows], walk.partner_seconds), strict=True):
@@ -151,7 +151,7 @@ def _as_alignment(
         _distinct_frames(base.vectors, rows[good]),
         _distinct_frames(other.vectors, partners[good]),
     )
-    # A frame stands for the time until halfway to its neighbours.
+    # A frame represents the time until halfway to its neighbours.
     half = base.spacing_seconds / 2 if len(base) > 1 else 0.0
     ends = np.array([base.seconds[rows[0]] - half, base.seconds[rows[-1]] + half])
     if base is reference:
@@ -171,7 +171,7 @@ def _as_alignment(
 
 
 def _distinct_frames(vectors: NDArray[np.float32], rows: NDArray[np.intp]) -> float:
-    """How many different pictures some frames show: each counts one over those that are like it."""
+    """Number of different pictures: each frame counts 1 over the number of frames like it."""
     if len(rows) > SAMPLED_FRAMES:
         rows = rows[np.linspace(0, len(rows) - 1, SAMPLED_FRAMES).astype(np.intp)]
     sampled = vectors[rows]

@@ -1,4 +1,4 @@
-"""A confidence from captions of some of a library's clips."""
+"""Calibration from captions of library clips."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from vidseek.search.moments.query import clean_text
 from vidseek.storage.store import LibraryStore
 
 MIN_MATCHED = 20
-"""Captions whose own clip comes first; with fewer a curve fits anything."""
+"""Minimum captions whose own clip comes first; with fewer, a curve fits anything."""
 FOLDS = 5
 
 
@@ -49,16 +49,16 @@ def fit_captions(
 ) -> CalibrationReport:
     """Fit a confidence on captions of clips of the library.
 
-    Matched are the captions for which a clip that they describe comes first, with its score;
-    mismatched is for each caption the best clip of other videos, as if its own were not there. The
-    two kinds weigh the same. The error is measured on each fifth of the videos by a fit on the
-    others; what is stored is fitted on all.
+    Matched scores are those of captions for which a described clip comes first. Mismatched scores
+    are, for each caption, that of the best clip of other videos, as if its own were absent. Both
+    kinds have equal weight. The error is measured on each fifth of the videos with a fit on the
+    other four fifths; the stored calibration is fitted on all videos.
 
     Args:
-        engine: of the library.
-        captions: of videos that are in the library, or of parts of them.
+        engine: the engine of the library.
+        captions: captions of library videos or of parts of them.
         hubness: also correct hubs, with the bundled queries as the bank.
-        seed: of the drawing of the fifths.
+        seed: random seed of the fifths.
         job: reports progress and cancels.
 
     Raises:
@@ -86,7 +86,7 @@ def fit_captions(
             job.check()
     problems = tuple(sorted((*captions.problems, *unusable), key=lambda problem: problem.line))
     best, wrong = np.array(pairs, np.float64).reshape(-1, 2).T
-    # A wrong best hit is no matched score; its score is counted among the wrong ones already.
+    # A wrong best hit is not a matched score; it already counts as a mismatched score.
     is_right = best > wrong
     if is_right.sum() < MIN_MATCHED or len(set(videos)) < 2 * FOLDS:
         raise CalibrationError(
@@ -119,21 +119,21 @@ def fit_captions(
 
 @dataclass(frozen=True)
 class _Place:
-    """A caption, and where in the library what it describes is."""
+    """A caption, and the library clips that it describes."""
 
     text: str
     video_id: int
     right: frozenset[int]
-    """Clips that it describes."""
+    """Ids of clips that it describes."""
     undecided: frozenset[int]
-    """Other clips that it may describe: of the same videos, or said of them in the same words."""
+    """Ids of other clips that it may describe: of the same videos, or with the same caption."""
 
 
 def _places(
     store: LibraryStore, captions: Captions
 ) -> tuple[list[_Place], tuple[CaptionProblem, ...]]:
     indexed = store.videos.select(states=[VideoState.INDEXED])
-    # The file of captions names videos by where they really lie.
+    # The file of captions names videos by their resolved paths.
     known = {video.path.resolve(): video.id for video in indexed}
     described: list[tuple[CaptionedClip, int, frozenset[int], frozenset[int]]] = []
     problems = []
@@ -162,7 +162,7 @@ def _places(
     for captioned, video_id, _, _ in described:
         for text in captioned.captions:
             key = text.casefold()
-            # Said of several clips it is one query all the same.
+            # A caption of several clips is a single query.
             right = right_of[key]
             places.setdefault(
                 key, _Place(clean_text(text).text, video_id, right, whole_of[key] - right)
@@ -173,9 +173,9 @@ def _places(
 def _pair(
     engine: SearchEngine, context: SearchContext, place: _Place
 ) -> tuple[float, float] | None:
-    """Score of the best clip, -inf if it is a wrong one, and of the best wrong clip.
+    """Scores of the best clip, -inf if it is wrong, and of the best wrong clip.
 
-    None where the library has no other clips to compare with.
+    None if the library has no other clips to compare with.
     """
     n = min(FIRST_FETCH, context.size)
     while True:
@@ -208,7 +208,7 @@ def _held_out_error(
     *,
     seed: int,
 ) -> tuple[float, float]:
-    """Calibration error of fits on other videos, and that of a perfect one."""
+    """Calibration error on held-out videos, and that of a perfect calibration."""
     _, places = np.unique(videos, return_inverse=True)
     count = int(places.max()) + 1
     folds = (np.random.default_rng(seed).permutation(count) % FOLDS)[places]

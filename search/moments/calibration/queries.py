@@ -1,4 +1,4 @@
-"""The queries that calibrate a library without labels: bundled ones, or a file's."""
+"""Queries that calibrate a library without labels: bundled, or from a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vidseek.core.errors import CalibrationError
 
 
 def bundled_queries() -> list[str]:
-    """The sentences and phrases that come with vidseek."""
+    """The sentences and phrases bundled with vidseek."""
     text = (
         files("vidseek.search.moments.calibration")
         .joinpath("queries.txt")
@@ -19,16 +19,16 @@ def bundled_queries() -> list[str]:
 
 
 def read_queries(text: str) -> list[str]:
-    """One query a line; empty lines and such that begin with # are none, and each counts once."""
+    """Parse one query per line; skip empty lines, lines that start with # and repetitions."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
 
 def read_query_file(file: Path) -> list[str]:
-    """Queries from a file, one a line.
+    """Read queries from a file, one per line.
 
     Raises:
-        CalibrationError: it cannot be read, or is no text in UTF-8.
+        CalibrationError: it cannot be read, or is not UTF-8 text.
     """
     try:
         return read_queries(file.read_text(encoding="utf-8-sig"))

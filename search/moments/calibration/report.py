@@ -1,4 +1,4 @@
-"""What a calibration is of, and how good it is."""
+"""The report on a calibration, and the clips that it is of."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.engine import SearchEngine
 
 MIN_CLIPS = 20
-"""With fewer, the best of them says little about what another query would find."""
+"""With fewer clips, the best of them says little about what another query would find."""
 
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """What a calibration was made of, and how good it is as far as that can be known."""
+    """The data of a calibration, and its quality as far as it can be known."""
 
     encoder: str
     """Name of the encoder."""
     fingerprint: str
     calibration: Calibration
     queries: int
-    """Queries asked: bundled ones, or captions."""
+    """Number of queries: bundled queries or captions."""
     answered: float
-    """Share of them that get a confident answer now, 0 to 1."""
+    """Share of the queries with a confident answer now, 0 to 1."""
     error: float | None
-    """Expected calibration error on captions of videos that were held out, 0 to 1; None without
-    captions: it cannot be known."""
+    """Expected calibration error on captions of held-out videos, 0 to 1; None without captions, as
+    it cannot be known."""
     error_by_chance: float | None
-    """What a perfect calibration would have shown on so few."""
+    """Error that a perfect calibration would show on as few captions."""
     problems: tuple[CaptionProblem, ...] = ()
-    """Lines of the captions that were not used."""
+    """Caption lines that were not used."""
 
     @property
     def half_sure_score(self) -> float:
-        """The score at which the confidence is one half."""
+        """The score at which the confidence is 0.5."""
         return -self.calibration.bias / self.calibration.scale
 
 
@@ -71,7 +71,7 @@ def searchable_clips(engine: SearchEngine) -> SearchContext:
     """All clips that can be searched.
 
     Raises:
-        CalibrationError: they are too few to calibrate with.
+        CalibrationError: there are too few clips.
         EncoderError: the library was indexed with another encoder.
     """
     context = engine.everything()
@@ -86,7 +86,7 @@ def searchable_clips(engine: SearchEngine) -> SearchContext:
 
 
 def query_progress(done: int, total: int) -> Progress:
-    """How many queries were asked."""
+    """Progress of a calibration."""
     return Progress(stage="calibrating", done=done, total=total, unit="queries")
 
 

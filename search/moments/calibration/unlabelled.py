@@ -1,8 +1,8 @@
-"""A confidence without labels: from what a library scores for queries of all kinds.
+"""Calibration without labels, from the scores of queries of all kinds.
 
-It is not known which queries the library shows, so nothing tells what a right hit scores. What a
-wrong one scores can be told: the best clip that looks unlike a query's best hit, its runner-up, is
-as a rule no answer, whether or not the best hit is one.
+Nothing tells which queries the library can answer, so the scores of right hits are unknown. The
+scores of wrong hits can be estimated: the runner-up, the best clip that looks unlike a query's best
+hit, is usually not an answer, whether or not the best hit is.
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ from vidseek.storage.store import LibraryStore
 
 MIN_QUERIES = 50
 LIKE_DEVIATIONS = 2.0
-"""Two clips look alike if their cosine is so many standard deviations above the library's mean."""
+"""Two clips look alike if their cosine is this many standard deviations above the library's
+mean."""
 LIKE_SAMPLE = 1_000
 HALF_SURE_QUANTILE = 0.99
-"""Of runner-ups, taken as normally distributed: there a hit is as likely right as wrong. Where
+"""Quantile of runner-ups, assumed normal, at which a hit is as likely right as wrong. Where
 captions are known, the score at that point was at most 0.07 off the one fitted to them: below it
 where few of the queries are shown, above it where all are (`python -m benchmarks.confidence`)."""
 RUNNER_UP_CONFIDENCE = 0.1
-"""Of a hit that scores as the average runner-up."""
+"""Confidence of a hit that scores as the average runner-up."""
 MIN_LEAD = 1e-3
-"""Scores are kept to about half of this: a smaller lead of the best over its runner-up is none."""
+"""Minimum lead of the best clip over its runner-up: scores are stored to about half of this."""
 
 
 def fit_queries(
@@ -52,20 +53,20 @@ def fit_queries(
     hubness: bool = False,
     job: Job | None = None,
 ) -> CalibrationReport:
-    """Fit a confidence without labels, from what a library scores for queries of all kinds.
+    """Fit a confidence without labels.
 
-    Scores of runner-ups stand for those of wrong answers. A hit that scores as their average has a
-    confidence of ``RUNNER_UP_CONFIDENCE``, one that only a hundredth of them reaches 0.5.
+    Scores of runner-ups stand for scores of wrong answers. A hit that scores as their average has a
+    confidence of ``RUNNER_UP_CONFIDENCE``; a hit that only a hundredth of them reaches has 0.5.
 
     Args:
-        engine: of the library.
-        queries: what to ask; None for the bundled queries.
-        hubness: also correct hubs, with what is asked as the bank. Each query is asked as one that
-            is not in the bank: those to come are not.
+        engine: the engine of the library.
+        queries: the queries; None for the bundled queries.
+        hubness: also correct hubs, with the queries as the bank. Each query is scored without its
+            own entry in the bank, as later queries will not be in it.
         job: reports progress and cancels.
 
     Raises:
-        CalibrationError: too few clips or queries, or scores that tell nothing apart.
+        CalibrationError: too few clips or queries, or scores that do not discriminate.
         EncoderError: the library was indexed with another encoder.
         JobCancelledError: the job was cancelled.
     """
@@ -107,13 +108,13 @@ def _likeness(context: SearchContext) -> float:
 def _best_and_runner_up(
     engine: SearchEngine, context: SearchContext, text: str, alike_cosine: float
 ) -> tuple[float, float | None]:
-    """Scores of the best clip and of the best one unlike it; None if all are like it."""
+    """Scores of the best clip and of the best clip unlike it; None if all are like it."""
     n = min(FIRST_FETCH, context.size)
     while True:
         ranked = engine.best_clips(context, text, n)
         vectors = context.vectors([scored.clip.id for scored in ranked])
         unlike = np.flatnonzero(vectors @ vectors[0] <= alike_cosine)
-        # The best is itself no runner-up, whatever its rounded length.
+        # The best clip is not its own runner-up, whatever its rounded length.
         unlike = unlike[unlike > 0]
         if len(unlike):
             return ranked[0].score, ranked[unlike[0]].score
