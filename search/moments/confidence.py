@@ -18,8 +18,8 @@ DEFAULT_MIN_CONFIDENCE = 0.3
 
 The smallest step of 0.05 at which four fifths of queries for absent things have no confident match,
 as the mean over galleries of Flickr8k's dev rows (stills) and of MSR-VTT's (videos). On 132 real
-clips 82 % of such queries have none then. `python -m benchmarks.confidence --only absent` prints the
-table for the current weights.
+clips 82 % of such queries have none then. `python -m benchmarks.confidence --only absent` prints
+the table for the current weights.
 """
 
 

@@ -2,7 +2,8 @@
 
 A library file that has not changed since it was indexed is not decoded again: its stored clip
 vectors are the query. Where a part of the video cuts through clips, stored frame features are
-encoded."""
+encoded.
+"""
 
 from __future__ import annotations
 
