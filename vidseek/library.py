@@ -1,11 +1,11 @@
-"""The public Python API: a library of videos, and everything the commands do with it.
+"""The public Python API: open a library of videos, index, search and check it.
 
 with vidseek.open("footage-library") as library:
     report = library.index(["~/Movies"])
     hits = library.search("a red car at night", k=5)
 
-Opening is cheap: the encoder, the readers and the index are loaded when they are first needed, so
-that a search loads no video decoder and a listing no model.
+Opening is fast: the encoder, the video readers and the index are loaded on first use. A search
+loads no video decoder, and a listing loads no model.
 """
 
 from __future__ import annotations
@@ -52,27 +52,27 @@ EVERYTHING = VideoFilter()
 
 @dataclass(frozen=True)
 class VideoDetails:
-    """All that the library knows of one video."""
+    """Everything stored about one video."""
 
     video: Video
     clips: tuple[Clip, ...]
-    """In order of time; none where the video could not be read."""
+    """In order of time; empty if the video could not be read."""
     thumbnails: tuple[Path | None, ...]
-    """One JPEG a clip, None where it is gone."""
+    """A JPEG per clip, None if the file is gone."""
 
 
 def default_library_folder() -> Path:
-    """Where the library is when nothing else is said: the platform's folder for user data."""
+    """The folder of the default library, in the platform's folder for user data."""
     from platformdirs import user_data_dir
 
     return Path(user_data_dir("vidseek", appauthor=False)) / "default"
 
 
 class Library:
-    """A library of videos: one folder that holds what was made of them, never the videos.
+    """A library: a folder with the metadata and vectors of videos, not the videos themselves.
 
-    Closed by ``close()`` or at the end of ``with``. Searches may come from several threads; while
-    one process or thread indexes, others search what is already there.
+    Use it in ``with``, or call ``close()``. It can be searched from several threads, and while
+    another process or thread indexes.
     """
 
     def __init__(
@@ -104,17 +104,17 @@ class Library:
 
         Args:
             path: the folder; None for the user's default library.
-            create: make a library where there is none.
-            encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a folder
-                with a model), or an encoder of one's own; None for the active one of the library's
-                models, and the built-in one for a new library.
-            database_url: keep the metadata in another store, as an SQLAlchemy URL.
-            confirm_download: asked with a repository and a size in bytes before a model is
-                downloaded; without it nothing is.
+            create: create the library if there is none.
+            encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a model
+                folder), or an ``Encoder``; None for the library's active model, or the built-in
+                model in a new library.
+            database_url: SQLAlchemy URL of another database for the metadata.
+            confirm_download: called with a repository and a size in bytes before a model is
+                downloaded; without it, nothing is downloaded.
 
         Raises:
-            LibraryError: the folder is something else, damaged, too new, or missing and not to be
-                created. The subclass says which.
+            LibraryError: the folder is not a library, is damaged, too new, or missing while
+                ``create`` is False. The subclass says which.
         """
         folder = default_library_folder() if path is None else absolute_path(path)
         store = LibraryStore.open(folder, create=create, database_url=database_url)
@@ -122,17 +122,17 @@ class Library:
 
     @property
     def folder(self) -> Path:
-        """Where the library lies."""
+        """Folder of the library."""
         return self._store.folder
 
     @property
     def encoder(self) -> Encoder:
-        """What turns frames and words into vectors, loaded when first asked for.
+        """The encoder that turns frames and text into vectors, loaded on first use.
 
         Raises:
-            UnknownEncoderError: no encoder of that name.
+            UnknownEncoderError: no encoder has that name.
             WeightsError: its weights are missing or damaged.
-            EncoderError: a model of others cannot be fetched or used; the subclass says why.
+            EncoderError: a third-party model cannot be downloaded or used; the subclass says why.
         """
         return self.models.encoder_for(None)
 
@@ -160,20 +160,23 @@ class Library:
         wait_seconds: float = 0.0,
         job: Job | None = None,
     ) -> IndexReport:
-        """Bring the library up to date with some files and folders.
+        """Add videos to the library, or update it.
 
-        What has not changed is not read again; a moved file is found again by its content.
+        Unchanged files are not read again, and moved files are recognised by their content.
 
         Args:
-            paths: files and folders, searched with all that is below them.
-            exclude: shell patterns of paths to leave out.
+            paths: files and folders; folders are searched recursively.
+            exclude: shell patterns of paths to skip.
             follow_symlinks: also enter linked folders.
-            plan: which frames to look at; None for ``SamplingPlan()``, the fast one.
+            plan: which frames to sample; None for ``SamplingPlan()``, the fast plan.
             workers: decoding processes; None chooses by the number of processors.
-            prune: forget videos whose files are gone, instead of marking them missing.
-            retry_failed: read files again that could not be read.
+            prune: remove videos whose files are gone instead of marking them missing.
+            retry_failed: read files again that failed before.
             wait_seconds: how long to wait for another process's run to end.
-            job: told ``IndexProgress``; cancelling it ends the run cleanly.
+            job: gets ``IndexProgress`` reports; cancelling it ends the run cleanly.
+
+        Returns:
+            What was indexed, and every failure with its reason.
 
         Raises:
             PathNotFoundError: one of the paths does not exist.
@@ -208,10 +211,10 @@ class Library:
         A library that cannot be written to is left as it is.
 
         Args:
-            job: reports progress; if it is cancelled, what was compared until then is kept.
+            job: reports progress; if it is cancelled, the comparisons done so far are stored.
 
         Returns:
-            How many videos were compared.
+            Number of videos compared.
 
         Raises:
             LibraryLockedError: another process holds the library for a long run.
@@ -233,15 +236,15 @@ class Library:
         model: str | Encoder | None = None,
         cursor: str | None = None,
     ) -> SearchResult:
-        """Find the moments that a sentence describes, best first.
+        """Find the moments that match a text, best first.
 
         Args:
             text: what to look for.
-            k: number of hits; fewer come only where the library has fewer moments.
-            not_text: what should not be seen.
-            where: which videos may answer.
-            per_video: at most so many hits of one video.
-            rerank: False leaves out the second stage.
+            k: number of hits; fewer only if the library has fewer moments.
+            not_text: what the moments should not show.
+            where: which videos to search.
+            per_video: maximum number of hits per video.
+            rerank: False skips the second stage.
             refine_spans: begin and end hits where the similarity to the best clip and to the text
                 falls, not by merging neighbouring clips that score alike.
             model: one of ``models.list()``, by name or fingerprint, or its encoder; None for the
@@ -277,15 +280,15 @@ class Library:
         cursor: str | None = None,
         job: Job | None = None,
     ) -> SearchResult:
-        """Find moments that look like a picture, a video or a part of one, best first.
+        """Find moments similar to a picture, a video or a part of a video, best first.
 
         Args:
             file: a picture or a video, in the library or not.
-            k: number of hits; fewer come only where the library has fewer moments.
+            k: number of hits; fewer only if the library has fewer moments.
             span: the part of the video to compare; None for all of it.
-            where: which videos may answer.
-            per_video: at most so many hits of one video.
-            exclude_itself: leave out the query's own moments, if it is in the library.
+            where: which videos to search.
+            per_video: maximum number of hits per video.
+            exclude_itself: leave out moments of the query itself, if it is in the library.
             model: as for ``search``.
             cursor: as for ``search``.
             job: reports progress and cancels.
@@ -295,7 +298,7 @@ class Library:
 
         Raises:
             PathNotFoundError: there is no such file.
-            QueryError: there is no such part of it, ``k`` under 1, ...
+            QueryError: the video has no such part, ``k`` is under 1, ...
             VideoError: the file cannot be read.
             EncoderError: the library is not encoded with that model, or the model is not there.
             JobCancelledError: the job was cancelled.
@@ -316,17 +319,17 @@ class Library:
         min_score: float | None = None,
         job: Job | None = None,
     ) -> CopyVerdict:
-        """Tell whether a video is a copy of one in the library; nothing is added to it.
+        """Detect whether a video is a copy of one in the library. Nothing is added.
 
         Args:
             path: the video to check.
-            threshold: how sure a match must be: ``strict``, ``normal`` or ``loose``.
-            min_score: list what scores this, too; the verdict stays the threshold's.
+            threshold: match strictness: ``strict``, ``normal`` or ``loose``.
+            min_score: also list matches scoring at least this; the verdict does not change.
             job: reports progress and cancels.
 
         Raises:
             PathNotFoundError: there is no such file.
-            QueryError: the threshold is none of the three.
+            QueryError: there is no such threshold.
             VideoError: the file cannot be read.
             JobCancelledError: the job was cancelled.
         """
@@ -336,16 +339,16 @@ class Library:
         return checker.check(absolute_path(path), threshold=threshold, min_score=min_score, job=job)
 
     def duplicates(self) -> list[DuplicateGroup]:
-        """Give the groups of videos that are copies of each other, largest first.
+        """Groups of videos that are copies of each other, largest first.
 
-        Only videos that ``compare_new_videos`` has compared are in them; nothing is written.
+        Covers the videos that ``compare_new_videos`` has compared. Nothing is written.
         """
         from vidseek.search.copies.groups import duplicate_groups
 
         return duplicate_groups(self._store)
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:
-        """Draw what the videos of groups share into a PNG file."""
+        """Draw the shared parts of groups into a PNG file."""
         from vidseek.timeline_plot import plot_groups
 
         plot_groups(absolute_path(file), groups, self._store.copy_matches.read())
@@ -367,28 +370,27 @@ class Library:
         hubness: bool | None = None,
         job: Job | None = None,
     ) -> CalibrationReport:
-        """Fit how sure a hit is to this library and its encoder, and store it.
+        """Fit the confidence of hits to this library and its encoder, and store it.
 
-        Every later search of this library with this encoder uses it, in place of what the encoder
-        brings itself. Without ``hubness`` the order of hits, their scores and spans stay as they
-        are.
+        Later searches of this library with this encoder use it instead of the encoder's own
+        calibration. Without ``hubness``, the order of hits, their scores and spans do not change.
 
         Args:
             captions: JSON lines as for ``train_on_captions``, of videos in this library; None to
                 calibrate without labels.
-            queries: what to ask without labels; None for a list that comes with vidseek.
-            override: calibrate without labels although the encoder brings its own calibration,
-                which was fitted with labels.
-            hubness: also take off the lead of clips that are near to whatever is asked, which
-                changes scores and the order of hits, and fit the confidence to that; False for
-                nothing of the kind, None for what the library does now.
+            queries: queries without labels; None for a list that comes with vidseek.
+            override: calibrate without labels even if the encoder has its own calibration, which
+                was fitted with labels.
+            hubness: correct for hub clips, which match every query. This changes scores and the
+                order of hits; the confidence is fitted to the result. False turns the correction
+                off, None keeps the current setting.
             job: reports progress and cancels; a cancelled calibration stores nothing.
 
         Raises:
-            CalibrationError: under 20 clips, too few captions or queries, or scores that tell
-                nothing; nothing was stored.
-            PathNotFoundError: there is no such file of captions.
-            TrainingError: the file of captions is no text.
+            CalibrationError: under 20 clips, too few captions or queries, or uninformative
+                scores; nothing was stored.
+            PathNotFoundError: the file of captions does not exist.
+            TrainingError: the file of captions is not text.
             EncoderError: the library was indexed with another encoder.
             LibraryLockedError: another process kept the database busy for 30 seconds.
             JobCancelledError: the job was cancelled.
@@ -405,15 +407,15 @@ class Library:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What ``calibrate`` stored for this library's encoder; None where it did not."""
+        """The calibration stored for this library's encoder, or None."""
         fingerprint = self.models.active_fingerprint()
         return None if fingerprint is None else self._store.encoders.calibration(fingerprint)
 
     def forget_calibration(self) -> bool:
-        """Go back to the encoder's own calibration, or to none.
+        """Remove the stored calibration; the encoder's own is used again, if it has one.
 
         Returns:
-            True if there was one to forget.
+            True if a calibration was stored.
 
         Raises:
             LibraryLockedError: another process kept the database busy for 30 seconds.
@@ -429,25 +431,25 @@ class Library:
         states: Collection[VideoState] | None = None,
         under: AnyPath | None = None,
     ) -> list[Video]:
-        """Give the videos of the library, ordered by path.
+        """List the videos of the library, ordered by path.
 
         Args:
-            states: only videos in one of these states; None for all.
-            under: only this file, or what lies below this folder.
+            states: only videos in these states; None for all.
+            under: only this file, or everything in this folder.
         """
         folder = None if under is None else absolute_path(under)
         videos = self._store.videos.select(states=states, under=folder)
         return sorted(videos, key=lambda video: video.path)
 
     def failed(self) -> list[Video]:
-        """Give the files that could not be read; ``Video.failure`` says why."""
+        """List the files that could not be read; ``Video.failure`` says why."""
         return self.videos(states=[VideoState.FAILED])
 
     def info(self, path: AnyPath) -> VideoDetails:
-        """Give all that is known of one video.
+        """Look up one video with its clips and thumbnails.
 
         Raises:
-            PathNotFoundError: the library has no such video.
+            PathNotFoundError: the video is not in the library.
         """
         wanted = absolute_path(path)
         video = self._store.videos.at(wanted)
@@ -467,42 +469,42 @@ class Library:
         )
 
     def statistics(self) -> LibraryStatistics:
-        """How much the library holds."""
+        """Counts and sizes of the library."""
         return self._store.statistics()
 
     def remove(self, path: AnyPath) -> int:
-        """Forget a video, or all videos below a folder. The files themselves are not touched.
+        """Remove a video, or all videos in a folder, from the library. The files are not touched.
 
         Returns:
-            How many videos were forgotten.
+            Number of videos removed.
 
         Raises:
-            PathNotFoundError: the library has nothing there.
+            PathNotFoundError: the library has no video there.
             LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         wanted = absolute_path(path)
         videos = self._store.videos.select(under=wanted)
         if not videos:
             raise PathNotFoundError(
-                f"the library {self.folder} has nothing at {wanted}", hint=Hint("list_videos")
+                f"the library {self.folder} has no video at {wanted}", hint=Hint("list_videos")
             )
         return self._store.remove_videos([video.id for video in videos])
 
     def relocate(self, old: AnyPath, new: AnyPath) -> int:
-        """Tell the library that a file or folder now has another path; nothing is read.
+        """Update the path of a moved file or folder. No video is read.
 
         Returns:
-            How many videos were given their new path.
+            Number of videos with a new path.
 
         Raises:
-            PathNotFoundError: the library has nothing at ``old``.
+            PathNotFoundError: the library has no video at ``old``.
             LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         before, after = absolute_path(old), absolute_path(new)
         moved = self._store.videos.relocate(before, after)
         if moved == 0:
             raise PathNotFoundError(
-                f"the library {self.folder} has nothing at {before}", hint=Hint("list_videos")
+                f"the library {self.folder} has no video at {before}", hint=Hint("list_videos")
             )
         return moved
 
@@ -521,7 +523,7 @@ class Library:
         return examine(examine_library(self._store, repair=repair, job=job))
 
     def close(self) -> None:
-        """Let go of the library's files and models. Closing twice does no harm."""
+        """Release the library's files and models. Closing twice is harmless."""
         self.models.close()
         self._engines.clear()
         self._descriptor = None
