@@ -1,4 +1,4 @@
-"""What an encoder is: frames and sentences in, vectors of one shared space out.
+"""The protocol of encoders: from frames and sentences to vectors in a shared space.
 
 encoder = create_encoder("builtin")
 features = encoder.encode_frames(batch.data)
@@ -21,11 +21,11 @@ from vidseek.encoders.hubness import HubnessCorrection
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A visual and a text encoder of one shared space, and a head that re-ranks."""
+    """A visual and a text encoder of a shared space, and a re-ranking head."""
 
     @property
     def spec(self) -> EncoderSpec:
-        """Which encoder this is."""
+        """Identity of this encoder."""
 
     @property
     def reranks(self) -> bool:
@@ -51,7 +51,7 @@ class Encoder(Protocol):
         """
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
-        """Encode frames one by one.
+        """Encode frames, each by itself.
 
         Args:
             frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
@@ -71,14 +71,14 @@ class Encoder(Protocol):
         Args:
             frames: features of the N frames of one video.
             pts_seconds: (N,) their presentation times, ascending.
-            clips: one non-empty slice of the frames a clip.
+            clips: for each clip a non-empty slice of the frames.
 
         Returns:
             (len(clips), D) float32, L2-normalised.
         """
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences, over-long ones cut with a warning.
+        """Encode sentences; over-long ones are cut with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.
@@ -98,7 +98,7 @@ class Encoder(Protocol):
             first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
 
         Returns:
-            (K,) float32 scores on the scale of ``first_stage_scores``; equal to them where the
+            (K,) float32 scores on the scale of ``first_stage_scores``; equal to them if the
             encoder has no head.
         """
 
@@ -113,14 +113,14 @@ class MonolingualEncoder(Protocol):
 
 @runtime_checkable
 class VideoEncoder(Protocol):
-    """What an ``Encoder`` has besides if it must see the pictures of a clip together.
+    """Additional members of an ``Encoder`` that must see the pictures of a clip together.
 
-    Until a video is cut into clips, the pictures are kept for it (``encoders.pipeline``).
+    ``encoders.pipeline`` stores the pictures until the video is cut into clips.
     """
 
     @property
     def pictures_per_clip(self) -> int:
-        """How many it sees together."""
+        """How many pictures it sees together."""
 
     def fit(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The pictures (N, h, w, 3) to keep of frames (N, H, W, 3) uint8.

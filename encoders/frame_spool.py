@@ -1,8 +1,8 @@
-"""The pictures of one video that a video model will want again, once it is cut into clips.
+"""Temporary storage for a video's pictures, which a video model reads again by clip.
 
-with FrameSpool() as kept:
-    kept.add(encoder.fit(batch.data))
-    vectors = encoder.encode_pictures(kept.take(rows) for rows in rows_of_clips)
+with FrameSpool() as spool:
+    spool.add(encoder.fit(batch.data))
+    vectors = encoder.encode_pictures(spool.take(rows) for rows in rows_of_clips)
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from vidseek.core.errors import EncoderError
 
 
 class FrameSpool:
-    """Pictures of one size in a temporary file, which is gone when this is closed.
+    """Pictures of equal size in a temporary file, deleted on closing.
 
-    Ten hours sampled every second are 5.4 GB at 224 x 224, more than many a memory holds.
+    Ten hours sampled every second take 5.4 GB at 224 x 224, more memory than many machines have.
     """
 
     def __init__(self) -> None:
@@ -38,10 +38,10 @@ class FrameSpool:
         return self._count
 
     def add(self, pictures: NDArray[np.uint8]) -> None:
-        """Keep pictures (N, h, w, 3) uint8 that come after those before.
+        """Append pictures (N, h, w, 3) uint8.
 
         Raises:
-            EncoderError: there is no room for them.
+            EncoderError: the temporary folder is full.
         """
         if self._count and pictures.shape[1:] != self._shape:
             raise ValueError(f"pictures are {self._shape}, got some of {pictures.shape[1:]}")
@@ -51,7 +51,7 @@ class FrameSpool:
             self._file.write(np.ascontiguousarray(pictures).data)
         except OSError as error:
             raise EncoderError(
-                f"{tempfile.gettempdir()}: the pictures of a video cannot be kept there "
+                f"{tempfile.gettempdir()}: the pictures of a video cannot be stored there "
                 f"({error.strerror}): make room, or set TMPDIR to a folder with more"
             ) from error
         self._count += len(pictures)

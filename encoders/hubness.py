@@ -1,12 +1,12 @@
-"""Hubs: clips that are near to everything that is asked, and what is taken off their scores.
+"""Hubness correction: lowers the scores of hubs, clips that are similar to every query.
 
     hubness = HubnessCorrection.from_bytes(manifest.read("hubness"))
     scores = clips @ query + hubness.corrections(clips)
 
-In a shared space of text and video some clips are close to every sentence, and push what was asked
-for off the first places. How much of a hub a clip is can be told from sentences that nobody asked:
-nearest neighbour normalisation (NNN, Chowdhury et al., EMNLP 2024) takes a share of a clip's mean
-similarity to its nearest sentences of a bank off its score, whatever the query.
+In a shared space of text and video some clips are close to every sentence and displace the right
+answers from the top. A bank of sentences that nobody searched for shows which clips are hubs:
+nearest neighbour normalisation (NNN, Chowdhury et al., EMNLP 2024) subtracts from a clip's score a
+share of its mean similarity to the nearest sentences of the bank, whatever the query.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 AT_ONCE = 1024
-"""Clips that are compared with the bank together: a few megabytes."""
+"""Clips compared with the bank at once: a few megabytes."""
 
 
 @dataclass(frozen=True)
 class HubnessCorrection:
-    """A bank of sentences and how it is used."""
+    """A bank of sentence vectors and the parameters of the correction."""
 
     bank: NDArray[np.float32]
     """(B, D) L2-normalised vectors of sentences, none of them a query."""
     neighbours: int
-    """Sentences of the bank, nearest to a clip, whose mean similarity says how much of a hub it
-    is."""
+    """How many of the bank's sentences nearest to a clip are averaged."""
     weight: float
-    """Share of that mean that is taken off; 0 changes nothing."""
+    """Share of that mean that is subtracted; 0 changes nothing."""
     usual: float
-    """Mean of that mean over usual clips, added back: scores stay on the scale of cosines."""
+    """That mean for a typical clip, added back so that scores stay on the scale of cosines."""
 
     def similarities(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(K, D) clip vectors to (K,) mean similarities to their nearest sentences of the bank."""
@@ -51,7 +50,7 @@ class HubnessCorrection:
         return np.float32(self.weight) * (np.float32(self.usual) - self.similarities(vectors))
 
     def without(self, row: int) -> HubnessCorrection:
-        """The same but for one sentence of the bank: as if that had never been heard of."""
+        """A copy of this correction that lacks one sentence of the bank."""
         return replace(self, bank=np.delete(self.bank, row, axis=0))
 
     def to_bytes(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Confidence from scores: Platt scaling, and how far a calibration is off.
+"""Confidence from scores: Platt scaling, and the error of a calibration.
 
 scale, bias = fit_confidence(matched, mismatched)
 probabilities = sigmoid(scale * scores + bias)
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 ABSENT_GALLERY = 200
-"""Clips in the libraries that lack what a sentence asks for: that of a few hours of video."""
+"""Clips in the simulated libraries without a match: as many as a few hours of video have."""
 BINS = 10
 MAX_STEPS = 100
 MAX_LOGIT = 60.0
-"""exp overflows beyond 709, and nobody tells a probability of e-30 from one of e-31."""
+"""exp overflows beyond 709, and e-30 and e-31 are the same confidence in practice."""
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -30,14 +30,14 @@ def fit_confidence(
 ) -> tuple[float, float]:
     """Platt scaling: (scale, bias) so that sigmoid(scale * score + bias) is P(match).
 
-    Both kinds weigh the same, however many there are of each.
+    Right and wrong answers get the same total weight, however many there are of each.
 
     Args:
         matched: (M,) scores of right answers.
         mismatched: (W,) scores of wrong ones.
 
     Raises:
-        ValueError: there is none of one kind, or a score is not finite.
+        ValueError: one of the arrays is empty, or a score is not finite.
     """
     if len(matched) == 0 or len(mismatched) == 0:
         raise ValueError(f"{len(matched)} matched and {len(mismatched)} mismatched scores")
@@ -115,7 +115,7 @@ def calibration_error(
     weights: NDArray[np.floating] | None = None,
     bins: int = BINS,
 ) -> float:
-    """Expected calibration error: mean gap between what is said and how often it is so.
+    """Expected calibration error: mean gap between confidence and observed frequency.
 
     In bins of equal mass, since bins of equal width leave most of them nearly empty (Nixon et al.,
     "Measuring calibration in deep learning", 2019). Equal probabilities stay in one bin.
@@ -123,7 +123,7 @@ def calibration_error(
     Args:
         probabilities: (N,), 0 to 1.
         is_match: (N,).
-        weights: (N,) above 0; None for one each.
+        weights: (N,) above 0; None for equal weights.
         bins: how many.
 
     Returns:
@@ -176,19 +176,19 @@ def gallery_scores(
     random: np.random.Generator,
     rescore: Callable[[NDArray[np.intp], NDArray[np.float32]], NDArray[np.float32]] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores of the best hits, in galleries that hold the right item and in such that do not.
+    """Scores of the best hits in galleries with and without the right item.
 
     Args:
         scores: (Q, N) of queries against items, by the first stage.
         right_items: (Q,) the item that each query asks for.
-        size: items in a gallery, about; the items are dealt into galleries by lot.
-        depth: so many of the best wrong items of a gallery are looked at by ``rescore``.
-        random: deals.
+        size: approximate items per gallery; items are assigned to galleries at random.
+        depth: how many of the best wrong items of a gallery ``rescore`` sees.
+        random: assigns the items.
         rescore: from (Q, K) items and their scores to their final scores, where a head re-ranks.
 
     Returns:
-        Scores of right items that come first in a gallery of wrong ones, and those of the best
-        wrong one of every such gallery.
+        Scores of right items that rank first among the wrong items of a gallery, and the scores of
+        the best wrong item of each gallery.
     """
     items = scores.shape[1]
     matched, mismatched = [], []

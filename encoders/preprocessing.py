@@ -1,7 +1,7 @@
-"""How a frame of any size becomes the square picture that the built-in model sees.
+"""Resizing of frames to the square pictures that the built-in model takes.
 
-The whole frame is kept and squashed, in training and at run time alike: a crop loses what stands at
-the edge, bars of black waste the cells of the map.
+The whole frame is squashed, in training and at run time alike: a crop loses the edges, and black
+bars waste cells of the feature map.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What computes the visual part: OpenVINO where it is installed, else ONNX Runtime.
+"""Inference sessions: OpenVINO for the visual part if it is installed, otherwise ONNX Runtime.
 
     session = visual_session(blob, threads=2)
     vectors, tokens = session.run(["vectors", "tokens"], {"pictures": pictures})
@@ -35,7 +35,7 @@ class Session(Protocol):
 
 
 def visual_runtime() -> Runtime:
-    """Which runtime computes pictures on this machine."""
+    """The runtime of the visual part on this machine."""
     return "openvino" if find_spec("openvino") else "onnxruntime"
 
 
@@ -57,7 +57,7 @@ def visual_session(blob: bytes, *, threads: int, runtime: Runtime | None = None)
     Args:
         blob: bytes of the ONNX file.
         threads: processor threads to compute with.
-        runtime: which to use; ``visual_runtime()`` if None.
+        runtime: ``visual_runtime()`` if None.
     """
     if (runtime or visual_runtime()) == "openvino":
         return OpenVinoSession(blob, threads=threads)
@@ -66,7 +66,7 @@ def visual_session(blob: bytes, *, threads: int, runtime: Runtime | None = None)
 
 
 def input_names(session: Any) -> set[str]:
-    """What a loaded network takes."""
+    """Names of a loaded network's inputs."""
     if isinstance(session, OpenVinoSession):
         return session.inputs
     return {entry.name for entry in session.get_inputs()}

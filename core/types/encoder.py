@@ -1,4 +1,4 @@
-"""What encoders make, and which encoder made it."""
+"""Vectors that encoders compute, and the identity of an encoder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from vidseek.core.types.time import TimeSpan
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """What an encoder makes of N frames: everything that is kept of them."""
+    """What an encoder computes for N frames, and a library stores of them."""
 
     vectors: NDArray[np.float32]
-    """(N, D) float32, L2-normalised: one vector a frame in the shared space of text and video."""
+    """(N, D) float32, L2-normalised: a vector per frame in the shared space of text and video."""
     tokens: NDArray[np.float32]
-    """(N, M, T) float32: M tokens a frame for the cross-modal head to attend over; M may be 0."""
+    """(N, M, T) float32: M tokens per frame for the cross-modal head to attend over; M may be 0."""
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.tokens.ndim != 3:
@@ -47,7 +47,7 @@ class FrameFeatures:
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip with all that an encoder made of it, ready to be stored."""
+    """A clip with its vectors, ready to be stored."""
 
     span: TimeSpan
     frame_seconds: tuple[float, ...]

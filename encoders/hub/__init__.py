@@ -1,4 +1,4 @@
-"""Models of others: any dual encoder in the format of Hugging Face, from its hub or from a folder.
+"""Third-party models: dual encoders in the format of Hugging Face or open_clip.
 
 Needs the extra ``hub`` (torch and transformers); they are imported when a model is loaded.
 """

@@ -1,4 +1,4 @@
-"""Models that are worth knowing, by short names.
+"""Recommended models by short name.
 
 >>> find_model("clip-large").repository
 'openai/clip-vit-large-patch14'
@@ -17,19 +17,19 @@ class CatalogueModel:
     """A model that can be downloaded."""
 
     name: str
-    """What ``--model`` takes."""
+    """Short name."""
     repository: str
     """``ORG/NAME`` on the hub."""
     family: str
     """One of ``families.FAMILIES``, or open_clip."""
     download_bytes: int
-    """About how much is downloaded."""
+    """Approximate size of the download."""
     dimension: int
     """Length of its vectors."""
     licence: str
-    """Of the weights, as their makers state it."""
+    """Licence of the weights, as their authors state it."""
     good_for: str
-    """One line: when to choose it."""
+    """When to choose it, on a line."""
     frames_per_second: float
     """Encoded by two cores of an EPYC with AVX2, by `python -m benchmarks.hub_throughput
     --catalogue`: random weights of the same shape, decoding excluded. A video model sees each frame

@@ -1,4 +1,4 @@
-"""What lies in the folder of a checkpoint, checked before torch is imported."""
+"""Files of a checkpoint, checked before torch is imported."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder that holds a whole dual encoder."""
+    """A folder with a complete dual encoder."""
 
     folder: Path
     family: Family
     weights: tuple[Path, ...]
     """Its safetensors files, sorted by name."""
     open_clip: Mapping[str, Any] | None = None
-    """Its configuration, where it is in the format of open_clip."""
+    """Its configuration, if it is in the format of open_clip."""
 
 
 def read_checkpoint(folder: Path, *, open_clip: bool = False) -> Checkpoint:
-    """Look at a checkpoint.
+    """Read which files a checkpoint has and check them.
 
     Args:
-        folder: where its files lie.
-        open_clip: read it in the format of open_clip also where it is there in both.
+        folder: contains its files.
+        open_clip: prefer the format of open_clip if the folder has both.
 
     Raises:
         WeightsError: files are missing or cut short.
-        UnsupportedModelError: it is no dual encoder, or its weights are pickles.
+        UnsupportedModelError: it is not a dual encoder, or its weights are pickles.
     """
     names = [path.name for path in folder.iterdir()]
     if open_clip or is_open_clip(names):
@@ -152,12 +152,12 @@ def _check_length(path: Path) -> None:
 
 
 def weights_hash(checkpoint: Checkpoint, *, cache: Path | None = None) -> str:
-    """SHA-256 over the weights, remembered while the files stay as they are.
+    """SHA-256 over the weights, cached until the files change.
 
     Args:
         checkpoint: whose weights.
-        cache: folder of what is remembered; the user's cache folder if None. A folder that cannot
-            be written to costs only time.
+        cache: folder of cached hashes; the user's cache folder if None. If it cannot be written
+            to, hashing is repeated.
     """
     if cache is None:
         from platformdirs import user_cache_dir
@@ -185,7 +185,7 @@ def weights_hash(checkpoint: Checkpoint, *, cache: Path | None = None) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """What another package says of an error, in one line and not all of it."""
+    """Another package's error message on a single line, shortened."""
     reason = " ".join(str(error).split())
     return f"{reason[:_LONGEST_REASON]}..." if len(reason) > _LONGEST_REASON else reason
 

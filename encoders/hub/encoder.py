@@ -1,4 +1,4 @@
-"""An encoder made of a dual encoder in the format of Hugging Face or of open_clip.
+"""Encoder for a third-party dual encoder in the format of Hugging Face or open_clip.
 
     ref = ModelRef.parse("hf:openai/clip-vit-base-patch16")
     encoder = create_hub_encoder(ref, confirm_download=ask)
@@ -45,7 +45,7 @@ from vidseek.encoders.model_ref import ModelRef
 logger = logging.getLogger(__name__)
 
 MAX_FRAMES_AT_ONCE = 64
-"""Frames that are prepared together, at most."""
+"""Maximum of frames prepared together."""
 
 
 def create_hub_encoder(
@@ -61,7 +61,7 @@ def create_hub_encoder(
     Raises:
         MissingExtraError: torch, transformers or open_clip is needed and not installed.
         ModelDownloadError: the model is not here and cannot be fetched.
-        UnsupportedModelError: it is no dual encoder that vidseek knows.
+        UnsupportedModelError: it is not a dual encoder of a supported family.
         WeightsError: files of it are missing or damaged.
     """
     listed = find_model(ref.name)
@@ -91,7 +91,7 @@ class Origin:
 
 
 def _fetched(ref: ModelRef, confirm: ConfirmDownload | None) -> tuple[Checkpoint, Origin]:
-    """The files of a model, fetched if they are not here, and where exactly they come from."""
+    """The files of a model, fetched if necessary, and their exact origin."""
     if ref.folder is not None:
         return read_checkpoint(ref.folder), Origin(ref.source)
     # The source names the commit: a library must find the very weights again when the repository
@@ -112,18 +112,18 @@ def _fetched(ref: ModelRef, confirm: ConfirmDownload | None) -> tuple[Checkpoint
 
 
 class HubEncoder:
-    """A model of others. Safe to use from several threads."""
+    """A third-party model. Safe to use from several threads."""
 
     reranks = False
-    """The second look is not measured to help every model, so a search leaves it out; set it to
-    True to have ``rerank`` pool frames by the text."""
+    """Re-ranking was not measured to help every model, so a search skips it. Set it to True to have
+    ``rerank`` pool frames by the text, for everything in this process that shares the encoder."""
     hubness: HubnessCorrection | None = None
-    """Third-party models come without one."""
+    """None: third-party models have no bank of sentences."""
 
     def __init__(
         self, checkpoint: Checkpoint, *, origin: Origin, threads: int | None = None
     ) -> None:
-        """Read configuration and vocabulary; no weights yet, but for their hash.
+        """Read configuration and vocabulary, and hash the weights without loading them.
 
         Args:
             checkpoint: what to load.
@@ -149,7 +149,7 @@ class HubEncoder:
         )
 
     def _read(self) -> int:
-        """Read configuration, rules and vocabulary; gives the length of the vectors."""
+        """Read configuration, rules and vocabulary; returns the length of the vectors."""
         from transformers import AutoConfig
 
         folder, family = self._checkpoint.folder, self._checkpoint.family
@@ -174,7 +174,7 @@ class HubEncoder:
         return dimension
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
-        """Encode frames one by one.
+        """Encode frames, each by itself.
 
         Args:
             frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
@@ -211,8 +211,8 @@ class HubEncoder:
 
         Args:
             frames: features of the N frames of one video.
-            pts_seconds: (N,) their presentation times, ascending; of no consequence here.
-            clips: one non-empty slice of the frames a clip.
+            pts_seconds: (N,) their presentation times, ascending; not used.
+            clips: for each clip a non-empty slice of the frames.
 
         Returns:
             (len(clips), D) float32, L2-normalised.
@@ -227,7 +227,7 @@ class HubEncoder:
         return results
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences; what goes beyond the model's length is cut off with a warning.
+        """Encode sentences; longer ones are cut at the model's limit with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.
@@ -254,7 +254,7 @@ class HubEncoder:
         clips: Sequence[FrameFeatures],
         first_stage_scores: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Score candidate clips by their frames, weighted by the text, where ``reranks`` is True.
+        """Score candidate clips by their frames, weighted by the text, if ``reranks`` is True.
 
         Args:
             text: the query.
@@ -296,7 +296,7 @@ class HubEncoder:
 
         Raises:
             WeightsError: they do not fit the configuration.
-            UnsupportedModelError: they are not the whole of a dual encoder.
+            UnsupportedModelError: they lack a tower.
         """
         self._loaded()
 

@@ -1,7 +1,7 @@
-"""The kinds of dual encoder that are supported, and what is particular to each.
+"""The supported families of dual encoders and their peculiarities.
 
-All are plain classes of transformers, or models of open_clip; none runs code that comes with a
-checkpoint.
+All are plain classes of transformers or models of open_clip; code that comes with a checkpoint is
+never run.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from vidseek.core.errors import UnsupportedModelError
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACED_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " "))
 SIGLIP_VOCABULARY = 32_000
-"""SigLIP 1 has so many words and was taught without punctuation; SigLIP 2 has eight times as
-many."""
+"""Words of SigLIP 1, which was trained without punctuation; SigLIP 2 has eight times as many."""
 SIGLIP_TEXT_TOKENS = 64
 
 
 @dataclass(frozen=True)
 class Family:
-    """How models of one architecture are called."""
+    """How the models of an architecture are called."""
 
     name: str
     """``model_type`` in config.json, with ``-`` as ``_``."""
     title: str
     model_class: str
-    """Class of transformers; none of open_clip."""
+    """Class of transformers; empty for open_clip."""
     kind: Literal["pictures", "patches", "clips"] = "pictures"
-    """What the visual tower takes: pictures of one size, patches of pictures of any shape, or the
+    """Input of the visual tower: pictures of one size, patches of pictures of any shape, or the
     pictures of a clip together."""
     pads_to_full_length: bool = False
-    """True where the text tower was taught with padding that it looks at."""
+    """True if the text tower was trained with padding that it attends to."""
     masks_padding: bool = True
     """False where the text tower takes no attention mask."""
 
@@ -75,7 +74,7 @@ _ALL = (
 )
 FAMILIES = {family.name: family for family in _ALL}
 OPEN_CLIP = Family("open_clip", "open_clip", "", masks_padding=False)
-"""Whatever the package open_clip computes: told by its configuration, not by a ``model_type``."""
+"""Any model of the package open_clip: recognised by its configuration, not a ``model_type``."""
 
 
 def family_of(config: Mapping[str, Any], *, where: str) -> Family:
@@ -151,7 +150,7 @@ def text_token_limit(family: Family, config: Any) -> int:
 
 
 def fixed_rules(family: Family, picture_side: int) -> dict[str, Any]:
-    """What a family's own processor sets about pictures, whatever the checkpoint's file says."""
+    """Settings that a family's processor fixes, whatever the checkpoint's file says."""
     if family.name != "videoprism":
         return {}
     size = {"height": picture_side, "width": picture_side}

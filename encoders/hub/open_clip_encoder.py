@@ -11,7 +11,7 @@ from vidseek.encoders.hub.sentences import TokenRows
 
 
 class OpenClipEncoder(HubEncoder):
-    """A model of others that the package open_clip computes. Safe to use from several threads."""
+    """A third-party model that runs in the package open_clip. Safe to use from several threads."""
 
     def _read(self) -> int:
         config = self._checkpoint.open_clip

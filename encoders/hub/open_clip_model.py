@@ -23,7 +23,7 @@ from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 
 
 class Pretrained(NamedTuple):
-    """What open_clip knows of one of its names."""
+    """What open_clip knows about a pretrained name."""
 
     repository: str
     """``ORG/NAME`` on the hub."""
@@ -72,7 +72,7 @@ def find_pretrained(name: str) -> Pretrained:
 
 
 class OpenClipTowers:
-    """A model of open_clip, called as one of transformers is."""
+    """A model of open_clip behind the interface of a transformers model."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -83,7 +83,7 @@ class OpenClipTowers:
         return self
 
     def eval(self) -> OpenClipTowers:
-        """Leave out what is for training."""
+        """Drop the parts needed for training only."""
         self._model.eval()
         return self
 
@@ -131,7 +131,7 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """The vocabulary of a model: one of open_clip's tokenizers.
+    """Load the tokenizer of a model, from open_clip's.
 
     Raises:
         WeightsError: it cannot be read.

@@ -45,7 +45,7 @@ class Patches(NamedTuple):
 
 @dataclass(frozen=True)
 class PictureRules:
-    """What is done to a frame before the visual tower sees it."""
+    """How frames are resized, cropped and normalised for the visual tower."""
 
     resize: Literal["short side", "long side", "exactly", "patches", "never"]
     height: int
@@ -53,7 +53,7 @@ class PictureRules:
     is to fit."""
     width: int
     crop: tuple[int, int] | None
-    """Height and width of the part in the middle that is kept."""
+    """Height and width of the centre crop."""
     resample: int
     """Number of Pillow's filter."""
     scale: float
@@ -246,7 +246,7 @@ def _three(values: Any) -> tuple[float, float, float]:
 def _crop(
     frames: NDArray[np.uint8], height: int, width: int, middle: Literal["down", "rounded"]
 ) -> NDArray[np.uint8]:
-    """The middle of frames; what is smaller is set on black."""
+    """Centre crop of frames; smaller frames are padded with black."""
     missing = [max(0, height - frames.shape[1]), max(0, width - frames.shape[2])]
     if any(missing):
         before = [(each + (middle == "down")) // 2 for each in missing]

@@ -150,7 +150,7 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from printing: what matters of it is told in an error."""
+    """Keep transformers from printing; errors carry what matters."""
     from transformers.utils import logging as output
 
     level = output.get_verbosity()

@@ -19,10 +19,10 @@ MAX_PICTURES_AT_ONCE = 64
 
 
 class HubVideoEncoder(HubEncoder):
-    """A video model of others: a ``VideoEncoder``. Safe to use from several threads.
+    """A third-party video model: a ``VideoEncoder``. Safe to use from several threads.
 
-    ``encode_clips``, which has no pictures, gives the mean of the frames' own vectors: enough for a
-    part of a stored clip, and no more than that.
+    ``encode_clips`` has no pictures and returns the mean of the frame vectors, which is good enough
+    only for a part of a stored clip.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Visual towers that see the pictures of a clip together, and what they make of one picture alone.
+"""Visual towers that see the pictures of a clip together, and their result for a single picture.
 
 Only what lies in the space of the text tower's vectors, untouched by the text: X-CLIP's ``forward``
 changes the text by what it sees, which no index can hold, so it is not called.

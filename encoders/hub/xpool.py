@@ -1,4 +1,4 @@
-"""A trained head for a model of others: the frames of a clip, weighted by the words (X-Pool).
+"""A trained head for a third-party model: it weighs a clip's frames by the query (X-Pool).
 
     encoder = create_attending_encoder("my-head", create_hub_encoder)
 
@@ -31,7 +31,7 @@ FACTS = "xpool.json"
 WEIGHTS = "xpool.safetensors"
 FORMAT = 1
 NORM_EPSILON = 1e-6
-"""Frame vectors have length one, so their elements are small: torch's 1e-5 would be felt."""
+"""Frame vectors have length 1, so their elements are small: torch's 1e-5 would distort them."""
 LINEAR = ("query", "key", "value", "out", "project")
 NORMS = ("input_norm", "attended_norm", "output_norm")
 SHARE = 0.5
@@ -40,10 +40,10 @@ SHARE = 0.5
 
 @dataclass(frozen=True)
 class HeadFacts:
-    """What a head is of, and how its scores are used."""
+    """The model that a head was trained on, and the calibration of its scores."""
 
     base: str
-    """What ``create_encoder`` makes the model from; may be changed when it was moved."""
+    """Source of the model for ``create_encoder``; may be edited after moving the model."""
     fingerprint: str
     """Of the model's vectors."""
     dimension: int
@@ -77,7 +77,7 @@ class XPoolHead:
     def scores(
         self, text: NDArray[np.float32], clips: Sequence[NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """Cosine of a sentence with what it finds in each clip.
+        """Cosine of a sentence with what it attends to in each clip.
 
         All clips are one matrix: what the sentence looks for is multiplied with the keys' matrix
         once, and the values' matrix sees each clip's weighted mean, not its frames.
@@ -130,7 +130,7 @@ def blended(
 
 
 class AttendingEncoder:
-    """A model of others with a head: its vectors, another order of the best hits."""
+    """A third-party model with a head: the model's vectors, but re-ranked hits."""
 
     reranks = True
     hubness: HubnessCorrection | None = None
@@ -199,12 +199,12 @@ def write_head(
     scale: float,
     offset: float,
 ) -> HeadFacts:
-    """Write a head; the folder holds one when the last file, the facts, is there.
+    """Write a head; the folder is valid once the last file, the facts, exists.
 
     Args:
         folder: exists.
         weights: see ``XPoolHead``.
-        base: of the model that it was trained on.
+        base: spec of the model that it was trained on.
         scale: see ``HeadFacts``.
         offset: see ``HeadFacts``.
     """
@@ -266,12 +266,12 @@ def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> 
     """Make an encoder of a head's folder and the model that it was trained on.
 
     Args:
-        folder: that ``vidseek train`` wrote.
+        folder: as ``write_head`` leaves it.
         create: makes the model from its name.
 
     Raises:
         WeightsError: the head is damaged.
-        EncoderError: the model is not there, or is another one now.
+        EncoderError: the model is missing, or its weights changed.
     """
     folder = absolute_path(folder)
     head, facts = read_head(folder)
