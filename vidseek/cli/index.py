@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.cli.options import (
     JsonOption,
@@ -179,4 +180,6 @@ def print_report(report: IndexReport) -> None:
             f"{output.amount_of_time(report.video_seconds)} of video in "
             f"{output.amount_of_time(report.seconds)}, {speed:.0f}x realtime"
         )
-    output.print_failures([(file.path, file.reason) for file in report.failed])
+    output.print_failures(
+        [(file.path, with_hint(file.reason, file.hint)) for file in report.failed]
+    )
