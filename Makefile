@@ -76,7 +76,7 @@ check: $(FULL)/.ready
 	$(FULL)/bin/lint-imports
 
 docs: $(FULL)/.ready
-	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(FULL)/bin/mkdocs build --strict
 
 format: $(FULL)/.ready
 	$(FULL)/bin/ruff format .
