@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vidseek.core.errors import UnsupportedModelError
+from vidseek.core.errors import Hint, UnsupportedModelError
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACED_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " "))
@@ -94,18 +94,16 @@ def family_of(config: Mapping[str, Any], *, where: str) -> Family:
         return family
     kind = f"{classes[0]} ({model_type})" if classes else model_type or "of no stated kind"
     wanted = ", ".join(one.title for one in _ALL)
-    step = (
-        "Take a model with an image and a text tower in one space; `vidseek models` lists some, "
-        f"and any of these families works: {wanted}."
-    )
+    needed = f"A model with both towers in one space is needed, of these families: {wanted}"
+    hint = Hint("list_known_models")
     reads, sees = _towers(config)
     if family is None and reads != sees:
         half, other = ("text", "pictures") if reads else ("pictures", "text")
         raise UnsupportedModelError(
-            f"{where} is a model of {half} only ({kind}) and knows no {other}. {step}"
+            f"{where} is a model of {half} only ({kind}) and knows no {other}. {needed}", hint=hint
         )
     raise UnsupportedModelError(
-        f"{where} is {kind}, which is no dual encoder that vidseek knows. {step}"
+        f"{where} is {kind}, which is no dual encoder that vidseek knows. {needed}", hint=hint
     )
 
 

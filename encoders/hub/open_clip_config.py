@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidseek.core.errors import UnsupportedModelError, WeightsError
+from vidseek.core.errors import Hint, UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.preprocessing import CLIP_MEAN, CLIP_STD, PictureRules
 
 CONFIG = "open_clip_config.json"
@@ -72,7 +72,8 @@ def checked_config(document: Mapping[str, Any], path: Path | str) -> Mapping[str
     if elsewhere:
         raise UnsupportedModelError(
             f"{path}: builds on {elsewhere}, which open_clip would fetch on its own, without a "
-            "question; `vidseek models` lists models that work"
+            "question",
+            hint=Hint("list_known_models"),
         )
     settings = set(text.get("tokenizer_kwargs") or {}) - _TOKENIZER_SETTINGS
     if text.get("tokenizer_mode"):
@@ -80,7 +81,8 @@ def checked_config(document: Mapping[str, Any], path: Path | str) -> Mapping[str
     if settings:
         raise UnsupportedModelError(
             f"{path}: sets {', '.join(sorted(settings))} of the vocabulary, which vidseek does not "
-            "do; `vidseek models` lists models that work"
+            "support",
+            hint=Hint("list_known_models"),
         )
     return document
 
@@ -117,7 +119,8 @@ def picture_rules(config: Mapping[str, Any], path: Path) -> PictureRules:
     if any(wrong):
         raise UnsupportedModelError(
             f"{path}: asks for {', '.join(filter(None, wrong))} with pictures of {height} x "
-            f"{width}, which vidseek does not do; `vidseek models` lists models that work"
+            f"{width}, which vidseek does not support",
+            hint=Hint("list_known_models"),
         )
     return PictureRules(
         how,  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vidseek.core.errors import ModelNotFoundError, UnsupportedModelError, WeightsError
+from vidseek.core.errors import Hint, ModelNotFoundError, UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.open_clip_config import CONFIG, checked_config
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
@@ -125,7 +125,8 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
     except Exception as error:  # open_clip, timm, torch and safetensors have no common base
         raise WeightsError(
             f"{weights}: cannot be loaded as {CONFIG} says: {reason_of(error)}; fetch the model "
-            "again, or upgrade open_clip: pip install --upgrade open_clip_torch"
+            "again, or upgrade open_clip",
+            hint=Hint("upgrade_package", {"package": "open_clip_torch"}),
         ) from error
     return OpenClipTowers(model)
 

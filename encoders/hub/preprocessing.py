@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import UnsupportedModelError, WeightsError
+from vidseek.core.errors import Hint, UnsupportedModelError, WeightsError
 
 _FILES = (
     ("preprocessor_config.json", None),
@@ -182,8 +182,8 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
     for step in ("do_pad", "do_thumbnail", "do_align_long_axis", "do_flip_channel_order"):
         if document.get(step) and document.get("pad_size" if step == "do_pad" else step):
             raise UnsupportedModelError(
-                f"{path}: asks for {step}, which vidseek does not do; `vidseek models` lists "
-                "models that work"
+                f"{path}: asks for {step}, which vidseek does not support",
+                hint=Hint("list_known_models"),
             )
     is_clip = "CLIP" in kind
     # The processor that VideoPrism's pictures go through is another model's.
@@ -224,8 +224,8 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
         how, (height, width) = "exactly", _pair(size)
     if crop is None and how != "exactly":
         raise UnsupportedModelError(
-            f"{path}: pictures come out in different sizes, neither cropped nor resized to one; "
-            "`vidseek models` lists models that work"
+            f"{path}: pictures come out in different sizes, neither cropped nor resized to one",
+            hint=Hint("list_known_models"),
         )
     return PictureRules(how, height, width, crop, **common)  # type: ignore[arg-type]
 

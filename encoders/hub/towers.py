@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import EncoderError, UnsupportedModelError, WeightsError
+from vidseek.core.errors import EncoderError, Hint, UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.video_towers import video_tower
 
@@ -95,7 +95,8 @@ class Towers:
         if self.batch == 1:
             raise EncoderError(
                 "a single picture (or clip) does not fit into the memory of the device: close "
-                "other programs that use it, or take a smaller model (`vidseek models`)"
+                "other programs that use it, or use a smaller model",
+                hint=Hint("list_known_models"),
             ) from error
         self.batch //= 2
         if torch.cuda.is_available():
@@ -118,7 +119,8 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
     if model_class is None:
         raise UnsupportedModelError(
             f"transformers {transformers.__version__} knows no {checkpoint.family.model_class}: "
-            "upgrade it with pip install --upgrade transformers"
+            "a newer version may",
+            hint=Hint("upgrade_package", {"package": "transformers"}),
         )
     try:
         with quiet_transformers():
@@ -143,7 +145,8 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
     if missing:
         raise UnsupportedModelError(
             f"{checkpoint.folder}: its weights lack {len(missing)} parts ({missing[0]}, ...), so "
-            "it is not the whole of a dual encoder; take one with both towers: `vidseek models`"
+            "it is not the whole of a dual encoder: both towers are needed",
+            hint=Hint("list_known_models"),
         )
     return model
 

@@ -10,16 +10,16 @@ from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
-    "allow_download": "Run the command again with --yes (in Python: confirm_download), or give a "
-    "folder that contains the model.",
+    "allow_download": "Run the command again with --yes (in Python: confirm_download), or give "
+    "a folder that contains the model.",
     "calibrate_again": "Run `vidseek calibrate` again, or `vidseek calibrate --forget`.",
     "calibrate_without_hubness": "Calibrate without --hubness.",
     "caption_more_to_calibrate": "Caption more videos, or calibrate without --captions.",
     "caption_more_videos": "Caption more videos.",
     "check_captions": "Check that the captions are of these videos.",
     "check_disk": "Check the disk.",
-    "check_hub_name": "Check the name; `vidseek models` lists some. For a private model run "
-    "`hf auth login`.",
+    "check_hub_name": "Check the name; `vidseek models` lists some. For a private model run `hf "
+    "auth login`.",
     "check_permissions": "Check the permissions of the folder and of library.db.",
     "choose_library_folder": "Name a new or empty folder for the library.",
     "choose_training_folder": "Give --out a new or empty folder.",
@@ -27,8 +27,8 @@ HINTS: dict[str, str] = {
     "--partial {model}` switches without them.",
     "convert_video": "Convert it to H.264 in MP4, for example with `ffmpeg -i INPUT OUTPUT.mp4`.",
     "copy_again": "Copy or download the file again: it may be incomplete.",
-    "create_library": "Run `vidseek index FOLDER` to create a library, or name another one "
-    "with --library.",
+    "create_library": "Run `vidseek index FOLDER` to create a library, or name another one with "
+    "--library.",
     "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
     "folder, or `vidseek model add`.",
     "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
@@ -72,6 +72,7 @@ HINTS: dict[str, str] = {
     "models` lists more.",
     "try_hub_model": "For a model of the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
+    "upgrade_package": "Run `pip install --upgrade {package}`.",
     "upgrade_vidseek": "Run `pip install --upgrade vidseek`.",
     "use_model_folder": "Give the folder with --model.",
     "use_or_add_model": "Search with one of `vidseek model list`, or run `vidseek model add "
