@@ -1,4 +1,4 @@
-"""An empty library on SQLite, and on PostgreSQL where that is installed."""
+"""An empty library on SQLite, or on PostgreSQL if it is installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidseek.storage.store import LibraryStore
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """Makes an empty database on a real server each time it is called."""
+    """A function that creates an empty database on a real server."""
     import pgserver
     from sqlalchemy import create_engine
 

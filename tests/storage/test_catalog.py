@@ -1,4 +1,4 @@
-"""Videos, clips and vectors in SQL: the same on SQLite and on PostgreSQL."""
+"""Videos, clips, vectors and encoders in SQL, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_vectors_come_in_the_order_asked_for(store: LibraryStore) -> None:
         features[0].tokens, store.clip_vectors.frame_features(ids, FINGERPRINT)[3].tokens
     )
     vectors = store.clip_vectors.frame_vectors(order, FINGERPRINT)
-    assert all(map(np.array_equal, vectors, [found.vectors for found in features]))
+    assert all(map(np.array_equal, vectors, [stored.vectors for stored in features]))
 
 
 def test_clips_within_a_span_are_those_that_it_touches(store: LibraryStore) -> None:
@@ -94,7 +94,7 @@ def test_adding_a_path_again_replaces_what_was_there(store: LibraryStore) -> Non
     first = add(store, "/v/a.mp4", 3, seed=1)
     old = {clip.id for clip in store.videos.clips(first)}
     second = add(store, "/v/a.mp4", 2, seed=2)
-    assert [found.id for found in store.videos.select()] == [second]
+    assert [stored.id for stored in store.videos.select()] == [second]
     assert store.videos.clips(first) == []
     new = {clip.id for clip in store.videos.clips(second)}
     assert not old & new
@@ -139,7 +139,7 @@ def test_adding_is_all_or_nothing(store: LibraryStore) -> None:
 def test_copy_shares_what_was_encoded(store: LibraryStore) -> None:
     source = add(store, "/v/a.mp4", 4, content_hash="abc")
     copy = store.videos.add_copy(source, video("/v/copy.mp4", content_hash="abc"))
-    assert [found.id for found in store.videos.with_hash("abc")] == [source, copy.id]
+    assert [stored.id for stored in store.videos.with_hash("abc")] == [source, copy.id]
     old, new = store.videos.clips(source), store.videos.clips(copy.id)
     assert [clip.span for clip in old] == [clip.span for clip in new]
     assert not {clip.id for clip in old} & {clip.id for clip in new}
@@ -178,7 +178,7 @@ def test_missing_videos_are_not_searched_until_they_are_found_again(store: Libra
 def test_relinking_onto_another_path_replaces_what_was_there(store: LibraryStore) -> None:
     first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=5)
     store.videos.relink(first, Path("/v/b.mp4"), 1, 2)
-    assert [found.id for found in store.videos.select()] == [first]
+    assert [stored.id for stored in store.videos.select()] == [first]
     assert store.videos.get(second) is None
     assert not store.videos.relink(second, Path("/v/c.mp4"), 1, 2)
     assert store.videos.add_copy(second, video("/v/c.mp4")) is None
@@ -189,9 +189,9 @@ def test_what_is_done_to_a_path_leaves_a_video_that_has_moved_alone(store: Libra
     first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=5)
     store.videos.relocate(Path("/v/a.mp4"), Path("/w/a.mp4"))
     store.videos.mark_missing(["/v/a.mp4", "/v/b.mp4"])
-    assert [found.id for found in store.videos.select(states=[VideoState.MISSING])] == [second]
+    assert [stored.id for stored in store.videos.select(states=[VideoState.MISSING])] == [second]
     assert store.videos.remove_at(["/v/a.mp4", "/v/b.mp4"]) == 1
-    assert [found.id for found in store.videos.select()] == [first]
+    assert [stored.id for stored in store.videos.select()] == [first]
 
 
 def test_removing_leaves_nothing_behind(store: LibraryStore) -> None:
@@ -206,7 +206,7 @@ def test_removing_leaves_nothing_behind(store: LibraryStore) -> None:
         store.clip_vectors.frame_features(gone, FINGERPRINT)
     with pytest.raises(LibraryError, match="removed"):
         store.clip_vectors.frame_vectors(gone, FINGERPRINT)
-    assert [found.id for found in store.videos.select()] == [second]
+    assert [stored.id for stored in store.videos.select()] == [second]
     assert store.find_problems() == []
 
 
@@ -223,7 +223,7 @@ def test_relocating_a_folder_moves_what_is_below_it(store: LibraryStore) -> None
     for path in ("/v/a.mp4", "/v/sub/b.mp4", "/v2/c.mp4", "/v"):
         add(store, path, 1)
     assert store.videos.relocate(Path("/v"), Path("/w")) == 3
-    paths = {str(found.path) for found in store.videos.select()}
+    paths = {str(stored.path) for stored in store.videos.select()}
     assert paths == {"/w/a.mp4", "/w/sub/b.mp4", "/v2/c.mp4", "/w"}
 
 
@@ -231,9 +231,13 @@ def test_relocating_into_itself_and_out_of_it(store: LibraryStore) -> None:
     for path in ("/v/x/x", "/v/x", "/v/y"):
         add(store, path, 1)
     assert store.videos.relocate(Path("/v"), Path("/v/x")) == 3
-    assert {str(found.path) for found in store.videos.select()} == {"/v/x/x/x", "/v/x/x", "/v/x/y"}
+    assert {str(each.path) for each in store.videos.select()} == {
+        "/v/x/x/x",
+        "/v/x/x",
+        "/v/x/y",
+    }
     assert store.videos.relocate(Path("/v/x"), Path("/")) == 3
-    assert {str(found.path) for found in store.videos.select()} == {"/x/x", "/x", "/y"}
+    assert {str(stored.path) for stored in store.videos.select()} == {"/x/x", "/x", "/y"}
 
 
 def test_relocating_onto_what_is_known_keeps_the_searchable_one(store: LibraryStore) -> None:
@@ -241,7 +245,7 @@ def test_relocating_onto_what_is_known_keeps_the_searchable_one(store: LibrarySt
     gone, kept = add(store, "/v/b.mp4", 1), add(store, "/w/b.mp4", 2)
     store.videos.set_state([kept], VideoState.MISSING)
     assert store.videos.relocate(Path("/v"), Path("/w")) == 1
-    assert {found.id for found in store.videos.select()} == {new, gone}
+    assert {stored.id for stored in store.videos.select()} == {new, gone}
     assert store.videos.get(old) is None
 
 
@@ -379,7 +383,7 @@ def test_odd_names(store: LibraryStore, name: str) -> None:
 def test_videos_under_a_folder_are_not_those_of_its_namesakes(store: LibraryStore) -> None:
     for path in ("/v/a_b/1.mp4", "/v/axb/2.mp4", "/v/a_bc.mp4", "/V/a_b/3.mp4"):
         add(store, path, 1)
-    assert [str(found.path) for found in store.videos.select(under=Path("/v/a_b"))] == [
+    assert [str(stored.path) for stored in store.videos.select(under=Path("/v/a_b"))] == [
         "/v/a_b/1.mp4"
     ]
     assert len(store.videos.select(under=Path("/"))) == 4

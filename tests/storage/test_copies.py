@@ -1,4 +1,4 @@
-"""Copy frames and matches: kept with their videos, read as they were stored."""
+"""Copy descriptors and matches: stored with their videos, read back unchanged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def add(store: LibraryStore, path: str, count: int | None = 4, *, seed: int = 1)
 
 
 def stored(store: LibraryStore, fingerprint: str = DESCRIPTOR) -> dict[int, CopyFrames]:
-    return {found.video_id: found for found in store.copy_descriptors.read(fingerprint)}
+    return {stored.video_id: stored for stored in store.copy_descriptors.read(fingerprint)}
 
 
 def match(video_id: int, other_id: int, start: float = 1.0, **facts: object) -> CopyMatch:
@@ -60,7 +60,7 @@ def test_frames_come_back_as_they_were_stored(store: LibraryStore) -> None:
     first, second = add(store, "/v/b.mp4", 5, seed=1), add(store, "/v/a.mp4", 3, seed=2)
     add(store, "/v/none.mp4", None)
     found = list(store.copy_descriptors.read(DESCRIPTOR))
-    assert [one.video_id for one in found] == [first, second]
+    assert [each.video_id for each in found] == [first, second]
     for one, expected in zip(found, (frames(5, 1), frames(3, 2)), strict=True):
         assert np.array_equal(one.seconds, expected.seconds)
         assert one.seconds.dtype == np.float64
@@ -95,7 +95,7 @@ def test_a_video_of_which_no_frame_shows_anything_has_none(store: LibraryStore) 
 def test_some_videos_are_read_in_order_of_their_ids(store: LibraryStore) -> None:
     ids = [add(store, f"/v/{number}.mp4", seed=number) for number in range(4)]
     wanted = [ids[3], ids[1], ids[3], 999]
-    found = [one.video_id for one in store.copy_descriptors.read(DESCRIPTOR, video_ids=wanted)]
+    found = [each.video_id for each in store.copy_descriptors.read(DESCRIPTOR, video_ids=wanted)]
     assert found == [ids[1], ids[3]]
     assert list(store.copy_descriptors.read(DESCRIPTOR, video_ids=[])) == []
 
@@ -129,8 +129,8 @@ def test_a_library_is_read_page_by_page(store: LibraryStore) -> None:
         for number in range(count):
             video_id = insert_video(change.connection, video(f"/v/{number}.mp4"))
             insert_copy_frames(change.connection, video_id, frames(170, number), DESCRIPTOR)
-    found = [one.video_id for one in store.copy_descriptors.read(DESCRIPTOR)]
-    assert sum(len(one) for one in store.copy_descriptors.blocks(DESCRIPTOR)) == 170 * count
+    found = [each.video_id for each in store.copy_descriptors.read(DESCRIPTOR)]
+    assert sum(len(each) for each in store.copy_descriptors.blocks(DESCRIPTOR)) == 170 * count
     assert found == sorted(found)
     assert len(found) == count
 
@@ -148,9 +148,9 @@ def test_blocks_hold_the_same_page_by_page(
     blocks = list(store.copy_descriptors.blocks(DESCRIPTOR))
     assert (len(blocks) == 1) == (max_videos == 500 and max_frames == 100_000)
     whole = CopyBlock.of(list(store.copy_descriptors.read(DESCRIPTOR)))
-    assert np.array_equal(np.concatenate([one.video_ids for one in blocks]), whole.video_ids)
-    assert np.array_equal(np.concatenate([one.seconds for one in blocks]), whole.seconds)
-    assert np.array_equal(np.concatenate([one.vectors for one in blocks]), whole.vectors)
+    assert np.array_equal(np.concatenate([each.video_ids for each in blocks]), whole.video_ids)
+    assert np.array_equal(np.concatenate([each.seconds for each in blocks]), whole.seconds)
+    assert np.array_equal(np.concatenate([each.vectors for each in blocks]), whole.vectors)
     assert len(whole) == 19
     assert list(store.copy_descriptors.blocks("another")) == []
 
@@ -163,7 +163,7 @@ def test_removing_and_replacing_a_video_removes_its_frames(store: LibraryStore) 
     assert store.copy_matches.read() == []
     third = add(store, "/v/b.mp4", None)
     assert stored(store) == {}
-    assert [one.id for one in store.videos.without_copy_descriptors(DESCRIPTOR)] == [third]
+    assert [each.id for each in store.videos.without_copy_descriptors(DESCRIPTOR)] == [third]
 
 
 def test_a_second_file_with_the_same_content_has_the_same_frames(store: LibraryStore) -> None:
@@ -176,7 +176,7 @@ def test_a_second_file_with_the_same_content_has_the_same_frames(store: LibraryS
     assert store.copy_matches.videos_to_compare(DESCRIPTOR) == [second]
     bare = add(store, "/v/c.mp4", None)
     copy = store.videos.add_copy(bare, video("/v/d.mp4")).id
-    without = {one.id for one in store.videos.without_copy_descriptors(DESCRIPTOR)}
+    without = {each.id for each in store.videos.without_copy_descriptors(DESCRIPTOR)}
     assert without == {bare, copy}
 
 
@@ -192,7 +192,7 @@ def test_moved_videos_keep_their_frames(store: LibraryStore) -> None:
 
 def test_a_video_without_frames_gets_them_later(store: LibraryStore) -> None:
     video_id = add(store, "/v/a.mp4", None)
-    assert [one.id for one in store.videos.without_copy_descriptors(DESCRIPTOR)] == [video_id]
+    assert [each.id for each in store.videos.without_copy_descriptors(DESCRIPTOR)] == [video_id]
     store.copy_descriptors.add(frames(3, 1, video_id=video_id), DESCRIPTOR)
     assert store.videos.without_copy_descriptors(DESCRIPTOR) == []
     assert len(stored(store)[video_id]) == 3
@@ -204,7 +204,7 @@ def test_frames_by_another_descriptor_replace_them_and_what_they_matched(
 ) -> None:
     first, second = add(store, "/v/a.mp4"), add(store, "/v/b.mp4", seed=2)
     store.copy_matches.add(first, [match(first, second)])
-    assert [one.id for one in store.videos.without_copy_descriptors("newer")] == [first, second]
+    assert [each.id for each in store.videos.without_copy_descriptors("newer")] == [first, second]
     store.copy_descriptors.add(frames(2, 3, video_id=second), "newer")
     assert set(stored(store)) == {first}
     assert set(stored(store, "newer")) == {second}
@@ -310,7 +310,7 @@ def test_a_library_of_the_format_before_takes_copy_frames(tmp_path: Path, backen
     with LibraryStore.open(folder) as store:
         assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
         assert store.videos.clips(video_id) == kept
-        assert [one.id for one in store.videos.without_copy_descriptors(DESCRIPTOR)] == [video_id]
+        assert [each.id for each in store.videos.without_copy_descriptors(DESCRIPTOR)] == [video_id]
         store.copy_descriptors.add(frames(3, 1, video_id=video_id), DESCRIPTOR)
         assert set(stored(store)) == {video_id}
         assert store.find_problems() == []

@@ -1,4 +1,4 @@
-"""Several encoders in one library: what each covers, and that none sees the other's vectors."""
+"""Several encoders in one library: their coverage, and that their vectors never mix."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add(store: LibraryStore, path: str, count: int, *, seed: int) -> int:
 
 
 def encode(store: LibraryStore, video_id: int, spec: EncoderSpec, *, seed: int) -> None:
-    """Let another encoder make something of a video's clips."""
+    """Store made-up vectors of a video's clips by another encoder."""
     there = store.videos.clips(video_id)
     made = clips(len(there), seed, spec=spec)
     store.clip_vectors.add(
@@ -52,11 +52,11 @@ def test_each_model_tells_how_much_it_covers(store: LibraryStore) -> None:
     second = add(store, "/v/b.mp4", 2, seed=2)
     store.encoders.register(OTHER)
     assert coverage(store) == {"sample": (2, 2, True), "other": (0, 2, False)}
-    assert [one.id for one in store.videos.not_encoded_by(OTHER.fingerprint)] == [first, second]
-    assert [one.id for one in store.videos.not_encoded_by("never heard of")] == [first, second]
+    assert [each.id for each in store.videos.not_encoded_by(OTHER.fingerprint)] == [first, second]
+    assert [each.id for each in store.videos.not_encoded_by("never heard of")] == [first, second]
     encode(store, first, OTHER, seed=3)
     assert coverage(store) == {"sample": (2, 2, True), "other": (1, 2, False)}
-    assert [one.id for one in store.videos.not_encoded_by(OTHER.fingerprint)] == [second]
+    assert [each.id for each in store.videos.not_encoded_by(OTHER.fingerprint)] == [second]
     # A copy brings what every model made of its source; a new video only what one did.
     store.videos.add_copy(first, video("/v/copy.mp4"))
     add(store, "/v/c.mp4", 2, seed=4)

@@ -1,4 +1,4 @@
-"""Files of the vector index that are missing, truncated, garbage, stale or of another library."""
+"""Files of the vector index that are missing, truncated, damaged, stale or of another library."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_verify_names_what_is_wrong_and_repairs_it(filled: LibraryStore) -> None
 
 
 def test_vectors_that_are_not_the_databases_are_found(filled: LibraryStore) -> None:
-    """A base whose hash is right, of a library whose database was changed by hand."""
+    """An intact base, of a library whose database was changed by hand."""
     from sqlalchemy import text
 
     with filled._transactions._writer.begin() as connection:
@@ -211,7 +211,7 @@ def test_vectors_that_are_not_the_databases_are_found(filled: LibraryStore) -> N
 def test_library_restored_from_a_backup_does_not_use_the_newer_index(
     filled: LibraryStore, tmp_path: Path
 ) -> None:
-    """After a restore ids are given out again: the old base would find the wrong clips."""
+    """After a restore ids are reused: the old base would find the wrong clips."""
     filled.close()
     shutil.copy(filled.folder / "library.db", tmp_path / "backup.db")
     with LibraryStore.open(filled.folder) as store:

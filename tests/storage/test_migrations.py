@@ -1,4 +1,4 @@
-"""The migrations make what the models say, and bring an older library up to date whole or not."""
+"""Migrations create the tables of the models, and migrate an older library atomically."""
 
 from __future__ import annotations
 

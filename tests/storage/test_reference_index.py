@@ -1,4 +1,4 @@
-"""The copy descriptors in memory: always what the database holds, read no more than once."""
+"""The copy descriptors in memory: always equal to the database, and read only once."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def contents(blocks: Sequence[CopyBlock]) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def assert_current(store: LibraryStore) -> None:
-    """What is in memory is the same as what is read afresh, block by block."""
+    """The blocks in memory equal those read from the database."""
     blocks = list(store.reference_index(DESCRIPTOR).blocks())
     assert contents(blocks) == contents(list(store.copy_descriptors.blocks(DESCRIPTOR)))
 
 
 def videos_read(store: LibraryStore) -> Callable[[], list[int]]:
-    """Note of which videos descriptors are read; gives their ids since it was last asked."""
+    """Record whose descriptors are read; the function returns the ids since its last call."""
     read: list[int] = []
 
     @event.listens_for(store._transactions._engine, "before_cursor_execute")

@@ -38,7 +38,7 @@ def add(store: LibraryStore, path: str = "/v/a.mp4", count: int = 3, seed: int =
 
 
 def run_python(code: str, *arguments: str) -> str:
-    """Run code in a process of its own; gives what it printed."""
+    """Run code in a separate process; return its output."""
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
@@ -170,7 +170,7 @@ def test_library_on_a_server_is_found_again(tmp_path: Path, postgres_url: object
 
 @pytest.fixture
 def world_readable() -> Iterator[Path]:
-    """A folder that another user can reach; pytest's own are for one user."""
+    """A folder that other users can read; pytest's own are private."""
     folder = Path(tempfile.mkdtemp(prefix="vidseek-"))
     folder.chmod(0o755)
     yield folder
@@ -266,7 +266,7 @@ def test_full_disk_loses_nothing_that_was_stored(store: LibraryStore) -> None:
     limited = LibraryStore(store.folder, engine, lease=lease, read_only=False)
     with pytest.raises(LibraryFullError):
         limited.videos.add(video("/v/b.mp4"), clips(200, 1), fingerprint=FINGERPRINT)
-    assert [str(found.path) for found in limited.videos.select()] == ["/v/a.mp4"]
+    assert [str(stored.path) for stored in limited.videos.select()] == ["/v/a.mp4"]
     limited.close()
     with LibraryStore.open(store.folder) as opened:
         assert opened.find_problems() == []

@@ -1,4 +1,4 @@
-"""Searching in this process while another one writes."""
+"""Searching while another process writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every VectorIndex does, held against brute force over the database."""
+"""The contract of every VectorIndex, compared with brute force over the database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def factory(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def make_index(store: LibraryStore, factory: str) -> MakeIndex:
-    """Opens the library's index as a new process would."""
+    """A function that opens the library's index as a new process would."""
 
     def make(**options: object) -> VectorIndex:
         return FaissIndex(
@@ -294,7 +294,7 @@ def test_searching_goes_on_while_others_write_and_compact(
 
 
 def test_two_processes_views_agree(store: LibraryStore, make_index: MakeIndex) -> None:
-    """A reader that has the old base open goes on, and takes the new one when it refreshes."""
+    """A reader continues on its open base, and uses the new one after a refresh."""
     writer, reader = make_index(), make_index()
     add(store, "/v/a.mp4", 500, seed=1)
     writer.compact()
