@@ -3,10 +3,10 @@
     encoder = create_attending_encoder("my-head", create_hub_encoder)
 
 X-Pool (Gorti et al., CVPR 2022) lets a sentence attend over the vectors of a clip's frames and
-compares it with what it found, instead of with their mean. `vidseek train --from hf:...` trains it
-on frozen towers and writes a folder of two files beside nothing of the model: what the head is of,
-and its weights. Vectors are the model's own, and so is their fingerprint: a library that was
-indexed with the model is searched with the head at once.
+compares it with the attended vector instead of with their mean. `vidseek train --from hf:...`
+trains it on frozen towers and writes two files, without the model itself: facts about the head, and
+its weights. Vectors and fingerprint are the model's own, so a library that was indexed with the
+model can be searched with the head at once.
 """
 
 from __future__ import annotations
@@ -287,6 +287,6 @@ def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> 
         raise EncoderError(
             f"{folder} holds a head that was trained on {facts.base} when its weights were others "
             f"({facts.fingerprint}, now {base.spec.fingerprint}): put those back, {where}, or "
-            f"train a head on these (`vidseek train CAPTIONS --from {facts.base}`)"
+            "train a head on these"
         )
     return AttendingEncoder(base, head, facts, folder=folder)
