@@ -16,12 +16,12 @@ from vidseek.core.types.video import Video
 
 @dataclass(frozen=True)
 class CopyFrames:
-    """What is kept of a video for finding copies: the copy descriptor's vector of each frame."""
+    """The copy descriptors of a video's frames, as they are stored."""
 
     video_id: int
     """0 before it is stored."""
     seconds: NDArray[np.float64]
-    """(N,) float64 presentation times, ascending. N is 0 where no frame shows anything."""
+    """(N,) float64 presentation times, ascending. N is 0 if every frame is flat."""
     vectors: NDArray[np.int8]
     """(N, D) int8: what ``packed`` of ``encoders.copy_descriptor`` makes of unit vectors."""
 
@@ -45,10 +45,10 @@ class CopyFrames:
 
 @dataclass(frozen=True)
 class CopyBlock:
-    """The copy frames of several videos, one video after the other."""
+    """The copy descriptors of several videos, video by video."""
 
     video_ids: NDArray[np.int64]
-    """(N,): which video each frame is of."""
+    """(N,) the video of each frame."""
     seconds: NDArray[np.float32]
     """(N,), ascending within a video."""
     vectors: NDArray[np.int8]
@@ -59,7 +59,7 @@ class CopyBlock:
 
     @classmethod
     def of(cls, frames: Sequence[CopyFrames]) -> CopyBlock:
-        """Of one video at least."""
+        """Join the descriptors of videos, at least one."""
         return cls(
             np.repeat([one.video_id for one in frames], [len(one) for one in frames]),
             np.concatenate([one.seconds for one in frames]).astype(np.float32),
@@ -69,19 +69,19 @@ class CopyBlock:
 
 @dataclass(frozen=True)
 class CopyMatch:
-    """A part of one video that was found again, edited or not, in another."""
+    """A stretch of a library video that another library video also shows, edited or not."""
 
     video_id: int
     other_id: int
     span: TimeSpan
-    """In the first video."""
+    """The stretch of the first video."""
     other_span: TimeSpan
-    """In the other one."""
+    """The stretch of the other video."""
     speed: float
-    """Seconds of the other video that pass in a second of the first; negative if it runs back."""
+    """Seconds of the other video per second of the first; negative if one plays backwards."""
     score: float
     mirrored: bool
-    """True if one is the mirror image of the other."""
+    """True if the videos are mirror images of each other."""
 
     def __post_init__(self) -> None:
         if self.video_id == self.other_id:
@@ -94,22 +94,20 @@ class CopyMatch:
 
 
 MatchKind = Literal["exact", "duplicate", "contains", "contained", "partial", "new"]
-
-
-"""What an upload is to a video of the library, by how much of each is matched."""
+"""The kind of a match, by the share of each video that is matched."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A stretch of an upload that shows a stretch of a library's video."""
+    """A stretch of an upload that shows a stretch of a library video."""
 
     video: Video
     kind: MatchKind
-    """Of the pair of videos: all their matches together."""
+    """Kind of the pair of videos, from all of their matches."""
     query_span: TimeSpan
     library_span: TimeSpan
     speed: float
-    """Library seconds a second of the upload; negative where it plays backwards."""
+    """Library seconds per second of the upload; negative if it plays backwards."""
     mirrored: bool
     score: float
     """0 to 1."""
@@ -117,37 +115,37 @@ class Match:
 
 @dataclass(frozen=True)
 class CopyVerdict:
-    """Whether an upload is a copy of something."""
+    """The result of checking an upload for copies."""
 
     kind: MatchKind
-    """Of the pair that is most of a copy; ``new`` where no match is sure."""
+    """The strongest kind of all matched videos; ``new`` if no match reaches the threshold."""
     matches: tuple[Match, ...]
-    """Most of a copy first, best score first; behind them what was listed and is not sure."""
+    """Strongest kind first, then best score; matches below the threshold come last."""
     query_seconds: float
     """Length of the upload."""
     compared_frames: int
-    """Of the upload: those that show more than one colour. Few are little to go by; 0 where the
-    bytes alone told."""
+    """Frames of the upload that could be compared: those with more than one colour. A verdict on
+    few frames is weak. 0 if the file is byte-identical to a library video."""
 
 
 @dataclass(frozen=True)
 class DuplicateMember:
-    """A video of a group."""
+    """A video in a group of duplicates."""
 
     video: Video
     keep: bool
-    """True for the one to keep."""
+    """True for the video to keep."""
     coverage: float
-    """Of this video, how much the one to keep shows as well, intros aside; 1 for that one."""
+    """Share of this video, without intros, that the video to keep also shows; 1 for that video."""
 
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Videos of the library that are copies of each other."""
+    """Library videos that are copies of each other."""
 
     kind: Literal["exact", "duplicate", "contains"]
-    """``contains``: the one to keep holds the others whole, and more."""
+    """``contains``: the video to keep contains the others, and more."""
     members: tuple[DuplicateMember, ...]
-    """The one to keep first."""
+    """The video to keep first."""
     why: str
-    """Why that one: ``longest``, ``highest resolution``, ..."""
+    """Why to keep that video: ``longest``, ``highest resolution``, ..."""

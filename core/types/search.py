@@ -79,12 +79,12 @@ class SearchWarning:
     code: str
     """Stable identifier:
 
-    - ``empty_library``: it has no searchable video yet;
+    - ``empty_library``: the library has no searchable video yet;
     - ``partial_model``: the model has not encoded every video, and the others are not found;
     - ``query_truncated``: only the beginning of the text is used;
     - ``english_only``: the model understands English only, and the text is in another script;
     - ``calibration_outdated``: the library was calibrated with another revision of the model;
-    - ``library_changed``: since the first page, so hits may be missing or come twice.
+    - ``library_changed``: the library changed since the first page; hits may be missing or repeated.
     """
     message: str
     hint: Hint | None = None
