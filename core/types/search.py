@@ -84,7 +84,7 @@ class SearchWarning:
     - ``query_truncated``: only the beginning of the text is used;
     - ``english_only``: the model understands English only, and the text is in another script;
     - ``calibration_outdated``: the library was calibrated with another revision of the model;
-    - ``library_changed``: the library changed since the first page; hits may be missing or repeated.
+    - ``library_changed``: since the first page; hits may be missing or repeated.
     """
     message: str
     hint: Hint | None = None
