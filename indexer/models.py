@@ -1,4 +1,4 @@
-"""Which models a library is encoded with: claim it for one, or add another beside the active one.
+"""Encode a library with models: start it with an encoder, or add another model to it.
 
     with LibraryStore.open(folder) as store:
         report = add_model(store, create_encoder("clip-base"))

@@ -1,4 +1,4 @@
-"""Decode videos one after another and give each to a task: the one loop of every kind of run.
+"""Decode videos one after another and pass each to a task: the loop behind every kind of run.
 
     video_pass = VideoPass(task, job=job, meter=meter, workers=2, short_side=256)
     video_pass.run(files)
@@ -40,7 +40,7 @@ class VideoFile(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """Size when it was last looked at."""
+        """Size when its status was last read."""
 
     @property
     def content_hash(self) -> str:
@@ -73,7 +73,7 @@ class VideoTask(Protocol[FileT_contra, EncodedT]):
         """Store it in one transaction.
 
         Raises:
-            VideoError: the file is not the one any more that was decoded.
+            VideoError: the file changed while it was decoded.
         """
 
     def fail(self, file: FileT_contra, error: VideoError) -> None:

@@ -4,8 +4,8 @@
     VideoPass(task, ...).run(store.videos.without_copy_descriptors(descriptor.fingerprint))
 
 An older vidseek stored no descriptors, or another descriptor computed those that are stored. The
-frames are those that the clips consist of. Every video is one transaction. A file that cannot be
-read any more is reported in the log and stays as it is.
+frames are the sampled frames of the clips. Every video is one transaction. A file that can no
+longer be read is reported in the log and stays as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class BackfillTask:
-    """See ``VideoTask``. Videos that cannot be read are found by words, and not as copies."""
+    """See ``VideoTask``. Videos that cannot be read are found by search, but not as copies."""
 
     def __init__(self, store: LibraryStore, descriptor: CopyDescriptor) -> None:
         """Prepare a pass.
@@ -59,10 +59,10 @@ class BackfillTask:
         return compute_descriptors(decoded, self._descriptor, on_batch=on_batch)
 
     def store(self, video: Video, frames: CopyFrames) -> None:
-        """Store the descriptors, if the file is still the one that was indexed."""
+        """Store the descriptors, unless the file has changed since it was indexed."""
         stored = self._store.videos.get(video.id)
         if stored is not None:
-            # What was decoded may be half of a file that was being replaced.
+            # The file may have been replaced while it was decoded.
             check_is_as_indexed(stored)
             self._add(video, frames)
 

@@ -4,8 +4,8 @@
     with HashAhead(files) as hashed:
         VideoPass(task, ...).run(hashed)
 
-Files whose bytes the library knows are settled without decoding. Every video is one transaction, so
-a run that is stopped or killed leaves whole videos only.
+Files whose content is already in the library are stored without decoding. Every video is one
+transaction, so a run that is stopped or killed leaves whole videos only.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class IndexTask:
         self.failed: list[FailedFile] = []
 
     def prepare(self, file: HashedFile) -> DecodeJob | None:
-        """Settle a file by its hash, or ask for its frames."""
+        """Store a file from a video with the same hash, or ask for its frames."""
         if file.failure is not None:
             raise TransientFileError(file.failure, path=file.path, has_vanished=file.has_vanished)
         if (known := self._bad_content.get(file.content_hash)) is not None:
@@ -159,7 +159,7 @@ class IndexTask:
                 path = self._store.thumbnail_path(content_hash, seconds)
                 if not (only_missing and path.exists()):
                     self._store.write_thumbnail(content_hash, seconds, jpeg)
-        except OSError as error:  # of the library's disk: no fault of this file
+        except OSError as error:  # an error of the library's disk, not of this file
             raise LibraryError(f"{self._store.folder}: {error}") from error
 
 

@@ -3,8 +3,8 @@
     task = ReencodeTask(store, encoder)
     VideoPass(task, ...).run(store.videos.not_encoded_by(encoder.spec.fingerprint))
 
-The files are read again, at the times of the frames that the clips consist of: the library stores
-no pictures but a small one for each clip. Every video is one transaction, and no other encoder's
+The files are read again at the times of the clips' frames, because the library stores only a small
+thumbnail of each clip. Every video is one transaction, and no other encoder's
 vectors are touched.
 """
 
@@ -43,7 +43,7 @@ class ReencodeTask:
         self._clips: dict[int, list[Clip]] = {}
         """Of the videos in flight, by the video's id."""
         self.encoded = 0
-        """Videos that have vectors of the encoder now and had none before."""
+        """Videos that this task encoded, or whose vectors it copied."""
         self.video_seconds = 0.0
         """Length of the videos that were decoded for that."""
         self.failed: list[FailedFile] = []
@@ -74,10 +74,10 @@ class ReencodeTask:
         return reencode_clips(decoded, self._encoder, clips, on_batch=on_batch)
 
     def store(self, video: Video, encoded: EncodedClips) -> None:
-        """Store the vectors, if the file is still the one that was indexed."""
+        """Store the vectors, unless the file has changed since it was indexed."""
         stored = self._store.videos.get(video.id)
         if stored is not None:
-            # What was decoded may be half of a file that was being replaced.
+            # The file may have been replaced while it was decoded.
             check_is_as_indexed(stored)
             self._add(video, encoded)
             self.video_seconds += stored.duration_seconds
@@ -92,7 +92,7 @@ class ReencodeTask:
         self.encoded += self._store.clip_vectors.add(video.id, clips, fingerprint=fingerprint)
 
     def _encoded_copy(self, video: Video, clips: Sequence[Clip]) -> EncodedClips | None:
-        """What the encoder made of another file with the same bytes, cut into the same clips."""
+        """Vectors of another file with the same bytes and the same clips, if it is encoded."""
         fingerprint = self._encoder.spec.fingerprint
         times = [clip.frame_seconds for clip in clips]
         for copy in self._store.videos.with_hash(video.content_hash):

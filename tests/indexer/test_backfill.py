@@ -46,7 +46,7 @@ def index(store, encoder, descriptor, *paths: Path, job=None, **options) -> Inde
     return indexer.run(list(paths), job=job)
 
 
-def kept(store: LibraryStore, descriptor: CopyDescriptor) -> dict[str, CopyFrames]:
+def stored_descriptors(store: LibraryStore, descriptor: CopyDescriptor) -> dict[str, CopyFrames]:
     """Copy frames by file name."""
     names = {video.id: video.path.name for video in store.videos.select()}
     return {names[one.video_id]: one for one in store.copy_descriptors.read(descriptor.fingerprint)}
@@ -59,7 +59,7 @@ def clip_seconds(store: LibraryStore, name: str) -> list[float]:
 
 def assert_described(store: LibraryStore, descriptor: CopyDescriptor, path: Path) -> None:
     """The stored frames are those of the clips, and as the descriptor sees the file now."""
-    frames = kept(store, descriptor)[path.name]
+    frames = stored_descriptors(store, descriptor)[path.name]
     assert frames.seconds == pytest.approx(clip_seconds(store, path.name), abs=0.001)
     with DecodePool(workers=1, short_side=ColourEncoder().spec.image_size) as pool:
         pictures = np.concatenate(
@@ -101,9 +101,9 @@ def test_every_frame_of_a_new_video_is_described(store, encoder, descriptor, foo
     assert descriptor.frames_described == 0
 
 
-def test_without_a_descriptor_nothing_is_kept(store, encoder, descriptor, footage):
+def test_without_a_descriptor_nothing_is_stored_descriptors(store, encoder, descriptor, footage):
     index(store, encoder, None, footage)
-    assert kept(store, descriptor) == {}
+    assert stored_descriptors(store, descriptor) == {}
     assert store.statistics().copy_videos == 0
 
 
@@ -118,7 +118,7 @@ def test_copies_and_moved_files_are_not_described_again(
     shutil.copy(footage / "b.mp4", footage / "later.mp4")
     (footage / "deep" / "c.mp4").rename(footage / "moved.mp4")
     assert index(store, encoder, descriptor, footage).failed == ()
-    found = kept(store, descriptor)
+    found = stored_descriptors(store, descriptor)
     assert set(found) == {"a.mp4", "twin.mp4", "b.mp4", "later.mp4", "moved.mp4"}
     for one, other in (("a.mp4", "twin.mp4"), ("b.mp4", "later.mp4")):
         assert np.array_equal(found[one].vectors, found[other].vectors)
@@ -128,7 +128,7 @@ def test_a_removed_video_takes_its_copy_frames_along(store, encoder, descriptor,
     index(store, encoder, descriptor, footage)
     (footage / "a.mp4").unlink()
     index(store, encoder, descriptor, footage)
-    assert set(kept(store, descriptor)) == {"b.mp4", "c.mp4"}
+    assert set(stored_descriptors(store, descriptor)) == {"b.mp4", "c.mp4"}
     index(store, encoder, descriptor, footage, prune=True)
     with sqlite3.connect(store.folder / "library.db") as connection:
         assert connection.execute("SELECT count(*) FROM copy_frames").fetchone() == (2,)
@@ -169,11 +169,11 @@ def test_a_video_of_one_colour_has_no_frames_and_is_looked_at_once(
 ):
     path = write_black(tmp_path / "black.mp4")
     assert index(store, encoder, descriptor, path).indexed == 1
-    frames = kept(store, descriptor)["black.mp4"]
+    frames = stored_descriptors(store, descriptor)["black.mp4"]
     assert frames.vectors.shape == (0, descriptor.dimension)
     newer = CountingDescriptor("newer")
     index(store, encoder, newer, path)
-    assert len(kept(store, newer)["black.mp4"]) == 0
+    assert len(stored_descriptors(store, newer)["black.mp4"]) == 0
     no_decoding()
     assert index(store, encoder, newer, path).unchanged == 1
 
@@ -183,8 +183,8 @@ def test_another_descriptor_replaces_the_stored_descriptors(store, encoder, desc
     newer = CountingDescriptor("newer")
     index(store, encoder, newer, footage)
     assert newer.frames_described == descriptor.frames_described
-    assert kept(store, descriptor) == {}
-    assert set(kept(store, newer)) == {"a.mp4", "b.mp4", "c.mp4"}
+    assert stored_descriptors(store, descriptor) == {}
+    assert set(stored_descriptors(store, newer)) == {"a.mp4", "b.mp4", "c.mp4"}
 
 
 def test_files_with_the_same_bytes_are_read_once(store, encoder, descriptor, footage, indexed):
@@ -193,10 +193,10 @@ def test_files_with_the_same_bytes_are_read_once(store, encoder, descriptor, foo
     index(store, encoder, None, footage)
     index(store, encoder, descriptor, footage / "a.mp4")
     described = descriptor.frames_described
-    assert described == len(kept(store, descriptor)["a.mp4"])
+    assert described == len(stored_descriptors(store, descriptor)["a.mp4"])
     shutil.copy(footage / "b.mp4", footage / "three.mp4")
     index(store, encoder, descriptor, footage)
-    found = kept(store, descriptor)
+    found = stored_descriptors(store, descriptor)
     assert set(found) == {"a.mp4", "b.mp4", "c.mp4", "one.mp4", "two.mp4", "three.mp4"}
     expected = sum(len(found[name]) for name in ("a.mp4", "b.mp4", "c.mp4"))
     assert descriptor.frames_described == expected
@@ -206,10 +206,10 @@ def test_only_files_that_the_run_is_about_are_described(
     store, encoder, descriptor, footage, indexed
 ):
     index(store, encoder, descriptor, footage, exclude=("b.mp4",))
-    assert set(kept(store, descriptor)) == {"a.mp4", "c.mp4"}
+    assert set(stored_descriptors(store, descriptor)) == {"a.mp4", "c.mp4"}
     (footage / "b.mp4").unlink()
     index(store, encoder, descriptor, footage)
-    assert set(kept(store, descriptor)) == {"a.mp4", "c.mp4"}
+    assert set(stored_descriptors(store, descriptor)) == {"a.mp4", "c.mp4"}
 
 
 def test_a_file_that_can_no_longer_be_read_is_reported_and_left(
@@ -223,7 +223,7 @@ def test_a_file_that_can_no_longer_be_read_is_reported_and_left(
     report = index(store, encoder, descriptor, footage)
     assert report.failed == ()
     assert [str(path) in record.getMessage() for record in caplog.records] == [True]
-    assert set(kept(store, descriptor)) == {"b.mp4", "c.mp4"}
+    assert set(stored_descriptors(store, descriptor)) == {"b.mp4", "c.mp4"}
     assert {video.state for video in store.videos.select()} == {VideoState.INDEXED}
 
 
@@ -238,7 +238,7 @@ def test_a_cancelled_run_keeps_its_descriptors_and_the_next_continues(
     assert store.statistics().copy_videos == 1
     described = descriptor.frames_described
     assert not index(store, encoder, descriptor, footage).interrupted
-    found = kept(store, descriptor)
+    found = stored_descriptors(store, descriptor)
     assert set(found) == {"a.mp4", "b.mp4", "c.mp4"}
     assert descriptor.frames_described >= described
     assert encoder.frames_encoded == 0
@@ -246,12 +246,12 @@ def test_a_cancelled_run_keeps_its_descriptors_and_the_next_continues(
 
 def test_another_model_leaves_copy_frames_alone(store, encoder, descriptor, footage):
     index(store, encoder, descriptor, footage)
-    before = kept(store, descriptor)
+    before = stored_descriptors(store, descriptor)
     for one in before.values():
         store.copy_matches.add(one.video_id, [])
     report = add_model(store, ColourEncoder("second"), workers=1)
     assert report.switched
-    after = kept(store, descriptor)
+    after = stored_descriptors(store, descriptor)
     assert set(after) == set(before)
     for name, frames in after.items():
         assert np.array_equal(frames.vectors, before[name].vectors)
