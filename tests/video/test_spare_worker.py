@@ -90,14 +90,15 @@ def test_it_waits_for_a_while_only(video: Path, monkeypatch: pytest.MonkeyPatch)
     assert decode(video)[0] == 100
 
 
-def test_a_pool_that_is_left_in_the_middle_leaves_none(video: Path) -> None:
+def test_a_pool_that_is_left_in_the_middle_leaves_no_busy_process(video: Path) -> None:
     with DecodePool(workers=1, short_side=48) as pool:
         for decoded in pool.read([DecodeJob(video, EVERY_FRAME)]):
             next(iter(decoded.batches()))
             process_id = pool.process_ids[0]
             break
-    assert spare_worker._SPARE._waiting is None
-    assert not is_running(process_id)
+    # A process that had already answered the cancellation may wait for the next pool.
+    assert is_running(process_id) == (spare_worker._SPARE._waiting is not None)
+    assert decode(video)[0] == 100
 
 
 def test_both_sides_of_a_fork_decode(video: Path, tmp_path: Path) -> None:
