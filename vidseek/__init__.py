@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.core.errors import EncoderError as EncoderError
     from vidseek.core.errors import GatedModelError as GatedModelError
+    from vidseek.core.errors import Hint as Hint
+    from vidseek.core.errors import JobCancelledError as JobCancelledError
     from vidseek.core.errors import LibraryDamagedError as LibraryDamagedError
     from vidseek.core.errors import LibraryError as LibraryError
     from vidseek.core.errors import LibraryFullError as LibraryFullError
@@ -96,6 +98,8 @@ _HOMES = {
         "DownloadRefusedError",
         "EncoderError",
         "GatedModelError",
+        "Hint",
+        "JobCancelledError",
         "LibraryDamagedError",
         "LibraryError",
         "LibraryFullError",
