@@ -12,7 +12,9 @@ Importing the package is fast: a name's module is loaded when the name is first 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -81,6 +83,15 @@ if TYPE_CHECKING:
     from vidseek.video import SamplingPlan as SamplingPlan
 
 __version__ = "0.2.0"
+
+# A checkout without symbolic links has text files in their place (git on Windows, some archives).
+_ROOM = os.path.join(os.path.dirname(__file__), "core")  # noqa: PTH118, PTH120 - pathlib is slow
+if os.path.isfile(_ROOM) and find_spec("vidseek.core") is None:  # noqa: PTH113
+    raise ImportError(
+        f"{_ROOM} is a text file instead of a link to the folder of that name: install the "
+        "checkout (`pip install .`) instead of running it in place, or check it out with "
+        "`git config core.symlinks true`"
+    )
 
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),

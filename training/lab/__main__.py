@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from vidseek.core.errors import VidseekError
 from vidseek.encoders.manifest import PARTS, WEIGHTS_FOLDER
 from vidseek.training.lab.settings import STAGES
 
@@ -46,7 +47,10 @@ def main() -> None:
 
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    arguments.run(arguments)
+    try:
+        arguments.run(arguments)
+    except VidseekError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 def _cache(arguments: argparse.Namespace) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from vidseek.core.errors import PathNotFoundError
+
 STAGES = ("towers", "temporal", "hubness", "rerank", "confidence")
 """The stages of a run, in order."""
 
@@ -134,9 +136,10 @@ def read_settings(path: Path) -> Settings:
     """Read a configuration file.
 
     Raises:
+        PathNotFoundError: there is no such file.
         ValueError: a setting is unknown or missing; the message names it and the file.
     """
-    table = tomllib.loads(path.read_text())
+    table = read_table(path)
     try:
         return Settings(
             towers=_stage(TowerSettings, table.pop("towers")),
@@ -146,6 +149,24 @@ def read_settings(path: Path) -> Settings:
     except KeyError as error:
         raise ValueError(f"{path}: the section {error} is missing") from error
     except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        PathNotFoundError: there is no such file.
+        ValueError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PathNotFoundError(
+            f"{path} does not exist: name a configuration with --config; if it is the one that "
+            "vidseek ships, the installation is incomplete: reinstall vidseek"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: {error}") from error
 
 

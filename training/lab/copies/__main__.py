@@ -6,6 +6,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from vidseek.core.errors import VidseekError
+
 DATA = Path("../shared/data")
 CACHE = Path(".cache/copies")
 RUN = Path(".cache/runs/copies")
@@ -35,7 +37,10 @@ def main() -> None:
     background.set_defaults(run=_background)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    arguments.run(arguments)
+    try:
+        arguments.run(arguments)
+    except VidseekError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 def _cache(arguments: argparse.Namespace) -> None:

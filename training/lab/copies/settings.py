@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from vidseek.training.lab.settings import BudgetSettings
+from vidseek.training.lab.settings import BudgetSettings, read_table
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,10 @@ def read_copy_settings(path: Path) -> CopySettings:
     """Read and check a configuration.
 
     Raises:
+        PathNotFoundError: there is no such file.
         ValueError: the file is not TOML or has an unknown entry.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: {error}") from error
+    table = read_table(path)
     unknown = set(table) - {field.name for field in fields(CopySettings)}
     if unknown:
         raise ValueError(f"{path}: no such entry: {', '.join(sorted(unknown))}")
