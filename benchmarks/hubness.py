@@ -25,7 +25,7 @@ from benchmarks.retrieval.pictures import encode
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.search.moments.calibration.queries import bundled_queries
-from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, bank_hubness
+from vidseek.search.moments.library_hubness import NEIGHBOURS, WEIGHT, bank_hubness
 from vidseek.search.moments.rerank import RERANK_DEPTH
 from vidseek.training.lab.pictures import read_rows
 from vidseek.training.metrics import group_means, ranks

@@ -1,1 +1,1 @@
-"""From pixels and words to vectors: reading video, clips, encoders, training."""
+"""Encoders: from frames and sentences to vectors."""

@@ -4,7 +4,8 @@
     blob = manifest.read("text")        # bytes, checked against the manifest's SHA-256
 
 To replace weights, write new files and a new manifest; no code changes. The source of a model
-outside the package is the path of its folder.
+outside the package is the path of its folder. The copy descriptor and trained heads check their own
+hashes (``copies/descriptor.py``, ``hub/xpool.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Resizing of frames to the square pictures that the built-in model takes.
+"""Resizing of frames to the square pictures that the built-in model and the descriptor take.
 
 The whole frame is squashed, in training and at run time alike: a crop loses the edges, and black
 bars waste cells of the feature map.

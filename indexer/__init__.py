@@ -1,7 +1,7 @@
 """Keeping a library up to date: find files, decode and encode them, store the results."""
 
+from vidseek.indexer.add_model import add_model
 from vidseek.indexer.executor import Indexer
-from vidseek.indexer.models import add_model
 from vidseek.indexer.report import (
     FailedFile,
     IndexOptions,

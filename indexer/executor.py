@@ -23,16 +23,16 @@ from vidseek.core.job import Job
 from vidseek.core.types import Video
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor
+from vidseek.indexer.add_model import claim_encoder
 from vidseek.indexer.discovery import Discovery, FoundFile, discover
-from vidseek.indexer.folding import fold_vectors
 from vidseek.indexer.hashing import HashAhead
-from vidseek.indexer.models import claim_encoder
 from vidseek.indexer.plan import make_plan, mark_missing
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.report import FailedFile, IndexOptions, IndexReport
 from vidseek.indexer.tasks.backfill import BackfillTask
 from vidseek.indexer.tasks.index import IndexTask
 from vidseek.indexer.tasks.reencode import ReencodeTask
+from vidseek.indexer.vector_index import fold_vectors
 from vidseek.indexer.video_pass import EncodedT, FileT, VideoPass, VideoTask, default_workers
 from vidseek.storage.store import LibraryStore
 

@@ -1,4 +1,4 @@
-"""Answering: text, image and video queries; filters; merging clips into moments."""
+"""Search: moments that answer a query (moments), and copies of library videos (copies)."""
 
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE, filter_confident
 from vidseek.search.moments.engine import SearchEngine

@@ -219,7 +219,7 @@ class Library:
         Raises:
             LibraryLockedError: another process holds the library for a long run.
         """
-        from vidseek.search.copies.duplicates import compare_new_videos
+        from vidseek.search.copies.comparison import compare_new_videos
 
         return compare_new_videos(self._store, self._copy_descriptor, job=job)
 
@@ -343,7 +343,7 @@ class Library:
 
         Covers the videos that ``compare_new_videos`` has compared. Nothing is written.
         """
-        from vidseek.search.copies.groups import duplicate_groups
+        from vidseek.search.copies.duplicate_groups import duplicate_groups
 
         return duplicate_groups(self._store)
 

@@ -1,7 +1,7 @@
-"""A second look without training: the frames of a clip, weighted by how well each fits the words.
+"""Reranking without training: pool a clip's frames, weighted by how well each fits the text.
 
-The form of X-Pool's attention without its learned matrices: softmax over the frames of their cosine
-with the text, and the cosine of what that makes of the clip.
+X-Pool's attention without its learned matrices: a softmax over the frames' cosines with the text
+weights their vectors, and the score is the cosine of the pooled vector.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ from vidseek.encoders.base import Encoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.indexer.discovery import error_reason
-from vidseek.indexer.folding import fold_vectors
 from vidseek.indexer.hashing import CHANGED, HashedFile
 from vidseek.indexer.plan import Reuse, reuse
 from vidseek.indexer.report import FailedFile
+from vidseek.indexer.vector_index import fold_vectors
 from vidseek.indexer.video_pass import OnBatch, TransientFileError
 from vidseek.storage.store import LibraryStore
 from vidseek.video import DecodedVideo, DecodeJob, SamplingPlan

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.sampling import evenly_spaced
+from vidseek.core.spacing import evenly_spaced
 from vidseek.core.types import CopyBlock
 from vidseek.encoders.copies.descriptor import STEPS
 from vidseek.search.copies.alignment.hough import strongest_votes

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import PathNotFoundError, QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.paths import hash_file
-from vidseek.core.sampling import evenly_spaced
+from vidseek.core.spacing import evenly_spaced
 from vidseek.core.types import CopyBlock, CopyVerdict, VideoState
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.encoders.preprocessing import squash

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.sampling import evenly_spaced
+from vidseek.core.spacing import evenly_spaced
 
 BORDER_DEVIATION = 4.0
 """Rows and columns whose pixels vary less than this, within and between pictures, are borders: bars

@@ -1,4 +1,7 @@
-"""Verdicts: the kind of copy that an upload is, from the share of each video that is matched."""
+"""Verdicts: the kind of copy that an upload is, from the share of each video that is matched.
+
+The thresholds strict, normal and loose are in ``vidseek.search.copies.scoring``.
+"""
 
 from __future__ import annotations
 

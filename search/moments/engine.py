@@ -33,7 +33,7 @@ from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search.moments.confidence import calibrated_spec, is_usable
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.hits import RankedMoments, make_hits
-from vidseek.search.moments.hubness import stored_hubness
+from vidseek.search.moments.library_hubness import stored_hubness
 from vidseek.search.moments.localization import localize_moments
 from vidseek.search.moments.merging import (
     DEFAULT_MARGIN,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import PathNotFoundError, QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.paths import absolute_path
-from vidseek.core.sampling import evenly_spaced
+from vidseek.core.spacing import evenly_spaced
 from vidseek.core.types import Clip, FrameBatch, TimeSpan, Video, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.storage.store import LibraryStore

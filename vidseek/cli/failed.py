@@ -1,4 +1,7 @@
-"""``vidseek failed``: the files that could not be read."""
+"""``vidseek failed``: list the files that could not be read, or retry them.
+
+The rule for retrying is in ``vidseek.indexer.plan``.
+"""
 
 from __future__ import annotations
 

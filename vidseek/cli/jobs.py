@@ -1,4 +1,4 @@
-"""Long commands: their progress on stderr, and Ctrl-C as a request to stop.
+"""Long commands: the progress bar on stderr, and Ctrl-C as a request to stop.
 
 with ShellJob() as job:
     groups = library.duplicates(job=job)

@@ -1,4 +1,7 @@
-"""Calibration from captions of library clips."""
+"""Calibration from captions of library clips: the confidence fit of one library.
+
+The maths, Platt scaling, is in ``vidseek.encoders.platt_scaling``.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from vidseek.search.moments.calibration.report import (
 )
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
-from vidseek.search.moments.hubness import library_hubness
+from vidseek.search.moments.library_hubness import library_hubness
 from vidseek.search.moments.query import clean_text
 from vidseek.storage.store import LibraryStore
 

@@ -27,7 +27,7 @@ from vidseek.search.moments.calibration.report import (
 )
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
-from vidseek.search.moments.hubness import library_hubness
+from vidseek.search.moments.library_hubness import library_hubness
 from vidseek.search.moments.query import clean_text
 from vidseek.storage.store import LibraryStore
 

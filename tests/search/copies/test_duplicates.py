@@ -9,7 +9,7 @@ import pytest
 
 from vidseek.core.types import CopyMatch, TimeSpan, Video
 from vidseek.search.copies.boilerplate import find_boilerplate, shared_spans
-from vidseek.search.copies.groups import group_videos
+from vidseek.search.copies.duplicate_groups import group_videos
 
 
 def video(number: int, seconds: float = 60.0, *, height: int = 360, size: int = 1000) -> Video:

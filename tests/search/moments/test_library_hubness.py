@@ -20,7 +20,7 @@ from vidseek.search.moments.calibration.unlabelled import (
     fit_queries,
 )
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
-from vidseek.search.moments.hubness import NEIGHBOURS, WEIGHT, library_hubness
+from vidseek.search.moments.library_hubness import NEIGHBOURS, WEIGHT, library_hubness
 
 SHOWN = ("red", "green", "yellow", "white", "black", "grey")
 QUERIES = [

@@ -16,10 +16,10 @@ from vidseek.core.errors import EncoderError, Hint, JobCancelledError, LibraryEr
 from vidseek.core.job import Job
 from vidseek.core.types import EncoderSpec, LibraryModel
 from vidseek.encoders.base import Encoder
-from vidseek.indexer.folding import fold_vectors
 from vidseek.indexer.progress import ProgressMeter
 from vidseek.indexer.report import ModelReport
 from vidseek.indexer.tasks.reencode import ReencodeTask
+from vidseek.indexer.vector_index import fold_vectors
 from vidseek.indexer.video_pass import VideoPass, default_workers
 from vidseek.storage.store import LibraryStore
 
