@@ -1,6 +1,7 @@
 """Reading videos: identify files, choose and decode frames, cut videos into clips."""
 
-from vidseek.video.info import DecodeLimits, VideoInfo
+from vidseek.video.info import VideoInfo
+from vidseek.video.limits import DecodeLimits
 from vidseek.video.picture import is_picture, read_picture
 from vidseek.video.pool import DecodedVideo, DecodePool
 from vidseek.video.readers.reader import VideoReader, open_video, probe

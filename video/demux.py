@@ -13,7 +13,7 @@ import numpy as np
 from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
 from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
-from vidseek.video.info import too_much_memory
+from vidseek.video.limits import too_much_memory
 from vidseek.video.readers.packets import PacketTable, build_table
 
 if TYPE_CHECKING:

@@ -42,7 +42,8 @@ from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
 from vidseek.video.hints import RUN_DOCTOR, SHRINK_VIDEO
-from vidseek.video.info import DEFAULT_LIMITS, DecodeLimits, VideoInfo
+from vidseek.video.info import VideoInfo
+from vidseek.video.limits import DEFAULT_LIMITS, DecodeLimits
 from vidseek.video.readers.reader import ReaderName, check_installed
 from vidseek.video.spare_worker import DecodeProcess, keep_spare, start_process, take_spare
 from vidseek.video.worker import DecodeJob

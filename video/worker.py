@@ -22,7 +22,7 @@ import numpy as np
 from vidseek.core.errors import UnreadableVideoError, VideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
-from vidseek.video.info import DecodeLimits, too_much_memory
+from vidseek.video.limits import DecodeLimits, too_much_memory
 from vidseek.video.readers.reader import ReaderName, VideoReader, open_video
 from vidseek.video.sampling import (
     DEFAULT_PLAN,

@@ -21,7 +21,8 @@ from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import demux
 from vidseek.video.hints import COPY_AGAIN
-from vidseek.video.info import DecodeLimits, VideoInfo, too_much_memory
+from vidseek.video.info import VideoInfo
+from vidseek.video.limits import DecodeLimits, too_much_memory
 from vidseek.video.orientation import Orientation
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.reader import ReaderName, batched, check_limits

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from vidseek.core.errors import DecodeLimitError, Hint, MissingExtraError, VideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video.hints import SHRINK_VIDEO, SPLIT_VIDEO
-from vidseek.video.info import DecodeLimits, VideoInfo
+from vidseek.video.info import VideoInfo
+from vidseek.video.limits import DecodeLimits
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.sniff import is_unmistakable, sniff
 
