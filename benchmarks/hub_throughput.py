@@ -50,7 +50,7 @@ class Architecture:
     kind: str
     side: int
     vision: dict[str, Any]
-    """Its visual configuration, as far as it differs from transformers' defaults."""
+    """The settings of its visual tower that differ from transformers' defaults."""
     open_clip: str = ""
     """Name of the architecture in open_clip; empty for models of transformers."""
 

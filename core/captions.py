@@ -86,9 +86,7 @@ def read_captions(file: Path) -> Captions:
     except FileNotFoundError as error:
         raise PathNotFoundError(f"{file} does not exist") from error
     except UnicodeDecodeError as error:
-        raise TrainingError(
-            f"{file} is no text in UTF-8 ({error}): save it as JSON lines"
-        ) from error
+        raise TrainingError(f"{file} is not UTF-8 text ({error}): save it as JSON lines") from error
     except OSError as error:
         raise TrainingError(f"{file} cannot be read: {error.strerror}") from error
     problems: list[CaptionProblem] = []
@@ -101,7 +99,7 @@ def read_captions(file: Path) -> Captions:
             earlier = captions_of.setdefault((path, span), [])
             for earlier_line, earlier_caption in earlier:
                 if earlier_caption.casefold() == caption.casefold():
-                    raise ValueError(f"says the same as line {earlier_line}")
+                    raise ValueError(f"repeats line {earlier_line}")
             earlier.append((line, caption))
         except ValueError as error:
             problems.append(CaptionProblem(line, str(error)))
@@ -124,21 +122,21 @@ def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:
     try:
         row: Any = json.loads(content)
     except json.JSONDecodeError as error:
-        raise ValueError(f"no JSON ({error.msg} at character {error.pos + 1})") from error
+        raise ValueError(f"not JSON ({error.msg} at character {error.pos + 1})") from error
     if not isinstance(row, dict):
-        raise ValueError('no JSON object: write {"path": ..., "caption": ...}')
+        raise ValueError('not a JSON object: write {"path": ..., "caption": ...}')
     unknown = sorted(set(row) - FIELDS)
     if unknown:
         # A mistyped "start_second" would silently train on the whole video.
-        raise ValueError(f"unknown field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
+        raise ValueError(f"unknown field {unknown[0]!r}; known fields: {', '.join(sorted(FIELDS))}")
     for name in ("path", "caption"):
         if not isinstance(row.get(name), str):
-            raise ValueError(f"{name!r} is missing or no text")
+            raise ValueError(f"{name!r} is missing or not text")
         if not row[name].strip():
             raise ValueError(f"{name!r} is empty")
     span = _read_span(row)
     if "\0" in row["path"]:
-        raise ValueError("'path' holds a null character")
+        raise ValueError("'path' contains a null character")
     path = (folder / Path(row["path"]).expanduser()).resolve()
     if not path.is_file():
         raise ValueError(f"no video at {path}")
@@ -155,7 +153,7 @@ def _read_span(row: dict[str, Any]) -> TimeSpan | None:
     for value in (start, end):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
-            raise ValueError(f"{value!r} is no number of seconds")
+            raise ValueError(f"{value!r} is not a number of seconds")
     if not 0 <= start < end:
         raise ValueError(f"bad span: {start:g} to {end:g} seconds")
     return TimeSpan(float(start), float(end))

@@ -166,7 +166,7 @@ class UnknownEncoderError(EncoderError):
 
 
 class WeightsError(EncoderError):
-    """Weights are missing, truncated, swapped or of another version."""
+    """Weights are missing, truncated, swapped, or from another version."""
 
     code = "bad_weights"
 

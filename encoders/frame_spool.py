@@ -52,12 +52,12 @@ class FrameSpool:
         except OSError as error:
             raise EncoderError(
                 f"{tempfile.gettempdir()}: the pictures of a video cannot be stored there "
-                f"({error.strerror}): make room, or set TMPDIR to a folder with more"
+                f"({error.strerror}): free some space, or set TMPDIR to a folder with more"
             ) from error
         self._count += len(pictures)
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """(len(rows), h, w, 3) the pictures of some rows, in their order; a row may come again."""
+        """The pictures of the given rows, in that order, (len(rows), h, w, 3); rows may repeat."""
         pictures = np.empty((len(rows), *self._shape), np.uint8)
         for place, row in enumerate(rows.tolist()):
             if not 0 <= row < self._count:

@@ -33,7 +33,7 @@ _REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]
 _MIN_FINGERPRINT_DIGITS = 4
 
 ModelKind = Literal["builtin", "trained", "head", "third-party", "unknown"]
-"""``trained`` and ``head`` are folders that training wrote; ``unknown`` is no model by itself."""
+"""``trained`` and ``head`` are folders that training wrote; ``unknown`` matches no known model."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ModelRef:
     """A model's name and what it refers to.
 
     Of ``folder``, ``repository`` and ``open_clip`` at most one is set; none for the built-in model
-    and for a single word that is no model.
+    and for a single word that names no known model.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ModelRef:
 
         Raises:
             UnknownEncoderError: the name is empty.
-            ModelNotFoundError: it begins like a repository's name and is none.
+            ModelNotFoundError: it has the prefix of a repository name but not its form.
         """
         if not name.strip():
             raise UnknownEncoderError("a model's name is empty", hint=Hint("list_known_models"))
@@ -92,7 +92,7 @@ class ModelRef:
         if match is None:
             form = "ORG/NAME" if prefix == "hf" else "ARCHITECTURE/PRETRAINED"
             raise ModelNotFoundError(
-                f"{name!r} names no model: expected {prefix}:{form}",
+                f"{name!r} is not a model name: expected {prefix}:{form}",
                 hint=Hint("list_known_models"),
             )
         repository, revision = match["repository"], match["revision"]
@@ -123,10 +123,10 @@ class ModelRef:
             specs: the encoders of a library.
 
         Returns:
-            None, one, or several: a folder whose weights were replaced, two commits of a
-            repository, fingerprints that begin alike.
+            Every match, possibly none. Several match if a folder's weights were replaced, if two
+            commits of a repository are registered, or if fingerprints share a prefix.
         """
-        # A custom encoder's source may look like a path, and a trained model's folder may be gone.
+        # A custom encoder's source may look like a path; a trained model's folder may be missing.
         names = {self.source, self.name, str(absolute_path(self.name))}
         exact = [spec for spec in specs if spec.source in names]
         if exact:
@@ -147,13 +147,13 @@ class ModelRef:
         """The error for a name of kind ``unknown``."""
         if self.folder is None:
             return UnknownEncoderError(
-                f"no model is called {self.name!r}", hint=Hint("list_known_models")
+                f"no model is named {self.name!r}", hint=Hint("list_known_models")
             )
         if self.folder.is_dir():
             return UnknownEncoderError(
-                f"{self.folder} holds no model: it has neither {MANIFEST_NAME} or {HEAD_FACTS} of "
-                f"a model that vidseek trained nor config.json or {OPEN_CLIP_CONFIG} of a "
-                "third-party model"
+                f"{self.folder} contains no model: it has no {MANIFEST_NAME} or {HEAD_FACTS} "
+                f"(written by vidseek), and no config.json or {OPEN_CLIP_CONFIG} (third-party "
+                "models)"
             )
         if _REPOSITORY.fullmatch(self.name) and not self.name.startswith("."):
             hint = Hint("try_hub_model", {"model": f"{_HUB_PREFIX}{self.name}"})

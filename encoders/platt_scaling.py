@@ -34,7 +34,7 @@ def fit_confidence(
 
     Args:
         matched: (M,) scores of right answers.
-        mismatched: (W,) scores of wrong ones.
+        mismatched: (W,) scores of wrong pairs.
 
     Raises:
         ValueError: one of the arrays is empty, or a score is not finite.
@@ -42,7 +42,7 @@ def fit_confidence(
     if len(matched) == 0 or len(mismatched) == 0:
         raise ValueError(f"{len(matched)} matched and {len(mismatched)} mismatched scores")
     scores = np.concatenate([matched, mismatched]).astype(np.float64)
-    # Platt's targets in place of 1 and 0: few scores that lie apart would make a step, not a slope.
+    # Platt's targets instead of 1 and 0: a few well-separated scores would fit a step, not a slope.
     targets = np.concatenate(
         [
             np.full(len(matched), (len(matched) + 1) / (len(matched) + 2)),
@@ -135,7 +135,7 @@ def calibration_error(
         raise ValueError("no probabilities to judge")
     places = np.unique(given, return_inverse=True)[1]
     share = np.bincount(places, mass) / mass.sum()
-    # The middle of a run of equal values says which bin it is in.
+    # Equal values share a bin: that of the middle of their quantile range.
     bin_of = np.minimum(((np.cumsum(share) - share / 2) * bins).astype(int), bins - 1)[places]
     said = np.bincount(bin_of, mass * given, bins)
     so = np.bincount(bin_of, mass * is_match, bins)

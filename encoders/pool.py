@@ -64,7 +64,7 @@ class EncoderPool:
             confirm_download: see ``create_encoder``.
 
         Returns:
-            The same object as long as it is in use and the files of the model stay as they are.
+            The same object as long as it is in use and the model's files do not change.
 
         Raises:
             EncoderError: it cannot be fetched or used; the subclass says why.
@@ -116,7 +116,7 @@ class EncoderPool:
         except BaseException as error:
             with self._lock:
                 del self._loading[key]
-            # Ctrl-C and the like concern this thread only.
+            # KeyboardInterrupt and similar exceptions concern this thread only.
             if isinstance(error, Exception):
                 future.set_exception(error)
             else:

@@ -34,7 +34,7 @@ def create_encoder(
             the other arguments if None.
 
     Raises:
-        UnknownEncoderError: no model has that name, or the folder holds none.
+        UnknownEncoderError: no model has that name, or the folder contains none.
         WeightsError: its weights are missing or damaged.
         EncoderError: it cannot be fetched or used; the subclass says why.
     """

@@ -68,8 +68,8 @@ class ThumbnailSpool:
             self._file.write(jpeg)
         except OSError as error:
             raise EncoderError(
-                f"{tempfile.gettempdir()}: thumbnails cannot be kept there ({error.strerror}): "
-                "make room, or set TMPDIR to a folder with more"
+                f"{tempfile.gettempdir()}: thumbnails cannot be stored there "
+                f"({error.strerror}): free some space, or set TMPDIR to a folder with more"
             ) from error
         self._ends.append(self._ends[-1] + len(jpeg))
 

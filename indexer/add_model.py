@@ -41,8 +41,8 @@ def claim_encoder(store: LibraryStore, encoder: Encoder) -> None:
         what = "other weights of" if is_same else "the encoder"
         is_stored = any(stored.fingerprint == spec.fingerprint for stored in store.encoders.specs())
         raise EncoderError(
-            f"{store.folder} was made with the encoder {active}; this is {what} {spec}, and their "
-            "vectors cannot be compared",
+            f"{store.folder} was indexed with the encoder {active}; this is {what} {spec}, and "
+            "their vectors cannot be compared",
             hint=Hint("switch_model" if is_stored else "add_model", {"model": spec.source}),
         )
     elif active != spec:
@@ -124,7 +124,9 @@ def _register(store: LibraryStore, encoder: Encoder) -> None:
     spec = encoder.spec
     known = {stored.fingerprint: stored for stored in store.encoders.specs()}
     if not known:
-        raise LibraryError(f"{store.folder} was not indexed yet", hint=Hint("index_with_model"))
+        raise LibraryError(
+            f"{store.folder} has not been indexed yet", hint=Hint("index_with_model")
+        )
     stored = known.get(spec.fingerprint)
     if stored is None:
         encoder.load()  # an encoder that cannot be loaded leaves no trace in the library

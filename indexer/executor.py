@@ -4,7 +4,7 @@
         report = Indexer(store, create_encoder()).run([Path("~/Movies").expanduser()])
         print(report.indexed, "indexed,", len(report.failed), "failed")
 
-A run walks the disk (``discovery``), decides what is to be done (``plan``) and makes up to three
+A run walks the disk (``discovery``), decides what to do (``plan``) and makes up to three
 passes over videos (``video_pass``): it indexes new and changed files, encodes videos that only
 other models have encoded, and computes missing copy descriptors. One process indexes; others may
 search meanwhile. Every video is one transaction, so a run that is stopped or killed leaves whole
@@ -62,7 +62,7 @@ class Indexer:
         self._descriptor = descriptor
 
     def run(self, paths: Sequence[Path], *, job: Job | None = None) -> IndexReport:
-        """Index what is new or changed below some paths, and note what is gone.
+        """Index new and changed files under the given paths, and mark missing files.
 
         Args:
             paths: files and folders.
@@ -90,7 +90,7 @@ class Indexer:
 
 
 class _Run:
-    """One run: its passes and what they add up to."""
+    """One run: its passes and their totals."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class _Run:
             self._pass_over(hashed, self._index, meter)
 
     def _catch_up(self, discovery: Discovery) -> bool:
-        """Encode what only other models have: videos that were away when this one was added.
+        """Encode videos that were missing when this model was added and only other models have.
 
         Returns:
             True if there were any.
@@ -160,7 +160,7 @@ class _Run:
         return self._pass_over_stored(behind, discovery, self._reencode, stage="encoding")
 
     def _backfill(self, discovery: Discovery) -> None:
-        """Compute the descriptors of what was indexed with another descriptor, or with none."""
+        """Compute descriptors of videos that have none, or have those of another descriptor."""
         if self._descriptor is not None:
             behind = self._store.videos.without_copy_descriptors(self._descriptor.fingerprint)
             task = BackfillTask(self._store, self._descriptor)
@@ -174,7 +174,7 @@ class _Run:
         *,
         stage: str,
     ) -> bool:
-        """Make a pass over those of the videos that this run is about; False if there are none."""
+        """Make a pass over the videos within this run's paths; False if there are none."""
         if not videos:
             return False
         found = {os.fspath(file.path) for file in discovery.files}

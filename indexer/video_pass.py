@@ -63,7 +63,7 @@ class VideoTask(Protocol[FileT_contra, EncodedT]):
         """
 
     def encode(self, file: FileT_contra, decoded: DecodedVideo, on_batch: OnBatch) -> EncodedT:
-        """Compute what is to be stored, calling ``on_batch`` after each batch of frames.
+        """Compute what to store, calling ``on_batch`` after each batch of frames.
 
         Raises:
             VideoError: the file cannot be decoded.
@@ -185,7 +185,7 @@ class VideoPass(Generic[FileT, EncodedT]):
             failure = error
         except (LibraryError, EncoderError, JobCancelledError):
             raise
-        except Exception as error:  # one bad file never ends a run, whatever it trips
+        except Exception as error:  # one bad file never ends a run, whatever error it causes
             logger.exception("%s: unexpected error", os.fsencode(file.path))
             reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
             failure = VideoError(reason, path=file.path)

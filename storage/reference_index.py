@@ -44,10 +44,10 @@ class _State:
 
 
 class ReferenceIndex:
-    """The descriptors that one copy descriptor made of the INDEXED videos. Thread-safe.
+    """The copy descriptors of all INDEXED videos, from one descriptor network. Thread-safe.
 
     Blocks are cut as ``CopyDescriptors.blocks`` cuts them, whatever has changed since, so that a
-    comparison never depends on what was in memory.
+    comparison never depends on the state of the cache.
     """
 
     def __init__(self, transactions: Transactions, fingerprint: str) -> None:

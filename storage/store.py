@@ -62,7 +62,7 @@ _WAIT_SECONDS = 30.0
 
 
 class LibraryStore:
-    """An open library folder. Any number of processes read and write it; one holds the lease."""
+    """An open library folder. Many processes may use it at once; one at a time holds the lease."""
 
     def __init__(self, folder: Path, engine: Engine, *, lease: Lease, read_only: bool) -> None:
         """Use ``LibraryStore.open``."""
@@ -277,7 +277,7 @@ class LibraryStore:
         removed = self.videos.remove(video_ids)
         for chunk in chunks(hashes, _HASHES_AT_ONCE):
             # In a transaction that writes, so that no video with these bytes is added between
-            # looking for one and deleting.
+            # the look-up and the deletion.
             with self._transactions.writing() as change:
                 unused = set(chunk) - content_hashes(change.connection, chunk)
                 thumbnails.remove_thumbnails(self.folder / _THUMBNAILS, unused)

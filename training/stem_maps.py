@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 STEP = 0.25
-"""Size of an int8 step; fewer than 1 in 10,000 of the stem's values lie outside +-31.75."""
+"""Size of an int8 step; fewer than 1 in 10,000 stem values are outside +-31.75."""
 
 
 def to_steps(maps: NDArray[np.float32]) -> NDArray[np.int8]:

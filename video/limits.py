@@ -20,7 +20,7 @@ class DecodeLimits:
     stall_seconds: float = 60.0
     """Maximum time without a decoded picture or demuxed packet from the decoder."""
     memory_bytes: int = 3 << 30
-    """Address space a worker may allocate beyond what it has at the start."""
+    """Address space a worker may allocate beyond its size at start."""
     max_pixels: int = 8192 * 5120
     """Maximum pixels per stored frame."""
     max_duration_seconds: float = 48 * 3600.0

@@ -10,7 +10,7 @@ with DecodePool(workers=2, short_side=260) as pool:
             print(error.reason)
 
 A process decodes many files. If it crashes, hangs or needs too much memory, its file fails with a
-reason and the process is replaced. Files are returned in order while later ones are decoded ahead,
+reason and the process is replaced. Files are returned in order while later files are decoded ahead,
 a bounded number of batches each, so a slow consumer makes the processes wait.
 """
 
@@ -198,7 +198,7 @@ class DecodePool:
         self._watch.start()
 
     def read(self, jobs: Iterable[DecodeJob]) -> Iterator[DecodedVideo]:
-        """Decode files and yield them in the order of the jobs; later ones are decoded ahead.
+        """Decode files and yield them in the order of the jobs; later files are decoded ahead.
 
         Asking for the next video abandons the current one if it has not been read to its end.
 

@@ -30,7 +30,7 @@ FILL_PROMINENCE = 3.0
 """In a longer gap, a frame is taken when two conditions hold. Since the last sample, packets have
 added up to ``FILL_RATIO`` times the bytes of a keyframe, so the picture has changed. And over the
 last second they were ``FILL_PROMINENCE`` times larger than usual for this video, since steady
-motion or grain is no event. Measured on two vlogs and eight films of joined clips: without the
+motion or grain is not an event. Measured on two vlogs and eight films of joined clips: without the
 second condition 493 frames and 37 % of the packets are decoded, with it 443 and 26 %, and shots
 are found equally well."""
 SPIKE_RATIO = 0.3

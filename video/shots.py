@@ -176,7 +176,7 @@ def cut_scores(
 
 
 def cut_threshold(pts_seconds: NDArray[np.float64]) -> float:
-    """Minimum score of a cut. With sparser samples, steps within a shot are larger too."""
+    """Minimum score of a cut. Lower for sparser samples, where a cut stands out less."""
     spacing = float(np.median(np.diff(pts_seconds)))
     return float(np.clip(CUT_SCORE / max(spacing, 1e-3), CUT_SCORE / 2, CUT_SCORE))
 

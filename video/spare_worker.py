@@ -79,7 +79,7 @@ class _Spare:
         self._owner = os.getpid()
 
     def put(self, spare: DecodeProcess) -> None:
-        """Keep an idle process. If there is one already, end this one."""
+        """Keep an idle process; if another is already kept, end the new process."""
         with self._lock:
             self._forget_if_forked()
             if self._waiting is None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_WIDTH = 320
-"""Pixels. Wider frames are scaled down, narrower ones stay as they are."""
+"""Pixels. Wider frames are scaled down; narrower frames are not changed."""
 
 _JPEG_QUALITY = 80
 

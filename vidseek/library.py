@@ -104,7 +104,7 @@ class Library:
 
         Args:
             path: the folder; None for the user's default library.
-            create: create the library if there is none.
+            create: create the library if it does not exist.
             encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a model
                 folder), or an ``Encoder``; None for the library's active model, or the built-in
                 model in a new library.
@@ -297,7 +297,7 @@ class Library:
             A page of hits without confidences, warnings, and the cursor of the next page.
 
         Raises:
-            PathNotFoundError: there is no such file.
+            PathNotFoundError: the file does not exist.
             QueryError: the video has no such part, ``k`` is under 1, ...
             VideoError: the file cannot be read.
             EncoderError: the library is not encoded with that model, or the model is not there.
@@ -328,8 +328,8 @@ class Library:
             job: reports progress and cancels.
 
         Raises:
-            PathNotFoundError: there is no such file.
-            QueryError: there is no such threshold.
+            PathNotFoundError: the file does not exist.
+            QueryError: the threshold is unknown.
             VideoError: the file cannot be read.
             JobCancelledError: the job was cancelled.
         """
@@ -348,7 +348,7 @@ class Library:
         return duplicate_groups(self._store)
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:
-        """Draw the shared parts of groups into a PNG file."""
+        """Draw a timeline of the parts that groups share into a PNG file."""
         from vidseek.timeline_plot import plot_groups
 
         plot_groups(absolute_path(file), groups, self._store.copy_matches.read())

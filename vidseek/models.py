@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.indexer import ModelReport
 
-# Inside the class the name `list` is its method.
+# Inside the class, `list` would mean the method.
 _Models: TypeAlias = list[LibraryModel]
 
 DEFAULT_ENCODER = "builtin"
@@ -96,7 +96,7 @@ class LibraryModels:
             model: a name that ``create_encoder`` knows, or an encoder.
             switch: make it the active model at the end, if it has encoded every video by then.
             workers: decoding processes; None chooses by the number of processors.
-            job: told ``IndexProgress``; cancelling it ends the run cleanly.
+            job: reports ``IndexProgress``; cancelling it ends the run cleanly.
 
         Raises:
             LibraryLockedError: another process holds the library for a long run.
@@ -172,13 +172,13 @@ class LibraryModels:
             wanted = self.find(model)
             if wanted.is_active:
                 raise LibraryError(
-                    f"{self._store.folder} is searched with {_name(wanted)}: the active model "
+                    f"{self._store.folder} has {_name(wanted)} as its active model, which "
                     "cannot be dropped",
                     hint=Hint("switch_before_drop"),
                 )
             if count := self._encoded_only_by(wanted):
                 raise LibraryError(
-                    f"{self._store.folder}: {count} videos are encoded with {_name(wanted)} only, "
+                    f"{self._store.folder}: {count} videos are encoded only with {_name(wanted)}, "
                     "and no other model would find them",
                     hint=Hint("encode_before_drop"),
                 )
@@ -188,7 +188,7 @@ class LibraryModels:
         """Load the encoder to search with.
 
         Args:
-            model: one of ``list()``; None for the active model, or the one that the library was
+            model: one of ``list()``; None for the active model, or the model that the library was
                 opened with.
 
         Raises:
@@ -206,7 +206,7 @@ class LibraryModels:
         if not isinstance(model, str):
             return self._keep(model)
         if self._find_stored_spec(model) is None and Path(model).expanduser().is_dir():
-            return self._load(model)  # it may have been moved: its weights tell
+            return self._load(model)  # A moved folder is recognised by its weights.
         return self._stored_encoder(self._stored_spec(model))
 
     def active_fingerprint(self) -> str | None:
@@ -263,7 +263,7 @@ class LibraryModels:
         return None if has_another_head else encoder
 
     def _find_stored_spec(self, model: str) -> EncoderSpec | None:
-        """The library's model of that name; None if there is none.
+        """The library's model of that name; None if the library has no such model.
 
         Raises:
             UnknownEncoderError: the name is ambiguous.
@@ -273,7 +273,7 @@ class LibraryModels:
         specs = ModelRef.parse(model).find(self._store.encoders.specs())
         if len(specs) > 1:
             raise UnknownEncoderError(
-                f"{model} means several models of {self._store.folder}: name it by its "
+                f"{model} matches several models of {self._store.folder}: use a "
                 f"fingerprint, {' or '.join(spec.fingerprint for spec in specs)}"
             )
         return specs[0] if specs else None

@@ -66,7 +66,7 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
                 (match.other_id, match.video_id, match.other_span),
             )
             for here, there, span in pair:
-                # The video to keep has a row per copy in the copy's colour; a copy has its own.
+                # The video to keep has a row per copy, in that copy's colour. A copy has one row.
                 if here == video.id and there in places and (place == 0 or places[there] == 0):
                     colour = COLOURS[places[there] % len(COLOURS)]
                     height = BAR / max(1, len(places) - 1) if place == 0 else BAR

@@ -62,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> None:
         type=int,
         default=Settings.distractors,
         metavar="N",
-        help="further sources, each edited once into a query that is no copy",
+        help="further sources, each edited once into a query that is not a copy",
     )
     make.add_argument("--short-side", type=int, default=Format.short_side, help="pixels")
     group = commands.add_parser("groups", help="plant families and intros, score the groups")

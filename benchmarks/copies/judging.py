@@ -75,7 +75,7 @@ class Judged:
 
     @property
     def edit(self) -> str | None:
-        """Name of its only edit; None if it has several or none."""
+        """Name of its only edit; None if it has none or several."""
         return self.entry.edits[0].name if len(self.entry.edits) == 1 else None
 
 

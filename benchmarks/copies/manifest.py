@@ -90,10 +90,10 @@ def read_manifest(folder: Path) -> Manifest:
         except json.JSONDecodeError as error:
             if number < len(lines) - 1 or number == 0:
                 raise ValueError(
-                    f"{path}, line {number + 1}: no JSON; delete the folder and generate it anew"
+                    f"{path}, line {number + 1}: not JSON; delete the folder and generate it again"
                 ) from error
     if not records or "settings" not in records[0]:
-        raise ValueError(f"{path} does not begin with settings: it is no benchmark of copies")
+        raise ValueError(f"{path} does not begin with settings: it is not a copy benchmark")
     entries = tuple(Entry.from_record(record) for record in records[1:])
     return Manifest(records[0]["settings"], entries)
 

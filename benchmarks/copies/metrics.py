@@ -115,10 +115,10 @@ class Proportion:
 def gate_threshold(negative_scores: ArrayLike, *, false_positive_rate: float = 0.01) -> float:
     """The score that an upload must exceed to be accused, at a given false positive rate.
 
-    To be frozen on the negatives of *calibration* sources, and used on those of others.
+    Freeze it on the negatives of *calibration* sources, then use it on other sources.
 
     Args:
-        negative_scores: (N,) the best score of each video that is no copy; 0 or -inf if nothing
+        negative_scores: (N,) the best score of each video that is not a copy; 0 or -inf if nothing
             was found.
         false_positive_rate: part of the N that may be accused, rounded down to whole videos.
 
@@ -127,7 +127,7 @@ def gate_threshold(negative_scores: ArrayLike, *, false_positive_rate: float = 0
     """
     scores = np.sort(np.asarray(negative_scores, np.float64))[::-1]
     if len(scores) == 0:
-        raise ValueError("a threshold needs the scores of videos that are no copies")
+        raise ValueError("a threshold needs the scores of videos that are not copies")
     allowed = math.floor(false_positive_rate * len(scores) + 1e-9)
     return -math.inf if allowed >= len(scores) else float(scores[allowed])
 

@@ -27,7 +27,7 @@ NEGATIVE_KINDS: tuple[NegativeKind, ...] = get_args(NegativeKind)
 
 @dataclass(frozen=True)
 class NegativePair:
-    """A video of the library and a query that is no copy of it."""
+    """A video of the library and a query that is not a copy of it."""
 
     library: Footage
     query: Footage

@@ -40,7 +40,7 @@ class Settings:
     chains_per_source: int = 2
     form: Format = field(default_factory=Format)
     distractors: int = 0
-    """Sources after those of ``limit``, each edited once into a query that is no copy: negatives
+    """Sources after those of ``limit``, each edited once into a query that is not a copy: negatives
     from many sources without a library as large."""
     edits: tuple[str, ...] = tuple(EDITS)
     """Single edits that take turns: a few, to have many copies of each."""

@@ -27,7 +27,7 @@ class Answer:
     version: str = ""
     """Version of the system."""
     failure: str | None = None
-    """Why there is no answer; the query counts as one for which nothing was found."""
+    """Why there is no answer; the query counts as having no match."""
 
     def to_json(self) -> str:
         """One line."""

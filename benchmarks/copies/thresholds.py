@@ -18,7 +18,7 @@ RATES = {"strict": 0.0, "normal": 0.01, "loose": 0.05}
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A threshold, and how often it was exceeded by what is no copy."""
+    """A threshold, and how often non-copies exceed it."""
 
     name: str
     score: float
@@ -28,7 +28,7 @@ class Calibrated:
 
 
 def negatives_of(judged: Sequence[Judged], *, without: Sequence[str] = ()) -> list[Judged]:
-    """What is no copy, but of some kinds."""
+    """Non-copies, except those of the given kinds."""
     return [
         query
         for query in judged

@@ -54,7 +54,7 @@ class Segment:
         )
 
     def cut(self, start_seconds: float, end_seconds: float) -> Segment | None:
-        """What is left in the part of the query from start to end, which begins at 0 anew."""
+        """The truth for the part of the query from start to end, with times relative to start."""
         start = max(self.query_start_seconds, start_seconds)
         end = min(self.query_end_seconds, end_seconds)
         if end - start <= SLACK_SECONDS:

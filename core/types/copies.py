@@ -35,7 +35,9 @@ class CopyFrames:
                 f"CopyFrames has {len(self.vectors)} vectors and needs as many float64 times, got "
                 f"{self.seconds.shape} {self.seconds.dtype}"
             )
-        ascend = (self.seconds[1:] >= self.seconds[:-1]).all()  # np.diff takes as long as reading
+        ascend = (
+            self.seconds[1:] >= self.seconds[:-1]
+        ).all()  # np.diff would take as long as reading the vectors
         if not (ascend and np.isfinite(self.seconds).all()):
             raise ValueError("CopyFrames needs finite times that ascend")
 

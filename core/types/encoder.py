@@ -108,7 +108,7 @@ class EncoderSpec:
             raise ValueError(f"a {self.kind} encoder cannot have the family {self.family}")
         name = self._stored_name
         document = {
-            # A model has the same vectors wherever its folder lies.
+            # The path of a model's folder does not change its vectors.
             "name": "folder" if PurePath(name).is_absolute() else name,
             "dimension": self.dimension,
             "image_size": self.image_size,
@@ -145,7 +145,7 @@ class EncoderSpec:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_document`` gave; fields that a newer vidseek added are ignored.
+        """Read the result of ``to_document``; fields added by a newer vidseek are ignored.
 
         Raises:
             KeyError: a field is missing.

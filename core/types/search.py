@@ -55,7 +55,7 @@ class SearchHit:
     """Probability that the moment matches, 0 to 1; None where the encoder is not calibrated."""
     frames: tuple[FrameMatch, ...] = ()
     thumbnail: Path | None = None
-    """JPEG of the best frame, or None where it is gone."""
+    """JPEG of the best frame; None if the file no longer exists."""
 
 
 @dataclass(frozen=True, kw_only=True)

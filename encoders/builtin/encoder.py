@@ -57,7 +57,7 @@ INPUTS = {
 }
 """Names of the inputs of each part's network."""
 MAX_RERANK_FRAMES = 16
-"""Frames of a clip that the cross-modal head reads; from a longer clip, evenly spaced ones."""
+"""Frames of a clip that the cross-modal head reads; from a longer clip, evenly spaced frames."""
 
 
 class BuiltinEncoder:
@@ -195,7 +195,7 @@ class BuiltinEncoder:
 
     def understands(self, text: str) -> bool:
         """See ``MonolingualEncoder``."""
-        # Other alphabets are read letter by letter, and what comes out means nothing.
+        # Other alphabets are read letter by letter, and the resulting vectors are meaningless.
         return not text or text.isascii() or any(map(_is_latin_letter, text))
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -55,7 +55,7 @@ class CopyDescriptor:
             threads: processor threads to compute with; all cores if None.
 
         Raises:
-            WeightsError: the folder holds no descriptor of this version.
+            WeightsError: the folder contains no descriptor of this version.
         """
         self._folder = folder
         self._threads = threads or processor_count()
@@ -85,7 +85,7 @@ class CopyDescriptor:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the network's hash; vectors of different ones do not compare."""
+        """16 hex digits of the network's hash; vectors of different networks are not comparable."""
         return str(self._manifest["files"][NETWORK_FILE])[:16]
 
     def load(self) -> None:
@@ -140,7 +140,7 @@ class CopyDescriptor:
             (N,) float32 to take off cosines.
         """
         mean = np.empty(len(vectors), np.float32)
-        # In blocks: of a long video, all similarities at once would take gigabytes.
+        # In blocks: all similarities of a long video at once would take gigabytes.
         for start in range(0, len(vectors), NOISE_BATCH):
             some = slice(start, start + NOISE_BATCH)
             nearest = np.partition(vectors[some] @ self.background.T, -NOISE_NEIGHBOURS, axis=1)
@@ -156,8 +156,8 @@ class CopyDescriptor:
     def _network(self) -> Session:
         with self._lock:
             if self._session is None:
-                # In ONNX Runtime also where there is OpenVINO: it loads sooner, and with a thread a
-                # batch so small a network gains nothing from the other.
+                # ONNX Runtime even if OpenVINO is installed: it loads sooner, and OpenVINO is no
+                # faster for such a small network on one thread.
                 self._session = onnxruntime_session(self._read(NETWORK_FILE), threads=1)
             return self._session
 
@@ -178,7 +178,7 @@ class CopyDescriptor:
 
 
 def packed(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
-    """(N, D) unit vectors as they are stored: a quarter of the bytes, cosines off by < 0.01."""
+    """(N, D) unit vectors as int8 for storage: a quarter of the bytes, cosine error < 0.01."""
     return np.clip(np.round(vectors * STEPS), -STEPS, STEPS).astype(np.int8)
 
 
@@ -203,7 +203,7 @@ def write_copy_manifest(folder: Path, *, dimension: int, picture_size: int) -> N
 
 def is_flat(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(N,) True for frames of nearly a single colour (black, a fade), which match everything."""
-    # Every fourth pixel of every fourth row: enough to see that there is something.
+    # Every fourth pixel of every fourth row is enough to tell a picture from a blank frame.
     grey = frames[:, ::4, ::4].astype(np.float32).mean(-1)
     flat: NDArray[np.bool_] = grey.std(axis=(1, 2)) < FLAT_DEVIATION
     return flat

@@ -85,13 +85,13 @@ def _read_json(path: Path, folder: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WeightsError(
-            f"{folder}: has no {path.name}, so it is no model or only a part of one; give the "
-            "folder that holds config.json and model.safetensors"
+            f"{folder}: has no {path.name}, so it is not a complete model; give the folder "
+            "that contains config.json and model.safetensors"
         ) from None
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}); fetch the model again") from error
     if not isinstance(document, dict):
-        raise WeightsError(f"{path}: holds no object; fetch the model again")
+        raise WeightsError(f"{path}: is not a JSON object; fetch the model again")
     return document
 
 
@@ -104,7 +104,7 @@ def _weights(folder: Path) -> tuple[Path, ...]:
         missing = [name for name in names if not (folder / name).is_file()]
         if missing or not names:
             raise WeightsError(
-                f"{folder}: {len(missing)} of {len(names)} files of weights are missing "
+                f"{folder}: {len(missing)} of {len(names)} weight files are missing "
                 f"({', '.join(missing[:3])}): the download is not complete; fetch the model again"
             )
         return tuple(folder / name for name in names)
@@ -123,8 +123,8 @@ def _refuse_pickles(folder: Path, step: str) -> None:
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         raise UnsupportedModelError(
-            f"{folder}: its weights are only in {pickles[0]}, a format that can run any program "
-            f"when it is read, and vidseek does not read it. {step}"
+            f"{folder}: its only weights are {pickles[0]}, a pickle. Loading a pickle can run "
+            f"arbitrary code, so vidseek does not read it. {step}"
         )
 
 
@@ -141,8 +141,7 @@ def _check_length(path: Path) -> None:
         expected = 8 + header_bytes + max(ends, default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise WeightsError(
-            f"{path}: is no safetensors file, or the beginning of one ({error}); fetch the model "
-            "again"
+            f"{path}: is not a safetensors file, or is cut off ({error}); fetch the model again"
         ) from error
     if size != expected:
         raise WeightsError(

@@ -52,7 +52,7 @@ def require_hub() -> None:
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"third-party models need {' and '.join(missing)}, not installed here",
+            f"third-party models need {' and '.join(missing)}, which are not installed",
             hint=Hint("install_extra", {"extra": "hub"}),
         )
 
@@ -70,7 +70,7 @@ def require_open_clip(model: str) -> None:
 
     if find_spec("open_clip") is None:
         raise MissingExtraError(
-            f"{model} is in the format of open_clip, and that package is not installed",
+            f"{model} is in open_clip format, and the package open_clip is not installed",
             hint=Hint("install_extra", {"extra": "open-clip"}),
         )
 
@@ -182,13 +182,13 @@ def _wanted(repository: str, names: Sequence[str], open_clip: bool = False) -> l
         return _wanted_of_open_clip(repository, top)
     if "config.json" not in top:
         raise UnsupportedModelError(
-            f"{repository} has no config.json, so it is not in the format of transformers",
+            f"{repository} has no config.json, so it is not in transformers format",
             hint=Hint("list_known_models"),
         )
     if WEIGHTS not in top and WEIGHTS_INDEX not in top:
         raise UnsupportedModelError(
-            f"{repository} has no {WEIGHTS}: its weights are in a format that can run any program "
-            "when it is read, and vidseek does not load it. Take a revision that has the file "
+            f"{repository} has no {WEIGHTS}: its weights are in a format whose loading can run "
+            "arbitrary code, so vidseek does not load it. Use a revision that has the file "
             f"(often hf:{repository}@refs/pr/N), or another model",
             hint=Hint("list_known_models"),
         )
@@ -201,10 +201,10 @@ def _wanted_of_open_clip(repository: str, top: Sequence[str]) -> list[str]:
     missing = OPEN_CLIP_CONFIG if OPEN_CLIP_CONFIG not in top else "open_clip_model.safetensors"
     if missing == OPEN_CLIP_CONFIG or weights is None:
         raise UnsupportedModelError(
-            f"{repository} has no {missing}: vidseek reads models of open_clip from these two "
-            "files, and no weights in a format that can run any program when it is read. Take a "
-            f"revision that has both, another model, or hf:{repository} if it is in the format of "
-            "transformers as well"
+            f"{repository} has no {missing}: vidseek reads open_clip models from "
+            f"{OPEN_CLIP_CONFIG} and open_clip_model.safetensors, and no weights whose loading can "
+            "run arbitrary code. Use a revision that has both files, another model, or "
+            f"hf:{repository} if it is also in transformers format"
         )
     return _fitting(top, weights)
 
@@ -223,7 +223,7 @@ def _translated(
 
     if isinstance(error, errors.GatedRepoError):
         return GatedModelError(
-            f"{repository}: its makers want an agreement first: open "
+            f"{repository}: its licence must be accepted first: open "
             f"https://huggingface.co/{repository} and agree there",
             hint=Hint("log_in_to_hub"),
         )

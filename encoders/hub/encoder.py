@@ -160,7 +160,7 @@ class HubEncoder:
                 )
             dimension = dimension_of(family, self._config)
             picture_side = _side(self._config.vision_config)
-        except Exception as error:  # whatever transformers makes of a damaged configuration
+        except Exception as error:  # transformers raises many types for a damaged configuration
             raise WeightsError(
                 f"{folder / 'config.json'}: cannot be used: {reason_of(error)}; "
                 "fetch the model again"

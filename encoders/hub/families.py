@@ -85,25 +85,25 @@ def family_of(config: Mapping[str, Any], *, where: str) -> Family:
         where: the folder or repository, for messages.
 
     Raises:
-        UnsupportedModelError: it is of no family, or only half a dual encoder.
+        UnsupportedModelError: it belongs to no supported family, or is only half a dual encoder.
     """
     model_type = str(config.get("model_type", ""))
     classes = [str(name) for name in config.get("architectures") or []]
     family = FAMILIES.get(model_type.replace("-", "_"))
     if family is not None and (not classes or family.model_class in classes):
         return family
-    kind = f"{classes[0]} ({model_type})" if classes else model_type or "of no stated kind"
+    kind = f"{classes[0]} ({model_type})" if classes else model_type or "of an unstated type"
     wanted = ", ".join(one.title for one in _ALL)
-    needed = f"A model with both towers in one space is needed, of these families: {wanted}"
+    needed = f"Use a model with both towers in one space, from one of these families: {wanted}"
     hint = Hint("list_known_models")
     reads, sees = _towers(config)
     if family is None and reads != sees:
         half, other = ("text", "pictures") if reads else ("pictures", "text")
         raise UnsupportedModelError(
-            f"{where} is a model of {half} only ({kind}) and knows no {other}. {needed}", hint=hint
+            f"{where} encodes only {half} ({kind}), not {other}. {needed}", hint=hint
         )
     raise UnsupportedModelError(
-        f"{where} is {kind}, which is no dual encoder that vidseek knows. {needed}", hint=hint
+        f"{where} is {kind}, which is not a dual encoder that vidseek supports. {needed}", hint=hint
     )
 
 
@@ -121,10 +121,10 @@ def _towers(config: Mapping[str, Any]) -> tuple[bool, bool]:
 
 
 def dimension_of(family: Family, config: Any) -> int:
-    """Length of the vectors that both towers give.
+    """Length of the vectors of both towers.
 
     Args:
-        config: of transformers, with its defaults filled in.
+        config: the transformers configuration, with its defaults filled in.
     """
     if family.name in ("siglip", "siglip2"):
         size = getattr(config.text_config, "projection_size", None)
@@ -148,7 +148,7 @@ def text_token_limit(family: Family, config: Any) -> int:
 
 
 def fixed_rules(family: Family, picture_side: int) -> dict[str, Any]:
-    """Settings that a family's processor fixes, whatever the checkpoint's file says."""
+    """Settings that a family's processor fixes, overriding the checkpoint's file."""
     if family.name != "videoprism":
         return {}
     size = {"height": picture_side, "width": picture_side}

@@ -4,7 +4,7 @@
     rules = picture_rules(config, path)
 
 open_clip fetches parts of some models on its own, and hands settings of the vocabulary on to code
-that may run what lies beside it; models that ask for either are refused.
+that may run code beside it; models that need either are refused.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ def is_open_clip(names: Collection[str]) -> bool:
 
 
 def weights_name(names: Collection[str]) -> str | None:
-    """The file of weights among these names; None if there is none in safetensors."""
-    # In a folder that is also of transformers, model.safetensors is in the other format.
+    """The name of the safetensors weights file among these names; None without such a file."""
+    # In a folder that also has transformers files, model.safetensors is in transformers format.
     mine = WEIGHTS if is_open_clip(names) else WEIGHTS[:-1]
     return next((name for name in mine if name in names), None)
 
 
 def checked_config(document: Mapping[str, Any], path: Path | str) -> Mapping[str, Any]:
-    """A configuration, if a model can be made of it without anything from elsewhere.
+    """A configuration, checked to need no files from other repositories.
 
     Args:
-        document: of open_clip_config.json.
-        path: of that file, or what else it is of, for messages.
+        document: the content of open_clip_config.json.
+        path: its file, or another name of its origin, for messages.
 
     Raises:
-        WeightsError: it is none.
-        UnsupportedModelError: it asks for what vidseek does not do.
+        WeightsError: it is not an open_clip configuration.
+        UnsupportedModelError: it needs a feature that vidseek does not support.
     """
     model = document.get("model_cfg")
     model = model if isinstance(model, Mapping) else {}
@@ -71,8 +71,7 @@ def checked_config(document: Mapping[str, Any], path: Path | str) -> Mapping[str
         elsewhere = vision["timm_model_name"]
     if elsewhere:
         raise UnsupportedModelError(
-            f"{path}: builds on {elsewhere}, which open_clip would fetch on its own, without a "
-            "question",
+            f"{path}: builds on {elsewhere}, which open_clip would download without a question",
             hint=Hint("list_known_models"),
         )
     settings = set(text.get("tokenizer_kwargs") or {}) - _TOKENIZER_SETTINGS
@@ -80,7 +79,7 @@ def checked_config(document: Mapping[str, Any], path: Path | str) -> Mapping[str
         settings.add("tokenizer_mode")
     if settings:
         raise UnsupportedModelError(
-            f"{path}: sets {', '.join(sorted(settings))} of the vocabulary, which vidseek does not "
+            f"{path}: sets {', '.join(sorted(settings))} for the tokenizer, which vidseek does not "
             "support",
             hint=Hint("list_known_models"),
         )

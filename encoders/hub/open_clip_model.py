@@ -52,7 +52,7 @@ def find_pretrained(name: str) -> Pretrained:
         near = near or difflib.get_close_matches(name, known, 3, 0.4)
         raise ModelNotFoundError(
             f"open_clip {open_clip.__version__} has no model {name}; near to it: "
-            f"{', '.join(near) or 'none'}. open_clip.list_pretrained() has all"
+            f"{', '.join(near) or 'none'}. open_clip.list_pretrained() lists all models"
         )
     # Before gigabytes are fetched; the repository's own file is checked again.
     described = {"model_cfg": open_clip.get_model_config(architecture)}
@@ -62,8 +62,8 @@ def find_pretrained(name: str) -> Pretrained:
     if not repository:
         raise UnsupportedModelError(
             f"open_clip:{name}: its weights are not on the hub but at "
-            f"{facts.get('url') or 'no stated place'}, as a pickle, a format that can run any "
-            "program when it is read; take another PRETRAINED of open_clip.list_pretrained()"
+            f"{facts.get('url') or 'no stated place'}, as a pickle. Loading a pickle can run "
+            "arbitrary code; choose another PRETRAINED from open_clip.list_pretrained()"
         )
     steps = ("mean", "std", "interpolation", "resize_mode")
     return Pretrained(
@@ -146,7 +146,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     try:
         with _quiet():
             tokenizer = open_clip.get_tokenizer(f"local-dir:{checkpoint.folder}", **options)
-    except Exception as error:  # whatever transformers makes of damaged files
+    except Exception as error:  # transformers raises many types for damaged files
         raise WeightsError(
             f"{checkpoint.folder}: its vocabulary cannot be read ({reason_of(error)}); {step}"
         ) from error
@@ -180,7 +180,7 @@ def token_rows_of(tokenizer: Any, texts: Sequence[str]) -> TokenRows:
             continue
         cut.append(place)
         kept = tokens[: limit - 2]
-        # Half a character is no character: a token may be one of several bytes of one.
+        # A token may be one of the several bytes of a character; drop incomplete characters.
         while kept and tokenizer.decode(kept).endswith("\ufffd"):
             kept.pop()
         ids[place] = 0

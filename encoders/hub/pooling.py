@@ -33,8 +33,8 @@ def pooled_scores(
         text: (D,) float32, L2-normalised.
         clips: K candidates' frame features, each of at least one frame.
         first_stage_scores: (K,) float32 cosines.
-        temperature: of the softmax; small looks at the best frame only.
-        share: 0 gives the first stage's scores, 1 the pooled ones.
+        temperature: of the softmax; a small value uses the best frame only.
+        share: 0 gives the first stage's scores, 1 the pooled scores.
 
     Returns:
         (K,) float32 on the scale of cosines.

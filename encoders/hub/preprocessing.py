@@ -109,7 +109,7 @@ class PictureRules:
     def pixels(self, fitted: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 3, h, w) float32 from what ``fit`` returns."""
         std = np.asarray(self.std, np.float32)[:, None, None]
-        # In place, as one factor and one step: a seventh of the time of the formula as it is read.
+        # In place, as one product and one sum: a seventh of the time of the plain formula.
         pixels: NDArray[np.float32] = fitted.transpose(0, 3, 1, 2).astype(np.float32, order="C")
         pixels *= np.float32(self.scale) / std
         pixels -= np.asarray(self.mean, np.float32)[:, None, None] / std
@@ -148,12 +148,12 @@ def read_rules(
     """The rules of a checkpoint.
 
     Args:
-        folder: where its files lie.
+        folder: the folder of its files.
         picture_side: what the configuration says, for a checkpoint that leaves out the size.
-        fixed: settings that the family's own code sets, whatever the file says.
+        fixed: settings that the family's own code sets, overriding the file.
 
     Raises:
-        WeightsError: there are none, or they are damaged.
+        WeightsError: the settings are missing or damaged.
         UnsupportedModelError: they ask for a step that vidseek does not know.
     """
     for name, part in _FILES:
@@ -170,7 +170,7 @@ def read_rules(
         if isinstance(found, dict):
             return _rules({**found, **(fixed or {})}, path, picture_side)
     raise WeightsError(
-        f"{folder}: has no preprocessor_config.json, so nobody knows how to prepare its pictures; "
+        f"{folder}: has no preprocessor_config.json, which says how to prepare pictures; "
         "add that file from the model's repository"
     )
 
@@ -224,7 +224,7 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
         how, (height, width) = "exactly", _pair(size)
     if crop is None and how != "exactly":
         raise UnsupportedModelError(
-            f"{path}: pictures come out in different sizes, neither cropped nor resized to one",
+            f"{path}: pictures keep different sizes, neither cropped nor resized to one size",
             hint=Hint("list_known_models"),
         )
     return PictureRules(how, height, width, crop, **common)  # type: ignore[arg-type]
@@ -263,7 +263,7 @@ def _size_in_patches(height: int, width: int, side: int, most: int) -> tuple[int
     def rounded(length: int, scale: float) -> int:
         return max(side, math.ceil(length * scale / side) * side)
 
-    # Steps and end of the search as SigLIP 2 does it, so that no rounding differs.
+    # Search with the same steps and stopping rule as SigLIP 2, so that rounding agrees.
     low, high = 1e-6, 100.0
     while high - low >= 1e-5:
         scale = (low + high) / 2

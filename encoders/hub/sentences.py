@@ -26,7 +26,7 @@ class TokenRows(NamedTuple):
 def has_words(tokenizer: Any) -> bool:
     """False for a vocabulary of nothing but marks: what transformers makes, without a word of
     warning, where the file of the vocabulary is missing. All sentences are the same to it."""
-    # Some bring a token for the space between words along.
+    # Some tokenizers add a token for the space between words.
     return len(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)) > 1
 
 
@@ -70,7 +70,7 @@ def token_rows(
 
 
 def _drop_half_a_character(fitted: Any, whole: Any, place: int) -> None:
-    """Take off the last tokens of a cut sentence whose character goes on in what was cut off."""
+    """Drop the last tokens of a cut sentence if they are only part of a character."""
     kept, everything = (_of_text(each["special_tokens_mask"][place]) for each in (fitted, whole))
     if not kept or len(kept) == len(everything):
         return

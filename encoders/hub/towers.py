@@ -101,7 +101,7 @@ class Towers:
         self.batch //= 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        logger.warning("out of memory: going on with %d at once", self.batch)
+        logger.warning("out of memory: continuing with batches of %d", self.batch)
 
 
 def _load_any(checkpoint: Checkpoint, dtype: Any) -> Any:
@@ -118,7 +118,7 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
     model_class = getattr(transformers, checkpoint.family.model_class, None)
     if model_class is None:
         raise UnsupportedModelError(
-            f"transformers {transformers.__version__} knows no {checkpoint.family.model_class}: "
+            f"transformers {transformers.__version__} has no {checkpoint.family.model_class}: "
             "a newer version may",
             hint=Hint("upgrade_package", {"package": "transformers"}),
         )
@@ -140,12 +140,12 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
         raise WeightsError(
             f"{checkpoint.folder}: cannot be loaded: {reason}; fetch the model again"
         ) from error
-    # Transformers would fill what is missing with random numbers and only warn.
+    # Transformers would fill missing tensors with random numbers and only warn.
     missing = sorted(name for name in report["missing_keys"] if "position_ids" not in name)
     if missing:
         raise UnsupportedModelError(
-            f"{checkpoint.folder}: its weights lack {len(missing)} parts ({missing[0]}, ...), so "
-            "it is not the whole of a dual encoder: both towers are needed",
+            f"{checkpoint.folder}: its weights lack {len(missing)} tensors ({missing[0]}, ...), "
+            "so it is not a complete dual encoder: both towers are needed",
             hint=Hint("list_known_models"),
         )
     return model
@@ -186,7 +186,7 @@ def _first_batch(device: str, image_size: int) -> int:
 
 
 def _normalised(output: Any) -> NDArray[np.float32]:
-    """Transformers 5 returns an object that holds the vectors, transformers 4 the vectors."""
+    """Transformers 5 returns an object with the vectors as a field, transformers 4 the vectors."""
     import torch
 
     vectors = getattr(output, "pooler_output", output).float()

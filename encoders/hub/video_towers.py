@@ -88,8 +88,8 @@ class VideoPrismTower:
     def frames(self, pixel_values: Any) -> Any:
         """See ``VideoTower``: a clip of one frame, its place in time interpolated.
 
-        That is the model's own way to see fewer frames than it was taught with, and a sixteenth of
-        the work of a still of sixteen.
+        This is how the model itself handles fewer frames than it was trained on. It costs a
+        sixteenth of repeating the still sixteen times.
         """
         self._times.position_embeddings = self._one_place
         try:

@@ -77,7 +77,7 @@ class XPoolHead:
     def scores(
         self, text: NDArray[np.float32], clips: Sequence[NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """Cosine of a sentence with what it attends to in each clip.
+        """Cosine of a sentence with the vector that it attends to in each clip.
 
         All clips are one matrix: what the sentence looks for is multiplied with the keys' matrix
         once, and the values' matrix sees each clip's weighted mean, not its frames.
@@ -174,7 +174,7 @@ class AttendingEncoder:
         clips: Sequence[FrameFeatures],
         first_stage_scores: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Score candidate clips by what the sentence finds in their frames.
+        """Score candidate clips by the sentence's attention over their frames.
 
         Args:
             text: the query.
@@ -263,11 +263,11 @@ def _read_facts(path: Path) -> HeadFacts:
 
 
 def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> AttendingEncoder:
-    """Make an encoder of a head's folder and the model that it was trained on.
+    """Make an encoder from a head's folder and the model that the head was trained on.
 
     Args:
-        folder: as ``write_head`` leaves it.
-        create: makes the model from its name.
+        folder: written by ``write_head``.
+        create: loads a model by name.
 
     Raises:
         WeightsError: the head is damaged.
@@ -275,18 +275,18 @@ def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> 
     """
     folder = absolute_path(folder)
     head, facts = read_head(folder)
-    where = f'or write where it is now as "base" into {folder / FACTS}'
+    where = f'or write its new path as "base" into {folder / FACTS}'
     try:
         base = create(facts.base)
     except EncoderError as error:
         raise type(error)(
-            f"{folder} holds a head for the model {facts.base}, which cannot be used: {error} "
+            f"{folder} contains a head for the model {facts.base}, which cannot be used: {error} "
             f"(put the model back, {where})"
         ) from error
     if base.spec.fingerprint != facts.fingerprint:
         raise EncoderError(
-            f"{folder} holds a head that was trained on {facts.base} when its weights were others "
-            f"({facts.fingerprint}, now {base.spec.fingerprint}): put those back, {where}, or "
-            "train a head on these"
+            f"{folder} contains a head that was trained on other weights of {facts.base} "
+            f"({facts.fingerprint}, now {base.spec.fingerprint}): restore those weights, {where}, "
+            "or train a head on the current weights"
         )
     return AttendingEncoder(base, head, facts, folder=folder)

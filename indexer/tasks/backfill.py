@@ -71,7 +71,7 @@ class BackfillTask:
         logger.warning("%s: no copy descriptors: %s", os.fsencode(video.path), error.reason)
 
     def _add(self, video: Video, frames: CopyFrames) -> None:
-        # Stores nothing of a video that another process has removed meanwhile.
+        # Stores nothing if another process has removed the video meanwhile.
         self._store.copy_descriptors.add(
             replace(frames, video_id=video.id), self._descriptor.fingerprint
         )

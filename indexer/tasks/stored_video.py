@@ -11,13 +11,13 @@ def check_is_as_indexed(video: Video) -> None:
     """Make sure that a file has the size and modification time with which it was indexed.
 
     Raises:
-        VideoError: it changed, is gone, or cannot be accessed.
+        VideoError: it has changed, no longer exists, or cannot be accessed.
     """
     hint = Hint("index_folder", {"folder": str(video.path.parent)})
     try:
         status = video.path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise VideoError("is gone", path=video.path, hint=hint) from None
+        raise VideoError("no longer exists", path=video.path, hint=hint) from None
     except OSError as error:
         raise VideoError(error_reason(error), path=video.path) from error
     if (status.st_size, status.st_mtime_ns) != (video.size_bytes, video.modified_ns):

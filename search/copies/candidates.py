@@ -160,7 +160,7 @@ def _votes(
         none = np.zeros(0, np.intp)
         return _Votes(none, none.astype(float), none, none.astype(float), none.astype(float))
     rows, ids, times, strengths = (np.concatenate(each) for each in zip(*votes, strict=True))
-    # A frame similar to many frames says little about which of them it shows.
+    # A frame similar to many others identifies none of them.
     crowd = np.bincount(rows, minlength=len(vectors))[rows]
     return _Votes(query_of[rows], query_seconds[rows], ids, times, strengths / np.sqrt(crowd))
 

@@ -100,17 +100,17 @@ class CopyChecker:
             job: reports progress and cancels.
 
         Raises:
-            PathNotFoundError: there is no such file.
-            QueryError: there is no such threshold.
+            PathNotFoundError: the file does not exist.
+            QueryError: the threshold is unknown.
             VideoError: the file cannot be read.
             JobCancelledError: the caller cancelled.
         """
         if threshold not in get_args(Threshold):
-            raise QueryError(f"threshold is {', '.join(THRESHOLDS)}, got {threshold!r}")
+            raise QueryError(f"threshold must be one of {', '.join(THRESHOLDS)}, got {threshold!r}")
         if not path.is_file():
-            what = "is no file" if path.exists() else "does not exist"
+            what = "is not a file" if path.exists() else "does not exist"
             what = "is a folder" if path.is_dir() else what
-            raise PathNotFoundError(f"{path} {what}: give the video to be checked.")
+            raise PathNotFoundError(f"{path} {what}: give a video to check.")
         job = job or Job()
         content_hash = hash_file(path)
         job.check()
@@ -261,7 +261,7 @@ class CopyChecker:
         shared = self._store.copy_matches.read(of_videos=ids)
         sharing = ids | {video for match in shared for video in (match.video_id, match.other_id)}
         if BOILERPLATE_VIDEOS <= len(sharing) <= MAX_SHARING:
-            # Which of them are different films shows in what they share with each other.
+            # The parts that they share with each other decide whether they are different films.
             shared = self._store.copy_matches.read(of_videos=sharing)
         videos = self._store.videos.by_id(sharing)
         boilerplate = find_boilerplate(shared_spans(shared, videos), videos)

@@ -118,7 +118,7 @@ def _is_inside(grey: NDArray[np.float32]) -> slice | None:
 
 
 def moving_box(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The part of the pictures that moves while the rest is static; None if there is none."""
+    """The part of the pictures that moves while the rest is static; None without such a part."""
     if len(pictures) < 3:
         return None
     grey = _sampled_grey(pictures)

@@ -47,7 +47,7 @@ def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
 
 
 def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list[DuplicateGroup]:
-    """Group videos by what they share.
+    """Group videos by their shared segments.
 
     Args:
         videos: searchable library videos by id.
@@ -219,7 +219,7 @@ def _under_containers(
             if share < FULL_COVERAGE and member in holders:
                 share = max(share, coverage[member, holders[member][1]])
             members.append(DuplicateMember(videos[member], False, share))
-        nested.append(DuplicateGroup("contains", tuple(members), "holds the others"))
+        nested.append(DuplicateGroup("contains", tuple(members), "contains the others"))
     return nested
 
 

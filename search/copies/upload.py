@@ -49,7 +49,7 @@ class UploadDecoder:
     """Decodes an upload in another process."""
 
     def __init__(self, path: Path) -> None:
-        """Start decoding; ``batches`` raises what is wrong with the file."""
+        """Start decoding; errors of the file are raised by ``batches``."""
         self.path = absolute_path(path)
         self._pool = DecodePool(workers=1, short_side=SHORT_SIDE)
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
@@ -65,7 +65,7 @@ class UploadDecoder:
             VideoError: the file cannot be read.
         """
         if self._is_taken:
-            raise ValueError(f"{self.path}: an upload is decoded once")
+            raise ValueError(f"{self.path}: an upload can be decoded only once")
         self._is_taken = True
         return self._video.batches()
 

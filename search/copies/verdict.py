@@ -73,7 +73,7 @@ def make_verdict(
 
 
 def exact_verdict(videos: Iterable[Video]) -> CopyVerdict:
-    """Make the verdict on an upload that is byte-identical to videos, at least one."""
+    """The verdict on an upload that is byte-identical to at least one video."""
     matches = []
     for video in videos:
         whole = TimeSpan(0.0, video.duration_seconds)

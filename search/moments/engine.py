@@ -101,7 +101,7 @@ class SearchEngine:
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
                 another query.
-            EncoderError: the library holds no vectors of this encoder.
+            EncoderError: the library has no vectors of this encoder.
         """
         wanted = clean_text(text)
         unwanted = None if not_text is None else clean_text(not_text, what="text to leave out")
@@ -173,7 +173,7 @@ class SearchEngine:
             QueryError: no such file, a part outside the video, ``k`` under 1, a cursor of another
                 query, ...
             VideoError: the file cannot be read.
-            EncoderError: the library holds no vectors of this encoder.
+            EncoderError: the library has no vectors of this encoder.
             JobCancelledError: the job was cancelled.
         """
         digest = self._digest(options, "file", str(path), span, exclude_itself)
@@ -200,7 +200,7 @@ class SearchEngine:
             None if the library has no searchable clips.
 
         Raises:
-            EncoderError: the library holds no vectors of this encoder.
+            EncoderError: the library has no vectors of this encoder.
         """
         index = self._index()
         if index is None:

@@ -149,14 +149,14 @@ def best_window(
     for first, last in itertools.product(range(earliest, anchor + 1), range(anchor, latest + 1)):
         length = clips[last].span.end_seconds - clips[first].span.start_seconds
         gain = gains[last + 1] - gains[first]
-        # Equal but for the last bit: the one found first, so that the earliest of several.
+        # Scores that differ only by rounding: keep the earliest span.
         if gain > most + 1e-9 and length <= MAX_MOMENT_SECONDS:
             best, most = (first, last), gain
     return best
 
 
 def _shown_seconds(clip: Clip) -> NDArray[np.float64]:
-    """(F,) how long each frame of a clip stands for what is shown."""
+    """(F,) seconds that each frame of a clip represents."""
     times = np.asarray(clip.frame_seconds)
     start, end = clip.span.start_seconds, clip.span.end_seconds
     edges = np.concatenate([[start], (times[1:] + times[:-1]) / 2, [end]])

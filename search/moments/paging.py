@@ -54,9 +54,9 @@ def read_page(cursor: str | None, *, size: int, query: str) -> Page:
         if not (isinstance(offset, int) and offset >= 0 and isinstance(state, str)):
             raise TypeError(offset)
     except (ValueError, TypeError, KeyError) as error:
-        raise QueryError("cursor is not one that a search returned") from error
+        raise QueryError("the cursor was not returned by a search") from error
     if of_query != query:
-        raise QueryError("cursor belongs to another query, model or filter")
+        raise QueryError("the cursor belongs to another query, model or filter")
     return Page(offset, size, state)
 
 

@@ -65,7 +65,7 @@ def check_limits(*, k: int, per_video: int | None) -> None:
     if k < 1:
         raise QueryError(f"The number of hits must be at least 1, got {k}.")
     if per_video is not None and per_video < 1:
-        raise QueryError(f"The number of hits a video must be at least 1, got {per_video}.")
+        raise QueryError(f"The number of hits per video must be at least 1, got {per_video}.")
 
 
 def check_filter(where: VideoFilter) -> None:

@@ -48,7 +48,7 @@ class TextCandidates:
     """Clips for a sentence: scored by cosine, the best of them again by the second stage.
 
     With an unwanted text the score is ``s(text) - NOT_WEIGHT * cosine(unwanted, clip)``: what shows
-    the unwanted thing sinks in proportion, and what is unlike it rises a little. The
+    the unwanted thing loses score in proportion, and a clip unlike it gains a little. The
     difference is linear in the clip's vector, so the index ranks by it directly.
     """
 

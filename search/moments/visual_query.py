@@ -51,14 +51,14 @@ def read_visual_query(
 
     Args:
         store: the library.
-        encoder: of the query.
+        encoder: encodes the query.
         path: a picture or a video.
         span: the part of a video; None for all of it.
         job: reports progress and cancels.
 
     Raises:
-        PathNotFoundError: there is no such file.
-        QueryError: there is no such part of it.
+        PathNotFoundError: the file does not exist.
+        QueryError: the video has no such part, or the file is a picture.
         VideoError: the file cannot be read.
         JobCancelledError: the job was cancelled.
     """

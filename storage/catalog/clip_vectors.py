@@ -163,7 +163,7 @@ class ClipVectors:
             ) from None
 
     def sequence(self) -> int:
-        """Number of the last committed change, of whatever kind."""
+        """Number of the last committed change of any kind."""
         return self._transactions.sequence()
 
     def position(self) -> Position:
@@ -172,7 +172,7 @@ class ClipVectors:
             return read_position(connection)
 
     def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
-        """Changes of the searchable vectors since a position; None if it is of another history."""
+        """Changes of searchable vectors since a position; None if it is from another history."""
         with self._transactions.reading() as connection:
             encoder = self._transactions.find_encoder(connection, fingerprint)
             return read_changes(connection, encoder, fingerprint, since)

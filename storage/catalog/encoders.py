@@ -127,8 +127,8 @@ class Encoders:
             active = connection.execute(select(LibraryRow.active_encoder)).scalar()
             if active == fingerprint:
                 raise LibraryError(
-                    f"{self._transactions.name} is searched with the model {fingerprint}: the "
-                    "active model cannot be dropped",
+                    f"{self._transactions.name} has {fingerprint} as its active model, "
+                    "which cannot be dropped",
                     hint=Hint("switch_before_drop"),
                 )
             first, last = connection.execute(

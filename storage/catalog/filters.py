@@ -52,7 +52,7 @@ def is_or_is_below(path: str) -> ColumnElement[bool]:
 
 def _matches_path(glob: str, dialect: str) -> ColumnElement[bool]:
     if len(glob) > _LONGEST_PATTERN:
-        raise QueryError(f"The path pattern has {len(glob)} characters, at most 4096 are allowed")
+        raise QueryError(f"The path pattern has {len(glob)} characters, the limit is 4096")
     named = is_or_is_below(glob)
     pattern = path_pattern(glob)
     if not pattern.has_wildcard:

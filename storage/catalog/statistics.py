@@ -1,6 +1,6 @@
 """Counts of a library's contents, and of the videos that each model has encoded.
 
-A model encodes a video in one transaction, so the first clip stands for all.
+A model encodes a video in one transaction, so its first clip represents them all.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def count_models(connection: Connection) -> list[LibraryModel]:
 def lacks_vectors(encoder_id: int | None) -> tuple[Any, ...]:
     """Conditions on VideoRow: searchable, and not encoded by that encoder.
 
-    ``None`` stands for an encoder that is not registered: every searchable video.
+    ``None`` means an encoder that is not registered: counts every searchable video.
     """
     first = and_(ClipRow.video_id == VideoRow.id, ClipRow.position == 0)
     encoded = (

@@ -22,7 +22,7 @@ from vidseek.storage.catalog.schema import EncoderRow, LibraryRow
 class Transactions:
     """Opens the transactions of one library. Safe to use from several threads.
 
-    A transaction happens completely or not at all, whatever kills the process. Every failure of
+    A transaction happens completely or not at all, even if the process is killed. Every failure of
     the database is a ``LibraryError``.
     """
 
@@ -108,7 +108,7 @@ class Transactions:
         encoder = self.find_encoder(connection, fingerprint)
         if encoder is None:
             raise LibraryError(
-                f"{self.name} has no vectors of a model {fingerprint}", hint=Hint("list_models")
+                f"{self.name} has no vectors of the model {fingerprint}", hint=Hint("list_models")
             )
         return encoder
 

@@ -103,7 +103,7 @@ def read_changed_ranges(
         since: a position in the library's history.
 
     Returns:
-        (R, 2) first and last ids, ascending; None if that position is of another history.
+        (R, 2) first and last ids, ascending; None if that position belongs to another history.
     """
     if since != START:
         stamp = connection.execute(
@@ -127,7 +127,7 @@ def read_changed_videos(
     """Read which of the stored videos have changed since a position; arguments as above.
 
     Returns:
-        Their ids, some of which may be as they were; None if that position is of another
+        Their ids, some of which may be unchanged; None if that position belongs to another
         history.
     """
     ranges = read_changed_ranges(connection, fingerprint, since)
@@ -155,7 +155,7 @@ def read_changes(
         since: the position of the index.
 
     Returns:
-        None if that position is of another history.
+        None if that position belongs to another history.
     """
     ranges = read_changed_ranges(connection, fingerprint, since)
     if ranges is None:

@@ -241,7 +241,7 @@ class Videos:
             }
 
     def with_hash(self, content_hash: str) -> list[Video]:
-        """Videos with that content, by path."""
+        """Videos whose content has this hash, sorted by path."""
         return self._select(VideoRow.content_hash == content_hash)
 
     def not_encoded_by(self, fingerprint: str) -> list[Video]:

@@ -68,13 +68,13 @@ class VectorSource(Protocol):
         """The current position. Cheap."""
 
     def changes(self, fingerprint: str, since: Position) -> VectorChanges | None:
-        """The changes since a position; None if it is of another history."""
+        """The changes since a position; None if it belongs to another history."""
 
     def snapshot(self, fingerprint: str) -> AbstractContextManager[VectorSnapshot]:
         """All vectors, in one transaction."""
 
     def sequence(self) -> int:
-        """Number of the last committed change, of whatever kind. Cheap."""
+        """Number of the last committed change of any kind. Cheap."""
 
     def ids(self, where: VideoFilter, fingerprint: str) -> NDArray[np.int64]:
         """Ids (A,), ascending, of the searchable clips of videos that pass a filter."""

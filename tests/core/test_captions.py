@@ -55,16 +55,16 @@ def test_captions_of_one_clip_come_together(folder):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "no JSON"),
-        ("a dog runs", "no JSON"),
-        ("[1, 2]", "no JSON object"),
+        ("{", "not JSON"),
+        ("a dog runs", "not JSON"),
+        ("[1, 2]", "not a JSON object"),
         ({"caption": "a dog"}, "'path' is missing"),
         ({"path": "0.mp4"}, "'caption' is missing"),
         (row(caption=""), "'caption' is empty"),
         (row(caption=" \t "), "'caption' is empty"),
         ({"path": "", "caption": "x"}, "'path' is empty"),
-        ({"path": 3, "caption": "x"}, "'path' is missing or no text"),
-        ({"path": "0.mp4", "caption": None}, "'caption' is missing or no text"),
+        ({"path": 3, "caption": "x"}, "'path' is missing or not text"),
+        ({"path": "0.mp4", "caption": None}, "'caption' is missing or not text"),
         ({"path": "gone.mp4", "caption": "x"}, "no video at .*gone.mp4"),
         ({"path": ".", "caption": "x"}, "no video at"),
         ({"path": "a\0b", "caption": "x"}, "null character"),
@@ -72,9 +72,9 @@ def test_captions_of_one_clip_come_together(folder):
         (row(start_seconds=4, end_seconds=2), "bad span: 4 to 2"),
         (row(start_seconds=2, end_seconds=2), "bad span"),
         (row(start_seconds=-1, end_seconds=2), "bad span"),
-        (row(start_seconds="0:10", end_seconds=20), "'0:10' is no number"),
-        (row(start_seconds=True, end_seconds=20), "True is no number"),
-        ('{"path": "0.mp4", "caption": "x", "end_seconds": NaN}', "nan is no number"),
+        (row(start_seconds="0:10", end_seconds=20), "'0:10' is not a number"),
+        (row(start_seconds=True, end_seconds=20), "True is not a number"),
+        ('{"path": "0.mp4", "caption": "x", "end_seconds": NaN}', "nan is not a number"),
         (row(start_second=2), "unknown field 'start_second'"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_line_that_says_the_same_again_is_reported(folder):
         )
     )
     assert [(problem.line, problem.reason) for problem in captions.problems] == [
-        (2, "says the same as line 1")
+        (2, "repeats line 1")
     ]
     assert len(captions.clips) == 3
 
@@ -107,7 +107,7 @@ def test_a_link_and_its_file_are_one_video(folder):
     (folder / "link.mp4").symlink_to(folder / "0.mp4")
     captions = read_captions(write(folder, row(0), {"path": "link.mp4", "caption": "a dog runs"}))
     assert len(captions.clips) == 1
-    assert captions.problems[0].reason == "says the same as line 1"
+    assert captions.problems[0].reason == "repeats line 1"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_trouble(folder):
@@ -122,7 +122,7 @@ def test_a_file_that_is_missing_or_no_text_is_refused(folder):
     with pytest.raises(PathNotFoundError, match=r"none\.jsonl"):
         read_captions(folder / "none.jsonl")
     (folder / "binary.jsonl").write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(TrainingError, match="no text in UTF-8"):
+    with pytest.raises(TrainingError, match="is not UTF-8 text"):
         read_captions(folder / "binary.jsonl")
     with pytest.raises(TrainingError, match="cannot be read"):
         read_captions(folder)

@@ -105,7 +105,7 @@ def test_no_part_runs_with_a_changed_byte(folder, part):
 
 
 def test_files_swapped_under_a_manifest_of_their_hashes_are_refused(folder):
-    """Whoever writes the manifest anew cannot hide that vision is no vision."""
+    """A rewritten manifest cannot hide that the vision file is not the vision network."""
     shutil.copy(folder / "text.onnx", folder / "vision.onnx")
     edit_manifest(
         folder,

@@ -1,4 +1,4 @@
-"""Models of others, each against the plain code of transformers."""
+"""Third-party models, each against the plain code of transformers."""
 
 from __future__ import annotations
 

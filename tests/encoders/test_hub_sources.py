@@ -1,4 +1,4 @@
-"""What can be wrong with a model of others, and what the message says to do."""
+"""What can be wrong with a third-party model, and the next step in the message."""
 
 from __future__ import annotations
 
@@ -118,13 +118,13 @@ def test_a_model_without_a_name_is_refused():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "bert", "vocab_size": 9}, "model of text only"),
-        ({"model_type": "clip_text_model", "vocab_size": 9}, "model of text only"),
-        ({"model_type": "vit", "image_size": 224}, "model of pictures only"),
-        ({"model_type": "siglip_vision_model", "image_size": 224}, "model of pictures only"),
-        ({"model_type": "blip", "text_config": {}, "vision_config": {}}, "no dual encoder"),
-        ({**CLIP, "architectures": ["CLIPForImageClassification"]}, "no dual encoder"),
-        ({"hello": 1}, "no dual encoder"),
+        ({"model_type": "bert", "vocab_size": 9}, "encodes only text"),
+        ({"model_type": "clip_text_model", "vocab_size": 9}, "encodes only text"),
+        ({"model_type": "vit", "image_size": 224}, "encodes only pictures"),
+        ({"model_type": "siglip_vision_model", "image_size": 224}, "encodes only pictures"),
+        ({"model_type": "blip", "text_config": {}, "vision_config": {}}, "not a dual encoder"),
+        ({**CLIP, "architectures": ["CLIPForImageClassification"]}, "not a dual encoder"),
+        ({"hello": 1}, "not a dual encoder"),
     ],
 )
 def test_models_of_other_kinds_are_refused(tmp_path, config, message):

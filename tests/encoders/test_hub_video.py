@@ -1,4 +1,4 @@
-"""Video models of others, each against the plain code of transformers."""
+"""Third-party video models, each against the plain code of transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A head for a model of others: what it computes, what it learns, and where it is refused.
+"""A head for a third-party model: what it computes, what it learns, and where it is refused.
 
 In every toy clip one frame shows what the caption says and the others show what other captions say;
 a part of each vector, which no sentence has, marks the frame that counts. So neither the mean of
@@ -353,7 +353,7 @@ def test_another_base_or_none_is_refused_with_the_way_out(trained, base, tmp_pat
     facts = json.loads((head / "xpool.json").read_text())
     other = make_checkpoint("clip", tmp_path / "other", seed=1)
     (head / "xpool.json").write_text(json.dumps({**facts, "base": str(other)}))
-    with pytest.raises(EncoderError, match=r"when its weights were others.*xpool\.json"):
+    with pytest.raises(EncoderError, match=r"trained on other weights of.*xpool\.json"):
         create_encoder(str(head))
     (head / "xpool.json").write_text(json.dumps({**facts, "base": str(tmp_path / "gone")}))
     with pytest.raises(ModelNotFoundError, match=r'put the model back, or write .* as "base"'):

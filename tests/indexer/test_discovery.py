@@ -1,4 +1,4 @@
-"""Which files a walk finds, in which order, and what it passes over."""
+"""Which files a walk finds, in which order, and which it skips."""
 
 from __future__ import annotations
 

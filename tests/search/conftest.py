@@ -50,7 +50,7 @@ class Shelf:
         """Store a video of one clip a colour; a tuple names the colour of each frame."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(f"not a video: {name}".encode())  # whoever decodes it, fails
+        path.write_bytes(f"not a video: {name}".encode())  # decoding it fails
         status = path.stat()
         video = Video(
             id=0,

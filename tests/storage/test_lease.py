@@ -138,7 +138,7 @@ def test_waiting_for_the_lease(store: LibraryStore) -> None:
 
 
 def two_folders_of(tmp_path: Path, url: str) -> None:
-    """The lease belongs to the database; reading and short changes need none."""
+    """The lease belongs to the database; reading and short changes do not need the lease."""
     with LibraryStore.open(tmp_path / "second", create=True, database_url=url) as store:
         store.encoders.register(SPEC)
         with hold(tmp_path / "first", url) as process:

@@ -50,7 +50,7 @@ def index_of(store: LibraryStore) -> FaissIndex:
 
 
 def removing(folder: Path) -> None:
-    """Remove every second video, as far as an earlier run has not; then compact the index."""
+    """Remove every second video that an earlier run has not removed; then compact the index."""
     with LibraryStore.open(folder) as store, store.lease():
         for number in REMOVED:
             there = store.videos.at(Path(path_of(number)))

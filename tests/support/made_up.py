@@ -1,4 +1,4 @@
-"""A small benchmark and answers to it, written by hand: every figure can be told beforehand."""
+"""A small benchmark and answers to it, written by hand, so that every figure is known."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def copy(work: str, source: str, *edits: str, start: float = 0.0, seconds: float
 
 
 def negative(work: str, source: str, kind: str = "edited", *, shares: str | None = None) -> Entry:
-    """A query that is no copy; it may have two seconds in common with a library video."""
+    """A query that is not a copy; it may have two seconds in common with a library video."""
     shared = () if shares is None else (Segment(shares, 0.0, 2.0, 0.0, 2.0),)
     return Entry(
         "query",

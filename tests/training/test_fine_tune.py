@@ -1,4 +1,4 @@
-"""Fine-tuning on a dozen small videos: what is learnt, written, stopped, resumed and refused.
+"""Fine-tuning on a dozen small videos: learning, writing, stopping, resuming and refusing.
 
 Red films are captioned as green ones and the other way round: what the starting model gets wrong
 for sure, so that a run that works makes it better.

@@ -153,7 +153,7 @@ def test_a_quicktime_reference_to_another_file_is_not_followed(tmp_path: Path) -
     secret = make_video(tmp_path / "secret.mov", [picture(3)], seconds_each=1.0)
     path = make_video(tmp_path / "outer.mov", [picture(4)], seconds_each=1.0)
     refer_to(path, secret)
-    # FFmpeg follows it when it is told to ...
+    # FFmpeg follows the link when asked to ...
     followed = {"enable_drefs": "1", "use_absolute_path": "1"}
     with av.open(str(path), format="mov", container_options=followed) as container:
         packet = next(container.demux(video=0))

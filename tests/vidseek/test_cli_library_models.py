@@ -184,7 +184,7 @@ def test_killed_in_the_middle_it_goes_on_while_searches_are_answered(
         expected = reader.search("a red square", 10)
         process = start_adding(library, second, until=1)
         assert reader.search("a red square", 10) == expected
-        # It gives way to whoever searches.
+        # It yields the CPU to searches.
         ours, its = (os.getpriority(os.PRIO_PROCESS, one) for one in (0, process.pid))
         assert its == min(ours + NICENESS, 19)
         os.kill(process.pid, signal.SIGKILL)

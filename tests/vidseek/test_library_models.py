@@ -283,6 +283,6 @@ def test_a_folder_that_vanished_moved_or_changed(tmp_path: Path) -> None:
                 library.search("red", 1, model=name)
             assert error.value.hint == Hint("restore_or_add_model", {"model": str(moved)})
         assert library.models.add(str(moved)).switched
-        with pytest.raises(vidseek.UnknownEncoderError, match="means several"):
+        with pytest.raises(vidseek.UnknownEncoderError, match="matches several"):
             library.search("red", 1, model=str(moved))
         assert library.search("red", 1)

@@ -23,7 +23,7 @@ from vidseek.training.stem_maps import load_maps
 logger = logging.getLogger(__name__)
 
 SMALLEST_CROP = 14
-"""Training items are encoded from crops of 14 to 17 of 17 cells: near what is seen in use, but not
+"""Training items are encoded from crops of 14 to 17 of 17 cells: close to inference, but not
 exactly the pictures that the towers have memorised."""
 
 

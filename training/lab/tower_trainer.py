@@ -124,7 +124,7 @@ class TowerTrainer:
             for parameter in module.parameters():
                 parameter.requires_grad_(False)
         stem = [p for module in self.vision.trained_modules() for p in module.parameters()]
-        # The word vectors stay frozen, so that words no caption uses keep their meaning.
+        # The word vectors stay frozen, so that words absent from the captions keep their meaning.
         layers = list(self.text.bert.encoder.parameters())
         for parameter in [*stem, *layers]:
             parameter.requires_grad_(True)
@@ -298,7 +298,7 @@ class TowerTrainer:
         return (losses[0] + losses[1]) / 2
 
     def _masked_loss(self, read: ReadSentences, words: Tensor, memory: Tensor) -> Tensor:
-        """Predict masked words from the sentence and from what they attend to in the picture."""
+        """Predict masked words from the sentence and from the picture that they attend to."""
         everywhere = torch.ones(memory.shape[:2], device=self.device)
         found = self.head.align(words, memory, everywhere).found
         chosen = read.hidden_words

@@ -49,8 +49,8 @@ def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, C
     text, start_model = restore_text(manifest.read("text"))
     if start_model.get_vocab() != tokenizer.get_vocab():
         raise WeightsError(
-            f"{weights}: the text encoder has other word pieces than this run chooses; "
-            "train with the captions and the vocabulary size that it was made with"
+            f"{weights}: the text encoder has other word pieces than this run would choose; "
+            "train with the captions and the vocabulary size of the earlier run"
         )
     # The frozen blocks are taken from ImageNet's weights: the file has them rounded, and without
     # the classifier.
@@ -76,7 +76,8 @@ def train_towers(
         sets: the pictures.
         paraphrases: the captions and their paraphrases.
         run: the run's folder.
-        start: a folder of shipped weights to start from; None for ImageNet's and MiniLM's.
+        start: folder of shipped weights to start from; None to start from ImageNet's and
+            MiniLM's weights.
     """
     text, tokenizer = load_text(run, tuned=False)
     models = None

@@ -87,7 +87,7 @@ class _Graph:
         """Shape of a constant with its original name.
 
         Raises:
-            WeightsError: there is no such constant.
+            WeightsError: the constant is missing.
         """
         constants = self.named(parameter)
         if constants is None:
@@ -102,7 +102,7 @@ class _Graph:
         return layers
 
     def mismatch(self, missing: Collection[str]) -> WeightsError:
-        """The error for a file of another architecture."""
+        """The error for a file whose constants do not fit the architecture."""
         names = ", ".join(sorted(missing)[:3])
         return WeightsError(
             f"the {self.part} weights lack {names}: another version of vidseek made them, and only "
@@ -220,7 +220,7 @@ def _find(parameter: str, graph: _Graph) -> NDArray[Any] | None:
     path, _, kind = parameter.rpartition(".")
     if kind == "weight":
         products = graph.used_by(path, "MatMul")
-        # A linear layer multiplies by its transposed weight.
+        # A linear layer stores its weight transposed.
         return products[0].T if products else None
     if kind == "positions":
         # The export transposes them to the cells' order of axes.

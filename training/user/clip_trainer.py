@@ -6,7 +6,7 @@ while trainer.step < trainer.steps:
 
 The visual encoder above the fine map learns by InfoNCE. The text encoder stays frozen, so that
 words that no caption uses keep their meaning. A second loss keeps frame vectors and tokens near
-those of the starting model on the same frames, so that a few clips do not erase what it knew.
+those of the starting model on the same frames, so that a few clips do not erase its knowledge.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def fine_tune(
             same call continues it.
 
     Raises:
-        PathNotFoundError: there is no such file.
+        PathNotFoundError: the file does not exist.
         TrainingError: too few captions are usable, or the folder is in use.
         WeightsError: the starting model is damaged or of another version.
     """

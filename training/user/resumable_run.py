@@ -49,27 +49,28 @@ class RunFolder:
         return self.work / "checkpoint.pt"
 
     def claim(self, facts: Mapping[str, object], *, made: str) -> None:
-        """Make the folder, or check that what is in it belongs to this run.
+        """Make the folder, or check that its files belong to this run.
 
         Args:
-            facts: what the run is: a call with the same facts continues from the checkpoint.
-            made: name of the file whose presence means that a model is there.
+            facts: identity of the run; a call with the same facts continues from the checkpoint.
+            made: name of the file whose presence means that the model is finished.
 
         Raises:
             TrainingError: the folder is in use.
         """
         folder, elsewhere = self.folder, Hint("choose_training_folder")
         if (folder / made).exists():
-            raise TrainingError(f"{folder} already holds a model", hint=elsewhere)
+            raise TrainingError(f"{folder} already contains a model", hint=elsewhere)
         if folder.exists() and not folder.is_dir():
             raise TrainingError(f"{folder} is a file", hint=elsewhere)
         if folder.exists() and not self.work.exists() and any(folder.iterdir()):
-            raise TrainingError(f"{folder} holds other files", hint=elsewhere)
+            raise TrainingError(f"{folder} contains other files", hint=elsewhere)
         self.work.mkdir(parents=True, exist_ok=True)
         note = self.work / "run.json"
         if self.checkpoint.exists() and json.loads(note.read_text()) != facts:
             raise TrainingError(
-                f"{folder} holds an unfinished run with other captions, settings or starting model",
+                f"{folder} contains an unfinished run with other captions, settings or starting "
+                "model",
                 hint=Hint("finish_or_delete_run", {"folder": str(self.work)}),
             )
         note.write_text(json.dumps(facts))

@@ -14,11 +14,11 @@ from vidseek.training.metrics import mean_reciprocal_rank, ranks, recall
 def caption_truth(
     clips: Sequence[CaptionedClip],
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Which clip each caption should find.
+    """The clip that each caption should find.
 
     Returns:
-        (Q,) the clip of every caption, clip after clip, and (Q, N) True where another clip has the
-        very same caption, and so is neither right nor wrong.
+        (Q,) the clip of every caption, in clip order, and (Q, N) True where another clip has the
+        same caption and so counts as neither right nor wrong.
     """
     captions = [[caption.casefold() for caption in clip.captions] for clip in clips]
     truth = np.repeat(np.arange(len(captions)), [len(texts) for texts in captions])

@@ -75,15 +75,15 @@ def train_head(
             same call continues it.
 
     Raises:
-        PathNotFoundError: there is no such file.
+        PathNotFoundError: the file does not exist.
         TrainingError: the model encodes clips as a whole, too few captions are usable, or the
             folder is in use.
         EncoderError: the model cannot be used.
     """
     if isinstance(encoder, VideoEncoder):
         raise TrainingError(
-            f"{encoder.spec.source} is a video model: it sees the frames of a clip together "
-            "already, and a head that weighs them would take that away",
+            f"{encoder.spec.source} is a video model: it already encodes the frames of a clip "
+            "together, which a re-ranking head over single frames would undo",
             hint=Hint("train_image_model"),
         )
     started = time.monotonic()

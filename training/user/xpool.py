@@ -164,7 +164,7 @@ class HeadMeasures:
 
 
 def trained_weights(state: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
-    """The weights as they are stored in the head's file."""
+    """The weights in the form stored in the head's file."""
     return {name: values.detach().float().cpu().numpy() for name, values in state.items()}
 
 
@@ -172,7 +172,7 @@ def measure_head(weights: dict[str, NDArray[np.float32]], data: VectorClips) -> 
     """Search all held-out clips with every held-out caption, as a search would.
 
     Args:
-        weights: the head's weights, as they are stored.
+        weights: the head's weights in their stored form.
         data: the clips.
     """
     head = XPoolHead(weights, dimension=data.means.shape[1])

@@ -55,7 +55,7 @@ class DecordReader:
         self._path = path
         self._decord: Any = None
         if video.orientation.is_mirrored:
-            raise UnreadableVideoError("mirrored; decord only turns", path=path)
+            raise UnreadableVideoError("mirrored; decord supports rotation only", path=path)
         if video.info.container in INEXACT_CONTAINERS or video.packets().has_leading_pictures:
             raise UnreadableVideoError("decord seeks to wrong pictures in such a file", path=path)
         width, height = video.info.scaled_size(short_side)

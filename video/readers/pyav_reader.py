@@ -39,7 +39,7 @@ _PROBE_PACKETS = 600
 """Maximum number of packets to decode until the first picture appears."""
 _SPAN_MARGIN_SECONDS = 1.0
 BEST_EFFORT_FRAMES = 60
-"""Frames to return if none of the wanted ones can be decoded."""
+"""Frames to return if no wanted frame can be decoded."""
 SLACK_SECONDS = 1e-4
 """Times that differ by less are equal: they come from different time bases."""
 
@@ -379,7 +379,7 @@ class _Chooser:
     def pick(
         self, decoded: Iterator[tuple[float, VideoFrame] | _StretchEnd]
     ) -> Iterator[tuple[float, VideoFrame]]:
-        """Yield each picture that is the first at or after a wanted time."""
+        """Yield, for each wanted time, the first picture at or after it."""
         pending: tuple[float, VideoFrame] | None = None
         for item in decoded:
             if isinstance(item, _StretchEnd):

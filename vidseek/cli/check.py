@@ -53,7 +53,7 @@ def check(
     """Check whether a video is a copy of one in the library.
 
     Lists every library video that it matches, with the matching seconds on both sides. Nothing is
-    added to the library. Exit code 0: new; 10: a copy, or a part is shared; 1: the file cannot be
+    added to the library. Exit code 0: new; 10: a copy or a shared part; 1: the file cannot be
     read.
 
     \b

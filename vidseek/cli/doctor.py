@@ -25,7 +25,7 @@ def doctor(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check the installation and the library, and repair.
+    """Check the installation and the library; repair its search indexes.
 
     Lists problems, each with the next step. Damaged search indexes are rebuilt from the database;
     the videos are not read.
@@ -97,7 +97,7 @@ def _print_library(health: LibraryHealth) -> None:
         output.counted(numbers.indexed, "video"),
         output.amount_of_time(numbers.video_seconds),
         output.counted(numbers.clips, "clip"),
-        *([] if size is None else [f"{output.amount_of_bytes(size)} of database"]),
+        *([] if size is None else [f"{output.amount_of_bytes(size)} database"]),
         *([f"{numbers.damaged} damaged"] if numbers.damaged else []),
     ]
     _line("  content", ", ".join(facts))

@@ -20,7 +20,9 @@ def duplicates(
     ctx: typer.Context,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the shared parts of each group into a PNG file."),
+        typer.Option(
+            metavar="FILE", help="Write a PNG timeline of the parts that each group shares."
+        ),
     ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXIT_ERROR = 1
-"""The command failed, or could do only a part of what was asked."""
+"""The command failed, or only partly succeeded."""
 EXIT_USAGE = 2
 """Wrong usage: an unknown option, a query that cannot be answered."""
 EXIT_COPY = 10

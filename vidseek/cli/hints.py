@@ -16,7 +16,7 @@ HINTS: dict[str, str] = {
     "calibrate_without_hubness": "Calibrate without --hubness.",
     "caption_more_to_calibrate": "Caption more videos, or calibrate without --captions.",
     "caption_more_videos": "Caption more videos.",
-    "check_captions": "Check that the captions are of these videos.",
+    "check_captions": "Check that the captions describe these videos.",
     "check_disk": "Check the disk.",
     "check_hub_name": "Check the name; `vidseek models` lists some. For a private model run `hf "
     "auth login`.",
@@ -27,14 +27,14 @@ HINTS: dict[str, str] = {
     "--partial {model}` switches without them.",
     "convert_video": "Convert it to H.264 in MP4, for example with `ffmpeg -i INPUT OUTPUT.mp4`.",
     "copy_again": "Copy or download the file again: it may be incomplete.",
-    "create_library": "Run `vidseek index FOLDER` to create a library, or name another one with "
-    "--library.",
-    "encode_before_drop": "Encode them with the active model first: `vidseek index` on their "
+    "create_library": "Run `vidseek index FOLDER` to create a library, or give another library "
+    "with --library.",
+    "encode_before_drop": "Encode them with the active model first: run `vidseek index` on their "
     "folder, or `vidseek model add`.",
-    "find_missing": "Mount their disk and run `vidseek index` again, give their new place with "
-    "`vidseek relocate OLD NEW`, or forget them with `vidseek index --prune`.",
+    "find_missing": "Mount their disk and run `vidseek index` again, give their new path with "
+    "`vidseek relocate OLD NEW`, or remove them with `vidseek index --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
-    "free_space": "Free some space and run the command again; what was stored stays.",
+    "free_space": "Free some space and run the command again; videos stored so far are kept.",
     "give_captions_or_override": "Give --captions of videos in this library, or --override to "
     "calibrate without.",
     "give_database_url": "Open it from Python: vidseek.open(folder, database_url={url!r}).",
@@ -42,12 +42,12 @@ HINTS: dict[str, str] = {
     "index": "Run `vidseek index FOLDER`.",
     "index_folder": "Run `vidseek index {folder}` first.",
     "index_more": "Index more, and different, videos.",
-    "index_with_model": "Run `vidseek index --model NAME PATH` to start the library with one.",
+    "index_with_model": "Run `vidseek index --model NAME PATH` to create the library with a model.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
     "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
-    "list_known_models": "`vidseek models` lists models to download; hf:ORG/NAME, "
-    "open_clip:ARCHITECTURE/PRETRAINED or a folder names any other.",
+    "list_known_models": "`vidseek models` lists models to download. Any other model is named as "
+    "hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a model folder.",
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
@@ -57,26 +57,25 @@ HINTS: dict[str, str] = {
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
     "restore_database": "Restore library.db from a backup, or index into a new library.",
     "restore_model": "Put the folder back, run `vidseek model add NEWPATH` if it was moved, or "
-    "search with another model: `vidseek model list` shows them, `vidseek model switch` takes "
-    "one.",
+    "switch to another model: `vidseek model list`, then `vidseek model switch`.",
     "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
     "encode the library with the new ones.",
-    "restore_weights": "Copy {folder} again from where it came from, or train it again.",
+    "restore_weights": "Copy {folder} again from its source, or train it again.",
     "run_doctor": "Run `vidseek doctor`.",
     "shrink_picture": "Scale the picture down first.",
     "shrink_video": "Convert the video to a lower resolution first.",
     "split_video": "Split the video into shorter files first.",
     "switch_before_drop": "Run `vidseek model switch` first.",
     "switch_model": "Run `vidseek model switch {model}` to use it.",
-    "train_image_model": "Train a head on a model of pictures, such as clip-base; `vidseek "
-    "models` lists more.",
-    "try_hub_model": "For a model of the hub, write {model}.",
+    "train_image_model": "Train a head on an image model, such as clip-base; `vidseek models` "
+    "lists more.",
+    "try_hub_model": "For a model on the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
     "upgrade_package": "Run `pip install --upgrade {package}`.",
     "upgrade_vidseek": "Run `pip install --upgrade vidseek`.",
     "use_model_folder": "Give the folder with --model.",
-    "use_or_add_model": "Search with one of `vidseek model list`, or run `vidseek model add "
-    "{model}` to encode the library with this one.",
+    "use_or_add_model": "Search with a model from `vidseek model list`, or run `vidseek model add "
+    "{model}` to encode the library with this model.",
     "wait_for_run": "Wait until it has finished, or stop it.",
 }
 

@@ -49,7 +49,7 @@ def index(
     ] = "fast",
     every: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Interval of dense sampling. Default: 1."),
+        typer.Option(metavar="SECONDS", help="Interval for dense sampling. Default: 1."),
     ] = None,
     workers: WorkersOption = None,
     model: Annotated[
@@ -86,7 +86,7 @@ def index(
         raise typer.BadParameter(f"{every:g} is not more than 0", param_hint="--every")
     from vidseek.indexer.discovery import check_paths
 
-    check_paths(paths)  # before a mistyped path creates a library
+    check_paths(paths)  # check before creating a library, in case a path is mistyped
     with open_library(ctx, library, create=True, model=model, yes=yes) as opened:
         run_index(
             opened,

@@ -45,7 +45,7 @@ def add(
     ],
     no_switch: Annotated[
         bool,
-        typer.Option("--no-switch", help="Keep searching with the current model at the end."),
+        typer.Option("--no-switch", help="Keep the current model active afterwards."),
     ] = False,
     workers: WorkersOption = None,
     yes: YesOption = False,
@@ -55,7 +55,7 @@ def add(
     """Encode the library with another model, then search with it.
 
     The videos are read again; searches use the old model meanwhile. Ctrl-C stops cleanly; run the
-    same command again to continue. It also encodes videos indexed since.
+    same command again to continue. Running it later encodes videos indexed since.
 
     \b
     Example: vidseek model add clip-base

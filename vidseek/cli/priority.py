@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NICENESS = 10
-"""Gives the process about a tenth of the CPU weight of others."""
+"""Gives the process about a tenth of the normal CPU weight."""
 _is_command = False
 
 

@@ -24,7 +24,7 @@ def download_question(*, yes: bool) -> Callable[[str, int], bool]:
         question = f"Download the model {repository}, {size_bytes:,} bytes?"
         if not sys.stdin.isatty():
             raise typer.BadParameter(
-                f"{question} Add --yes to agree: there is no terminal to ask on"
+                f"{question} There is no terminal to ask on; add --yes to agree"
             )
         return typer.confirm(question, err=True)
 

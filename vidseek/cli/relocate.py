@@ -20,7 +20,7 @@ def relocate(
 ) -> None:
     """Update the path of a moved file or folder.
 
-    For example after a disk got a new mount point. No video is read again.
+    Use it when a disk has a new mount point, for example. No video is read again.
 
     \b
     Example: vidseek relocate /media/old-disk /media/new-disk

@@ -1,4 +1,4 @@
-"""What this machine and a library have, what they lack, and the next step for each.
+"""Check this machine and a library: facts, problems, and the next step for each problem.
 
 report = examine(examine_library(store))
 for finding in report.findings:

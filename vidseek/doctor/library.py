@@ -59,18 +59,18 @@ def examine_library(
 
 
 def database_is_consistent(store: LibraryStore) -> Iterator[Finding]:
-    """The database agrees with itself and with its schema."""
+    """The database is consistent and matches its schema."""
     for problem in store.find_problems():
         yield Finding(problem, Hint("restore_database"))
 
 
 def model_folders_exist(store: LibraryStore) -> Iterator[Finding]:
-    """No model's folder is gone. Changed weights are reported where they are used."""
+    """Every model's folder exists. Changed weights are reported where they are used."""
     for spec in store.encoders.specs():
         folder = Path(spec.source)
         if folder.is_absolute() and not folder.is_dir():
             yield Finding(
-                f"the folder of the model {folder} is gone, and searching with it fails",
+                f"the model folder {folder} no longer exists, so searches with that model fail",
                 Hint("restore_model", {"model": str(folder)}),
             )
 
@@ -83,7 +83,7 @@ def files_are_readable(store: LibraryStore) -> Iterator[Finding]:
 
 
 def files_are_present(store: LibraryStore) -> Iterator[Finding]:
-    """No file was missing when its folder was last indexed."""
+    """No file is marked missing."""
     count = store.statistics().missing
     if count:
         yield Finding(f"{count} of the library's files are missing", Hint("find_missing"))

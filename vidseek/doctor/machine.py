@@ -1,4 +1,4 @@
-"""Examine this machine: what is installed, what the processor offers, and what is missing.
+"""Examine this machine: installed packages, processor features, and what is missing.
 
 Each rule in ``RULES`` looks at the facts and yields what is wrong.
 """
@@ -41,7 +41,7 @@ CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "am
 
 @dataclass(frozen=True)
 class Machine:
-    """What is installed, as far as the rules look at it."""
+    """The installed packages and devices that the rules examine."""
 
     packages: dict[str, str | None]
     """Version by package; None if it is not installed."""
@@ -52,7 +52,7 @@ class Machine:
 
 
 def examine_machine() -> Machine:
-    """Look at what is installed."""
+    """Collect the installed packages and devices."""
     return Machine(
         packages={package: _version(package) for package in REQUIRED_PACKAGES + OPTIONAL_PACKAGES},
         decoders=(_pyav(), _decord()),
@@ -115,7 +115,7 @@ def _pyav() -> Decoder:
 
 
 def _decord() -> Decoder:
-    # In a process of its own: a decoder that does not fit this processor dies of a signal.
+    # In a separate process: a decoder built for another processor is killed by a signal.
     loads = subprocess.run([sys.executable, "-c", "import decord"], capture_output=True)
     return Decoder("decord2", _version("decord2") if loads.returncode == 0 else None, None)
 

@@ -1,4 +1,4 @@
-"""What the doctor reports: the machine, a library, and what is wrong with them."""
+"""The doctor's report: facts about the machine and a library, and their problems."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What is gained over it is what a descriptor of copies is worth. It sees the same frames as ours (the
 library's every second, a query's every half second, none of one colour), candidates are found and
-aligned by the same code, and what looks like an intro counts as little. There is no noise to take
+aligned by the same code, and apparent intros count little. There is no noise to take
 off. Its cosines mean something else: the least similarity is one of ``SIMILARITIES``, chosen on the
 calibration folder, and the score is the alignment's own, for `match_score` was fitted to ours.
 """

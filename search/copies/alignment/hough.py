@@ -19,7 +19,7 @@ evidence."""
 PAIRS_PER_FRAME = 20
 """Maximum reference frames that a query frame votes for: the most similar ones."""
 BLOCK_ENTRIES = 4_000_000
-"""Similarities held in memory at once: 16 MB."""
+"""Number of similarities in memory at once: 16 MB."""
 
 
 def strongest_votes(

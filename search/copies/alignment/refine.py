@@ -51,7 +51,7 @@ def match_along(
         return match
     whole = _whole_match(videos, width)
     if whole is not None:
-        # With little motion any speed fits equally well; otherwise the right one must fit better.
+        # With little motion any speed fits equally well; otherwise the true speed must fit better.
         tolerance = WHOLE_TOLERANCE if match.distinct_frames < LITTLE_MOTION else -WHOLE_TOLERANCE
         if whole.similarity >= match.similarity - tolerance:
             return whole

@@ -50,7 +50,7 @@ class FrameSequence:
 
 @dataclass(frozen=True)
 class Alignment:
-    """A stretch of the query that shows a stretch of the reference."""
+    """A segment of the query matched to the segment of the reference that it shows."""
 
     query: TimeSpan
     reference: TimeSpan

@@ -45,8 +45,8 @@ def calibrate(
     Raises:
         CalibrationError: the options contradict each other or the encoder, there are too few clips,
             captions or queries, or scores tell nothing; nothing was stored.
-        PathNotFoundError: there is no such file of captions.
-        TrainingError: the file of captions is no text.
+        PathNotFoundError: the captions file does not exist.
+        TrainingError: the captions file is not text.
         EncoderError: the library was indexed with another encoder.
         LibraryLockedError: another process is writing to the library.
         JobCancelledError: the job was cancelled.
@@ -73,12 +73,12 @@ def _check_options(engine: SearchEngine, options: CalibrationOptions) -> None:
         raise CalibrationError("give captions or queries, not both: captions are the queries")
     if options.captions is None and spec.confidence_scale is not None and not options.override:
         raise CalibrationError(
-            f"the encoder {spec.source} brings a calibration that was fitted with labels, better "
-            "than one without",
+            f"the encoder {spec.source} comes with a calibration fitted with labels, which is "
+            "better than a calibration without labels",
             hint=Hint("give_captions_or_override"),
         )
     if options.hubness and engine.encoder.hubness is not None:
         raise CalibrationError(
-            f"the encoder {spec.source} corrects hubs already, with a bank of its own",
+            f"the encoder {spec.source} already corrects hub clips, with its own bank",
             hint=Hint("calibrate_without_hubness"),
         )

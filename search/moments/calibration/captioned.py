@@ -94,16 +94,16 @@ def fit_captions(
     if is_right.sum() < MIN_MATCHED or len(set(videos)) < 2 * FOLDS:
         raise CalibrationError(
             f"{captions.file}: {len(pairs)} captions of {len(set(videos))} videos of "
-            f"{store.folder}, of which {is_right.sum()} find their own clip first; at least "
-            f"{MIN_MATCHED} that do, of {2 * FOLDS} videos, are needed"
+            f"{store.folder}, of which {is_right.sum()} find their own clip first; calibration "
+            f"needs at least {MIN_MATCHED} of these, and captions of {2 * FOLDS} videos"
             f"{_first_reasons(problems)}",
             hint=Hint("caption_more_to_calibrate"),
         )
     scale, bias = fit_confidence(best[is_right], wrong)
     if scale <= 0:
         raise CalibrationError(
-            f"{store.folder}: clips that a caption describes score no better than others, so a "
-            "score tells nothing; nothing was stored",
+            f"{store.folder}: captioned clips score no better than others, so scores say nothing "
+            "about matches; nothing was stored",
             hint=Hint("check_captions"),
         )
     error, by_chance = _held_out_error(best, wrong, is_right, np.array(videos), seed=seed)

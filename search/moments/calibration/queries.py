@@ -33,6 +33,6 @@ def read_query_file(file: Path) -> list[str]:
     try:
         return read_queries(file.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise CalibrationError(f"{file} is no text in UTF-8: write one query a line") from error
+        raise CalibrationError(f"{file} is not UTF-8 text: write one query per line") from error
     except OSError as error:
         raise CalibrationError(f"{file} cannot be read: {error.strerror}") from error

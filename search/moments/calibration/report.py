@@ -24,7 +24,7 @@ MIN_CLIPS = 20
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """The data of a calibration, and its quality as far as it can be known."""
+    """The data of a calibration, and its estimated quality."""
 
     encoder: str
     """Name of the encoder."""
@@ -78,8 +78,8 @@ def searchable_clips(engine: SearchEngine) -> SearchContext:
     size = 0 if context is None else context.size
     if context is None or size < MIN_CLIPS:
         raise CalibrationError(
-            f"{engine.store.folder} has {size} clips that can be searched; {MIN_CLIPS} are the "
-            "least to calibrate with",
+            f"{engine.store.folder} has {size} searchable clips; calibration needs at least "
+            f"{MIN_CLIPS}",
             hint=Hint("index_more"),
         )
     return context

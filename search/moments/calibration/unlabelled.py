@@ -38,7 +38,7 @@ mean."""
 LIKE_SAMPLE = 1_000
 HALF_SURE_QUANTILE = 0.99
 """Quantile of runner-ups, assumed normal, at which a hit is as likely right as wrong. Where
-captions are known, the score at that point was at most 0.07 off the one fitted to them: below it
+captions are known, the score at that point was within 0.07 of the point fitted to them: below it
 where few of the queries are shown, above it where all are (`python -m benchmarks.confidence`)."""
 RUNNER_UP_CONFIDENCE = 0.1
 """Confidence of a hit that scores as the average runner-up."""
@@ -74,7 +74,7 @@ def fit_queries(
     store = engine.store
     asked = bundled_queries() if queries is None else read_queries("\n".join(queries))
     if len(asked) < MIN_QUERIES:
-        raise CalibrationError(f"{len(asked)} different queries; {MIN_QUERIES} are the least")
+        raise CalibrationError(f"{len(asked)} distinct queries; at least {MIN_QUERIES} are needed")
     context = searchable_clips(engine)
     with store.snapshot():
         alike_cosine = _likeness(context)
@@ -127,16 +127,16 @@ def _fit_runners_up(pairs: NDArray[np.float64], store: LibraryStore) -> tuple[fl
     """Scale and bias of (Q, 2) scores of best clips and their runner-ups."""
     if len(pairs) < MIN_QUERIES or (pairs[:, 0] - pairs[:, 1]).mean() < MIN_LEAD:
         raise CalibrationError(
-            f"{store.folder}: its clips score alike whatever is asked, so a score tells nothing; "
-            "nothing was stored",
+            f"{store.folder}: all clips score alike for every query, so scores say nothing about "
+            "matches; nothing was stored",
             hint=Hint("index_more"),
         )
     mean, spread = float(pairs[:, 1].mean()), float(pairs[:, 1].std())
     half_sure = spread * NormalDist().inv_cdf(HALF_SURE_QUANTILE)
     if half_sure < MIN_LEAD:
         raise CalibrationError(
-            f"{store.folder}: every query scores the same, so a score tells nothing; nothing was "
-            "stored",
+            f"{store.folder}: every query scores the same, so scores say nothing about matches; "
+            "nothing was stored",
             hint=Hint("give_other_queries"),
         )
     scale = math.log(1 / RUNNER_UP_CONFIDENCE - 1) / half_sure

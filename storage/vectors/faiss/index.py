@@ -306,10 +306,10 @@ class FaissIndex:
                 if manifest is None:
                     return
                 if manifest.dimension != self.dimension:
-                    raise DamagedBaseError("its base is of another encoder")
+                    raise DamagedBaseError("its base belongs to another encoder")
                 changes = self._source.changes(self._spec.fingerprint, manifest.position)
                 if changes is None:
-                    raise DamagedBaseError("its base is of another history of this library")
+                    raise DamagedBaseError("its base belongs to another history of this library")
                 index = read_base(self._folder, manifest)
                 base = FaissSegment(index, manifest.factory, manifest.trained_count)
                 self._state = _State.of(base, manifest.position).after(changes)

@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     """Read the manifest.
 
     Returns:
-        None if there is none.
+        None if there is no index.
 
     Raises:
         DamagedBaseError: it is damaged, or of another version.
@@ -80,7 +80,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     except (TypeError, KeyError) as error:
         raise DamagedBaseError("its manifest is damaged") from error
     if not sound:
-        raise DamagedBaseError("its manifest is of another version")
+        raise DamagedBaseError("its manifest has another format version")
     return manifest
 
 

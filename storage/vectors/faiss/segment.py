@@ -163,7 +163,7 @@ class FaissSegment:
             options = faiss.SearchParametersIVF(sel=selector, **parameters)
         else:
             options = faiss.SearchParameters(sel=selector)
-        # Ask for a few more: among equal scores, such as those of copies, faiss keeps any.
+        # Ask for a few more: of equal scores, such as those of copies, faiss returns any few.
         scores, found = index.search(queries, k + _TIES, params=options)
         ids = np.where(found < 0, -1, self.ids[np.maximum(found, 0)])
         return best_of(np.where(found < 0, -np.inf, scores), ids, k)

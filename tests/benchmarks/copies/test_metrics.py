@@ -82,7 +82,7 @@ def test_few_negatives_allow_none_and_ties_are_not_accused() -> None:
     # Of 50 negatives one in ten may be: five, but ten have the same score.
     assert accused(negatives, gate_threshold(negatives, false_positive_rate=0.1)).successes == 0
     assert gate_threshold(negatives, false_positive_rate=1.0) == -math.inf
-    with pytest.raises(ValueError, match="no copies"):
+    with pytest.raises(ValueError, match="not copies"):
         gate_threshold([])
 
 

@@ -193,7 +193,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     ours = {
         "crop-a": [match("a", 0.8)],
         "crop-b": [match("b", 0.2), match("a", 0.1)],
-        # A second late at the start of both, and a second part that is none.
+        # The first part starts a second late on both sides; the second part is a false match.
         "insert-a": [match("a", 0.7, 6.0, 15.0, 1.0, 10.0), match("b", 0.2, 0.0, 5.0, 0.0, 5.0)],
         "m": [match("a", 0.9)],
         "edited-0": [match("b", 0.31)],

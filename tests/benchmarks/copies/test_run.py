@@ -126,7 +126,7 @@ def test_answers_of_another_benchmark_are_refused(folder: Path) -> None:
 
 
 def hashed(*frames: int, quality: int = 100) -> list[tuple[str, int, float]]:
-    """A frame a second; frames of one number are the same, those of others are far apart."""
+    """One frame per second; frames with the same number are equal, others are far apart."""
     return [
         (np.random.default_rng(number).bytes(32).hex(), quality, float(second))
         for second, number in enumerate(frames)

@@ -43,7 +43,7 @@ def test_the_longest_then_the_sharpest_then_the_heaviest_is_kept() -> None:
     matches = [match(a, b, 0, 60) for a in range(2, 5) for b in range(1, a)]
     (group,) = group_videos({one.id: one for one in videos}, matches)
     assert [one.video.id for one in group.members if one.keep] == [3]
-    assert group.members[0].video.id == 3, "a third of a second more is no longer video"
+    assert group.members[0].video.id == 3, "a third of a second more does not make a video longer"
     longer = [*videos, video(5, 80)]
     matches += [match(5, number, 0, 66, 0) for number in range(1, 5)]
     (group,) = group_videos({one.id: one for one in longer}, matches)

@@ -77,7 +77,7 @@ def test_hubs_lose_what_they_have_of_everything(various) -> None:
         assert corrected[name] - plain[name] == pytest.approx(
             correction_of(various, name), abs=4e-3
         )
-    # Still cosines as far as their level goes.
+    # The level of the scores is still that of cosines.
     assert np.mean([*corrected.values()]) == pytest.approx(np.mean([*plain.values()]), abs=5e-3)
     assert scores(various, "red and green", rerank=False) == plain
 

@@ -62,7 +62,7 @@ def test_where_the_curve_is_flat_the_window_is_as_long_as_may_be() -> None:
     assert window([0.7] * 20, 10) == (5, 10), "of six clips, the earliest"
     noisy = 0.7 + np.random.default_rng(0).uniform(-5e-4, 5e-4, 20)
     first, last = window(noisy.tolist(), 10)
-    assert last - first == 5, "rounding is no reason to cut"
+    assert last - first == 5, "rounding must not cut a moment"
 
 
 def test_a_window_keeps_out_of_other_moments() -> None:

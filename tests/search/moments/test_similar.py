@@ -56,7 +56,7 @@ def test_a_picture_prefers_the_clip_with_that_very_frame(shelf, tmp_path: Path) 
 
 
 def test_a_video_of_the_library_is_not_decoded_and_answers_first(filled) -> None:
-    """The files of the shelf are no videos: decoding one would fail."""
+    """The shelf's files are not videos: decoding them would fail."""
     hits = filled.similar(filled.folder / "b.mp4", k=20)
     assert places(hits)[0] == ("b.mp4", 0, 16)
     assert hits[0].score == pytest.approx(1.0, abs=1e-2)
@@ -176,7 +176,7 @@ def test_an_hour_of_query_is_asked_by_some_of_its_clips(shelf) -> None:
 
 
 def test_a_part_between_the_sampled_frames_is_decoded(shelf, tmp_path: Path) -> None:
-    """Nothing is stored of it: the file itself is read, which is no video here."""
+    """No vectors are stored for it, so the file itself is read, which is not a video here."""
     shelf.add("a.mp4", ["red", "blue"])
     with pytest.raises(VideoError):
         shelf.similar(shelf.folder / "a.mp4", span=TimeSpan(0.6, 1.4))

@@ -1,4 +1,4 @@
-"""Configurations of training runs: what is read, and what is refused."""
+"""Configurations of training runs: which are accepted and which are refused."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ NEIGHBOUR_SECONDS = 0.55
 SAME_SECONDS = 10.0
 """Frames of one video closer than this are neither positives nor negatives."""
 MIN_CORRELATION = 0.6
-"""Two pictures of one family whose thumbnails correlate more are neither, too."""
+"""Two pictures of one family whose thumbnails correlate more are neither as well."""
 PAIRED_SHARE = 0.5
 """Share of a batch's pictures that are drawn in pairs from one family."""
 MAX_STEPS = 10**9
@@ -138,7 +138,7 @@ class CopyBatches(Dataset[CopyBatch]):
         for row, partner in enumerate(partners):
             if partner < 0:
                 continue
-            # Relatives of the partner picture are too similar to it as well.
+            # Pictures of the partner's family are too similar to it as well.
             ignored[row] |= related[partner]
             positive[row, partner] |= is_copied[row]
         ignored &= ~positive

@@ -5,7 +5,7 @@
 
 Strong augmentations and compositions as for SSCD (Pizzi et al., CVPR 2022; its "advanced" set) and
 S2VS (Kordopatis-Zilos et al. 2023; video in video). They are written independently of the edits in
-`benchmarks/copies`, so that the benchmark does not measure what was trained on.
+`benchmarks/copies`, so that the benchmark does not use the training edits.
 """
 
 from __future__ import annotations
