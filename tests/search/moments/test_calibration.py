@@ -114,7 +114,7 @@ def test_a_cancelled_calibration_stores_nothing(various) -> None:
 
 
 def test_too_few_clips_are_refused(shelf) -> None:
-    with pytest.raises(CalibrationError, match="has 0 clips"):
+    with pytest.raises(CalibrationError, match="has 0 searchable clips"):
         fitted(shelf, queries=QUERIES)
     for number in range(19):
         shelf.add(f"{number}.mp4", [SHOWN[number % 6]])
