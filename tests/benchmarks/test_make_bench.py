@@ -14,8 +14,9 @@ BENCHMARKS = sorted(
     for path in (ROOT / "benchmarks").glob("**/*.py")
     if "def main()" in path.read_text(encoding="utf-8")
 )
-BESIDE_MAKE_BENCH = {"ablations", "compare_versions", "copies", "memory"}
-"""Run by hand: to design a network, to compare releases or systems, to look for a leak."""
+BESIDE_MAKE_BENCH = {"ablations", "code_size", "compare_versions", "copies", "memory"}
+"""Run by hand: to design a network, to compare releases or systems, to look for a leak, to count the
+code."""
 
 
 def bench_targets() -> set[str]:
