@@ -15,8 +15,7 @@ BENCHMARKS = sorted(
     if "def main()" in path.read_text(encoding="utf-8")
 )
 BESIDE_MAKE_BENCH = {"ablations", "code_size", "compare_versions", "copies", "memory"}
-"""Run by hand: to design a network, to compare releases or systems, to look for a leak, to count the
-code."""
+"""Run by hand: to design a network, compare releases or systems, look for a leak, count code."""
 
 
 def bench_targets() -> set[str]:
