@@ -226,7 +226,9 @@ def _encode_frames(
             pictures = encoder.fit(pictures)
             frame_spool.add(pictures)
         features = encoder.encode_frames(pictures)
-        if not encoder.reranks:  # nothing would read them, and they take most of a library's space
+        if (
+            not encoder.reranks
+        ):  # nothing would read them, and they would take most of a library's space
             features = features.without_tokens()
         vectors.append(features.vectors)
         # The library stores half precision; a day of video has 86,400 frames.

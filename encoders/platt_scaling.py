@@ -195,7 +195,7 @@ def gallery_scores(
     for gallery in np.array_split(random.permutation(items), max(1, items // size)):
         first = scores[:, gallery].copy()
         first[right_items[:, None] == gallery[None]] = -np.inf
-        # The right item beside the best wrong ones, as a search would score them.
+        # The right item among the best wrong items, as a search would score them.
         best = np.argsort(-first, axis=1)[:, : min(depth, len(gallery) - 1)]
         chosen = np.concatenate([right_items[:, None], gallery[best]], 1)
         final = np.take_along_axis(scores, chosen, 1)

@@ -49,7 +49,7 @@ def create_encoder(
             from vidseek.encoders.hub.xpool import create_attending_encoder
 
             def create(base: str) -> Encoder:
-                # A head of a head would be its own base in the worst case, without end.
+                # A head of a head could be its own base, which would recurse without end.
                 if ModelRef.parse(base).kind == "head":
                     raise WeightsError(f"{ref.folder} is a head for {base}, which is a head itself")
                 if create_base is not None:

@@ -46,7 +46,7 @@ def onnxruntime_session(blob: bytes, *, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Spinning threads would take the cores from the processes that decode.
+    # Spinning threads would take the cores from the decoding processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
 
@@ -88,7 +88,7 @@ class OpenVinoSession:
                 "INFERENCE_PRECISION_HINT": self.precision,
                 "INFERENCE_NUM_THREADS": threads,
                 "PERFORMANCE_HINT": "LATENCY",
-                # Pinned threads would fight with the processes that decode for one core.
+                # Pinned threads would compete with the decoding processes for a core.
                 "ENABLE_CPU_PINNING": False,
             },
         )
@@ -104,7 +104,7 @@ class OpenVinoSession:
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
         arrays = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-        # Shared, because a copy would have to fit into what the first batch took. Results are
+        # Shared, because a copy would have to fit into the tensors of the first batch. Results are
         # copied: the next call writes over them.
         request.infer(arrays, share_inputs=True, share_outputs=True)
         return [np.array(request.get_tensor(name).data, np.float32) for name in outputs]

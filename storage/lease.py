@@ -192,7 +192,7 @@ class PostgresLease(_ThreadLease):
 
     def _take(self) -> str | None:
         connection = self._engine.connect()
-        connection.detach()  # closing ends the session, which is what surely releases the lock
+        connection.detach()  # ends the session, which reliably releases the lock
         try:
             connection.execute(_SET_UP, {"name": f"vidseek {os.getpid()} on {_host_name()}"})
             if connection.execute(_TRY_LOCK, {"class": _ADVISORY_CLASS}).scalar_one():

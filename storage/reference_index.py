@@ -92,7 +92,7 @@ class ReferenceIndex:
             changed = None
             if state is not None:
                 changed = read_changed_videos(connection, self._fingerprint, state.position)
-            if state is None or changed is None:  # nothing was read, or of another history
+            if state is None or changed is None:  # nothing was read yet, or it was another history
                 stored = _Stored((), frozenset())
             else:
                 stored = _Stored(state.pages, changed)

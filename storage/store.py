@@ -187,7 +187,7 @@ class LibraryStore:
         """
         self._transactions.check_writable()
         with ExitStack() as stack:
-            # Only errors of the lease itself are the library's, not those of the caller's block.
+            # Only errors of the lease itself are library errors, not those of the caller's block.
             with library_errors(str(self.folder)):
                 stack.enter_context(self._lease.held(wait_seconds=wait_seconds))
             yield

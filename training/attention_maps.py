@@ -72,7 +72,7 @@ def word_attention(
     if len(frames) == 0 or all(word is None for word in encoding.word_ids):
         raise ValueError("attention needs at least one frame and one word")
     encoder: Any = copy.deepcopy(vision).eval()
-    encoder.set_attn_implementation("eager")  # others return no attention weights
+    encoder.set_attn_implementation("eager")  # other implementations return no attention weights
     squares = torch.from_numpy(squash(frames, PICTURE_SIZE)).permute(0, 3, 1, 2)
     output = encoder(encoder.stem.fine_map(normalise(squares)), output_attentions=True)
     ids, mask = torch.tensor([encoding.ids]), torch.tensor([encoding.attention_mask])

@@ -187,7 +187,7 @@ class DecodePool:
         self._short_side = short_side
         self._limits = limits
         self._reader = reader
-        # More threads bring little speed and cost memory.
+        # More threads are hardly faster and cost memory.
         self._threads = threads or min(8, max(1, processor_count() // workers))
         self._lock = threading.Condition()
         self._waiting: collections.deque[tuple[int, DecodedVideo]] = collections.deque()

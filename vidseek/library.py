@@ -199,7 +199,7 @@ class Library:
         indexer = Indexer(self._store, self.encoder, options=options, descriptor=descriptor)
         report = indexer.run([absolute_path(path) for path in given], job=job)
         if not report.interrupted:
-            # Another process may have begun a run: it, or the next run, compares them.
+            # Another process may have started a run; that run or the next compares them.
             with contextlib.suppress(LibraryLockedError):
                 self.compare_new_videos(job=job)
         return report

@@ -1,1 +1,1 @@
-"""The copy descriptor: one small vector a frame for copy detection."""
+"""The copy descriptor: one small vector per frame for copy detection."""

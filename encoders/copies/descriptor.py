@@ -121,7 +121,7 @@ class CopyDescriptor:
                 ["vectors"], {"pictures": squares}
             )
 
-        # A thread a few frames: so small a network gains little from more threads a frame.
+        # One thread per few frames: so small a network gains little from several threads per frame.
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(describe_some, range(0, len(frames), FRAME_BATCH)))
         return vectors

@@ -97,7 +97,7 @@ CATALOGUE = (
         "English; sees the frames of a clip together; wants a GPU",
         1.0,
     ),
-    # The sizes of these two are those of open_clip's architectures, at four bytes a number.
+    # The sizes of these two models are computed from open_clip's architectures, as float32.
     CatalogueModel(
         "mobileclip2-small",
         "timm/MobileCLIP2-S0-OpenCLIP",

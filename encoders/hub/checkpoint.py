@@ -192,7 +192,7 @@ def reason_of(error: Exception) -> str:
 def _remember(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Through a file of its own: two processes may hash the same weights.
+        # Through a separate temporary file: two processes may hash the same weights.
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(text)

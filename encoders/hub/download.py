@@ -26,7 +26,7 @@ from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
 from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 
 ConfirmDownload: TypeAlias = Callable[[str, int], bool]
-"""Asked with the repository and the bytes to come; nothing is downloaded unless it says True."""
+"""Called with the repository and the download's bytes; downloads only if it returns True."""
 
 _FILES = ("*.json", "*.txt", "*.model")
 """Configuration and vocabulary. With the weights that is all: no pickle, no program, no weights for
@@ -125,12 +125,12 @@ def fetch(
 
 
 def _cached(repository: str, revision: str | None, open_clip: bool) -> Path | None:
-    """The folder of a model that is in the cache and whole."""
+    """The folder of a model that is completely in the cache."""
     from huggingface_hub import snapshot_download
 
     try:
-        # Of one file only: the hub's package takes a snapshot for incomplete that lacks any file
-        # of the repository that fits a pattern, needed here or not.
+        # Ask for one file only: huggingface_hub treats a snapshot as incomplete if it lacks any
+        # repository file that matches a pattern, even a file not needed here.
         folder = Path(
             snapshot_download(
                 repository, revision=revision, local_files_only=True, allow_patterns=["config.json"]
@@ -140,7 +140,7 @@ def _cached(repository: str, revision: str | None, open_clip: bool) -> Path | No
     except UnsupportedModelError:
         raise
     except (WeightsError, OSError, ValueError):
-        # Not there, or the download was cut off: it goes on from where it was.
+        # Not in the cache, or only partly: the download resumes where it stopped.
         return None
     small = _small_files(checkpoint)
     whole = all(any((folder / name).is_file() for name in names) for names in small)
@@ -192,7 +192,7 @@ def _wanted(repository: str, names: Sequence[str], open_clip: bool = False) -> l
             f"(often hf:{repository}@refs/pr/N), or another model",
             hint=Hint("list_known_models"),
         )
-    # Some repositories have the weights a second time, in parts or in another precision.
+    # Some repositories also have the weights in parts or in another precision.
     return _fitting(top, WEIGHTS if WEIGHTS in top else "model-*.safetensors")
 
 

@@ -94,7 +94,7 @@ def _fetched(ref: ModelRef, confirm: ConfirmDownload | None) -> tuple[Checkpoint
     """The files of a model, fetched if necessary, and their exact origin."""
     if ref.folder is not None:
         return read_checkpoint(ref.folder), Origin(ref.source)
-    # The source names the commit: a library must find the very weights again when the repository
+    # The source names the commit: a library must find the same weights again when the repository
     # moves on.
     if ref.open_clip is not None:
         from vidseek.encoders.hub.open_clip_model import find_pretrained
@@ -191,7 +191,7 @@ class HubEncoder:
             towers = self._loaded()
             size = min(2 * towers.batch, MAX_FRAMES_AT_ONCE)
             parts = [slice(start, start + size) for start in range(0, len(frames), size)]
-            # The next frames are prepared while the tower sees these.
+            # The next frames are prepared while the tower encodes these.
             with ThreadPoolExecutor(1) as beside:
                 coming = beside.submit(self._prepared, frames[parts[0]])
                 for part, following in zip(parts, [*parts[1:], None], strict=True):
@@ -327,7 +327,7 @@ def _load_tokenizer(checkpoint: Checkpoint) -> Any:
                 folder, local_files_only=True, trust_remote_code=False
             )
     except Exception as error:
-        # Some classes want packages of their own (sentencepiece); the file alone says enough.
+        # Some tokenizer classes need extra packages (sentencepiece); the file alone is enough.
         if not (folder / "tokenizer.json").is_file():
             raise WeightsError(
                 f"{folder}: its vocabulary cannot be read ({reason_of(error)}); {step}"

@@ -158,7 +158,7 @@ def fixed_rules(family: Family, picture_side: int) -> dict[str, Any]:
 def clean_for(family: Family, config: Any, text: str) -> str:
     """A sentence as the text tower was taught to read it."""
     if family.name == "videoprism":
-        # So its makers' own code writes every sentence, with the full stop.
+        # Its authors' own code writes every sentence this way, with the full stop.
         return " ".join(text.translate(_SPACED_PUNCTUATION).lower().split()) + "."
     if not family.name.startswith("siglip"):
         return text

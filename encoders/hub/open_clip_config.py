@@ -3,7 +3,7 @@
     config = checked_config(json.loads(path.read_text()), path)
     rules = picture_rules(config, path)
 
-open_clip fetches parts of some models on its own, and hands settings of the vocabulary on to code
+open_clip fetches parts of some models on its own, and passes tokenizer settings on to code
 that may run code beside it; models that need either are refused.
 """
 

@@ -32,14 +32,14 @@ class Pretrained(NamedTuple):
 
 
 def find_pretrained(name: str) -> Pretrained:
-    """The repository of a name.
+    """The hub repository of an open_clip model name.
 
     Args:
         name: ``ARCHITECTURE/PRETRAINED``, both of ``open_clip.list_pretrained()``.
 
     Raises:
-        ModelNotFoundError: open_clip knows none.
-        UnsupportedModelError: it is not on the hub, or builds on what vidseek does not fetch.
+        ModelNotFoundError: open_clip has no such model.
+        UnsupportedModelError: it is not on the hub, or needs files from another repository.
     """
     import difflib
 
@@ -54,7 +54,7 @@ def find_pretrained(name: str) -> Pretrained:
             f"open_clip {open_clip.__version__} has no model {name}; near to it: "
             f"{', '.join(near) or 'none'}. open_clip.list_pretrained() lists all models"
         )
-    # Before gigabytes are fetched; the repository's own file is checked again.
+    # Check before downloading gigabytes; the repository's own file is checked later.
     described = {"model_cfg": open_clip.get_model_config(architecture)}
     checked_config(described, f"open_clip:{architecture}")
     organisation, _, rest = str(facts.get("hf_hub") or "").partition("/")
@@ -113,7 +113,7 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
     precision = {torch.bfloat16: "pure_bf16", torch.float16: "pure_fp16"}.get(dtype, "fp32")
     try:
         with _quiet():
-            # The weights apart: of a folder's files, open_clip may choose a pickle.
+            # Load the weights separately: given the folder, open_clip might choose a pickle.
             model = open_clip.create_model(
                 f"local-dir:{checkpoint.folder}",
                 precision=precision,
@@ -132,7 +132,7 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """Load the tokenizer of a model, from open_clip's.
+    """Load a model's open_clip tokenizer.
 
     Raises:
         WeightsError: it cannot be read.

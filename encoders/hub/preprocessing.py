@@ -74,7 +74,7 @@ class PictureRules:
 
     @property
     def description(self) -> str:
-        """All of it in words: part of the fingerprint of stored vectors."""
+        """All settings as text, which is part of the fingerprint of stored vectors."""
         words = ", ".join(
             [
                 f"resize {self.resize} {self.height}x{self.width} filter {self.resample}",
@@ -178,7 +178,7 @@ def read_rules(
 def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> PictureRules:
     kinds = ("image_processor_type", "video_processor_type", "feature_extractor_type")
     kind = next((str(document[name]) for name in kinds if document.get(name)), "")
-    # Padding to a size is what no family here does; a None or false is common.
+    # No family here pads to a size; None and false are common values.
     for step in ("do_pad", "do_thumbnail", "do_align_long_axis", "do_flip_channel_order"):
         if document.get(step) and document.get("pad_size" if step == "do_pad" else step):
             raise UnsupportedModelError(
@@ -186,7 +186,7 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
                 hint=Hint("list_known_models"),
             )
     is_clip = "CLIP" in kind
-    # The processor that VideoPrism's pictures go through is another model's.
+    # VideoPrism uses the image processor of another model (LLaVA-OneVision).
     is_bicubic = is_clip or kind.startswith(("SiglipImage", "LlavaOnevision"))
     normal = bool(document.get("do_normalize", True))
     default_mean, default_std = (CLIP_MEAN, CLIP_STD) if is_clip else (_HALF, _HALF)
@@ -218,7 +218,7 @@ def _rules(document: Mapping[str, Any], path: Path, picture_side: int) -> Pictur
             raise UnsupportedModelError(f"{path}: a limit of the long side is not supported")
         how, height, width = "short side", int(size["shortest_edge"]), int(size["shortest_edge"])
     elif isinstance(size, int) and crop is not None:
-        # How CLIP wrote it before there were dictionaries: a number is the short side.
+        # The form of older CLIP configurations: a number is the short side.
         how, height, width = "short side", size, size
     else:
         how, (height, width) = "exactly", _pair(size)

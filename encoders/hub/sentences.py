@@ -24,8 +24,8 @@ class TokenRows(NamedTuple):
 
 
 def has_words(tokenizer: Any) -> bool:
-    """False for a vocabulary of nothing but marks: what transformers makes, without a word of
-    warning, where the file of the vocabulary is missing. All sentences are the same to it."""
+    """False for a vocabulary of special tokens only, which transformers silently makes if the
+    vocabulary file is missing. All sentences look the same to it."""
     # Some tokenizers add a token for the space between words.
     return len(set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)) > 1
 

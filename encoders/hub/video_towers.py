@@ -73,7 +73,7 @@ class VideoPrismTower:
         self._times = model.video_model.vision_model.temporal_embeddings
         self._all_places = self._times.position_embeddings
         places = self._all_places.detach()
-        # As transformers interpolates them, which on a processor it cannot in half precision.
+        # Interpolated as transformers does it, which does not work in half precision on a CPU.
         one = torch.nn.functional.interpolate(
             places.float()[:, None], size=(1, places.shape[2]), mode="bilinear", antialias=True
         )[:, 0]
@@ -81,7 +81,7 @@ class VideoPrismTower:
 
     def clips(self, pixel_values: Any) -> Any:
         """See ``VideoTower``."""
-        # One vector a clip, in a row of its own.
+        # One vector per clip, each in its own row.
         seen = self._model.get_video_features(pixel_values_videos=pixel_values)
         return seen.pooler_output.flatten(1)
 

@@ -62,7 +62,7 @@ class XPoolHead:
         """Take ``LINEAR`` matrices (D, D) and ``NORMS``, each with ``.weight`` and ``.bias``.
 
         Raises:
-            ValueError: something is missing or of another shape.
+            ValueError: a tensor is missing or has another shape.
         """
         for name in (*LINEAR, *NORMS):
             square = (dimension, dimension) if name in LINEAR else (dimension,)
@@ -93,7 +93,7 @@ class XPoolHead:
         lengths = [len(clip) for clip in clips]
         starts = np.cumsum([0, *lengths[:-1]])
         query = self._linear("query", self._norm("input_norm", text))
-        # The keys' bias adds the same to every frame, which a softmax does not see.
+        # The keys' bias adds the same to every frame, which a softmax cancels.
         wanted = query @ self._weights["key.weight"] / np.float32(self._dimension**0.5)
         logits = frames @ wanted
         weights = np.exp(logits - np.repeat(np.maximum.reduceat(logits, starts), lengths))
@@ -227,10 +227,10 @@ def write_head(
 
 
 def read_head(folder: Path) -> tuple[XPoolHead, HeadFacts]:
-    """Read what ``write_head`` wrote.
+    """Read a head written by ``write_head``.
 
     Raises:
-        WeightsError: a file is missing, damaged, or of another version.
+        WeightsError: a file is missing, damaged, or from another version.
     """
     facts = _read_facts(folder / FACTS)
     path = folder / WEIGHTS

@@ -41,7 +41,7 @@ class BackfillTask:
 
     def prepare(self, video: Video) -> DecodeJob | None:
         """Ask for the frames of the video's clips, unless a copy of it has descriptors already."""
-        # Asked again: another process may have moved or removed it since the pass began.
+        # Checked again: another process may have moved or removed it since the pass began.
         stored = self._store.videos.get(video.id)
         if stored is None:
             return None

@@ -74,7 +74,7 @@ def find_candidates(
     hits = _votes(queries, references, min_similarity)
     if len(hits.videos) == 0:
         return []
-    # Pairs of query and video, one after the other.
+    # Pairs of query and video in one flat array.
     order = np.lexsort((hits.queries, hits.videos))
     hits = hits.at(order)
     new = [np.diff(each, prepend=-1) != 0 for each in (hits.videos, hits.queries)]
@@ -198,7 +198,7 @@ def _blocks(
         ends = np.append(np.flatnonzero(np.diff(stored.video_ids)) + 1, len(stored))
         start = 0
         while start < len(stored):
-            # End at the end of a video: crowds are limited per video.
+            # Blocks end where a video ends: crowds are limited per video.
             enough = np.searchsorted(ends, min(start + BLOCK_FRAMES, len(stored)))
             rows = slice(start, int(ends[enough]))
             yield (

@@ -197,7 +197,7 @@ def _under_containers(
         if is_within and frozenset((inner, outer)) not in together:
             candidate = (keep_priority(videos[outer]), outer)
             holders[inner] = max(holders.get(inner, candidate), candidate)
-    # A copy goes where the kept video of its group goes.
+    # A copy is nested wherever the kept video of its group is nested.
     above = {inner: outer for inner, (_, outer) in holders.items()} | copies
     inner_by_kept: dict[int, list[int]] = defaultdict(list)
     for inner in above:

@@ -95,18 +95,18 @@ def similarity_curve(
     anchor: int,
     picture_weight: float = PICTURE_WEIGHT,
 ) -> list[float]:
-    """The mean similarity of each clip's frames to the query and to what the anchor shows.
+    """Mean similarity of each clip's frames to the query and to the anchor clip.
 
     Args:
         clips: C clips of one video, in order of time.
         frame_vectors: (F, D) float32, L2-normalised, of the frames of each.
         query: (D,) float32.
-        anchor: position of the clip that answered.
-        picture_weight: of what the anchor shows, against 1 for the query; 0 for the query alone.
+        anchor: position of the clip that matched the query.
+        picture_weight: weight of the anchor; the query has weight 1. 0 ignores the anchor.
 
     Returns:
-        C values; a frame counts for the seconds from halfway to the one before to halfway to the
-        one after, within its clip.
+        C means weighted by time: a frame represents the time from halfway to the previous frame
+        to halfway to the next, within its clip.
     """
     picture = frame_vectors[anchor].mean(axis=0)
     picture /= max(float(np.linalg.norm(picture)), 1e-9)
@@ -160,7 +160,7 @@ def _shown_seconds(clip: Clip) -> NDArray[np.float64]:
     times = np.asarray(clip.frame_seconds)
     start, end = clip.span.start_seconds, clip.span.end_seconds
     edges = np.concatenate([[start], (times[1:] + times[:-1]) / 2, [end]])
-    # A frame that two clips share lies outside one of them.
+    # A frame that two clips share is outside one of them.
     return np.diff(np.clip(edges, start, end))
 
 

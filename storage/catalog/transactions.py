@@ -52,7 +52,7 @@ class Transactions:
             yield
             return
         with ExitStack() as stack:
-            # Errors of the caller's block are not the library's.
+            # Errors raised by the caller's block are not library errors.
             with library_errors(self.name):
                 self._local.connection = stack.enter_context(self._reader.begin())
             self._local.encoders = {}

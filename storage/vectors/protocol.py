@@ -173,7 +173,7 @@ def best_of(
     rows = len(scores)
     ids = np.broadcast_to(ids, scores.shape)
     if scores.shape[1] > 4 * k:
-        # Keep all that equal the k-th best, so that ties are cut by id below.
+        # Keep every score equal to the k-th best, so that ties are broken by id below.
         kth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
         width = max(int((scores >= kth).sum(axis=1).max(initial=0)), k)
         if width < scores.shape[1]:

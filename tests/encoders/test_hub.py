@@ -149,7 +149,7 @@ def test_overlong_and_odd_texts_are_cut_with_a_warning(folders, caplog):
 
 
 @pytest.mark.parametrize("family", ["clip", "siglip2", "videoprism", "chinese_clip"])
-def test_a_vocabulary_that_is_missing_is_told(family, folders, tmp_path):
+def test_a_missing_vocabulary_is_reported(family, folders, tmp_path):
     # Transformers makes one without words in its place: all sentences would be the same.
     half = tmp_path / "half"
     shutil.copytree(folders(family), half)

@@ -133,7 +133,7 @@ def test_models_of_other_kinds_are_refused(tmp_path, config, message):
     assert error.value.hint == Hint("list_known_models")
 
 
-def test_models_of_open_clip_are_told_from_those_of_transformers(tmp_path):
+def test_open_clip_models_are_distinguished_from_transformers_models(tmp_path):
     folder = write_model(tmp_path / "model")
     described = {"model_cfg": {"embed_dim": 4, "vision_cfg": {}, "text_cfg": {}}}
     (folder / "open_clip_config.json").write_text(json.dumps(described))
@@ -167,7 +167,7 @@ def test_pickles_are_refused(tmp_path):
         read_checkpoint(folder)
 
 
-def test_half_a_download_is_told(tmp_path):
+def test_half_a_download_is_reported(tmp_path):
     folder = write_model(tmp_path / "model")
     weights = folder / "model.safetensors"
     whole = weights.read_bytes()
@@ -189,7 +189,7 @@ def test_half_a_download_is_told(tmp_path):
     assert len(read_checkpoint(folder).weights) == 2
 
 
-def test_an_empty_folder_and_damaged_json_are_told(tmp_path):
+def test_an_empty_folder_and_damaged_json_are_reported(tmp_path):
     with pytest.raises(WeightsError, match=r"has no config.json"):
         read_checkpoint(tmp_path)
     (tmp_path / "config.json").write_text("{")

@@ -288,7 +288,7 @@ def test_overlong_texts_are_cut_between_characters_with_a_warning(kind, folders,
     assert "longer" not in caplog.text
 
 
-def test_a_vocabulary_that_is_missing_is_told(folders, tmp_path):
+def test_a_missing_vocabulary_is_reported(folders, tmp_path):
     half = tmp_path / "half"
     shutil.copytree(folders("siglip"), half, ignore=shutil.ignore_patterns("tokenizer*", "vocab*"))
     with pytest.raises(WeightsError, match=r"vocabulary .*fetch the model again"):
@@ -534,7 +534,7 @@ def test_configurations_that_nobody_can_follow_are_refused(
 
 
 @pytest.mark.parametrize("document", ["{}", '{"model_cfg": {"embed_dim": 3}}', "[]", "{"])
-def test_damaged_configurations_are_told(folders, tmp_path, document):
+def test_damaged_configurations_are_reported(folders, tmp_path, document):
     folder = shutil.copytree(folders("native"), tmp_path / "model")
     (folder / "open_clip_config.json").write_text(document)
     with pytest.raises(WeightsError, match="fetch the model again"):

@@ -29,7 +29,7 @@ def test_videos_are_found_by_suffix_in_order_of_name(tmp_path):
     assert names(tmp_path) == ["a.MKV", "b.mp4", "c/a.webm", "c/z.gif"]
 
 
-def test_a_file_given_by_name_is_tried_whatever_its_suffix(tmp_path):
+def test_a_file_given_by_name_is_tried_with_any_suffix(tmp_path):
     file = touch(tmp_path / ".recording")
     assert [found.path for found in discover([file]).files] == [file]
 
@@ -41,7 +41,7 @@ def test_size_and_time_are_those_of_the_file(tmp_path):
     assert (found.size_bytes, found.modified_ns) == (5, file.stat().st_mtime_ns)
 
 
-def test_hidden_files_folders_and_system_folders_are_passed_over(tmp_path):
+def test_hidden_files_folders_and_system_folders_are_skipped(tmp_path):
     for name in ["a.mp4", ".b.mp4", ".cache/c.mp4", "$RECYCLE.BIN/d.mp4", "lost+found/e.mp4"]:
         touch(tmp_path / name)
     assert names(tmp_path) == ["a.mp4"]
@@ -135,7 +135,7 @@ def test_the_library_itself_is_not_walked(tmp_path):
     assert names(tmp_path, skip_folder=tmp_path / "library") == ["a.mp4"]
 
 
-def test_pipes_are_reported_by_name_and_passed_over_in_folders(tmp_path):
+def test_pipes_are_reported_by_name_and_skipped_in_folders(tmp_path):
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
     assert names(tmp_path) == []

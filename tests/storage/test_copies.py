@@ -120,7 +120,7 @@ def test_what_is_read_can_be_written_about_meanwhile(store: LibraryStore) -> Non
     assert store.copy_matches.videos_to_compare(DESCRIPTOR) == []
     reading = store.copy_descriptors.read(DESCRIPTOR)
     assert next(reading).video_id == first
-    store.videos.remove([second])  # a reader that is not done holds nothing up
+    store.videos.remove([second])  # an unfinished reader blocks nothing
 
 
 def test_a_library_is_read_page_by_page(store: LibraryStore) -> None:
@@ -279,7 +279,7 @@ def test_matches_of_videos_that_were_removed_meanwhile_are_left_out(store: Libra
     assert store.copy_matches.videos_to_compare(DESCRIPTOR) == [second]
 
 
-def test_frames_that_were_cut_short_are_told(store: LibraryStore, backend: str) -> None:
+def test_truncated_frames_are_reported(store: LibraryStore, backend: str) -> None:
     if backend != "sqlite":
         return  # there is no file to damage
     add(store, "/v/a.mp4")

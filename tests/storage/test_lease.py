@@ -22,7 +22,7 @@ def add(store: LibraryStore) -> None:
     store.videos.add(video("/v/a.mp4"), clips(3, 1), fingerprint=SPEC.fingerprint)
 
 
-def test_a_second_run_is_told_who_the_first_is(store: LibraryStore) -> None:
+def test_a_second_run_learns_who_holds_the_lease(store: LibraryStore) -> None:
     code = """
         import sys; from pathlib import Path
         from vidseek.storage.store import LibraryStore

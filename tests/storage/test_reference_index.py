@@ -126,7 +126,7 @@ operations = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=operations)
-def test_it_is_what_the_database_holds_whatever_happens(
+def test_it_always_equals_the_database(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     steps: list[tuple[str, int, int]],

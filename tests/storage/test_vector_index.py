@@ -351,7 +351,7 @@ operations = st.lists(
     excluded=st.none() | st.sets(st.integers(1, 60)),
     where=filters,
 )
-def test_flat_equals_brute_force_whatever_happens(
+def test_flat_always_equals_brute_force(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, int, int]],
     k: int,

@@ -74,7 +74,7 @@ def test_every_odd_file_is_read_or_refused_with_a_reason(reader: str, shared_dat
                 video.damaged,
             )
             assert found == expected, video.path.name
-            # One a second from 0 on, whatever the container's clock says.
+            # One per second from 0 on, regardless of the container's clock.
             np.testing.assert_allclose(pts, np.arange(len(pts)), atol=0.041)
             frame = batches[0].data[0]
             assert frame.shape[1] / frame.shape[0] == pytest.approx(

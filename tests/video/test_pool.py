@@ -1,4 +1,4 @@
-"""Decoding processes: a bad file fails alone, whatever it does to its decoder."""
+"""Decoding processes: a bad file fails alone, even if it crashes its decoder."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_fast_fills_a_gap_in_which_much_moves() -> None:
 
 
 @pytest.mark.parametrize("gop", [1, 2, 5, 12, 25, 60])
-def test_the_frames_a_second_are_bounded_whatever_the_gop(gop: int) -> None:
+def test_frames_per_second_are_bounded_for_every_gop(gop: int) -> None:
     rows = choose_frames(table(600.0, gop=gop), SamplingPlan())
     assert len(rows) <= 600 + 3
     assert len(rows) >= 600 / max(1.0, gop / 25) * 0.9

@@ -101,7 +101,7 @@ def test_a_cropped_darkened_mirrored_copy_is_a_duplicate(check: Check, tmp_path:
     assert first["speed"] == pytest.approx(1, abs=0.25)  # slow pans are alike from second to second
 
 
-def test_a_copy_on_its_head_is_told_to_be_mirrored(check: Check, tmp_path: Path) -> None:
+def test_an_upside_down_mirrored_copy_is_reported_as_mirrored(check: Check, tmp_path: Path) -> None:
     frames = [
         np.ascontiguousarray(frame[::-1])
         for part in ("rocket.jpg", "brick.png")
@@ -112,7 +112,7 @@ def test_a_copy_on_its_head_is_told_to_be_mirrored(check: Check, tmp_path: Path)
     assert first["mirrored"], "turned by half, it is left for right"
 
 
-def test_an_excerpt_in_another_film_is_partial_and_its_seconds_are_told(
+def test_an_excerpt_in_another_film_is_partial_and_its_seconds_are_reported(
     check: Check, gallery: Path, tmp_path: Path
 ) -> None:
     rocket = [frame for part in ("rocket.jpg", "brick.png") for frame in film(part, 4.5)]
@@ -200,9 +200,7 @@ def test_next_to_nothing_is_new_and_matches_no_dark_video(
         assert doubt in invoke_vidseek(["check", path, *options], library=copies_master).stderr
 
 
-def test_a_still_of_a_video_is_told_less_surely_than_an_excerpt(
-    check: Check, tmp_path: Path
-) -> None:
+def test_a_still_of_a_video_scores_less_than_an_excerpt(check: Check, tmp_path: Path) -> None:
     frames = film("rocket.jpg", 4.5)
     scores = []
     for name, shown in (("still.mp4", frames[30:31]), ("excerpt.mp4", frames[5:])):

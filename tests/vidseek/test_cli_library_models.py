@@ -55,7 +55,7 @@ def test_add_switch_drop_and_list(vidseek, library: Path, second: Path) -> None:
     assert report["model"]["complete"]
     assert not report["model"]["active"]
 
-    # The same weights give the same answers, under whatever name they are asked.
+    # The same weights give the same answers, under every name.
     query = ["search", "a cat", "--json"]
     expected = json.loads(vidseek(*query).stdout)
     for name in (str(second), report["model"]["fingerprint"][:8]):

@@ -51,7 +51,7 @@ def save(path: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     "kind", ["grey", "transparent", "palette", "16-bit grey", "16-bit colour", "huge"]
 )
-def test_the_cat_is_found_in_whatever_form_it_comes(vidseek, kind: str, tmp_path: Path) -> None:
+def test_the_cat_is_found_in_every_picture_format(vidseek, kind: str, tmp_path: Path) -> None:
     picture = save(tmp_path / "query.png", kind)
     answer = vidseek("similar", picture, "--json")
     assert answer.returncode == 0, answer.stderr

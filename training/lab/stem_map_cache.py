@@ -97,7 +97,7 @@ class _View:
             dtype=np.int8,
             shape=(self.rows, 17, 17, 120),
         )
-        # The pooled features are a training target and belong to the original picture alone.
+        # The pooled features are a training target, computed from the original picture only.
         if self.number:
             return fine, None
         pooled = np.lib.format.open_memmap(

@@ -177,7 +177,7 @@ class TowerTrainer:
         hide = np.zeros((len(tokens), longest), bool)
         for row, ids in enumerate(tokens):
             token_ids[row, : len(ids)] = ids
-            # Every other sentence stays whole, as all are in use.
+            # Every second sentence stays unmasked, as all sentences are in a search.
             if self.tunes_text and row % 2:
                 hide[row, 1 : len(ids) - 1] = random.random(len(ids) - 2) < (
                     self.settings.masked_share

@@ -303,7 +303,7 @@ class PyAVReader:
                     decoding = False
                 continue
             decoding = True
-            # Skip unwanted pictures that no other depends on: they are half the cost with B-frames.
+            # Skip unwanted pictures that no other picture needs: half the cost with B-frames.
             is_wanted = wanted_seconds[number] > -np.inf
             context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             if is_wanted:
@@ -351,7 +351,7 @@ class PyAVReader:
         )
         return self.orientation.apply(np.asarray(scaled.to_ndarray(), dtype=np.uint8))
 
-    # -- trouble -----------------------------------------------------------------------------------
+    # -- damage ------------------------------------------------------------------------------------
 
     def _mark_damaged(self) -> None:
         self._damaged = True

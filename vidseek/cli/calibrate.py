@@ -78,7 +78,7 @@ def calibrate(
             return
         from vidseek.search.moments.calibration.queries import read_query_file
 
-        _ = opened.encoder  # may ask a question: not within the job
+        _ = opened.encoder  # outside the job, because loading may ask a question
         with ShellJob() as job:
             report = opened.calibrate(
                 captions,

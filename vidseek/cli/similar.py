@@ -55,7 +55,9 @@ def similar(
     """
     path, span = parse_moment(file)
     with open_library(ctx, library, yes=yes) as opened:
-        encoder = opened.models.encoder_for(model)  # may ask a question: not within the job
+        encoder = opened.models.encoder_for(
+            model
+        )  # outside the job, because loading may ask a question
         with ShellJob() as job:
             result = opened.similar(
                 path,

@@ -71,7 +71,7 @@ def match_on_line(
     base, other = (query, reference) if by_query or len(query) == 1 else (reference, query)
     walk = _walk(base, other, line if base is query else line.inverse())
     for match in videos.matches:
-        # Do not find again an earlier match on the same line.
+        # Do not find an earlier match on the same line again.
         walk.similarities[_shown_by(match, base, walk, base is query)] = -1.0
     if within is not None:
         at = base.seconds[walk.rows] if base is query else walk.partner_seconds

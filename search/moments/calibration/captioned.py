@@ -136,7 +136,7 @@ def _places(
     store: LibraryStore, captions: Captions
 ) -> tuple[list[_Place], tuple[CaptionProblem, ...]]:
     indexed = store.videos.select(states=[VideoState.INDEXED])
-    # The file of captions names videos by their resolved paths.
+    # The captions file names videos by their resolved paths.
     known = {video.path.resolve(): video.id for video in indexed}
     described: list[tuple[CaptionedClip, int, frozenset[int], frozenset[int]]] = []
     problems = []

@@ -245,7 +245,7 @@ def _remove_others(folder: Path, name: str) -> None:
         if path.name != name and (path.suffix == ".unfinished" or path.name.startswith("base-")):
             try:
                 path.unlink()
-            except OSError:  # Windows, while a reader has it mapped: deleted next time
+            except OSError:  # on Windows, while a reader has it mapped; deleted next time
                 _logger.debug("Left %s", path)
 
 

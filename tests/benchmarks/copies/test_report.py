@@ -69,7 +69,7 @@ def test_a_mashup_is_caught_by_any_of_its_parts() -> None:
     assert both.edit is None
 
 
-def test_queries_that_were_not_asked_are_told() -> None:
+def test_queries_that_were_not_run_are_reported() -> None:
     manifest = Manifest({}, (copy("q", "a", "crop"), copy("r", "a", "blur")))
     with pytest.raises(ValueError, match="2 of 2 queries were not asked"):
         judge(manifest, {})
@@ -143,7 +143,7 @@ def test_nothing_found_ranks_nothing() -> None:
     assert Ranking.of([judged(copy("q", "a", "crop"))]).micro_average_precision() == 0.0
 
 
-def test_the_interval_is_that_of_sources_drawn_anew() -> None:
+def test_the_interval_comes_from_resampled_sources() -> None:
     # Ten sources of a hundred queries each, of which five are all caught: it is as wide as for ten.
     places = np.repeat(np.arange(10), 100)
     figure = mean_share(["crop"] * 1000, (places < 5).tolist(), places)

@@ -59,7 +59,7 @@ def test_splits_share_no_source_and_a_limit_takes_the_first() -> None:
     assert [one.is_synthetic for one in first] == [False, True] * 3
 
 
-def test_videos_and_what_is_none_are_told_apart(tmp_path: Path) -> None:
+def test_videos_are_distinguished_from_other_files(tmp_path: Path) -> None:
     write_video(tmp_path / "below" / "one.mp4", 1)
     (tmp_path / "notes.txt").write_text("no video")
     (found,) = find_sources([tmp_path])

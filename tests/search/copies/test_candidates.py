@@ -42,7 +42,7 @@ def test_the_video_that_lines_up_comes_before_the_one_with_the_same_pictures_in_
 
 
 def test_videos_that_stand_still_do_not_hide_each_other() -> None:
-    # All ten show one picture for a minute: each is in the answer, whatever the block's size.
+    # All ten show one picture for a minute: each is among the results, for every block size.
     scene = pictures(4, 1)
     library = [held(number, np.repeat(scene, 60, axis=0)) for number in range(1, 11)]
     answers = found([look(np.repeat(scene, 10, axis=0))], library)

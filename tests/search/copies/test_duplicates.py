@@ -100,7 +100,7 @@ def test_what_one_video_shares_with_four_copies_of_another_is_no_boilerplate() -
     assert found[1] == [TimeSpan(0, 30)]
 
 
-def test_a_part_is_listed_under_what_holds_it_and_joins_nothing() -> None:
+def test_a_part_is_listed_under_its_container_and_joins_no_group() -> None:
     videos = [video(1, 300), video(2, 30), video(3, 30), video(4, 300)]
     matches = [match(2, 1, 0, 30, 100), match(3, 1, 0, 30, 200), match(4, 1, 0, 20, 280)]
     assert groups_of(videos, matches) == [("contains", [1, 2, 3])]
@@ -122,7 +122,7 @@ def test_copies_within_a_third_are_listed_once_and_under_it() -> None:
     assert groups_of(videos, [pair, inside, match(4, 1, 0, 300)]) == [("contains", [4, 1, 2, 3])]
 
 
-def test_what_is_kept_of_copies_holds_the_parts_of_any_of_them() -> None:
+def test_the_kept_copy_contains_the_parts_of_every_copy() -> None:
     # 3 was seen in 2 only, which is a copy of 1.
     videos = [video(1, 300, height=720), video(2, 300), video(3, 30)]
     matches = [match(2, 1, 0, 300), match(3, 2, 0, 30, 100)]

@@ -22,7 +22,7 @@ def test_it_gives_two_frames_a_second_once(tmp_path: Path) -> None:
             upload.batches()
 
 
-def test_what_is_wrong_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_an_error_of_the_file_is_raised_at_the_first_frame(tmp_path: Path) -> None:
     with (
         UploadDecoder(tmp_path / "missing.mp4") as upload,
         pytest.raises(VideoError, match="missing"),

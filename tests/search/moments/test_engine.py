@@ -103,7 +103,7 @@ def test_per_video_limit_still_gives_k_hits(shelf) -> None:
     ]
 
 
-def test_equal_scores_come_by_path_whatever_was_stored_first(shelf) -> None:
+def test_equal_scores_are_ordered_by_path_not_by_storing(shelf) -> None:
     for name in ("m.mp4", "z.mp4", "a.mp4", "k.mp4"):
         shelf.add(name, ["red", "black", "red"])
     expected = [(name, at, at + 4) for name in "akmz" for at in (0, 8)]

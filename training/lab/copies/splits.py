@@ -49,9 +49,9 @@ def picture_families(tables: Sequence[Path]) -> dict[str, list[tuple[Path, int]]
     """The rows of Parquet files of pictures (column ``group``), by family, in order."""
     groups: dict[str, list[tuple[Path, int]]] = defaultdict(list)
     for table in tables:
-        import pyarrow.parquet as parquet  # of the extra `train`; videos alone need none
+        import pyarrow.parquet as parquet  # from the extra `train`; not needed for videos alone
 
-        # A set is cut into NAME-0, NAME-1, and so may a group be: it must not get into two splits.
+        # A set is split into files NAME-0, NAME-1; a group across two files must stay in one split.
         name = re.sub(r"-\d+$", "", table.stem)
         column = parquet.read_table(table, columns=["group"]).column("group").to_pylist()
         for row, group in enumerate(column):
