@@ -1,4 +1,4 @@
-"""Every benchmark explains itself, and what `make bench` runs needs nothing but its data."""
+"""Every benchmark has a --help, and `make bench` needs only its data."""
 
 from __future__ import annotations
 

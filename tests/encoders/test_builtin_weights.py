@@ -1,4 +1,4 @@
-"""Files of weights that are missing, damaged or not the ones that belong together."""
+"""Weight files that are missing, damaged or from different models."""
 
 from __future__ import annotations
 

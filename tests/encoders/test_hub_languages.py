@@ -115,7 +115,7 @@ def encoders(tmp_path_factory):
 
 
 def seen_ids(encoder: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The tokens of a sentence that come to the text tower, without padding."""
+    """The tokens of a sentence that reach the text tower, without padding."""
     towers = encoder._loaded()
     seen: list[np.ndarray] = []
     real = towers.texts

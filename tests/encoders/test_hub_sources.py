@@ -36,7 +36,7 @@ CLIP = {"model_type": "clip", "architectures": ["CLIPModel"]}
 
 
 def write_model(folder: Path, config: dict[str, object] | None = None) -> Path:
-    """A folder that looks like a checkpoint, with weights of one number."""
+    """A folder in the form of a checkpoint, with a single number as weights."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config or CLIP))
     header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()

@@ -1,4 +1,4 @@
-"""What is taken off the scores of clips that are near to everything."""
+"""The hubness correction: lower scores for clips that are close to every query."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def space() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Clips, a query each, and a bank; every fourth clip leans to where all sentences are."""
+    """Clips with one query each, and a bank; every fourth clip leans towards all sentences."""
     random = np.random.default_rng(0)
     middle = random.normal(size=32)
     clips = random.normal(size=(200, 32))

@@ -1,4 +1,4 @@
-"""Platt scaling, the calibration error, and the galleries that both are about."""
+"""Platt scaling, the calibration error, and galleries of scores for both."""
 
 from __future__ import annotations
 

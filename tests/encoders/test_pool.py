@@ -1,4 +1,4 @@
-"""Models that a process shares: loaded once, by one thread, as long as something uses them."""
+"""Models shared within a process: loaded once, by one thread, and kept while in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What computes pictures: two runtimes, one result."""
+"""The two runtimes of the visual part give the same result."""
 
 from __future__ import annotations
 

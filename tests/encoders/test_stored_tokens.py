@@ -33,7 +33,7 @@ def test_tokens_are_stored_for_an_encoder_that_reranks(tmp_path, encoder_class) 
 
 
 def test_a_head_leaves_the_scores_of_clips_without_tokens(tmp_path: Path) -> None:
-    """As in a library that was encoded while the head was switched off."""
+    """For a library that was encoded while the head was switched off."""
     folder = Path(shutil.copytree(WEIGHTS_FOLDER, tmp_path / "model"))
     manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest | {"rerank": True}), encoding="utf-8")

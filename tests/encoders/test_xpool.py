@@ -38,7 +38,7 @@ def normalised(rows: np.ndarray) -> np.ndarray:
 
 
 def toy_clips(count: int):
-    """Clips of six vectors; the marked one is what the caption says."""
+    """Clips of six vectors; the marked vector matches the caption."""
     from vidseek.core.captions import CaptionedClip
     from vidseek.training.user.xpool import VectorClips
 
@@ -195,7 +195,7 @@ def settings(seed):
 
 @pytest.fixture(scope="module")
 def seed() -> int:
-    """Of a split that holds out films of three colours."""
+    """A seed whose split holds out films of three colours."""
     from vidseek.core.captions import CaptionedClip
     from vidseek.training.user.held_out import hold_out
 

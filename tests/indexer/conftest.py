@@ -80,7 +80,7 @@ def footage(tmp_path: Path, template: Template) -> Path:
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LibraryStore]:
-    """An empty library, or one that holds the footage where the test asks for ``indexed``."""
+    """An empty library, or a library of the footage if the test asks for ``indexed``."""
     library = tmp_path / "library"
     if "indexed" in request.fixturenames:
         template: Template = request.getfixturevalue("template")

@@ -28,7 +28,7 @@ def descriptor() -> CountingDescriptor:
 
 @pytest.fixture
 def no_decoding(monkeypatch):
-    """Called, it makes every start of a decoder from there on a failure."""
+    """A function; after it is called, starting a decoder fails."""
 
     def refuse(**options):
         raise AssertionError("a decoder was started")
@@ -58,7 +58,7 @@ def clip_seconds(store: LibraryStore, name: str) -> list[float]:
 
 
 def assert_described(store: LibraryStore, descriptor: CopyDescriptor, path: Path) -> None:
-    """The stored frames are those of the clips, and as the descriptor sees the file now."""
+    """The stored frames are those of the clips, with the descriptors of the file as it is now."""
     frames = stored_descriptors(store, descriptor)[path.name]
     assert frames.seconds == pytest.approx(clip_seconds(store, path.name), abs=0.001)
     with DecodePool(workers=1, short_side=ColourEncoder().spec.image_size) as pool:

@@ -64,7 +64,7 @@ def searchable(store: LibraryStore, encoder: ColourEncoder) -> dict[str, int]:
 
 @pytest.fixture
 def no_decoding(monkeypatch) -> None:
-    """From here on, starting a decoder is a failure."""
+    """From here on, starting a decoder fails."""
 
     def refuse(**options):
         raise AssertionError("a decoder was started")

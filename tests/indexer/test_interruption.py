@@ -24,7 +24,7 @@ VIDEOS = 30
 
 
 def assert_whole_videos_only(library: Path) -> int:
-    """Check every video of a library; gives how many there are."""
+    """Check every video of a library; returns their number."""
     encoder = ColourEncoder()
     with LibraryStore.open(library) as store:
         assert store.find_problems() == []

@@ -1,4 +1,4 @@
-"""Real footage and every oddity of it, through the whole pipeline."""
+"""Real footage with all its oddities, through the whole pipeline."""
 
 from __future__ import annotations
 

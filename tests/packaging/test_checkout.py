@@ -1,4 +1,4 @@
-"""Running vidseek from a checkout: what happens where links or package data are missing."""
+"""Running vidseek from a checkout, also with missing links or package data."""
 
 from __future__ import annotations
 

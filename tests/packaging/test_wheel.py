@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 
 
 def find_python(version: str) -> str | None:
-    """An interpreter of that version on this machine: on the path, or one that pyenv installed."""
+    """An interpreter of that version on this machine, from PATH or pyenv."""
     if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
         return sys.executable
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"

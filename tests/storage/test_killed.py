@@ -145,7 +145,7 @@ def assert_recovers(operation: str, folder: Path, expected: Hits) -> None:
 
 @contextlib.contextmanager
 def later_version(operation: str, folder: Path) -> Iterator[None]:
-    """Be a later version of vidseek, for the operation that migrates to it."""
+    """Act as a later version of vidseek, for the operation that migrates to it."""
     if operation == "migrating":
         (folder / "killed").mkdir(exist_ok=True)
         store_module.MIGRATIONS = later_migrations(folder / "migrations")

@@ -49,7 +49,7 @@ def test_a_second_run_learns_who_holds_the_lease(store: LibraryStore) -> None:
 
 
 def test_forked_child_does_not_keep_the_lock(store: LibraryStore) -> None:
-    """A decoding process that outlives the killed indexer by a moment."""
+    """A decoding process may briefly outlive the killed indexer."""
     code = """
         import os, sys, time; from pathlib import Path
         from vidseek.storage.store import LibraryStore

@@ -35,7 +35,7 @@ def write_captioned_films(folder: Path, encoder: Encoder) -> None:
 
 
 def _write_film(path: Path, colour: tuple[int, int, int], seed: int) -> None:
-    """A second; three tenths of it show the colour, the rest is grey."""
+    """A film of one second: three tenths show the colour, the rest is grey."""
     random = np.random.default_rng(seed)
     colours = np.full((10, 1, 1, 3), 128.0)
     colours[random.permutation(10)[:3]] = colour

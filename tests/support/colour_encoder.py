@@ -1,4 +1,4 @@
-"""A small encoder for tests: where which colour is. Exact, deterministic, and fast."""
+"""A small encoder for tests that encodes colours and their places. Exact and fast."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def colour_spec(name: str = "colours") -> EncoderSpec:
 
 
 class ColourEncoder:
-    """Vectors are mean colours; a sentence becomes some fixed colours of its own."""
+    """Vectors are mean colours; each sentence maps to fixed colours."""
 
     reranks = True
     hubness = None

@@ -1,4 +1,4 @@
-"""The real copy descriptor, and how many frames it was asked to describe."""
+"""The real copy descriptor, with a count of the frames it has encoded."""
 
 from __future__ import annotations
 

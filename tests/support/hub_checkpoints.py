@@ -49,7 +49,7 @@ def make_checkpoint(
 
 
 def picture_processor(family: str) -> Any:
-    """The processor of transformers that the checkpoint is made with."""
+    """The transformers processor that the checkpoint is made with."""
     from transformers.models.chinese_clip.image_processing_pil_chinese_clip import (
         ChineseCLIPImageProcessorPil,
     )

@@ -1,4 +1,4 @@
-"""Named points of indexing at which a process can be killed, by hooks that the product lacks."""
+"""Named points of indexing at which a process can be killed, by hooks added for tests only."""
 
 from __future__ import annotations
 

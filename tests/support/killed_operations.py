@@ -40,7 +40,7 @@ def make_library(folder: Path) -> None:
 
 
 def index_of(store: LibraryStore) -> FaissIndex:
-    """The index that the store uses, except that every change is reason for a new base."""
+    """The store's index, except that every change causes a new base."""
     return FaissIndex(
         store.folder / "vectors" / SPEC.fingerprint,
         store.clip_vectors,

@@ -49,7 +49,7 @@ def held(*sources: str) -> list[Entry]:
 
 
 def match(source: str, score: float, *ends: float) -> Found:
-    """What was found; from 0 to 10 s of both if no ends are given."""
+    """A match; from 0 to 10 s of both videos by default."""
     return Found(source, score, *(ends or (0.0, 10.0, 0.0, 10.0)))
 
 

@@ -91,7 +91,7 @@ class PaletteEncoder:
 
 
 class HeadlessEncoder(PaletteEncoder):
-    """The same without a head: what comes back is the first stage's score."""
+    """The same without a head: returns the first stage's score."""
 
     reranks = False
 

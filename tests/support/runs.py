@@ -23,7 +23,7 @@ def start(script: str, *arguments: Path | str) -> subprocess.Popen[str]:
 
 
 def kill_at(process: subprocess.Popen[str], questions: int, seconds_after: float) -> bool:
-    """Kill a run some moments after its n-th question; False if it was done by then."""
+    """Kill a run some moments after its n-th question; False if it had already ended."""
     assert process.stdout is not None
     for line in process.stdout:
         questions -= 1

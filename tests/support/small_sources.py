@@ -19,7 +19,7 @@ def patterned(seed: int, *, size: tuple[int, int] = (64, 48)) -> Image.Image:
 
 
 def write_video(path: Path, seed: int, *, seconds: float = 4.0) -> Path:
-    """A picture that scrolls, and halfway gives way to another."""
+    """A picture that scrolls, replaced halfway by another."""
     count = round(seconds * FORM.frame_rate)
     pictures = []
     for row in range(count):

@@ -1,4 +1,4 @@
-"""The names of torchvision that open_clip and timm import, where torchvision is not installed.
+"""The torchvision names that open_clip and timm import, if torchvision is not installed.
 
 There is no build of it for every torch that these tests run with. Both packages import its
 transforms and layers, and use them only to train and to prepare pictures, which vidseek does

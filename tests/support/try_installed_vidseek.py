@@ -23,7 +23,7 @@ OPTIONAL = {"decord", "faiss", "matplotlib", "onnx", "open_clip", "psycopg", "py
 
 
 def import_all() -> tuple[int, list[str]]:
-    """Import every module of the package; gives their number, and those that need an extra."""
+    """Import every module of the package; returns their number, and those that need an extra."""
     import vidseek
 
     imported, optional = 0, []

@@ -63,7 +63,7 @@ def settings(seed):
 
 @pytest.fixture(scope="module")
 def seed() -> int:
-    """Of a split that holds out a red and a green film."""
+    """A seed whose split holds out a red and a green film."""
     from vidseek.core.captions import CaptionedClip
     from vidseek.training.user.held_out import hold_out
 

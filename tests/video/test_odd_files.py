@@ -84,7 +84,7 @@ def test_every_odd_file_is_read_or_refused_with_a_reason(reader: str, shared_dat
 
 @pytest.mark.shared_data
 def test_the_turned_film_is_turned_as_its_matrix_says(shared_data: Path) -> None:
-    """Both are the same film; one has a matrix that rotates it counter-clockwise."""
+    """Both are the same film; one file has a matrix that rotates it counter-clockwise."""
     folder = shared_data / "videos" / "odd"
     paths = [folder / "rotated_90.mp4", folder / "one_keyframe.mp4"]
     with DecodePool(workers=1, short_side=90) as pool:

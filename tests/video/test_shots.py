@@ -102,7 +102,7 @@ def test_a_black_video_has_no_cut() -> None:
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0])
 def test_vectors_of_any_encoder_do(scale: float) -> None:
-    """Two scenes that only the vectors tell apart, whatever their size."""
+    """Two scenes that differ only in the vectors, of any dimension."""
     random = np.random.default_rng(1)
     scenes = np.repeat(random.normal(size=(6, 16)), 5, axis=0)
     vectors = (scenes + random.normal(size=scenes.shape) * 0.05) * scale

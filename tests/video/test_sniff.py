@@ -131,7 +131,7 @@ def test_sound_only_is_no_video(tmp_path: Path) -> None:
 
 
 def refer_to(path: Path, other: Path) -> None:
-    """Have the track of a QuickTime file say that its data lie in another file."""
+    """Make the track of a QuickTime file refer to data in another file."""
     data = path.read_bytes()
     name = str(other).encode()
     name += bytes(len(name) % 2)

@@ -19,7 +19,7 @@ THINGS = ("cars", "dogs", "boats", "flowers", "houses", "shoes", "birds", "hats"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of 30 clips by the built-in model; no video was decoded for it."""
+    """A library of 30 clips of the built-in model, made without decoding a video."""
     folder = tmp_path_factory.mktemp("made")
     encoder = BuiltinEncoder()
     spec = encoder.spec

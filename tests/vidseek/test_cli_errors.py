@@ -13,7 +13,7 @@ import vidseek as api
 
 
 def one_line(answer: Answer) -> str:
-    """The one line of complaint; stdout stays empty, no traceback."""
+    """The single line of the error; stdout is empty and there is no traceback."""
     assert answer.stdout == ""
     lines = answer.stderr.splitlines()
     assert len(lines) == 1, answer.stderr
@@ -191,7 +191,7 @@ def test_a_library_locked_by_another_writer_is_said(
 
 
 def obey_permissions() -> None:
-    """Let the coming process obey file permissions even if it runs as root."""
+    """Make the new process obey file permissions even if it runs as root."""
     pr_capbset_drop, cap_dac_override = 24, 1
     ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0)
 

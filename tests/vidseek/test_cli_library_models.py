@@ -23,7 +23,7 @@ VIDEOS = 6
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built-in weights in another folder: by another name they are another model."""
+    """The built-in weights in another folder, which makes them another model."""
     folder = tmp_path_factory.mktemp("models") / "second"
     folder.mkdir()
     for file in WEIGHTS_FOLDER.iterdir():
@@ -152,7 +152,7 @@ def test_there_must_be_a_library(tmp_path: Path) -> None:
 
 
 def start_adding(library: Path, model: Path, *, until: int) -> subprocess.Popen[str]:
-    """Start the real command, and return when so many videos are encoded."""
+    """Start the real command, and return when the given number of videos is encoded."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vidseek.cli", "model", "add", model, "--json"],
         env=environment(library),

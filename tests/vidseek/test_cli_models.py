@@ -15,7 +15,7 @@ from vidseek.encoders.hub.catalogue import CATALOGUE
 
 
 class Terminal:
-    """A stdin that somebody sits at."""
+    """A stdin that is a terminal with a user."""
 
     def isatty(self) -> bool:
         return True

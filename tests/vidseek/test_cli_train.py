@@ -1,4 +1,4 @@
-"""``vidseek train``: usage, messages, exit codes; what it learns is in test_fine_tune.py."""
+"""``vidseek train``: usage, messages, exit codes; test_fine_tune.py tests the training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every hint that the package gives is worded for the shell, and no other."""
+"""Every hint that the package uses is worded for the shell, and no unused hint exists."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def library(made: Path):
 
 @pytest.fixture
 def own_library(made: Path, tmp_path: Path):
-    """A copy to change; the videos are still those of ``made``."""
+    """A copy that the test may change; it refers to the videos of ``made``."""
     shutil.copytree(made / "library", tmp_path / "library")
     with vidseek.open(tmp_path / "library", create=False, encoder=PaletteEncoder()) as library:
         yield library

@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def library(made: Path, tmp_path: Path):
-    """A copy to change, whose own encoder is ``palette``."""
+    """A copy that the test may change, with the encoder ``palette``."""
     shutil.copytree(made / "library", tmp_path / "library")
     with vidseek.open(tmp_path / "library", create=False, encoder=PaletteEncoder()) as library:
         yield library
@@ -40,7 +40,7 @@ def library(made: Path, tmp_path: Path):
 
 @pytest.fixture
 def second() -> HeadlessEncoder:
-    """Sees the same and ranks by another rule: its scores tell it apart."""
+    """The same vision with another ranking rule, recognisable by its scores."""
     return HeadlessEncoder(SECOND)
 
 
@@ -74,7 +74,7 @@ def test_models_are_listed_and_chosen_by_search(library, second) -> None:
 
 
 def test_every_hit_is_of_the_model_that_was_asked(library, made: Path) -> None:
-    """A model that takes every picture for its opposite gives a list of its own, not a mixture."""
+    """A model that inverts every picture gives its own list of hits, not a mixture."""
 
     class Negative(HeadlessEncoder):
         def encode_frames(self, frames):
@@ -235,7 +235,7 @@ def test_a_library_without_any_model_says_how_to_begin(tmp_path: Path, second) -
 
 
 def linked_weights(folder: Path) -> Path:
-    """The built-in weights in another folder: by another name they are another model."""
+    """The built-in weights in another folder, which makes them another model."""
     folder.mkdir(parents=True)
     for file in WEIGHTS_FOLDER.iterdir():
         (folder / file.name).symlink_to(file)

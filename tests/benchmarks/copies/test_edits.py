@@ -24,7 +24,7 @@ RATE = 5.0
 
 
 def moving(seconds: float = 2.0, *, hue: int = 0, size: tuple[int, int] = (96, 64)) -> Footage:
-    """A bright square that travels to the right over a ramp, with a white left upper corner."""
+    """A bright square moving right over a gradient, with a white upper left corner."""
     width, height = size
     count = round(seconds * RATE)
     pictures = np.zeros((count, height, width, 3), np.uint8)

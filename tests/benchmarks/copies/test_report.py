@@ -35,7 +35,7 @@ from vidseek.search.copies.scoring import THRESHOLDS
 
 
 def rows(markdown_table: str) -> dict[str, list[str]]:
-    """Cells by the first one of their row."""
+    """Rows of a table by their first cell."""
     lines = [line.strip("| ").split(" | ") for line in markdown_table.splitlines()]
     return {line[0]: line[1:] for line in lines}
 

@@ -13,7 +13,7 @@ RATE = 10.0
 
 
 def counting(seconds: float, *, source: str | None = "copy") -> Footage:
-    """Every picture's blue tells which one it is: 2 for the first, 4 for the second, ..."""
+    """Every picture's blue value is its number: 2 for the first, 4 for the second, ..."""
     count = round(seconds * RATE)
     pictures = np.zeros((count, 24, 32, 3), np.uint8)
     if source is None:
@@ -30,7 +30,7 @@ def shown_seconds(footage: Footage, row: int) -> float | None:
 
 
 def check_against_pictures(footage: Footage) -> None:
-    """Each picture lies in a segment that says its time, or in none and shows the donor."""
+    """Each picture is in a segment with its time, or is in no segment and shows the donor."""
     for row in range(len(footage.pictures)):
         at = (row + 0.5) / footage.frame_rate
         inside = [

@@ -1,4 +1,4 @@
-"""Alignment of two videos, on vectors that move as those of videos do."""
+"""Alignment of two videos, on vectors that change like those of real videos."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def shown(
 
 
 def clip(video: SyntheticVideo, start: float, end: float, *, speed: float = 1.0) -> FrameSequence:
-    """A query of its own: what the video shows from start to end, at a speed, two frames a second.
+    """A query that shows the video from start to end, at a speed, two frames per second.
 
     Frames are taken a fifth of a second beside those of the library.
     """
@@ -174,7 +174,7 @@ def test_a_library_of_few_frames() -> None:
 
 
 def still(seed: int, seconds: float, *, noise: float = 0.1) -> FrameSequence:
-    """A scene that stands still, under a little noise."""
+    """A static scene with a little noise."""
     times = np.arange(0, seconds, 0.5)
     picture = np.random.default_rng(seed).standard_normal((1, DIMENSION))
     return shown(np.repeat(picture, len(times), axis=0), times, noise=noise, seed=seed + 1)

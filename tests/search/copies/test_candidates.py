@@ -1,4 +1,4 @@
-"""Which videos are looked at closely."""
+"""Which videos become candidates for alignment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of an upload: progress, cancelling, and what is refused."""
+"""Checks of an upload: progress, cancelling and refused arguments."""
 
 from __future__ import annotations
 

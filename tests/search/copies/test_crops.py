@@ -10,7 +10,7 @@ from vidseek.search.copies.crops import moving_box, query_crops, without_borders
 
 
 def film(count: int = 8, height: int = 90, width: int = 160) -> NDArray[np.uint8]:
-    """Pictures that change everywhere."""
+    """Pictures that change at every pixel."""
     random = np.random.default_rng(3)
     return random.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
 

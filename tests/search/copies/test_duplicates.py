@@ -1,4 +1,4 @@
-"""Groups of duplicates, from what videos share."""
+"""Groups of duplicates, from shared segments."""
 
 from __future__ import annotations
 

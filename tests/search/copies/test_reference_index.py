@@ -1,4 +1,4 @@
-"""Checking against descriptors that are in memory while the library changes."""
+"""Checking against descriptors in memory while the library changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNTS = (12, 9)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LibraryStore]:
-    """Two videos whose frames are like nothing else."""
+    """Two videos whose frames resemble no other frames."""
     with LibraryStore.open(tmp_path / "library", create=True) as opened:
         opened.encoders.register(SPEC)
         add_videos(opened)

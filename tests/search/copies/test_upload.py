@@ -1,4 +1,4 @@
-"""An upload that is decoded before it is asked about."""
+"""An upload that is decoded before its frames are needed."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_nothing_but_the_confidence_changes(various) -> None:
 
 
 def test_clips_of_the_queries_colour_are_no_runners_up(make_shelf) -> None:
-    """A library that shows everything several times: the second best is as right as the best."""
+    """A library that shows everything several times: the second best clip is right too."""
     shelf = make_shelf(HeadlessEncoder())
     for colour in PALETTE:
         for number in range(3):
@@ -342,7 +342,7 @@ def test_too_few_captions_are_refused(captioned) -> None:
 
 
 def test_captions_that_score_better_where_wrong_are_refused(shelf) -> None:
-    """Right ones are found with low scores, and most captions lie: a confidence would fall."""
+    """Right clips score low and most captions are wrong: confidence would fall with the score."""
     for number in range(10):
         shelf.add(f"dull{number}.mp4", [("pink", "grey", "grey", "grey")])
         shelf.add(f"black{number}.mp4", ["black"])

@@ -89,7 +89,7 @@ def test_asking_for_more_does_not_change_the_first_in_a_library_beyond_one_fetch
 
 
 def test_per_video_limit_still_gives_k_hits(shelf) -> None:
-    """The best thousand clips are all of one video: more must be fetched until there are others."""
+    """The best thousand clips are all of one video, so more must be fetched."""
     shelf.add("long.mp4", ["red", "black"] * 1000)
     for name in "abcd":
         shelf.add(f"{name}.mp4", ["pink"])
@@ -146,7 +146,7 @@ def test_an_encoder_without_a_head_gives_cosines(make_shelf) -> None:
 
 
 def test_a_hub_does_not_push_down_what_was_asked_for(make_shelf) -> None:
-    """Half of all sentences ask for grey or black, and a dim picture is near to these."""
+    """Half of all sentences ask for grey or black, which are close to a dim picture."""
     encoder = HeadlessEncoder()
     shelf = make_shelf(encoder)
     shelf.add("dim.mp4", [((170, 45, 45),)])

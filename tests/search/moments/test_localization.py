@@ -136,7 +136,7 @@ def test_a_frame_that_clips_share_counts_in_each_of_them() -> None:
 
 
 class Tape:
-    """Clips of a few videos with a vector each, and a note of what was read of them."""
+    """Clips of a few videos with one vector each, which records what is read."""
 
     def __init__(self, *videos: Sequence[Sequence[float]]) -> None:
         self.clips = [clips_of(*[5.0] * len(video), video_id=i) for i, video in enumerate(videos)]

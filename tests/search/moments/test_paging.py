@@ -1,4 +1,4 @@
-"""Pages of hits: the cursor of one leads to the next, and to nothing else."""
+"""Pages of hits: a page's cursor leads to the next page, and is refused elsewhere."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_a_picture_finds_the_moment_that_shows_it(filled, tmp_path: Path) -> Non
 
 
 def test_a_picture_prefers_the_clip_with_that_very_frame(shelf, tmp_path: Path) -> None:
-    """Its clip vector is a mixture further away than that of a clip that is alike all through."""
+    """Its clip vector is a mixture, further away than that of a uniformly similar clip."""
     shelf.add("moment.mp4", [("grey", "white", "pink", "black")])
     shelf.add("rosy.mp4", [((235, 130, 150),)])
     picture = tmp_path / "still.png"

@@ -1,4 +1,4 @@
-"""Training of the copy descriptor: views, what counts as a copy, a short run that learns."""
+"""Training of the copy descriptor: views, the definition of a copy, a short run that learns."""
 
 from __future__ import annotations
 

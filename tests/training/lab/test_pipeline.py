@@ -1,4 +1,4 @@
-"""A whole training run, what it leaves, and what is published of it."""
+"""A whole training run, its files, and the published parts."""
 
 from __future__ import annotations
 
