@@ -2,8 +2,8 @@
 
 python -m benchmarks.code_size [--root CHECKOUT]
 
-Reads any checkout of vidseek, an earlier one too, and prints Markdown. Lines include comments and
-blank lines; parameters exclude ``self`` and ``cls``.
+Reads any checkout of vidseek, including earlier versions, and prints Markdown. Lines include
+comments and blank lines; parameters exclude ``self`` and ``cls``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compare an earlier vidseek with this one: same library, same answers, how fast.
+"""Compare an earlier vidseek with this version: same library, same answers, and the times.
 
 python -m benchmarks.compare_versions --before OLD/bin/python --videos DIR [--runs 11]
 
@@ -99,7 +99,7 @@ def prepare(videos: list[Path], folder: Path) -> tuple[Path, list[Path]]:
 
 
 def edit_video(source: Path, target: Path, *, edit: int) -> None:
-    """Re-encode a video small: as it is, mirrored, cropped to 80 %, or its middle half."""
+    """Re-encode a video at small size: unchanged, mirrored, cropped to 80 %, or its middle half."""
     with av.open(str(source)) as reader:
         frames = [frame.to_ndarray(format="rgb24") for frame in reader.decode(video=0)]
         rate = reader.streams.video[0].average_rate or Fraction(25)
@@ -124,7 +124,7 @@ def edit_video(source: Path, target: Path, *, edit: int) -> None:
 
 
 def run(python: str, library: Path, *arguments: object) -> Any:
-    """What a command of one version prints as JSON."""
+    """The JSON that a command of one version prints."""
     command = [
         python,
         "-m",

@@ -148,7 +148,7 @@ def main() -> None:
 def measure(
     architecture: Architecture, folder: Path, *, frames: int, rounds: int, threads: int | None
 ) -> Speed:
-    """Make a model, and measure it both ways in turns."""
+    """Make a model, and measure both ways alternately."""
     import torch
 
     from vidseek.encoders.hub.encoder import HubEncoder, create_hub_encoder

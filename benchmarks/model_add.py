@@ -141,7 +141,7 @@ def add(library: Path, model: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_in_the_middle(library: Path, model: Path, videos: int) -> int:
-    """Start it, then kill it and its decoders; returns how many videos it had encoded."""
+    """Start a run, then kill it and its decoders; returns the number of videos encoded."""
     running = add(library, model)
     while running.poll() is None and known(library, active=False) < videos:
         time.sleep(0.05)

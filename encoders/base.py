@@ -44,7 +44,7 @@ class Encoder(Protocol):
         """
 
     def load(self) -> None:
-        """Load now what encoding videos needs; otherwise it is loaded when it is first needed.
+        """Load the parts that encode videos now instead of at first use.
 
         Raises:
             EncoderError: the weights cannot be used.
@@ -78,7 +78,7 @@ class Encoder(Protocol):
         """
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences; over-long ones are cut with a warning.
+        """Encode sentences; over-long sentences are cut with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.

@@ -68,7 +68,7 @@ class HubnessCorrection:
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> HubnessCorrection:
-        """Read what ``to_bytes`` wrote.
+        """Read the result of ``to_bytes``.
 
         Raises:
             ValueError: it is something else.

@@ -149,7 +149,7 @@ def chance_error(
     bins: int = BINS,
     draws: int = 200,
 ) -> float:
-    """Mean ``calibration_error`` where every probability is right: what so few answers leave."""
+    """Mean ``calibration_error`` if every probability is right, because answers are few."""
     random = np.random.default_rng(0)
     drawn = random.random((draws, len(probabilities))) < np.asarray(probabilities)
     return float(

@@ -57,7 +57,7 @@ class EncoderPool:
         self._loading: dict[Hashable, Future[Any]] = {}
 
     def get(self, name: str, *, confirm_download: ConfirmDownload | None = None) -> Encoder:
-        """Get an encoder, loaded now if no one uses it yet.
+        """Get an encoder, loading it if it is not in use yet.
 
         Args:
             name: see ``create_encoder``.

@@ -58,7 +58,7 @@ def add_model(
     workers: int | None = None,
     job: Job | None = None,
 ) -> ModelReport:
-    """Encode every searchable video with an encoder that is not the active one, or continue to.
+    """Encode every searchable video with another encoder, or continue an earlier run.
 
     With the active encoder, it encodes the videos that only other models have encoded.
 

@@ -89,7 +89,7 @@ class ModelReport:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexProgress(Progress):
-    """How far a run has come. ``done`` counts files, unchanged ones among them."""
+    """Progress of a run. ``done`` counts files, including unchanged files."""
 
     total: int
     """Files in all."""

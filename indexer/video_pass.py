@@ -178,7 +178,7 @@ class VideoPass(Generic[FileT, EncodedT]):
 
     @contextmanager
     def _confined(self, file: FileT, *, was_decoded: bool) -> Iterator[None]:
-        """Confine what goes wrong with a file to that file."""
+        """Confine a file's errors to that file."""
         try:
             yield
         except VideoError as error:

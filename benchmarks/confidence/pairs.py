@@ -1,4 +1,4 @@
-"""Scores of right answers and of wrong ones, and the calibration error over them."""
+"""Scores of right and wrong answers, and their calibration error."""
 
 from __future__ import annotations
 

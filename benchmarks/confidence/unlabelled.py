@@ -1,4 +1,4 @@
-"""A calibration without labels, against one by captions."""
+"""A calibration without labels, compared with a calibration with captions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidseek.storage.store import LibraryStore
 
 
 def unlabelled(sources: Sources) -> None:
-    """Print a calibration without labels beside one by captions."""
+    """Print a calibration without labels beside a calibration with captions."""
     print("\n## Calibrated without labels\n")
     print(
         "| library | queries | 0.5 at score, without labels | by captions | error, without labels "

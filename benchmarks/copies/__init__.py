@@ -1,4 +1,4 @@
-"""Benchmark of copy detection: edited copies of videos, what they show, how finding is scored.
+"""Benchmark of copy detection: edited copies of videos, their ground truth, and scoring.
 
 python -m benchmarks.copies generate --out FOLDER --sources VIDEOS ...
 """

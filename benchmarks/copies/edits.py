@@ -31,7 +31,7 @@ Kind = Literal["look", "shape", "overlay", "time", "composition"]
 
 @dataclass(frozen=True)
 class Step:
-    """An edit at a given strength: everything needed to repeat it."""
+    """An edit at a given strength, with everything needed to repeat it."""
 
     name: str
     strength: Strength = field(default_factory=dict)

@@ -203,7 +203,7 @@ def reverse(footage: Footage) -> Footage:
 
 
 def hold(footage: Footage, at_seconds: float, seconds: float) -> Footage:
-    """A single picture as a still. It shows no span of the library, so it has no segment."""
+    """A single picture as a still. It shows no library span, so it has no segment."""
     row = min(int(at_seconds * footage.frame_rate), len(footage.pictures) - 1)
     count = max(1, round(seconds * footage.frame_rate))
     return Footage(np.repeat(footage.pictures[row : row + 1], count, axis=0), footage.frame_rate)

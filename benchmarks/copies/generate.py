@@ -105,7 +105,7 @@ def _chosen(sources: Sequence[Source], settings: Settings) -> list[Source]:
 
 
 def _already_made(folder: Path, settings: dict[str, Any]) -> dict[str, list[Entry]]:
-    """Entries of the works whose files all exist. All others are removed from the manifest."""
+    """Entries of the works whose files all exist. Other entries are removed from the manifest."""
     made: dict[str, list[Entry]] = {}
     if (folder / MANIFEST_NAME).exists():
         manifest = read_manifest(folder)

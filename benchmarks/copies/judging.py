@@ -57,7 +57,7 @@ class Judged:
         return self.score > threshold
 
     def is_caught(self, threshold: float) -> bool:
-        """True if it is accused and the best-scoring library video appears in it.
+        """True if it is flagged and the best-scoring library video appears in it.
 
         Where several score the same, one of them.
         """

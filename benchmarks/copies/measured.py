@@ -46,7 +46,7 @@ class Folder:
 
     @staticmethod
     def read(path: Path, plan: Plan) -> Folder:
-        """All answers that there are; ours of one plan."""
+        """All available answers; those of vidseek for one plan."""
         files = {
             OURS: results_file(path, "ours", plan),
             VPDQ: results_file(path, "vpdq", "dense"),
@@ -65,7 +65,7 @@ class Folder:
 
 
 def best_similarity(folder: Folder, *, partial: bool = False) -> str | None:
-    """Name of the semantic system with the best micro-AP; None if none was asked."""
+    """Name of the semantic system with the best micro-AP; None without semantic systems."""
     names = [
         semantic_name(similarity)
         for similarity in SIMILARITIES
@@ -91,7 +91,7 @@ def read_systems(
     without: Sequence[str] = (),
     partial: bool = False,
 ) -> list[Measured]:
-    """Ours, and the others that were run over both folders.
+    """vidseek's system, and the other systems that were run on both folders.
 
     Args:
         data: the folder that is reported on.

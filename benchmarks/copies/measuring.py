@@ -86,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _semantic(folder: Path, calibration: Path | None, *, partial: bool) -> list[SemanticSystem]:
-    """At all similarities where one is to be chosen, elsewhere at the one that was."""
+    """At all similarities if the best is still to be chosen, otherwise at the chosen similarity."""
     chosen = list(SIMILARITIES)
     if calibration is not None:
         best = best_similarity(Folder.read(calibration, "fast"), partial=partial)

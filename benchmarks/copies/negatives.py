@@ -136,7 +136,7 @@ def _pillarbox(
 def _near_static(
     library: Footage, query: Footage, name: str, random: np.random.Generator
 ) -> NegativePair:
-    """Each one picture throughout, dark or not, under a little grain."""
+    """Videos of a single picture, dark or not, with a little grain."""
     level = float(random.uniform(-0.35, 0))
 
     def still(footage: Footage) -> Footage:

@@ -46,7 +46,7 @@ class Settings:
     """Single edits that take turns: a few, to have many copies of each."""
 
     def to_record(self) -> dict[str, Any]:
-        """What the manifest says of them; nothing of what is as it was in older manifests."""
+        """Their manifest record; leaves out values that equal the defaults of older manifests."""
         record = asdict(self)
         if not self.distractors:
             del record["distractors"]
@@ -122,7 +122,7 @@ def _edited(
     distractors: Sequence[Source],
     settings: Settings,
 ) -> list[Work]:
-    """Single edits, whose turn it is, and chains of one source."""
+    """The single edits that are this source's turn, and its chains."""
     names = settings.edits
     chosen = [
         names[(place * settings.edits_per_source + turn) % len(names)]
@@ -140,7 +140,7 @@ def _work(
     distractors: Sequence[Source],
     settings: Settings,
 ) -> Work:
-    """One edit, or the chain of a name, of one source."""
+    """One edit, or the named chain, of one source."""
     random = random_of(settings.seed, "edit", source.name, name)
     steps = (EDITS[name].draw(random),) if name in EDITS else draw_chain(random)
     others: tuple[Source, ...] = ()

@@ -1,4 +1,4 @@
-"""A picture of what each single edit does to the recall of each system.
+"""A chart of each system's recall for each single edit.
 
 draw(systems, Path("copies.png"))
 """
@@ -18,7 +18,7 @@ COLOURS = ("#1b6ca8", "#d1495b", "#b0b0b0")
 
 
 def draw(systems: Sequence[Measured], path: Path) -> None:
-    """Draw a bar an edit and system, with its interval; what ours catches most of first.
+    """Draw a bar per edit and system, with its interval; vidseek's best edits first.
 
     Args:
         systems: each at its threshold for 1 % false positives.

@@ -128,7 +128,7 @@ class Gate:
 
 
 def gates(systems: Sequence[Measured]) -> list[Gate]:
-    """Every system by its own decision, where it has one, and calibrated to 1 %."""
+    """Every system with its own threshold, if it has one, and calibrated to 1 %."""
     found = []
     for system in systems:
         if system.default is not None:
@@ -157,7 +157,7 @@ def threshold_table(systems: Sequence[Measured]) -> str:
 
 
 def gate_table(systems: Sequence[Measured]) -> str:
-    """Recall of the gate: means, what was asked for, what is accused wrongly."""
+    """Recall of the gate: means, the required values, and false positives."""
     columns = gates(systems)
     rows = []
     means: dict[str, Choice] = {
@@ -198,7 +198,7 @@ def edit_table(systems: Sequence[Measured]) -> str:
 
 
 def ranking_table(systems: Sequence[Measured]) -> str:
-    """micro-AP of each system, and what ours is ahead of the others by."""
+    """micro-AP of each system, and vidseek's lead over the others."""
     rankings = {system.name: Ranking.of(system.test) for system in systems}
     sampled = {
         name: samples(ranking.micro_average_precision, ranking.sources)

@@ -60,7 +60,7 @@ class Source(Protocol):
         """The file that a library would hold; None if it must be made."""
 
     def read(self, form: Format) -> Footage:
-        """Its footage, ``LONGEST_SECONDS`` at most, with a segment that says which part it is.
+        """Its footage, at most ``LONGEST_SECONDS``, with a segment that names the part.
 
         Raises:
             VideoError: it cannot be read.
@@ -97,7 +97,7 @@ class VideoSource:
         )
 
     def takes(self, form: Format) -> tuple[Footage, Footage] | None:
-        """See ``Source``: the first and the last 40 % of it, if they look different."""
+        """See ``Source``: its first and last 40 %, if they look different."""
         whole = self.read(form)
         length = whole.duration_seconds
         first, second = cut(whole, 0, 0.4 * length), cut(whole, 0.6 * length, length)
@@ -240,7 +240,7 @@ def _picture_groups(tables: Sequence[Path]) -> list[PanSource]:
 def choose_sources(
     sources: Sequence[Source], *, split: Split, seed: int, limit: int | None = None
 ) -> list[Source]:
-    """Those of a split, real and synthetic ones in turn, in an order that the seed decides.
+    """The sources of a split, alternating real and synthetic, in an order set by the seed.
 
     Args:
         sources: all there are.

@@ -11,7 +11,7 @@ from benchmarks.copies.metrics import Proportion
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the first column is of words, the others are of numbers."""
+    """A table; the first column is text, the other columns are numbers."""
     lines = [list(head), ["---"] + ["---:"] * (len(head) - 1), *map(list, rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

@@ -153,7 +153,7 @@ def stack(footage: Footage, *, donor: Footage, vertical: bool, first: bool) -> F
 
 
 def tiles(footage: Footage, *, donor: Footage, place: int) -> Footage:
-    """Show in one of four tiles (0 to 3); the others show another video from different times."""
+    """Show in one of four tiles (0 to 3); the other tiles show another video at different times."""
     other = as_long_as(donor, footage)
     count = len(footage.pictures)
     cells = []

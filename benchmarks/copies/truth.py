@@ -78,7 +78,7 @@ class Segment:
         )
 
     def backwards(self, duration_seconds: float) -> Segment:
-        """The segment of the query, so many seconds long, played backwards."""
+        """The segment when the query, of the given length in seconds, is played backwards."""
         return replace(
             self,
             query_start_seconds=duration_seconds - self.query_end_seconds,
@@ -92,7 +92,7 @@ class Segment:
 
 
 def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:
-    """Segments in order of the query; what goes on where another ends, in both videos, is one."""
+    """Segments in query order; segments that are contiguous in both videos are merged."""
     result: list[Segment] = []
     for segment in sorted(
         segments, key=lambda segment: (segment.query_start_seconds, segment.source)

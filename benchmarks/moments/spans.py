@@ -108,7 +108,7 @@ def right_clip(film: Film, scene: Scene) -> int:
 
 
 def ious_around(films: list[Film], scenes: list[Scene], find: Window) -> NDArray[np.float64]:
-    """(S,) IoU of the span around the right clip with the scene, whatever the ranking."""
+    """(S,) IoU of the span around the right clip with the scene, regardless of ranking."""
     return np.array(
         [
             find(films[scene.film], scene.query, right_clip(films[scene.film], scene)).iou(

@@ -123,7 +123,7 @@ class BuiltinEncoder:
         return self._hubness
 
     def load(self) -> None:
-        """Load now what encoding videos needs: the visual and the temporal part.
+        """Load the parts that encode videos now: the visual and the temporal part.
 
         Raises:
             WeightsError: they are missing or damaged.
@@ -199,7 +199,7 @@ class BuiltinEncoder:
         return not text or text.isascii() or any(map(_is_latin_letter, text))
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences; longer ones are cut at 64 tokens with a warning.
+        """Encode sentences; longer sentences are cut at 64 tokens with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.

@@ -218,7 +218,7 @@ def _fitting(names: Sequence[str], weights: str) -> list[str]:
 def _translated(
     error: Exception, repository: str, revision: str | None
 ) -> ModelDownloadError | Exception:
-    """The error of the hub's package as one of ours, with the next step."""
+    """The hub package's error as a vidseek error, with the next step."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):

@@ -227,7 +227,7 @@ class HubEncoder:
         return results
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode sentences; longer ones are cut at the model's limit with a warning.
+        """Encode sentences; longer sentences are cut at the model's limit with a warning.
 
         Returns:
             (len(texts), D) float32, L2-normalised.

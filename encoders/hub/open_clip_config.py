@@ -1,4 +1,4 @@
-"""The format of open_clip: what its configuration says, checked before the package is imported.
+"""The open_clip configuration format, checked before the package is imported.
 
     config = checked_config(json.loads(path.read_text()), path)
     rules = picture_rules(config, path)

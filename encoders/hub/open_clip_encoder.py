@@ -1,4 +1,4 @@
-"""An encoder made of a model in the format of open_clip."""
+"""An encoder made from a model in open_clip format."""
 
 from __future__ import annotations
 

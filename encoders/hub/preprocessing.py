@@ -67,7 +67,7 @@ class PictureRules:
 
     @property
     def image_size(self) -> int:
-        """Side in pixels of what the tower sees."""
+        """Side in pixels of the tower's input."""
         if self.resize == "patches":
             return int(self.patch_size * math.sqrt(self.max_patches))
         return max(self.crop) if self.crop is not None else max(self.height, self.width)
@@ -107,7 +107,7 @@ class PictureRules:
         return frames if self.crop is None else _crop(frames, *self.crop, self.middle)
 
     def pixels(self, fitted: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, 3, h, w) float32 from what ``fit`` returns."""
+        """(N, 3, h, w) float32 from the result of ``fit``."""
         std = np.asarray(self.std, np.float32)[:, None, None]
         # In place, as one product and one sum: a seventh of the time of the plain formula.
         pixels: NDArray[np.float32] = fitted.transpose(0, 3, 1, 2).astype(np.float32, order="C")
@@ -116,7 +116,7 @@ class PictureRules:
         return pixels
 
     def patches(self, fitted: NDArray[np.uint8]) -> Patches:
-        """Patches from what ``fit`` returns."""
+        """Patches from the result of ``fit``."""
         pixels = self.pixels(fitted)
         count, _, height, width = pixels.shape
         side = self.patch_size

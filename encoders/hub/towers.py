@@ -153,7 +153,7 @@ def _load(checkpoint: Checkpoint, dtype: Any) -> Any:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from printing; errors carry what matters."""
+    """Keep transformers from printing; errors carry the relevant facts."""
     from transformers.utils import logging as output
 
     level = output.get_verbosity()

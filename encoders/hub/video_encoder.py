@@ -1,4 +1,4 @@
-"""An encoder made of a video model in the format of Hugging Face: X-CLIP, VideoPrism."""
+"""An encoder made from a Hugging Face video model: X-CLIP, VideoPrism."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Visual towers that see the pictures of a clip together, and their result for a single picture.
 
-Only what lies in the space of the text tower's vectors, untouched by the text: X-CLIP's ``forward``
-changes the text by what it sees, which no index can hold, so it is not called.
+Only vectors in the space of the text tower that do not depend on the text: X-CLIP's ``forward``
+adapts the text vector to each video, which an index cannot store, so it is not called.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class XClipTower:
         return self._model.get_video_features(pixel_values=pixel_values)
 
     def frames(self, pixel_values: Any) -> Any:
-        """See ``VideoTower``: what ``clips`` makes of the picture repeated, in a T-th of the time.
+        """See ``VideoTower``: the result of ``clips`` for a repeated picture, T times as fast.
 
         Equal frames send equal messages, and the mean of equal messages is each of them: one frame
         alone comes out of the layers as it would among its copies. Only the transformer over time,
@@ -64,7 +64,7 @@ class XClipTower:
 
 
 class VideoPrismTower:
-    """A spatial encoder a frame, then a temporal one for each place in the picture."""
+    """A spatial encoder for each frame, then a temporal encoder for each place in the picture."""
 
     def __init__(self, model: Any) -> None:
         import torch

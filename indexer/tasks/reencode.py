@@ -29,7 +29,7 @@ EncodedClips = dict[int, EncodedClip]
 
 
 class ReencodeTask:
-    """See ``VideoTask``. Videos that cannot be read keep what other encoders stored of them."""
+    """See ``VideoTask``. Videos that cannot be read keep the vectors of other encoders."""
 
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         """Prepare a pass.

@@ -66,7 +66,7 @@ def compare_new_videos(
 def _compare(
     store: LibraryStore, descriptor: CopyDescriptor, video_ids: Collection[int]
 ) -> dict[int, list[CopyMatch]]:
-    """Matches of videos with those compared before them, or of a smaller id."""
+    """Matches of videos with videos that were compared before, or that have a smaller id."""
     fingerprint = descriptor.fingerprint
     sequences = {
         frames.video_id: frame_sequence(descriptor, unpacked(frames.vectors), frames.seconds)

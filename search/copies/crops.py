@@ -82,7 +82,7 @@ _CROPS: tuple[tuple[str, tuple[float, float], tuple[float, float]], ...] = (
 
 
 def without_borders(pictures: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The pictures without bars of one colour; None if there are no bars, or little else."""
+    """The pictures without bars of one colour; None without bars, or if little else is left."""
     grey = _sampled_grey(pictures)
     rows = _is_inside(grey)
     columns = _is_inside(grey.transpose(0, 2, 1))

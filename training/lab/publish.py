@@ -50,7 +50,7 @@ PREPROCESSING = (
 
 
 def load_vision(run: Path) -> Vision:
-    """A run's visual encoder: the final one, or else that of the last checkpoint."""
+    """A run's visual encoder: the final encoder, or else that of the last checkpoint."""
     if (run / "vision" / "config.json").exists():
         vision: Vision = Vision.from_pretrained(run / "vision")
     else:

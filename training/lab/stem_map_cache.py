@@ -51,7 +51,7 @@ class PictureMaps:
 
 
 def open_maps(cache: Path, name: str, *, views: int = 0) -> PictureMaps:
-    """Open what ``cache_pictures`` wrote.
+    """Open the files written by ``cache_pictures``.
 
     Raises:
         FileNotFoundError: the set is not cached, or only partly.
@@ -75,7 +75,7 @@ def open_maps(cache: Path, name: str, *, views: int = 0) -> PictureMaps:
 
 @dataclass(frozen=True)
 class _View:
-    """One view of a set: the original pictures (0), or augmented ones."""
+    """One view of a set: the original pictures (0), or augmented pictures."""
 
     data: Path
     name: str

@@ -197,7 +197,7 @@ def train_temporal(
 def shuffled_frames(
     bank: ItemBank, random: np.random.Generator, limit: int
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Videos of four frames in a random one of ``ORDERS``.
+    """Videos of four frames in a random order from ``ORDERS``.
 
     Returns:
         (B, 4, 384) frame vectors and (B,) positions in ``ORDERS``.

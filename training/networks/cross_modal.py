@@ -24,7 +24,7 @@ from vidseek.training.networks.configuration import CrossModalConfig
 
 @dataclass(frozen=True)
 class Alignment:
-    """The words of K sentences and what each attended to in K clips."""
+    """The words of K sentences and the vector that each attended to in K clips."""
 
     words: Tensor
     """(K, L, A) unit vectors of words."""

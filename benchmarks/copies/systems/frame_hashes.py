@@ -1,4 +1,4 @@
-"""vPDQ's rule: two videos are as alike as the share of their frames that the other has as well.
+"""vPDQ's rule: the similarity of two videos is the share of frames that they have in common.
 
 Written after the README of vPDQ (Meta, ThreatExchange): frames of enough quality, each hash once,
 one that is within a Hamming distance of any of the other video's is matched; of each video the

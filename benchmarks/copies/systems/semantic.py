@@ -1,6 +1,6 @@
-"""The built-in semantic model used as a copy descriptor: the same search, other vectors.
+"""The built-in semantic model used as a copy descriptor: same search, different vectors.
 
-What is gained over it is what a descriptor of copies is worth. It sees the same frames as ours (the
+The gain over it is the value of a copy descriptor. It sees the same frames as ours (the
 library's every second, a query's every half second, none of one colour), candidates are found and
 aligned by the same code, and apparent intros count little. There is no noise to take
 off. Its cosines mean something else: the least similarity is one of ``SIMILARITIES``, chosen on the
@@ -42,7 +42,7 @@ class SeenVideo:
 
 
 class SemanticFrames:
-    """Vectors of videos' frames; those of library videos are kept in the benchmark's folder."""
+    """Vectors of videos' frames; vectors of library videos are cached in the benchmark's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -87,7 +87,7 @@ class SemanticFrames:
 
 
 class SemanticSystem:
-    """The semantic model at one least similarity."""
+    """The semantic model at one minimum similarity."""
 
     def __init__(self, frames: SemanticFrames, min_similarity: float) -> None:
         self._frames = frames

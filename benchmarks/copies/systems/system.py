@@ -40,7 +40,7 @@ def found(
     speed: float = 1.0,
     mirrored: bool = False,
 ) -> Found:
-    """A stretch, in milliseconds: what is written of it is to be short."""
+    """A segment in milliseconds, to keep its record short."""
     return Found(
         source,
         round(float(score), 6),
@@ -62,10 +62,10 @@ class System(Protocol):
 
     @property
     def version(self) -> str:
-        """What answers depend on: those of another version are not mixed with its own."""
+        """Everything that answers depend on: answers of different versions are not mixed."""
 
     def index(self, entries: Sequence[Entry]) -> None:
-        """Take in the library's videos; what was taken in by an earlier run is not read again.
+        """Index the library's videos; videos indexed by an earlier run are not read again.
 
         Args:
             entries: those with the role ``library``.

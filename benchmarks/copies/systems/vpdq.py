@@ -1,4 +1,4 @@
-"""vPDQ (Meta, ThreatExchange) by its own package: PDQ hashes of a frame a second, and its rule.
+"""vPDQ (Meta, ThreatExchange) by its own package: PDQ hashes of one frame per second, and its rule.
 
 Its parameters are those that its README and its matcher in python-threatexchange name: one frame a
 second on both sides, quality 50 at least, Hamming distance 31 at most.
@@ -31,7 +31,7 @@ Features = list[tuple[str, int, float]]
 
 
 class VpdqSystem:
-    """vPDQ's hashes; those of library videos are kept in the benchmark's folder."""
+    """vPDQ's hashes; hashes of library videos are cached in the benchmark's folder."""
 
     name = "vpdq"
 

@@ -53,7 +53,7 @@ class TrainingPictures:
 
 
 def open_pictures(cache: Path) -> TrainingPictures:
-    """Open what ``cache_pictures`` wrote.
+    """Open the files written by ``cache_pictures``.
 
     Raises:
         FileNotFoundError: the cache is not complete.

@@ -1,4 +1,4 @@
-"""The copy descriptor's augmentations: what an uploader may do to a picture, on batches of tensors.
+"""The copy descriptor's augmentations: edits that an uploader may make, on batches of tensors.
 
     views = edited_views(pictures, overlays, random)    # (B, 3, 144, 144), and each view's partner
     plain = library_views(pictures, random)             # references, as a library has them
