@@ -172,8 +172,8 @@ class LibraryModels:
             wanted = self.find(model)
             if wanted.is_active:
                 raise LibraryError(
-                    f"{self._store.folder} has {_name(wanted)} as its active model, which "
-                    "cannot be dropped",
+                    f"{_name(wanted)} is the active model of {self._store.folder} and cannot "
+                    "be dropped",
                     hint=Hint("switch_before_drop"),
                 )
             if count := self._encoded_only_by(wanted):

@@ -162,7 +162,7 @@ def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _
 def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> None:
     if span is not None and 0 < duration_seconds <= span.start_seconds:
         raise QueryError(
-            f"{path} lasts {duration_seconds:.1f} s: it has no part {_span_text(span)}."
+            f"{path} lasts {duration_seconds:.1f} s: the part {_span_text(span)} is outside it."
         )
 
 

@@ -127,8 +127,8 @@ class Encoders:
             active = connection.execute(select(LibraryRow.active_encoder)).scalar()
             if active == fingerprint:
                 raise LibraryError(
-                    f"{self._transactions.name} has {fingerprint} as its active model, "
-                    "which cannot be dropped",
+                    f"{fingerprint} is the active model of {self._transactions.name} and "
+                    "cannot be dropped",
                     hint=Hint("switch_before_drop"),
                 )
             first, last = connection.execute(

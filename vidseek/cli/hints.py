@@ -41,12 +41,12 @@ HINTS: dict[str, str] = {
     "give_other_queries": "Other queries may do better: --queries FILE.",
     "index": "Run `vidseek index FOLDER`.",
     "index_folder": "Run `vidseek index {folder}` first.",
-    "index_more": "Index more, and different, videos.",
+    "index_more": "Index more videos, with varied content.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to create the library with a model.",
     "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
     "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
-    "list_known_models": "`vidseek models` lists models to download. Any other model is named as "
+    "list_known_models": "`vidseek models` lists models to download. For any other model, give "
     "hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a model folder.",
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",

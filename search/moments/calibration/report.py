@@ -78,8 +78,8 @@ def searchable_clips(engine: SearchEngine) -> SearchContext:
     size = 0 if context is None else context.size
     if context is None or size < MIN_CLIPS:
         raise CalibrationError(
-            f"{engine.store.folder} has {size} searchable clips; calibration needs at least "
-            f"{MIN_CLIPS}",
+            f"{engine.store.folder} needs at least {MIN_CLIPS} searchable clips for a "
+            f"calibration; it has {size}",
             hint=Hint("index_more"),
         )
     return context
