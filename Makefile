@@ -21,7 +21,7 @@ FULL = .venv-full
 
 # Two workers on one thread each keep two cores busier than one process on two threads.
 WORKERS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: demo test test-full test-long test-package test-all coverage check docs format bench bench-retrieval clean
 

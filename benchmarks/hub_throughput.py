@@ -152,9 +152,10 @@ def measure(
     import torch
 
     from vidseek.encoders.hub.encoder import HubEncoder, create_hub_encoder
+    from vidseek.encoders.model_ref import ModelRef
 
     make_model(architecture, folder)
-    encoder = create_hub_encoder(str(folder), threads=threads)
+    encoder = create_hub_encoder(ModelRef.parse(str(folder)), threads=threads)
     assert isinstance(encoder, HubEncoder)
     side = architecture.side
     pictures = np.random.default_rng(0).integers(

@@ -7,6 +7,7 @@ for sure, so that a run that works makes it better.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from videos import write_video
 
-from vidseek.core.errors import ModelNotFoundError, TrainingError
+from vidseek.core.errors import Hint, ModelNotFoundError, TrainingError
 from vidseek.core.job import Job
 from vidseek.encoders.manifest import PARTS, read_manifest
 from vidseek.encoders.registry import create_encoder
@@ -241,9 +242,10 @@ def test_a_library_finds_its_model_after_it_moved(footage, tuned, tmp_path):
     old.rename(new)
     with (
         vidseek.open(tmp_path / "library") as library,
-        pytest.raises(ModelNotFoundError, match="has moved"),
+        pytest.raises(ModelNotFoundError, match=re.escape(str(old))) as error,
     ):
         library.search("a red wall")
+    assert error.value.hint == Hint("restore_model", {"model": str(old)})
     with vidseek.open(tmp_path / "library", encoder=str(new)) as library:
         report = library.index(videos)
         assert (report.indexed, report.unchanged) == (0, 2)
