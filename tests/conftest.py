@@ -24,7 +24,7 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share costly fixtures in one worker: a module's, and all of training/lab's."""
+    """Keep tests that share costly fixtures in one worker: a module's, and training/lab's."""
     for item in items:
         folder = item.path.parent
         group = folder if folder.name == "lab" else item.path
