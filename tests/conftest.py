@@ -23,14 +23,6 @@ def shared_data() -> Path:
     return folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share costly fixtures in one worker: a module's, and training/lab's."""
-    for item in items:
-        folder = item.path.parent
-        group = folder if folder.name == "lab" else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

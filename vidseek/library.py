@@ -498,6 +498,7 @@ class Library:
 
         Raises:
             PathNotFoundError: the library has no video at ``old``.
+            LibraryError: another video is stored at a new path; nothing was changed.
             LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         before, after = absolute_path(old), absolute_path(new)

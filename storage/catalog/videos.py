@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
 
+from vidseek.core.errors import Hint, LibraryError
 from vidseek.core.types import Clip, CopyFrames, EncodedClip, FileStamp, TimeSpan, Video, VideoState
 from vidseek.storage.catalog.changes import remove_videos, set_state
 from vidseek.storage.catalog.copy_queries import (
@@ -158,39 +159,49 @@ class Videos:
     def relocate(self, old: Path, new: Path) -> int:
         """Change the paths of a moved file, or of all files below a moved folder.
 
-        If a video is already stored at a new path, the searchable one of the two stays; if both
-        are, the one that was there. States do not change.
+        If a video is already stored at a new path, the searchable one of the two stays. If both are
+        searchable, their content must be equal, and the one that was there stays. States do not
+        change.
 
         Returns:
-            How many videos have a new path.
+            How many videos were found at the old path.
+
+        Raises:
+            LibraryError: another video is stored at a new path; nothing was changed.
         """
         with self._transactions.writing() as change:
             connection = change.connection
             moving = {
-                row.id: (moved_path(row.path, old, new), row.state)
+                row.id: (moved_path(row.path, old, new), row.state, row.content_hash)
                 for row in connection.execute(
-                    select(VideoRow.id, VideoRow.path, VideoRow.state).where(
+                    select(VideoRow.id, VideoRow.path, VideoRow.state, VideoRow.content_hash).where(
                         is_or_is_below(str(old))
                     )
                 )
             }
             dropped: list[int] = []
-            targets = {path: video_id for video_id, (path, _) in moving.items()}
+            targets = {path: video_id for video_id, (path, _, _) in moving.items()}
             for chunk in chunks(list(targets)):
                 for row in connection.execute(
-                    select(VideoRow.id, VideoRow.path, VideoRow.state).where(
+                    select(VideoRow.id, VideoRow.path, VideoRow.state, VideoRow.content_hash).where(
                         VideoRow.path.in_(chunk)
                     )
                 ):
                     if row.id in moving:
                         continue
                     mover = targets[row.path]
-                    stays = row.state == VideoState.INDEXED or row.state == moving[mover][1]
+                    _, state, content_hash = moving[mover]
+                    stays = row.state == VideoState.INDEXED or row.state == state
+                    if stays and row.content_hash != content_hash:
+                        raise LibraryError(
+                            f"{row.path} is another video of the library",
+                            hint=Hint("remove_first", {"path": row.path}),
+                        )
                     dropped.append(mover if stays else row.id)
             remove_videos(change, dropped)
             moved = [
                 {"video": video_id, "to": path}
-                for video_id, (path, _) in moving.items()
+                for video_id, (path, _, _) in moving.items()
                 if video_id not in set(dropped)
             ]
             if moved:
@@ -205,7 +216,7 @@ class Videos:
                         .values(path=bindparam("to", type_=PathText)),
                         step,
                     )
-            return len(moved)
+            return len(moving)
 
     def get(self, video_id: int) -> Video | None:
         """The video of that id."""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from library_samples import SPEC, clips, encoder_spec, video
 
-from vidseek.core.errors import LibraryDamagedError, LibraryError, QueryError
+from vidseek.core.errors import Hint, LibraryDamagedError, LibraryError, QueryError
 from vidseek.core.types import Calibration, TimeSpan, VideoFilter, VideoState
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import START
@@ -241,12 +241,24 @@ def test_relocating_into_itself_and_out_of_it(store: LibraryStore) -> None:
 
 
 def test_relocating_onto_what_is_known_keeps_the_searchable_one(store: LibraryStore) -> None:
-    old, new = add(store, "/v/a.mp4", 1), add(store, "/w/a.mp4", 2)
+    same = "a" * 64
+    old = add(store, "/v/a.mp4", 1, content_hash=same)
+    new = add(store, "/w/a.mp4", 2, content_hash=same)
     gone, kept = add(store, "/v/b.mp4", 1), add(store, "/w/b.mp4", 2)
     store.videos.set_state([kept], VideoState.MISSING)
-    assert store.videos.relocate(Path("/v"), Path("/w")) == 1
+    assert store.videos.relocate(Path("/v"), Path("/w")) == 2
     assert {stored.id for stored in store.videos.select()} == {new, gone}
     assert store.videos.get(old) is None
+
+
+def test_relocating_onto_another_video_changes_nothing(store: LibraryStore) -> None:
+    for path in ("/v/a.mp4", "/v/b.mp4", "/w/b.mp4"):
+        add(store, path, 1)
+    before = store.videos.select()
+    with pytest.raises(LibraryError, match=r"/w/b\.mp4") as error:
+        store.videos.relocate(Path("/v"), Path("/w"))
+    assert error.value.hint == Hint("remove_first", {"path": "/w/b.mp4"})
+    assert store.videos.select() == before
 
 
 def test_clips_of_another_encoder_are_not_mixed_in(store: LibraryStore) -> None:

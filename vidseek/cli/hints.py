@@ -54,6 +54,8 @@ HINTS: dict[str, str] = {
     "log_in_to_hub": "Then run `hf auth login` and try again.",
     "make_writable": "Check the folder's permissions, or copy the library elsewhere.",
     "reinstall_package": "Run `pip install --force-reinstall {package}`.",
+    "remove_first": "If that video is gone, run `vidseek remove {path}` first; otherwise give "
+    "another path.",
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
     "restore_database": "Restore library.db from a backup, or index into a new library.",
     "restore_model": "Put the folder back, run `vidseek model add NEWPATH` if it was moved, or "

@@ -134,6 +134,9 @@ def run_index(
         output.print_json(report_json(report))
     else:
         print_report(report)
+    if not any([report.indexed, report.unchanged, report.moved, report.missing, report.failed]):
+        names = ", ".join(output.short_path(path) for path in paths)
+        output.say_aside(f"vidseek: found no video files in {names}")
     if report.interrupted:
         output.say_aside("vidseek: stopped early; run the same command again to continue")
         raise typer.Exit(job.exit_code)

@@ -8,6 +8,7 @@ the same with your own folder.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import sys
 import time
@@ -21,6 +22,7 @@ from vidseek.cli.duplicates import print_groups
 from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.core.errors import VidseekError
+from vidseek.core.paths import absolute_path
 from vidseek.demo import clips
 from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import filter_confident
@@ -78,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if chosen.videos is None:
             return show_samples(chosen.library or Path("demo-library"), chosen.clips)
-        library = chosen.library or Path("demo-library-own")
-        return show_own_videos(chosen.videos.expanduser(), library)
+        videos = absolute_path(chosen.videos)
+        return show_own_videos(videos, chosen.library or own_library_folder(videos))
     except (VidseekError, OSError) as error:
         hint = error.hint if isinstance(error, VidseekError) else None
         say(f"vidseek: {with_hint(str(error), hint)}", to_stderr=True)
@@ -178,6 +180,12 @@ def make_uploads(folder: Path) -> tuple[Path, Path, Path]:
     if not new.exists():
         clips.make_clip(new, [clips.Scene("microaneurysms.png", 5, clips.WIDE)])
     return reupload, excerpt, new
+
+
+def own_library_folder(videos: Path) -> Path:
+    """A library for each folder: hits of another folder would confuse."""
+    digest = hashlib.sha256(os.fsencode(videos)).hexdigest()
+    return Path("demo-library-own") / f"{videos.name}-{digest[:8]}"
 
 
 def show_own_videos(videos: Path, library_folder: Path) -> int:
