@@ -22,10 +22,10 @@ EDITABLE = --config-settings editable_mode=compat -e
 BASE = .venv
 FULL = .venv-full
 
-# Two workers on one thread each keep two cores busier than one process on two threads. Tests of a
-# module share costly fixtures, so they stay in one worker.
+# Two workers on one thread each keep two cores busier than one process on two threads. tests/conftest.py
+# deals the modules out.
 WORKERS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist loadscope
+PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS)
 
 .PHONY: demo test test-full test-long test-package test-all coverage check docs format bench bench-retrieval clean
 

@@ -112,6 +112,7 @@ def test_prefetched_batches_equal_those_made_in_process() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_a_run_is_continued_and_exported(tmp_path: Path) -> None:
     import torch
 
