@@ -21,9 +21,7 @@ from typing import Literal, Self
 from vidseek.core.errors import EncoderError, Hint, ModelNotFoundError, UnknownEncoderError
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec
-from vidseek.encoders.hub.catalogue import find_model
-from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
-from vidseek.encoders.hub.xpool import FACTS as HEAD_FACTS
+from vidseek.encoders.hub.file_names import HEAD_FACTS, OPEN_CLIP_CONFIG
 from vidseek.encoders.manifest import MANIFEST_NAME
 
 BUILTIN = "builtin"
@@ -73,6 +71,8 @@ class ModelRef:
             return cls(name, "builtin")
         if name.startswith((_HUB_PREFIX, _OPEN_CLIP_PREFIX)):
             return cls._parse_repository(name)
+        from vidseek.encoders.hub.catalogue import find_model  # not needed by a cold query
+
         folder = absolute_path(name)
         if (folder / HEAD_FACTS).is_file():
             return cls(name, "head", folder=folder)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.copies.descriptor import CopyDescriptor
-from vidseek.encoders.hub.xpool import FACTS as HEAD_FACTS
+from vidseek.encoders.hub.file_names import HEAD_FACTS
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.model_ref import ModelRef
 from vidseek.encoders.registry import create_encoder
 
 if TYPE_CHECKING:
+    from vidseek.encoders.copies.descriptor import CopyDescriptor
     from vidseek.encoders.hub.download import ConfirmDownload
 
 _Model = TypeVar("_Model")
@@ -91,6 +91,8 @@ class EncoderPool:
         Raises:
             WeightsError: its manifest is missing or damaged.
         """
+        from vidseek.encoders.copies.descriptor import CopyDescriptor
+
         return self._shared("copy descriptor", lambda: CopyDescriptor(threads=self._threads))
 
     def _shared(self, key: Hashable, create: Callable[[], _Model]) -> _Model:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,10 @@ from vidseek.storage.migrations.runner import (
     migrate_sqlite,
     read_revision,
 )
-from vidseek.storage.reference_index import ReferenceIndex
 from vidseek.storage.vectors.protocol import VectorIndex
+
+if TYPE_CHECKING:
+    from vidseek.storage.reference_index import ReferenceIndex
 
 _logger = logging.getLogger(__name__)
 
@@ -241,6 +243,8 @@ class LibraryStore:
         with self._indexes_guard:
             index = self._references.get(fingerprint)
             if index is None:
+                from vidseek.storage.reference_index import ReferenceIndex
+
                 index = ReferenceIndex(self._transactions, fingerprint)
                 self._references[fingerprint] = index
             return index

@@ -13,8 +13,8 @@ from typing import Any
 
 from vidseek.core.errors import UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.families import OPEN_CLIP, Family, family_of
+from vidseek.encoders.hub.file_names import OPEN_CLIP_CONFIG
 from vidseek.encoders.hub.open_clip_config import (
-    CONFIG,
     checked_config,
     is_open_clip,
     weights_name,
@@ -63,7 +63,7 @@ def read_checkpoint(folder: Path, *, open_clip: bool = False) -> Checkpoint:
 
 
 def _read_open_clip(folder: Path, names: list[str]) -> Checkpoint:
-    path = folder / CONFIG
+    path = folder / OPEN_CLIP_CONFIG
     config = checked_config(_read_json(path, folder), path)
     name = weights_name(names)
     if name is None:

@@ -22,7 +22,7 @@ from vidseek.core.errors import (
     WeightsError,
 )
 from vidseek.encoders.hub.checkpoint import WEIGHTS, WEIGHTS_INDEX, Checkpoint, read_checkpoint
-from vidseek.encoders.hub.open_clip_config import CONFIG as OPEN_CLIP_CONFIG
+from vidseek.encoders.hub.file_names import OPEN_CLIP_CONFIG
 from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 
 ConfirmDownload: TypeAlias = Callable[[str, int], bool]

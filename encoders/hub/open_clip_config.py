@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from vidseek.core.errors import Hint, UnsupportedModelError, WeightsError
+from vidseek.encoders.hub.file_names import OPEN_CLIP_CONFIG
 from vidseek.encoders.hub.preprocessing import CLIP_MEAN, CLIP_STD, PictureRules
 
-CONFIG = "open_clip_config.json"
 WEIGHTS = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
@@ -34,7 +34,9 @@ def is_open_clip(names: Collection[str]) -> bool:
     Many models are there in both; then they are read in that of transformers. A config.json alone
     says little: that of timm describes the visual tower.
     """
-    return CONFIG in names and not {"config.json", "preprocessor_config.json"} <= set(names)
+    return OPEN_CLIP_CONFIG in names and not {"config.json", "preprocessor_config.json"} <= set(
+        names
+    )
 
 
 def weights_name(names: Collection[str]) -> str | None:

@@ -18,7 +18,8 @@ import numpy as np
 
 from vidseek.core.errors import Hint, ModelNotFoundError, UnsupportedModelError, WeightsError
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
-from vidseek.encoders.hub.open_clip_config import CONFIG, checked_config
+from vidseek.encoders.hub.file_names import OPEN_CLIP_CONFIG
+from vidseek.encoders.hub.open_clip_config import checked_config
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 
 
@@ -124,8 +125,8 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
             open_clip.load_checkpoint(model, str(weights), strict=True)
     except Exception as error:  # open_clip, timm, torch and safetensors have no common base
         raise WeightsError(
-            f"{weights}: cannot be loaded as {CONFIG} says: {reason_of(error)}; fetch the model "
-            "again, or upgrade open_clip",
+            f"{weights}: cannot be loaded as {OPEN_CLIP_CONFIG} says: {reason_of(error)}; fetch the "
+            "model again, or upgrade open_clip",
             hint=Hint("upgrade_package", {"package": "open_clip_torch"}),
         ) from error
     return OpenClipTowers(model)

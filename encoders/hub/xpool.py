@@ -25,9 +25,9 @@ from vidseek.core.errors import EncoderError, WeightsError
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.hub.file_names import HEAD_FACTS
 from vidseek.encoders.hubness import HubnessCorrection
 
-FACTS = "xpool.json"
 WEIGHTS = "xpool.safetensors"
 FORMAT = 1
 NORM_EPSILON = 1e-6
@@ -220,9 +220,9 @@ def write_head(
         sha256=hashlib.sha256(blob).hexdigest(),
     )
     (folder / WEIGHTS).write_bytes(blob)
-    partial = folder / f"{FACTS}.partial"
+    partial = folder / f"{HEAD_FACTS}.partial"
     partial.write_text(json.dumps({"format": FORMAT, **asdict(facts)}, indent=2) + "\n", "utf-8")
-    partial.replace(folder / FACTS)
+    partial.replace(folder / HEAD_FACTS)
     return facts
 
 
@@ -232,7 +232,7 @@ def read_head(folder: Path) -> tuple[XPoolHead, HeadFacts]:
     Raises:
         WeightsError: a file is missing, damaged, or from another version.
     """
-    facts = _read_facts(folder / FACTS)
+    facts = _read_facts(folder / HEAD_FACTS)
     path = folder / WEIGHTS
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -241,7 +241,9 @@ def read_head(folder: Path) -> tuple[XPoolHead, HeadFacts]:
         blob = path.read_bytes()
         found = hashlib.sha256(blob).hexdigest()
         if found != facts.sha256:
-            raise ValueError(f"its SHA-256 is {found[:16]}..., {FACTS} says {facts.sha256[:16]}...")
+            raise ValueError(
+                f"its SHA-256 is {found[:16]}..., {HEAD_FACTS} says {facts.sha256[:16]}..."
+            )
         return XPoolHead(load(blob), dimension=facts.dimension), facts
     except (OSError, ValueError, SafetensorError) as error:
         raise WeightsError(
@@ -275,7 +277,7 @@ def create_attending_encoder(folder: Path, create: Callable[[str], Encoder]) -> 
     """
     folder = absolute_path(folder)
     head, facts = read_head(folder)
-    where = f'or write its new path as "base" into {folder / FACTS}'
+    where = f'or write its new path as "base" into {folder / HEAD_FACTS}'
     try:
         base = create(facts.base)
     except EncoderError as error:

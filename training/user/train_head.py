@@ -26,7 +26,8 @@ from vidseek.core.errors import Hint, TrainingError
 from vidseek.core.job import Job
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.base import Encoder, VideoEncoder
-from vidseek.encoders.hub.xpool import FACTS, write_head
+from vidseek.encoders.hub.file_names import HEAD_FACTS
+from vidseek.encoders.hub.xpool import write_head
 from vidseek.training.optimisation import choose_device
 from vidseek.training.user.clip_frames import FrameRecipe, KeptFrames, collect_frames
 from vidseek.training.user.held_out import check_enough, hold_out
@@ -104,7 +105,7 @@ class _Run:
         self.identity = f"{captions.digest} {encoder.spec.fingerprint}"
         self.problems: tuple[CaptionProblem, ...] = captions.problems
         self.recipe = _recipe(encoder)
-        files.claim({"identity": self.identity, **asdict(settings)}, made=FACTS)
+        files.claim({"identity": self.identity, **asdict(settings)}, made=HEAD_FACTS)
 
     def execute(self, started: float, device: torch.device, job: Job) -> TrainingReport:
         kept = collect_frames(
