@@ -125,8 +125,8 @@ def load_model(checkpoint: Checkpoint, dtype: Any) -> OpenClipTowers:
             open_clip.load_checkpoint(model, str(weights), strict=True)
     except Exception as error:  # open_clip, timm, torch and safetensors have no common base
         raise WeightsError(
-            f"{weights}: cannot be loaded as {OPEN_CLIP_CONFIG} says: {reason_of(error)}; fetch the "
-            "model again, or upgrade open_clip",
+            f"{weights}: cannot be loaded as {OPEN_CLIP_CONFIG} says: {reason_of(error)}; "
+            "fetch the model again, or upgrade open_clip",
             hint=Hint("upgrade_package", {"package": "open_clip_torch"}),
         ) from error
     return OpenClipTowers(model)
