@@ -1,7 +1,7 @@
 """Progress and cancellation of one long call, passed as a single argument.
 
     job = Job(on_progress=lambda progress: print(progress.done, "of", progress.total))
-    library.duplicates(job=job)          # in a thread
+    library.compare_new_videos(job=job)  # in a thread
     job.cancel()                         # from any other thread
 
 Every long call takes ``job: Job | None``. It calls ``report`` regularly and ``check`` between units

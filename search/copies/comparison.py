@@ -2,7 +2,8 @@
 
     compare_new_videos(store, descriptor)      # only videos that were not compared before
 
-Shared segments are stored once, when the second video is compared; `groups.py` groups the videos.
+Shared segments are stored once, when the second video is compared. `duplicate_groups.py` groups the
+videos.
 """
 
 from __future__ import annotations

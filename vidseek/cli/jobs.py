@@ -1,7 +1,7 @@
 """Long commands: the progress bar on stderr, and Ctrl-C as a request to stop.
 
 with ShellJob() as job:
-    groups = library.duplicates(job=job)
+    library.compare_new_videos(job=job)
 
 The first Ctrl-C (or SIGTERM) cancels the job, which ends at the next safe point; the second ends
 the process at once. A cancelled job exits with 130 (143 after SIGTERM).
