@@ -1,14 +1,17 @@
 """The protocol of encoders: from frames and sentences to vectors in a shared space.
 
-encoder = create_encoder("builtin")
-features = encoder.encode_frames(batch.data)
-vectors = encoder.encode_clips(features, batch.pts_seconds, [slice(0, 4), slice(4, 9)])
-query = encoder.encode_text(["a dog catching a frisbee"])
-scores = vectors @ query[0]
+    encoder = create_encoder("builtin")
+    features = encoder.encode_frames(batch.data)
+    vectors = encoder.encode_clips(features, batch.pts_seconds, [slice(0, 4), slice(4, 9)])
+    query = encoder.encode_text(["a dog catching a frisbee"])
+    scores = vectors @ query[0]
+
+A subclass needs ``spec``, ``encode_frames`` and ``encode_text``; the rest has defaults.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -21,35 +24,44 @@ from vidseek.encoders.hubness import HubnessCorrection
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A visual and a text encoder of a shared space, and a re-ranking head."""
+    """A visual and a text encoder of a shared space, and a re-ranking head.
+
+    Use your own with ``Library.open(folder, encoder=...)``. It is called from several threads if
+    the library is searched from several threads.
+    """
 
     @property
+    @abstractmethod
     def spec(self) -> EncoderSpec:
-        """Identity of this encoder."""
+        """Identity of this encoder; the same object or an equal one each time."""
 
     @property
     def reranks(self) -> bool:
-        """True if ``rerank`` changes the first stage's scores.
+        """True if ``rerank`` changes the first stage's scores; by default False.
 
         If not, a search skips it: reading the frames of a hundred clips for it would cost more than
         the rest of the query.
         """
+        return False
 
     @property
     def hubness(self) -> HubnessCorrection | None:
-        """Corrects the scores of hub clips, which match every query; None if the model has none.
+        """Corrects the scores of hub clips, which match every query; by default None.
 
         Raises:
             EncoderError: it cannot be read.
         """
+        return None
 
     def load(self) -> None:
-        """Load the parts that encode videos now instead of at first use.
+        """Load the parts that encode videos now instead of at first use; by default nothing.
 
         Raises:
             EncoderError: the weights cannot be used.
         """
+        return
 
+    @abstractmethod
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames, each by itself.
 
@@ -57,7 +69,7 @@ class Encoder(Protocol):
             frames: (N, H, W, 3) uint8 RGB, any size; N may be 0.
 
         Returns:
-            N frame vectors and N x M tokens.
+            N frame vectors, and N x M tokens if ``spec`` has any.
         """
 
     def encode_clips(
@@ -66,7 +78,7 @@ class Encoder(Protocol):
         pts_seconds: NDArray[np.float64],
         clips: Sequence[slice],
     ) -> NDArray[np.float32]:
-        """Encode clips from their frames by attention over time.
+        """Encode clips from their frames; by default the normalised mean of the frame vectors.
 
         Args:
             frames: features of the N frames of one video.
@@ -76,7 +88,14 @@ class Encoder(Protocol):
         Returns:
             (len(clips), D) float32, L2-normalised.
         """
+        means = np.zeros((len(clips), frames.vectors.shape[1]), np.float32)
+        for mean, clip in zip(means, clips, strict=True):
+            mean[:] = frames.vectors[clip].mean(axis=0)
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        means /= np.where(lengths > 0, lengths, 1)
+        return means
 
+    @abstractmethod
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode sentences; over-long sentences are cut with a warning.
 
@@ -90,7 +109,7 @@ class Encoder(Protocol):
         clips: Sequence[FrameFeatures],
         first_stage_scores: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Score candidate clips against a sentence by attention over their frame tokens.
+        """Score candidate clips against a sentence once more; by default unchanged.
 
         Args:
             text: the query.
@@ -101,6 +120,7 @@ class Encoder(Protocol):
             (K,) float32 scores on the scale of ``first_stage_scores``; equal to them if the
             encoder has no head.
         """
+        return first_stage_scores
 
 
 @runtime_checkable

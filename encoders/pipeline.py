@@ -25,6 +25,7 @@ from vidseek.core.types import (
 from vidseek.encoders.base import Encoder, VideoEncoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
 from vidseek.encoders.frame_spool import FrameSpool, spread_evenly
+from vidseek.encoders.outputs import clip_vectors, frame_features, unit_vectors
 from vidseek.encoders.thumbnail_spool import ThumbnailSpool
 from vidseek.video import ClipCut, DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
 
@@ -225,7 +226,7 @@ def _encode_frames(
         if frame_spool is not None and isinstance(encoder, VideoEncoder):
             pictures = encoder.fit(pictures)
             frame_spool.add(pictures)
-        features = encoder.encode_frames(pictures)
+        features = frame_features(encoder, pictures)
         if (
             not encoder.reranks
         ):  # nothing would read them, and they would take most of a library's space
@@ -277,8 +278,9 @@ def _clip_vectors(
     ``rows`` gives the row in the frame spool of each frame.
     """
     if frame_spool is None or not isinstance(encoder, VideoEncoder):
-        return encoder.encode_clips(frames, pts_seconds, clips)
+        return clip_vectors(encoder, frames, pts_seconds, clips)
     wanted = encoder.pictures_per_clip
-    return encoder.encode_pictures(
+    found = encoder.encode_pictures(
         frame_spool.take(spread_evenly(rows[clip], wanted)) for clip in clips
     )
+    return unit_vectors(found, len(clips), encoder.spec, "encode_pictures")

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from vidseek.core.types import DuplicateGroup as DuplicateGroup
     from vidseek.core.types import DuplicateMember as DuplicateMember
     from vidseek.core.types import EncoderSpec as EncoderSpec
+    from vidseek.core.types import FrameFeatures as FrameFeatures
     from vidseek.core.types import FrameMatch as FrameMatch
     from vidseek.core.types import LibraryModel as LibraryModel
     from vidseek.core.types import LibraryStatistics as LibraryStatistics
@@ -66,6 +67,9 @@ if TYPE_CHECKING:
     from vidseek.core.types import VideoState as VideoState
     from vidseek.doctor import DoctorReport as DoctorReport
     from vidseek.encoders.base import Encoder as Encoder
+    from vidseek.encoders.base import MonolingualEncoder as MonolingualEncoder
+    from vidseek.encoders.base import VideoEncoder as VideoEncoder
+    from vidseek.encoders.registry import create_encoder as create_encoder
     from vidseek.indexer import FailedFile as FailedFile
     from vidseek.indexer import IndexProgress as IndexProgress
     from vidseek.indexer import IndexReport as IndexReport
@@ -95,7 +99,8 @@ if os.path.isfile(_ROOM) and find_spec("vidseek.core") is None:  # noqa: PTH113
 
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
-    "vidseek.encoders.base": ("Encoder",),
+    "vidseek.encoders.base": ("Encoder", "MonolingualEncoder", "VideoEncoder"),
+    "vidseek.encoders.registry": ("create_encoder",),
     "vidseek.video": ("SamplingPlan",),
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
@@ -139,6 +144,7 @@ _HOMES = {
         "DuplicateGroup",
         "DuplicateMember",
         "EncoderSpec",
+        "FrameFeatures",
         "FrameMatch",
         "LibraryModel",
         "LibraryStatistics",

@@ -34,7 +34,7 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
-from vidseek.models import LibraryModels
+from vidseek.models import LibraryModels, check_model
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ class Library:
         Raises:
             LibraryError: the folder is not a library, is damaged, too new, or missing while
                 ``create`` is False. The subclass says which.
+            TypeError: ``encoder`` is neither a name nor an ``Encoder``.
         """
+        if encoder is not None:
+            check_model(encoder, "encoder")
         folder = default_library_folder() if path is None else absolute_path(path)
         store = LibraryStore.open(folder, create=create, database_url=database_url)
         return cls(store, encoder=encoder, confirm_download=confirm_download)

@@ -233,6 +233,7 @@ class LibraryModels:
         return self._keep(encoder_pool().get(name, confirm_download=self._confirm_download))
 
     def _keep(self, encoder: Encoder) -> Encoder:
+        check_model(encoder, "model")
         self._loaded[encoder.spec.fingerprint] = encoder
         return encoder
 
@@ -241,6 +242,12 @@ class LibraryModels:
         if (encoder := self._matching(spec)) is not None:
             return encoder
         name = spec.source
+        if spec.kind == "custom":
+            raise UnknownEncoderError(
+                f"{self._store.folder} is encoded with {name}, an encoder of a program's own, "
+                "which only that program can give",
+                hint=Hint("give_encoder", {"encoder": name}),
+            )
         encoder = self._load(name)
         found = encoder.spec
         if found.fingerprint != spec.fingerprint:
@@ -311,6 +318,42 @@ class LibraryModels:
         }
         missing_here = missing.pop(model.spec.fingerprint)
         return len(set.intersection(*missing.values()) - missing_here)
+
+
+_ENCODER_MEMBERS = (
+    "spec",
+    "reranks",
+    "hubness",
+    "load",
+    "encode_frames",
+    "encode_clips",
+    "encode_text",
+    "rerank",
+)
+
+
+def check_model(model: object, name: str) -> None:
+    """Refuse what is neither a model's name nor an encoder.
+
+    Args:
+        model: what the caller gave.
+        name: the name of the argument, for the message.
+
+    Raises:
+        TypeError: names the members of ``Encoder`` that are missing.
+    """
+    if isinstance(model, str):
+        return
+    if isinstance(model, type):
+        raise TypeError(f"{name} is the class {model.__name__}: give an object of it")
+    # Not isinstance, which would evaluate properties: one of them may read a file.
+    members = {*dir(type(model)), *getattr(model, "__dict__", ())}
+    missing = [member for member in _ENCODER_MEMBERS if member not in members]
+    if missing:
+        raise TypeError(
+            f"{name} must be the name of a model or an Encoder, not {type(model).__name__}, which "
+            f"lacks {', '.join(missing)}: subclass vidseek.Encoder"
+        )
 
 
 def _name(model: LibraryModel) -> str:

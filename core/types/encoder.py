@@ -16,16 +16,24 @@ from numpy.typing import NDArray
 from vidseek.core.types.time import TimeSpan
 
 
+def _no_tokens() -> NDArray[np.float32]:
+    return np.empty((0, 0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class FrameFeatures:
     """What an encoder computes for N frames, and a library stores of them."""
 
     vectors: NDArray[np.float32]
     """(N, D) float32, L2-normalised: a vector per frame in the shared space of text and video."""
-    tokens: NDArray[np.float32]
-    """(N, M, T) float32: M tokens per frame for the cross-modal head to attend over; M may be 0."""
+    tokens: NDArray[np.float32] = field(default_factory=_no_tokens)
+    """(N, M, T) float32: M tokens per frame for the cross-modal head to attend over; M may be 0.
+    Without tokens, (N, 0, 0)."""
 
     def __post_init__(self) -> None:
+        if self.tokens.shape == (0, 0, 0):
+            without = np.empty((len(self.vectors), 0, 0), np.float32)
+            object.__setattr__(self, "tokens", without)
         if self.vectors.ndim != 2 or self.tokens.ndim != 3:
             raise ValueError(
                 f"FrameFeatures needs (N, D) and (N, M, T), got {self.vectors.shape} and "
@@ -119,6 +127,41 @@ class EncoderSpec:
         }
         canonical = json.dumps(document, sort_keys=True).encode()
         object.__setattr__(self, "fingerprint", hashlib.sha256(canonical).hexdigest()[:16])
+
+    @classmethod
+    def custom(
+        cls, name: str, *, dimension: int, version: str = "1", image_size: int = 224
+    ) -> Self:
+        """The spec of an encoder of your own, without a re-ranking head.
+
+        Args:
+            name: a free name, but no path: how the library's list of models shows the encoder.
+            dimension: D, the length of its vectors.
+            version: change it whenever the encoder gives other vectors for the same frame: vectors
+                of two versions are never compared.
+            image_size: frames are scaled down to this short side, in pixels, and never up.
+
+        Raises:
+            ValueError: the name is empty, a path or the name of another kind of model.
+        """
+        if not name.strip() or name.startswith((_THIRD_PARTY, "hf:", "open_clip:", "~")):
+            raise ValueError(f"{name!r} cannot name an encoder of your own")
+        if name == "builtin" or PurePath(name).is_absolute():
+            raise ValueError(f"{name!r} names another kind of model")
+        if dimension < 1 or image_size < 1:
+            raise ValueError(
+                f"dimension and image_size must be at least 1, got {dimension} and {image_size}"
+            )
+        return cls(
+            source=name,
+            revision=version,
+            dimension=dimension,
+            image_size=image_size,
+            tokens_per_frame=0,
+            token_dimension=0,
+            vision_hash=hashlib.sha256(f"{name} {version}".encode()).hexdigest(),
+            preprocessing="custom",
+        )
 
     def __str__(self) -> str:
         revision = f"{self.revision}, " if self.revision and self.kind != "third-party" else ""

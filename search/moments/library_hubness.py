@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vidseek.core.errors import Hint, LibraryDamagedError
 from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.encoders.outputs import text_vectors
 
 if TYPE_CHECKING:
     from vidseek.search.moments.context import SearchContext
@@ -46,7 +47,7 @@ def library_hubness(context: SearchContext, sentences: Sequence[str]) -> Hubness
     ids = context.clip_ids()
     if len(ids) > USUAL_SAMPLE:
         ids = np.random.default_rng(0).choice(ids, USUAL_SAMPLE, replace=False)
-    return bank_hubness(context.encoder.encode_text(sentences), context.vectors(ids.tolist()))
+    return bank_hubness(text_vectors(context.encoder, sentences), context.vectors(ids.tolist()))
 
 
 def bank_hubness(

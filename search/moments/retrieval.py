@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.types import Clip
+from vidseek.encoders.outputs import text_vectors
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.merging import ScoredClip
 from vidseek.search.moments.rerank import RERANK_DEPTH, rerank, rerank_depth
@@ -64,7 +65,7 @@ class TextCandidates:
         self._text = text
         self._depth = rerank_depth(context, wanted=second_stage)
         texts = [text] if not_text is None else [text, not_text]
-        vectors = context.encoder.encode_text(texts)
+        vectors = text_vectors(context.encoder, texts)
         self.vector: NDArray[np.float32] = vectors[0]
         """(D,) float32 of the wanted text."""
         self._unwanted = None if not_text is None else vectors[1] * np.float32(NOT_WEIGHT)

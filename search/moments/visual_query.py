@@ -21,6 +21,7 @@ from vidseek.core.paths import absolute_path
 from vidseek.core.spacing import evenly_spaced
 from vidseek.core.types import Clip, FrameBatch, TimeSpan, Video, VideoState
 from vidseek.encoders.base import Encoder
+from vidseek.encoders.outputs import clip_vectors, frame_features
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _stored(
             if len(inside) == 0:
                 continue
             part = [slice(0, len(inside))]
-            vector = encoder.encode_clips(frames[inside], times[inside], part)[0]
+            vector = clip_vectors(encoder, frames[inside], times[inside], part)[0]
         rows.append(vector)
         weights.append(overlap)
     if not rows:
@@ -135,7 +136,7 @@ def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _
         if span is not None:
             raise QueryError(f"{path} is a picture: it has no part {_span_text(span)}.")
         batch = read_picture(path)
-        features = encoder.encode_frames(batch.data)
+        features = frame_features(encoder, batch.data)
         return features.vectors, np.ones(1, np.float32), True
 
     from vidseek.encoders.pipeline import encode_video

@@ -38,6 +38,8 @@ HINTS: dict[str, str] = {
     "give_captions_or_override": "Give --captions of videos in this library, or --override to "
     "calibrate without.",
     "give_database_url": "Open it from Python: vidseek.open(folder, database_url={url!r}).",
+    "give_encoder": "Open it in that program: vidseek.open(folder, encoder=...), or encode it with "
+    "another model: `vidseek model add NAME`.",
     "give_other_queries": "Other queries may do better: --queries FILE.",
     "index": "Run `vidseek index FOLDER`.",
     "index_folder": "Run `vidseek index {folder}` first.",
