@@ -114,7 +114,8 @@ def encode_video(
             times,
             np.concatenate(signatures),
             frames.vectors,
-            start_seconds=decoded.span.start_seconds,
+            # Later than 0 where the sound begins first, or the beginning is damaged.
+            start_seconds=max(decoded.span.start_seconds, float(times[0])),
             duration_seconds=decoded.span.end_seconds,
         )
         clips = _encode_cuts(encoder, frames, times, cuts, frame_spool)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidseek.core.errors import NotAVideoError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
 from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
 from vidseek.video.limits import too_much_memory
+from vidseek.video.readers.clock import LEAP_SECONDS, PacketClock, join_parts
 from vidseek.video.readers.packets import PacketTable, build_table
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ _NAMES = {
 }
 _RETRIES = 50
 """Maximum number of consecutive unreadable stretches to skip."""
+MAX_PRIMING_SECONDS = 0.1
+"""Pictures that begin this long after the sound begin with it: nobody sees the difference."""
 
 
 def open_container(path: Path, demuxer: str) -> InputContainer:
@@ -121,6 +127,34 @@ def packets_of(
                 return
 
 
+@dataclass(frozen=True)
+class Scan:
+    """The packets of a stream, or of a part of it."""
+
+    table: PacketTable
+    base_pts: int
+    """Time 0 of the table, in the stream's time base."""
+    joined_pts: NDArray[np.float64] | None
+    """(packets,) continuous times in the stream's time base; None if the file's own are."""
+
+
+def start_of(container: InputContainer, stream: VideoStream) -> int | None:
+    """Time 0 of players, in the stream's time base: where the first stream of the file begins.
+
+    Encoders of sound begin a few milliseconds early, so a lead of up to ``MAX_PRIMING_SECONDS`` is
+    ignored.
+    """
+    assert stream.time_base is not None
+    first = stream.start_time
+    if first is None or container.start_time is None:
+        return first
+    lead = float(first * stream.time_base) - container.start_time / 1e6
+    longest = (container.duration or 0) / 1e6
+    if starts_again(container):
+        longest = min(longest, LEAP_SECONDS)
+    return first - round(lead / stream.time_base) if MAX_PRIMING_SECONDS < lead < longest else first
+
+
 def scan(
     container: InputContainer,
     stream: VideoStream,
@@ -129,46 +163,88 @@ def scan(
     span: TimeSpan | None,
     on_damage: Callable[[], None],
     on_progress: Callable[[], None],
-) -> tuple[PacketTable, int]:
+) -> Scan:
     """List the packets of a stream: all of them, or those needed for a span.
 
     Args:
         container: just opened, or positioned before the span.
         stream: a stream of the container.
-        base_pts: time of the stream's start in its time base; None takes the first shown picture.
-        span: seconds from the stream's start; packets are read until a keyframe after its end.
+        base_pts: time 0 in the stream's time base; None takes the first shown picture.
+        span: seconds from time 0; packets are read until a keyframe after its end.
         on_damage: called for every unreadable stretch.
         on_progress: called regularly.
-
-    Returns:
-        The table and the time of the stream's start in its time base.
     """
     assert stream.time_base is not None
     tick = float(stream.time_base)
     # Arrays rather than lists: a day of video has 5 million packets.
-    pts, durations = array("d"), array("f")
+    pts, dts, durations = array("d"), array("d"), array("f")
     sizes, flags = array("l"), array("b")
     end_pts = None
     if span is not None:
         end_pts = (base_pts or 0) + span.end_seconds / tick
+    nan = float("nan")
     for packet in packets_of(container, stream, on_damage=on_damage):
         # AVI stores decoding times only; without B-frames they equal the presentation times.
         time = packet.pts if packet.pts is not None else packet.dts
         if packet.is_corrupt:
             on_damage()
         if end_pts is not None and time is not None and packet.is_keyframe and time > end_pts:
-            break
-        pts.append(float("nan") if time is None else float(time))
+            if not pts or not time - pts[-1] > LEAP_SECONDS / tick:
+                break
+            end_pts = None  # perhaps a leap of the clock, not the end of the span
+        pts.append(nan if time is None else time)
+        dts.append(nan if packet.dts is None else packet.dts)
         sizes.append(packet.size)
         flags.append(packet.is_keyframe | (packet.is_discard << 1))
         durations.append(0.0 if packet.duration is None else packet.duration * tick)
         if len(pts) % 256 == 0:
             on_progress()
-    times = np.asarray(pts, dtype=np.float64)
-    shown = times[~np.isnan(times) & ((np.asarray(flags) & 2) == 0)]
+    times, hidden = np.asarray(pts, np.float64), (np.asarray(flags, np.int8) & 2) > 0
+    clock = PacketClock(
+        pts_seconds=times * tick,
+        dts_seconds=np.asarray(dts, np.float64) * tick,
+        is_keyframe=(np.asarray(flags, np.int8) & 1) > 0,
+        is_shown=~hidden,
+        duration_seconds=np.asarray(durations, np.float64),
+        starts_again=starts_again(container),
+    )
+    joined = join_parts(clock, has_sound_between=partial(_has_sound_between, container))
+    joined_pts = None
+    if joined is not clock.pts_seconds:
+        times = joined_pts = np.round(joined / tick)
+        durations = array("f", np.where(clock.duration_seconds > LEAP_SECONDS, 0, durations))
+    shown = times[~np.isnan(times) & ~hidden]
     if base_pts is None or (span is None and len(shown) and shown.min() < base_pts):
         base_pts = int(shown.min()) if len(shown) else 0
-    return build_table((times - base_pts) * tick, sizes, flags, durations), base_pts
+    table = build_table((times - base_pts) * tick, sizes, flags, durations)
+    return Scan(table, base_pts, joined_pts)
+
+
+def starts_again(container: InputContainer) -> bool:
+    """Whether the clock is known to start again in such files: MPEG-TS, MPEG-PS and Ogg."""
+    from av.format import Flags
+
+    return Flags.ts_discont in Flags(container.format.flags)
+
+
+def _has_sound_between(container: InputContainer, start_seconds: float, end_seconds: float) -> bool:
+    """Whether the sound goes on in the middle of a stretch without pictures."""
+    quarter = (end_seconds - start_seconds) / 4
+    with open_container(Path(container.name), container.format.name.split(",")[0]) as again:
+        import av
+
+        if not again.streams.audio:
+            return False
+        try:
+            for packet in again.demux(again.streams.audio):
+                if packet.pts is None or packet.time_base is None:
+                    continue
+                at = float(packet.pts * packet.time_base)
+                if start_seconds + quarter < at < end_seconds - quarter:
+                    return True
+        except av.error.FFmpegError as error:
+            logger.debug("%s: %s", container.name, error)
+    return False
 
 
 def _unopened(path: Path, demuxer: str, error: Exception) -> UnreadableVideoError:

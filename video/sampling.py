@@ -69,14 +69,17 @@ def choose_frames(
     Args:
         table: packets of the whole video, or those around the span.
         plan: sampling density.
-        span: seconds from the stream's start; only frames shown during it are chosen.
+        span: seconds from the file's start; only frames shown during it are chosen.
 
     Returns:
         (N,) ascending rows of the table; at least one unless the table is empty.
     """
     if len(table) == 0:
         return np.zeros(0, dtype=np.intp)
-    start = table.pts_seconds[0] if span is None else span.start_seconds
+    first = _first_decodable(table)
+    start = float(table.pts_seconds[first])
+    if span is not None:
+        start = max(start, span.start_seconds)
     end = table.end_seconds if span is None else min(span.end_seconds, table.end_seconds)
     if plan.mode == "dense":
         rows = _every(table, start, end, plan.every_seconds)
@@ -84,7 +87,7 @@ def choose_frames(
         rows = _every(table, start, end, 1.0)
     else:
         rows = _keyframes_and_more(table, start, end)
-    decodable = rows[rows >= _first_decodable(table)]
+    decodable = rows[rows >= first]
     return decodable if len(decodable) else rows[-1:]
 
 
@@ -93,7 +96,7 @@ def frames_at(table: PacketTable, seconds: NDArray[np.float64]) -> NDArray[np.in
 
     Args:
         table: packets of the whole video.
-        seconds: (T,) ascending, from the stream's start.
+        seconds: (T,) ascending, from the file's start.
 
     Returns:
         (N,) ascending rows of the table, N at most T; empty only if either input is empty.

@@ -73,7 +73,7 @@ class FrameBatch:
     data: NDArray[np.uint8]
     """(N, H, W, 3) uint8 RGB, upright, square pixels."""
     pts_seconds: NDArray[np.float64]
-    """(N,) float64 presentation times from the stream's start."""
+    """(N,) float64 presentation times from the file's start."""
 
     def __post_init__(self) -> None:
         if self.data.ndim != 4 or self.data.shape[3] != 3 or self.data.dtype != np.uint8:

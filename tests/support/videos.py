@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.packet import Packet
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
@@ -152,6 +153,31 @@ def make_sound(path: Path, *, seconds: float = 1.0) -> Path:
     with av.open(str(path), "w") as container:
         _write_silence(container, container.add_stream("aac", rate=16000, layout="mono"), seconds)
     return path
+
+
+def add_sound(film: Path, path: Path, *, pictures_late_seconds: float) -> Path:
+    """Copy a film without sound, with sound that begins earlier than the pictures."""
+    with av.open(str(film)) as old, av.open(str(path), "w") as new:
+        pictures = new.add_stream_from_template(old.streams.video[0])
+        sound = new.add_stream("aac", rate=16000, layout="mono")
+        seconds = 0.0
+        for packet in old.demux(video=0):
+            if packet.size == 0:
+                continue
+            shift_times(packet, pictures_late_seconds, pictures_late_seconds)
+            seconds = max(seconds, float((packet.pts or 0) * packet.time_base))
+            packet.stream = pictures
+            new.mux(packet)
+        _write_silence(new, sound, seconds)
+    return path
+
+
+def shift_times(packet: Packet[av.VideoStream], pts_seconds: float, dts_seconds: float) -> None:
+    """Add to the times of a packet that has both."""
+    assert packet.pts is not None
+    assert packet.dts is not None
+    packet.pts += round(pts_seconds / packet.time_base)
+    packet.dts += round(dts_seconds / packet.time_base)
 
 
 def set_rotation(path: Path, degrees: int, *, mirrored: bool = False) -> None:

@@ -85,14 +85,14 @@ def test_a_span_restricts_both_plans() -> None:
     assert outside.tolist() == [len(video) - 1]
 
 
-def test_pictures_before_the_first_keyframe_are_left_out() -> None:
+def test_sampling_begins_at_the_first_keyframe() -> None:
     begins_midway = build_table(
         [number / 25 for number in range(200)],
         [50] * 200,
         [KEY if number == 90 else 0 for number in range(200)],
         [0.04] * 200,
     )
-    assert choose_frames(begins_midway, SamplingPlan("dense")).tolist() == [100, 125, 150, 175]
+    assert choose_frames(begins_midway, SamplingPlan("dense")).tolist() == [90, 115, 140, 165, 190]
 
 
 def test_an_empty_table_has_no_frames() -> None:

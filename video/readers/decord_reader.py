@@ -58,6 +58,8 @@ class DecordReader:
             raise UnreadableVideoError("mirrored; decord supports rotation only", path=path)
         if video.info.container in INEXACT_CONTAINERS or video.packets().has_leading_pictures:
             raise UnreadableVideoError("decord seeks to wrong pictures in such a file", path=path)
+        if video.is_joined:
+            raise UnreadableVideoError("its clock leaps; decord trusts it", path=path)
         width, height = video.info.scaled_size(short_side)
         try:
             self._decord = decord.VideoReader(
@@ -68,6 +70,7 @@ class DecordReader:
             self._seconds = np.asarray(
                 self._decord.get_frame_timestamp(list(range(count))), dtype=np.float64
             ).reshape(count, 2)[:, 0]
+            self._seconds += video.first_seconds
         except Exception as error:  # decord raises RuntimeError, DECORDError, IndexError ...
             raise UnreadableVideoError(
                 f"decord cannot open it: {_brief(error)}", path=path

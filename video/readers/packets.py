@@ -17,7 +17,7 @@ class PacketTable:
     """One row per picture, in order of presentation."""
 
     pts_seconds: NDArray[np.float64]
-    """(N,) presentation times from the stream's start, ascending."""
+    """(N,) presentation times from the file's start, ascending."""
     size_bytes: NDArray[np.int64]
     """(N,) bytes of the compressed picture."""
     is_keyframe: NDArray[np.bool_]
@@ -99,7 +99,7 @@ def build_table(
     """Build the table from packets in file order.
 
     Args:
-        pts: seconds from the stream's start; NaN for a packet without a picture.
+        pts: seconds from the file's start; NaN for a packet without a picture.
         sizes: bytes.
         flags: bit 0 for keyframes, bit 1 for pictures that are not shown.
         durations: seconds, 0 if unknown.

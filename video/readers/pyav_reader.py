@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 _PROBE_PACKETS = 600
 """Maximum number of packets to decode until the first picture appears."""
 _SPAN_MARGIN_SECONDS = 1.0
+_SPAN_SLACK_SECONDS = 10.0
+"""A picture shown for longer hides where a span begins: the file is read from its start."""
 BEST_EFFORT_FRAMES = 60
 """Frames to return if no wanted frame can be decoded."""
 SLACK_SECONDS = 1e-4
@@ -69,12 +72,16 @@ class PyAVReader:
         self._damaged = False
         self._table: PacketTable | None = None
         self._base_pts: int | None = None
+        self._joined_pts: NDArray[np.float64] | None = None
         self._sought = False
         self._container: InputContainer | None
         self._stream: VideoStream
         self._open()
-        self._base_pts = self._stream.start_time
+        assert self._container is not None
+        self._base_pts = demux.start_of(self._container, self._stream)
         self.orientation, self._info = self._probe()
+        if span is None and self._info.duration_seconds > limits.max_duration_seconds:
+            self.packets()  # the container's length counts leaps of the clock
         check_limits(self._info, limits, path)
         self._out_width, self._out_height = self._info.scaled_size(short_side)
 
@@ -89,6 +96,18 @@ class PyAVReader:
     def damaged(self) -> bool:
         """See ``VideoReader``."""
         return self._damaged
+
+    @property
+    def is_joined(self) -> bool:
+        """True if the file's own times are not continuous. Known after ``packets()``."""
+        return self._joined_pts is not None
+
+    @property
+    def first_seconds(self) -> float:
+        """Time of the first picture according to the container: after 0 if sound begins first."""
+        if self._stream.start_time is None or self._base_pts is None:
+            return 0.0
+        return (self._stream.start_time - self._base_pts) * float(self._stream.time_base or 1)
 
     def packets(self) -> PacketTable:
         """See ``VideoReader``."""
@@ -225,17 +244,21 @@ class PyAVReader:
     def _scan(self) -> PacketTable:
         import av
 
-        if self._span is not None and self._span.start_seconds > _SPAN_MARGIN_SECONDS:
+        if self._can_seek():
             # Far into a long file: start from the keyframe before, if the file supports seeking.
+            assert self._span is not None
             self._sought = True
             try:
-                table, _ = self._scan_once(self._reopen(), self._span)
-                if len(table) and table.pts_seconds[0] <= self._span.start_seconds:
-                    return table
+                found = self._scan_once(self._reopen())
+                seconds, wanted = found.table.pts_seconds, self._span.start_seconds
+                if len(seconds) and seconds[0] <= wanted < seconds[-1] + _SPAN_SLACK_SECONDS:
+                    self._joined_pts = found.joined_pts
+                    return found.table
             except av.error.FFmpegError as error:
                 logger.debug("%s: cannot seek: %s", self._path, error)
             self._sought = False
-        table, self._base_pts = self._scan_once(self._reopen(), self._span)
+        found = self._scan_once(self._reopen())
+        table, self._base_pts, self._joined_pts = found.table, found.base_pts, found.joined_pts
         if len(table) == 0:
             raise _undecodable(self._path)
         if self._span is None:
@@ -245,15 +268,20 @@ class PyAVReader:
             check_limits(self._info, self._limits, self._path)
         return table
 
-    def _scan_once(
-        self, container: InputContainer, span: TimeSpan | None
-    ) -> tuple[PacketTable, int]:
+    def _can_seek(self) -> bool:
+        """Whether the span is best read from its start. A clock that starts again is no index."""
+        if self._span is None or self._span.start_seconds <= _SPAN_MARGIN_SECONDS:
+            return False
+        assert self._container is not None
+        return not demux.starts_again(self._container)
+
+    def _scan_once(self, container: InputContainer) -> demux.Scan:
         try:
             return demux.scan(
                 container,
                 self._stream,
                 base_pts=self._base_pts,
-                span=span,
+                span=self._span,
                 on_damage=self._mark_damaged,
                 on_progress=self._on_progress,
             )
@@ -308,6 +336,9 @@ class PyAVReader:
             context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
             if is_wanted:
                 last_wanted = max(last_wanted, float(wanted_seconds[number]))
+            if self._joined_pts is not None:
+                pts = float(self._joined_pts[number])
+                packet.pts, packet.dts = (None if math.isnan(pts) else int(pts)), None
             time = packet.pts if packet.pts is not None else packet.dts
             fallback = fallback if time is None else (time - self._base_pts) * tick
             for frame in self._try_decode(packet):

@@ -3,7 +3,7 @@
 with open_video(path, short_side=256) as video:
     table = video.packets()
     for batch in video.frames(table.keyframes):
-        ...  # (N, H, W, 3) RGB, upright, square pixels; seconds from the stream's start
+        ...  # (N, H, W, 3) RGB, upright, square pixels; seconds from the file's start
 """
 
 from __future__ import annotations
