@@ -20,6 +20,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.telemetry import without_openvino_telemetry
+
 logger = logging.getLogger(__name__)
 
 Runtime = Literal["openvino", "onnxruntime"]
@@ -43,6 +45,8 @@ def onnxruntime_session(blob: bytes, *, threads: int) -> Any:
     """Load a network into ONNX Runtime, in float32."""
     import onnxruntime
 
+    # The switch for Windows, and for a program that imported ONNX Runtime before vidseek.
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -76,7 +80,8 @@ class OpenVinoSession:
     """A network in OpenVINO, in bfloat16 where the processor computes it."""
 
     def __init__(self, blob: bytes, *, threads: int) -> None:
-        import openvino
+        with without_openvino_telemetry():
+            import openvino
 
         core = openvino.Core()
         able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

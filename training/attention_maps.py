@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from vidseek.encoders.preprocessing import squash
+from vidseek.training.drawing import load_pyplot
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.stem import COARSE_SIDE, PICTURE_SIZE, normalise
 from vidseek.training.networks.text import Text
@@ -106,11 +107,7 @@ def word_attention(
 
 def draw_attention(frames: NDArray[np.uint8], attention: WordAttention, path: Path) -> None:
     """Draw a row of frames for each word, brighter where it attends, into a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = load_pyplot()
     words, count = attention.words, len(frames)
     figure, axes = pyplot.subplots(
         len(words), count, figsize=(2.2 * count + 1, 2.0 * len(words)), squeeze=False

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseek.training.drawing import load_pyplot
+
 
 def draw_curves(
     losses: Sequence[dict[str, float]], history: Sequence[dict[str, float]], path: Path
 ) -> None:
     """Plot every loss (running mean) and every dev figure against the step, as a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = load_pyplot()
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
     for name in sorted({key for row in losses for key in row} - {"step"}):
         points = [(row["step"], row[name]) for row in losses if name in row]

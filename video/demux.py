@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,16 +52,22 @@ def open_container(path: Path, demuxer: str) -> InputContainer:
 
     try:
         # An absolute path cannot be mistaken for an address such as "concat:a|b".
-        return av.open(
+        container: InputContainer = av.open(
             str(path.absolute()),
             format=_NAMES.get(demuxer, demuxer),
             container_options=dict(_OPTIONS),
-            metadata_errors="replace",
+            **_metadata_options(av.__version__),
         )
     except MemoryError as error:
         raise too_much_memory(path, doing="opening") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise _unopened(path, demuxer, error) from error
+    return container
+
+
+def _metadata_options(version: str) -> dict[str, Any]:
+    """Options that make PyAV accept titles that are not UTF-8; it always does since version 19."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def pick_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -97,6 +97,10 @@ if os.path.isfile(_ROOM) and find_spec("vidseek.core") is None:  # noqa: PTH113
         "`git config core.symlinks true`"
     )
 
+from vidseek.core.telemetry import switch_off_telemetry  # noqa: E402 - needs the folder checked
+
+switch_off_telemetry()
+
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
     "vidseek.encoders.base": ("Encoder", "MonolingualEncoder", "VideoEncoder"),

@@ -182,7 +182,7 @@ def test_waiting_for_the_consumer_does_not_count(long: Path) -> None:
 def test_a_file_that_takes_too_much_memory_is_given_up(good: Path, tmp_path: Path) -> None:
     frames = (picture(number, width=3840, height=2160) for number in range(3))
     large = write_video(tmp_path / "large.mp4", frames, options={"x264-params": "ref=16"})
-    limits = DecodeLimits(memory_bytes=60 << 20)
+    limits = DecodeLimits(memory_bytes=40 << 20)
     with DecodePool(workers=1, short_side=48, limits=limits) as pool:
         outcomes = []
         for video in pool.read([DecodeJob(large, EVERY_FRAME), DecodeJob(good)]):

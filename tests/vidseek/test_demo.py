@@ -11,14 +11,46 @@ from pathlib import Path
 import av
 import pytest
 from cli_process import invoke_vidseek
+from system_calls import Traced, needs_strace, run_traced
 
 from vidseek.demo import clips as demo_clips
 
 
 @pytest.fixture(scope="module")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def traced_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Traced | None]:
+    """A first run, under strace where it is installed, with an empty home."""
     folder = tmp_path_factory.mktemp("demo")
-    return folder, run_demo(folder)
+    home, temporary = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("temporary")
+    if shutil.which("strace") is None:
+        return folder, run_demo(folder), None
+    # Without CI: there, other packages report nothing.
+    passed_on = {
+        name: text
+        for name, text in os.environ.items()
+        if name != "CI" and not name.startswith("XDG_")
+    }
+    traced = run_traced(
+        [sys.executable, "-m", "vidseek.demo"],
+        log=home.with_name("demo.strace"),
+        cwd=folder,
+        env={
+            **passed_on,
+            "NO_COLOR": "1",
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+    )
+    assert traced.returncode == 0, traced.stdout + traced.stderr
+    assert traced.written_outside(folder, temporary) == set()
+    assert list(home.iterdir()) == list(temporary.iterdir()) == []
+    return folder, traced.stdout, traced
+
+
+@pytest.fixture(scope="module")
+def first_run(traced_run: tuple[Path, str, Traced | None]) -> tuple[Path, str]:
+    folder, output, _ = traced_run
+    return folder, output
 
 
 def run_demo(folder: Path, *arguments: str | Path) -> str:
@@ -32,6 +64,14 @@ def run_demo(folder: Path, *arguments: str | Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@needs_strace
+def test_the_demo_reaches_no_host(traced_run: tuple[Path, str, Traced | None]) -> None:
+    _, _, traced = traced_run
+    assert traced is not None
+    assert traced.sockets == ()
+    assert traced.lookups == ()
 
 
 def test_at_least_four_of_six_text_queries_find_their_photograph_first(

@@ -159,7 +159,7 @@ def _start(
 ) -> None:
     """Find moments in your videos by text, picture or example video.
 
-    Index a folder once, then search it. Your videos never leave this machine.
+    Index a folder once, then search it. Nothing leaves this machine.
 
     Exit codes: 0 success, 1 error, 2 wrong usage, 10 copy found (check), 130 interrupted.
     """
