@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from vidseek.core.types import SearchResult as SearchResult
     from vidseek.core.types import SearchWarning as SearchWarning
     from vidseek.core.types import TimeSpan as TimeSpan
+    from vidseek.core.types import VectorBatch as VectorBatch
     from vidseek.core.types import Video as Video
     from vidseek.core.types import VideoFilter as VideoFilter
     from vidseek.core.types import VideoState as VideoState
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
     from vidseek.training.user.train import TrainingReport as TrainingReport
     from vidseek.training.user.train import train_on_captions as train_on_captions
+    from vidseek.vectors import LibraryVectors as LibraryVectors
     from vidseek.video import SamplingPlan as SamplingPlan
 
 __version__ = "0.2.0"
@@ -109,6 +111,7 @@ _HOMES = {
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.library": ("Library", "VideoDetails", "open"),
     "vidseek.models": ("LibraryModels",),
+    "vidseek.vectors": ("LibraryVectors",),
     "vidseek.search": ("filter_confident",),
     "vidseek.search.moments.calibration.report": ("CalibrationReport",),
     "vidseek.core.job": ("Job", "Progress"),
@@ -157,6 +160,7 @@ _HOMES = {
         "SearchResult",
         "SearchWarning",
         "TimeSpan",
+        "VectorBatch",
         "Video",
         "VideoFilter",
         "VideoState",

@@ -30,6 +30,7 @@ from vidseek.core.types import (
     SearchOptions,
     SearchResult,
     TimeSpan,
+    VectorLevel,
     Video,
     VideoFilter,
     VideoState,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from vidseek.search import SearchEngine
     from vidseek.search.copies.scoring import Threshold
     from vidseek.search.moments.calibration.report import CalibrationReport
+    from vidseek.vectors import LibraryVectors
     from vidseek.video import SamplingPlan
 
 EVERYTHING = VideoFilter()
@@ -313,6 +315,31 @@ class Library:
             exclude_itself=exclude_itself,
             job=job,
         )
+
+    def vectors(
+        self,
+        level: VectorLevel = "clips",
+        *,
+        where: VideoFilter = EVERYTHING,
+        model: str | Encoder | None = None,
+    ) -> LibraryVectors:
+        """The stored vectors of all searchable clips or frames, with videos and times.
+
+        Args:
+            level: a vector for each clip, or for each sampled frame: ``clips`` or ``frames``.
+            where: which videos.
+            model: as for ``search``; it is not loaded.
+
+        Returns:
+            Vectors to iterate over in batches, to read at once or to write to a Parquet file.
+
+        Raises:
+            EncoderError: the library is not encoded with that model.
+            LibraryError: the library has no model yet.
+        """
+        from vidseek.vectors import LibraryVectors, stored_spec
+
+        return LibraryVectors(self._store, stored_spec(self.models, model), level, where)
 
     def check(
         self,

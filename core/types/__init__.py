@@ -69,6 +69,12 @@ from vidseek.core.types.search import (
 from vidseek.core.types.time import (
     TimeSpan as TimeSpan,
 )
+from vidseek.core.types.vectors import (
+    VectorBatch as VectorBatch,
+)
+from vidseek.core.types.vectors import (
+    VectorLevel as VectorLevel,
+)
 from vidseek.core.types.video import (
     Clip as Clip,
 )

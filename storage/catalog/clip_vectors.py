@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from vidseek.core.errors import LibraryError
-from vidseek.core.types import EncodedClip, FrameFeatures, VideoFilter, VideoState
+from vidseek.core.types import (
+    EncodedClip,
+    FrameFeatures,
+    VectorBatch,
+    VectorLevel,
+    VideoFilter,
+    VideoState,
+)
 from vidseek.storage.catalog.filters import video_conditions
 from vidseek.storage.catalog.schema import ClipRow, ClipVectorRow, VideoRow
 from vidseek.storage.catalog.transactions import Transactions
+from vidseek.storage.catalog.vector_export import read_batch
 from vidseek.storage.catalog.vector_queries import (
     read_changes,
     read_frame_vectors,
@@ -124,6 +132,21 @@ class ClipVectors:
             return read_vectors(
                 connection, self._transactions.encoder(connection, fingerprint), clip_ids
             )
+
+    def batch(self, clip_ids: Sequence[int], fingerprint: str, level: VectorLevel) -> VectorBatch:
+        """Vectors of those clips, or of their frames, that are searchable, with their places.
+
+        Args:
+            clip_ids: at most 10,000.
+            fingerprint: of the encoder.
+            level: a row for each clip, or for each frame.
+
+        Raises:
+            LibraryError: the encoder is not registered.
+        """
+        with self._transactions.reading() as connection:
+            encoder = self._transactions.encoder(connection, fingerprint)
+            return read_batch(connection, encoder, clip_ids, level)
 
     def frame_features(
         self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str

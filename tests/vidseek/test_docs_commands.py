@@ -18,6 +18,7 @@ COMMANDS = (
     "check",
     "duplicates",
     "calibrate",
+    "export",
     "list",
     "info",
     "failed",
