@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from vidseek.core.types import LibraryModel as LibraryModel
     from vidseek.core.types import LibraryStatistics as LibraryStatistics
     from vidseek.core.types import Match as Match
+    from vidseek.core.types import MomentCopy as MomentCopy
     from vidseek.core.types import SearchHit as SearchHit
     from vidseek.core.types import SearchResult as SearchResult
     from vidseek.core.types import SearchWarning as SearchWarning
@@ -156,6 +157,7 @@ _HOMES = {
         "LibraryModel",
         "LibraryStatistics",
         "Match",
+        "MomentCopy",
         "SearchHit",
         "SearchResult",
         "SearchWarning",

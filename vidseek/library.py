@@ -236,6 +236,7 @@ class Library:
         not_text: str | None = None,
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
+        copies: bool = False,
         rerank: bool = True,
         refine_spans: bool = False,
         model: str | Encoder | None = None,
@@ -249,6 +250,8 @@ class Library:
             not_text: what the moments should not show.
             where: which videos to search.
             per_video: maximum number of hits per video.
+            copies: True lists every copy of a moment as a hit of its own; by default the copies
+                that the library knows are one hit, with the others in ``SearchHit.copies``.
             rerank: False skips the second stage.
             refine_spans: begin and end hits where the similarity to the best clip and to the text
                 falls, not by merging neighbouring clips that score alike.
@@ -266,7 +269,7 @@ class Library:
         """
         return self._search_engine(model).search(
             text,
-            SearchOptions(k=k, where=where, per_video=per_video, cursor=cursor),
+            SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor),
             not_text=not_text,
             rerank=rerank,
             refine_spans=refine_spans,
@@ -280,6 +283,7 @@ class Library:
         span: TimeSpan | None = None,
         where: VideoFilter = EVERYTHING,
         per_video: int | None = None,
+        copies: bool = False,
         exclude_itself: bool = False,
         model: str | Encoder | None = None,
         cursor: str | None = None,
@@ -293,6 +297,7 @@ class Library:
             span: the part of the video to compare; None for all of it.
             where: which videos to search.
             per_video: maximum number of hits per video.
+            copies: as for ``search``.
             exclude_itself: leave out moments of the query itself, if it is in the library.
             model: as for ``search``.
             cursor: as for ``search``.
@@ -310,7 +315,7 @@ class Library:
         """
         return self._search_engine(model).similar(
             absolute_path(file),
-            SearchOptions(k=k, where=where, per_video=per_video, cursor=cursor),
+            SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor),
             span=span,
             exclude_itself=exclude_itself,
             job=job,

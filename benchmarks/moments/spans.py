@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def localized(
         near = [i for i, clip in enumerate(clips) if clip.span.overlap(span) > 0]
         return [clips[i] for i in near], [films[film].frames[i] for i in near]
 
-    moments = localize_moments(ranked, query, read_around, k=k)
+    moments = islice(localize_moments(ranked, query, read_around), k)
     return [(moment.video_id, moment.span) for moment in moments]
 
 

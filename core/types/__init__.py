@@ -52,6 +52,9 @@ from vidseek.core.types.search import (
     FrameMatch as FrameMatch,
 )
 from vidseek.core.types.search import (
+    MomentCopy as MomentCopy,
+)
+from vidseek.core.types.search import (
     SearchHit as SearchHit,
 )
 from vidseek.core.types.search import (

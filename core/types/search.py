@@ -44,18 +44,28 @@ class FrameMatch:
 
 
 @dataclass(frozen=True)
+class MomentCopy:
+    """Where a copy shows the moment of a hit."""
+
+    video: Video
+    span: TimeSpan
+
+
+@dataclass(frozen=True)
 class SearchHit:
     """A moment that answers a query."""
 
     video: Video
     span: TimeSpan
     score: float
-    """Comparable within one query only."""
+    """Comparable within one query only. The best score of a moment's copies."""
     confidence: float | None
     """Probability that the moment matches, 0 to 1; None where the encoder is not calibrated."""
     frames: tuple[FrameMatch, ...] = ()
     thumbnail: Path | None = None
     """JPEG of the best frame; None if the file no longer exists."""
+    copies: tuple[MomentCopy, ...] = ()
+    """Where else the library shows the moment, best copy first; empty if copies are not folded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +78,8 @@ class SearchOptions:
     """Which videos may answer."""
     per_video: int | None = None
     """Hits of one video at most."""
+    copies: bool = False
+    """True lists every copy of a moment as a hit of its own; by default they are one hit."""
     cursor: str | None = None
     """``SearchResult.next_cursor`` of the page before; None for the first page."""
 

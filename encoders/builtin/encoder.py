@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import WeightsError
 from vidseek.core.processors import processor_count
 from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import (
     HUBNESS,
@@ -201,6 +202,8 @@ class BuiltinEncoder:
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode sentences; longer sentences are cut at 64 tokens with a warning.
 
+        Punctuation, case, articles and quotes make no difference (``wording.py``).
+
         Returns:
             (len(texts), D) float32, L2-normalised.
         """
@@ -264,7 +267,7 @@ class BuiltinEncoder:
         """(N, D) vectors and (N, L, D) hidden states of a batch of sentences."""
         session, tokenizer = self._session("text"), self._tokenizer
         assert tokenizer is not None
-        encodings = tokenizer.encode_batch(list(texts))
+        encodings = tokenizer.encode_batch([canonical_wording(text) for text in texts])
         too_long = [encoding for encoding in encodings if encoding.overflowing]
         if too_long:
             logger.warning(

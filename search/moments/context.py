@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import Clip, FrameFeatures, TimeSpan, VideoFilter
+from vidseek.core.types import Clip, FrameFeatures, TimeSpan, Video, VideoFilter
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.storage.store import LibraryStore
@@ -56,6 +56,18 @@ class SearchContext:
         """The clips that still exist: another process may have removed some meanwhile."""
         self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
         return {i: self._seen[i] for i in ids if i in self._seen}
+
+    def passing(self, video_ids: Collection[int]) -> dict[int, Video]:
+        """Those of the videos that may answer, by id."""
+        return self.store.videos.passing(video_ids, self.where)
+
+    def may_answer(self, ids: Sequence[int]) -> frozenset[int]:
+        """Those of the clips, of videos that may answer, that are encoded and not excluded."""
+        wanted = np.array(ids, np.int64)
+        if self.exclude is not None:
+            wanted = np.setdiff1d(wanted, self.exclude)
+        stored, _ = self.store.clip_vectors.read_existing(wanted, self.encoder.spec.fingerprint)
+        return frozenset(stored.tolist())
 
     def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
         """Stored features of the clips' frames, in the order of ``ids``."""

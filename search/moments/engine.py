@@ -9,7 +9,9 @@ An engine keeps no state of a query and may be used from several threads at once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from vidseek.encoders.base import Encoder, MonolingualEncoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search.moments.confidence import calibrated_spec, is_usable
 from vidseek.search.moments.context import SearchContext
+from vidseek.search.moments.folding import Arrangement
 from vidseek.search.moments.hits import RankedMoments, make_hits
 from vidseek.search.moments.library_hubness import stored_hubness
 from vidseek.search.moments.localization import localize_moments
@@ -40,7 +43,6 @@ from vidseek.search.moments.merging import (
     Moment,
     ScoredClip,
     find_moments,
-    limit_per_video,
     merge_margin,
 )
 from vidseek.search.moments.paging import Page, make_cursor, query_digest, read_page
@@ -57,8 +59,32 @@ milliseconds."""
 MAX_NEIGHBOURS = 1_024
 """Beyond this many clips, no more are fetched only to let a moment grow by another neighbour."""
 
-FindMoments = Callable[[Sequence[ScoredClip]], list[Moment]]
-"""Makes moments, best first, from clips, best first."""
+
+@dataclass(frozen=True)
+class Ranking:
+    """How a query makes hits from scored clips."""
+
+    find: Callable[[Sequence[ScoredClip]], Iterable[Moment]]
+    """Makes moments, best first, from clips, best first."""
+    arrangement: Arrangement
+    growth: float = 0.0
+    """How far below a moment's score a clip may be and still become part of it."""
+
+    @classmethod
+    def merged(cls, arrangement: Arrangement, margin: float) -> Ranking:
+        """Neighbouring clips of similar score are merged."""
+        return cls(lambda ranked: find_moments(ranked, margin=margin), arrangement, margin)
+
+
+@dataclass(frozen=True)
+class CurrentConfidence:
+    """What gives the hits of a library their confidence: sigmoid(scale * score + bias)."""
+
+    scale: float | None
+    """None if they have none."""
+    bias: float | None
+    hubness: HubnessCorrection | None
+    """The correction that the scores include."""
 
 
 class SearchEngine:
@@ -126,20 +152,14 @@ class SearchEngine:
             )
             if refine_spans:
 
-                def localized(ranked: Sequence[ScoredClip]) -> list[Moment]:
-                    # An extra moment tells whether there is a next page.
-                    return localize_moments(
-                        ranked,
-                        candidates.direction,
-                        context.around,
-                        k=page.end + 1,
-                        per_video=options.per_video,
-                    )
+                def find(ranked: Sequence[ScoredClip]) -> Iterable[Moment]:
+                    return localize_moments(ranked, candidates.direction, context.around)
 
-                ranked = self._ranked(context, candidates, localized, page)
+                ranking = Ranking(find, Arrangement(context, options))
             else:
                 margin = merge_margin(self._encoder.spec.confidence_scale)
-                ranked = self._merged(context, candidates, options, page, margin)
+                ranking = Ranking.merged(Arrangement(context, options), margin)
+            ranked = self._ranked(context, candidates, ranking, page)
             if not rerank and calibration is not None and calibration.hubness is not None:
                 calibration = None  # fitted to corrected scores; these are uncorrected
             spec = calibrated_spec(self._encoder.spec, calibration)
@@ -189,9 +209,20 @@ class SearchEngine:
             candidates = VisualCandidates(
                 context, query.vectors, query.weights, is_picture=query.is_picture
             )
-            ranked = self._merged(context, candidates, options, page, DEFAULT_MARGIN)
+            own = {clip.video_id for clip in context.clips(sorted(query.own_clips)).values()}
+            arrangement = Arrangement(context, options, preferred=frozenset(own))
+            ranking = Ranking.merged(arrangement, DEFAULT_MARGIN)
+            ranked = self._ranked(context, candidates, ranking, page)
             warnings = self._partial_warnings()
             return self._result(context, ranked, query.vectors, None, digest, warnings)
+
+    def current_confidence(self) -> CurrentConfidence:
+        """How hits get their confidence now."""
+        calibration, _ = self._calibration()
+        spec = calibrated_spec(self._encoder.spec, calibration)
+        return CurrentConfidence(
+            spec.confidence_scale, spec.confidence_bias, self._hubness(calibration)
+        )
 
     def everything(self) -> SearchContext | None:
         """The context of a query over all clips, ignoring the library's calibration.
@@ -217,7 +248,7 @@ class SearchEngine:
     def _digest(self, options: SearchOptions, *facts: object) -> str:
         spec = self._encoder.spec
         encoder = (spec.fingerprint, spec.revision, spec.head_hash)
-        return query_digest(*facts, options.where, options.per_video, encoder)
+        return query_digest(*facts, options.where, options.per_video, options.copies, encoder)
 
     @staticmethod
     def _page(options: SearchOptions, digest: str) -> Page:
@@ -261,39 +292,10 @@ class SearchEngine:
 
     # -- moments -----------------------------------------------------------------------------------
 
-    def _merged(
-        self,
-        context: SearchContext,
-        candidates: Candidates,
-        options: SearchOptions,
-        page: Page,
-        margin: float,
-    ) -> RankedMoments:
-        """A page of moments, with neighbouring clips of similar score merged."""
-
-        def merged(ranked: Sequence[ScoredClip]) -> list[Moment]:
-            return limit_per_video(find_moments(ranked, margin=margin), options.per_video)
-
-        return self._ranked(context, candidates, merged, page, growth=margin)
-
     def _ranked(
-        self,
-        context: SearchContext,
-        candidates: Candidates,
-        find: FindMoments,
-        page: Page,
-        *,
-        growth: float = 0.0,
+        self, context: SearchContext, candidates: Candidates, ranking: Ranking, page: Page
     ) -> RankedMoments:
-        """A page of moments: fetch more clips until the page is final.
-
-        Args:
-            context: the context of the query.
-            candidates: fetches scored clips.
-            find: makes moments from clips.
-            page: the page to return.
-            growth: how far below a moment's score a clip may be and still become part of it.
-        """
+        """A page of moments: fetch more clips until the page is final."""
         n = min(max(FIRST_FETCH, 2 * page.end), context.size)
         while n > 0:
             fetched = candidates.fetch(n)
@@ -307,17 +309,18 @@ class SearchEngine:
                     scored.clip.span,
                 )
             )
-            moments = find(present)
+            hits = ranking.arrangement.hits(ranking.find(present), videos)
+            # An extra hit tells whether there is a next page.
+            moments = list(islice(hits, page.end + 1))
             enough = len(moments) >= page.end
             grown = enough and (
-                n >= MAX_NEIGHBOURS or fetched.floor < moments[page.end - 1].score - growth
+                n >= MAX_NEIGHBOURS
+                or fetched.floor < moments[page.end - 1].moment.score - ranking.growth
             )
             if grown or n >= context.size:
                 chosen = moments[page.offset : page.end]
                 has_more = len(moments) > page.end or (enough and n < context.size)
-                return RankedMoments(
-                    [(moment, videos[moment.video_id]) for moment in chosen], page, has_more
-                )
+                return RankedMoments(chosen, page, has_more)
             n = min(4 * n, context.size)
         return RankedMoments([], page, has_more=False)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import EncoderSpec, FrameMatch, SearchHit, Video
+from vidseek.core.types import EncoderSpec, FrameMatch, MomentCopy, SearchHit, Video
 from vidseek.search.moments.confidence import confidence_of
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.merging import Moment
@@ -19,10 +19,20 @@ MOMENTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
+class RankedMoment:
+    """A moment that answers a query."""
+
+    moment: Moment
+    video: Video
+    copies: tuple[MomentCopy, ...] = ()
+    """Where else the library shows it, best copy first."""
+
+
+@dataclass(frozen=True)
 class RankedMoments:
     """A page of the moments that answer a query, best first."""
 
-    moments: Sequence[tuple[Moment, Video]]
+    moments: Sequence[RankedMoment]
     page: Page
     has_more: bool
     """Whether there may be another page."""
@@ -30,7 +40,7 @@ class RankedMoments:
 
 def make_hits(
     context: SearchContext,
-    moments: Sequence[tuple[Moment, Video]],
+    moments: Sequence[RankedMoment],
     queries: NDArray[np.float32],
     calibrated: EncoderSpec | None,
 ) -> list[SearchHit]:
@@ -38,29 +48,30 @@ def make_hits(
 
     Args:
         context: the context of the query.
-        moments: moments with their videos.
+        moments: the moments.
         queries: (Q, D) float32; a frame's score is its best inner product with one of them.
         calibrated: the spec whose calibration gives confidences; None for no confidence.
     """
     hits = []
     for start in range(0, len(moments), MOMENTS_AT_ONCE):
         batch = moments[start : start + MOMENTS_AT_ONCE]
-        ids = [clip.id for moment, _ in batch for clip in moment.clips]
+        ids = [clip.id for ranked in batch for clip in ranked.moment.clips]
         vectors = dict(zip(ids, context.frame_vectors(ids), strict=True))
-        for moment, video in batch:
+        for ranked in batch:
+            moment = ranked.moment
             scores = {clip.id: (vectors[clip.id] @ queries.T).max(axis=1) for clip in moment.clips}
             confidence = confidence_of(moment.score, calibrated) if calibrated else None
-            hits.append(_make_hit(context, moment, video, scores, confidence))
+            hits.append(_make_hit(context, ranked, scores, confidence))
     return hits
 
 
 def _make_hit(
     context: SearchContext,
-    moment: Moment,
-    video: Video,
+    ranked: RankedMoment,
     frame_scores: dict[int, NDArray[np.float32]],
     confidence: float | None,
 ) -> SearchHit:
+    moment, video = ranked.moment, ranked.video
     frames: list[FrameMatch] = []
     for clip in moment.clips:
         frames += map(FrameMatch, clip.frame_seconds, frame_scores[clip.id].tolist())
@@ -74,4 +85,5 @@ def _make_hit(
         confidence=confidence,
         frames=tuple(frames),
         thumbnail=thumbnail if thumbnail.is_file() else None,
+        copies=ranked.copies,
     )

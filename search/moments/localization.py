@@ -19,7 +19,7 @@ video never overlap.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,33 +47,19 @@ def localize_moments(
     ranked: Sequence[ScoredClip],
     query: NDArray[np.float32],
     read_around: ReadAround,
-    *,
-    k: int,
-    per_video: int | None = None,
-) -> list[Moment]:
-    """Find the ``k`` best moments; only their surroundings are read.
+) -> Iterator[Moment]:
+    """Find moments, best first; only the surroundings of those that are taken are read.
 
     Args:
         ranked: clips of any videos, best first; each clip once.
         query: (D,) float32 that frames are compared with.
         read_around: reads the clips around a clip.
-        k: number of moments; fewer if the clips are used up.
-        per_video: maximum moments of one video; None for no limit.
-
-    Returns:
-        Moments, best first. Those for a smaller ``k`` are the first of those for a larger one.
     """
     taken: set[int] = set()
-    counts: dict[int, int] = {}
-    moments: list[Moment] = []
     for best in ranked:
-        if len(moments) >= k:
-            break
-        video_id = best.clip.video_id
-        if best.clip.id in taken or (
-            per_video is not None and counts.get(video_id, 0) >= per_video
-        ):
+        if best.clip.id in taken:
             continue
+        video_id = best.clip.video_id
         span = best.clip.span
         context = TimeSpan(span.start_seconds - CONTEXT_SECONDS, span.end_seconds + CONTEXT_SECONDS)
         clips, vectors = read_around(video_id, context)
@@ -82,9 +68,7 @@ def localize_moments(
         first, last = best_window(clips, curve, anchor=anchor, taken=taken)
         window = tuple(clips[first : last + 1])
         taken.update(clip.id for clip in window)
-        counts[video_id] = counts.get(video_id, 0) + 1
-        moments.append(Moment(window, best.score))
-    return moments
+        yield Moment(window, best.score, best.clip)
 
 
 def similarity_curve(

@@ -45,6 +45,8 @@ class Moment:
     """In order of time, at least one."""
     score: float
     """Score of the best clip."""
+    best: Clip
+    """The best clip, one of ``clips``."""
 
     @property
     def video_id(self) -> int:
@@ -95,7 +97,7 @@ def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]
         first, last = _grow(timeline, position[best.clip.id], taken, margin)
         run = timeline[first : last + 1]
         taken.update(scored.clip.id for scored in run)
-        moments.append(Moment(tuple(scored.clip for scored in run), best.score))
+        moments.append(Moment(tuple(scored.clip for scored in run), best.score, best.clip))
     return moments
 
 
@@ -129,16 +131,3 @@ def _joins(
     if later.start_seconds - earlier.end_seconds > ADJACENT_SECONDS:
         return False
     return span.union(neighbour.clip.span).duration_seconds <= MAX_MOMENT_SECONDS
-
-
-def limit_per_video(moments: Sequence[Moment], per_video: int | None) -> list[Moment]:
-    """Keep the best ``per_video`` moments of each video; None keeps all."""
-    if per_video is None:
-        return list(moments)
-    counts: dict[int, int] = defaultdict(int)
-    kept = []
-    for moment in moments:
-        counts[moment.video_id] += 1
-        if counts[moment.video_id] <= per_video:
-            kept.append(moment)
-    return kept

@@ -6,15 +6,26 @@ clips = store.videos.clips(video.id)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy.orm import aliased
 
 from vidseek.core.errors import Hint, LibraryError
-from vidseek.core.types import Clip, CopyFrames, EncodedClip, FileStamp, TimeSpan, Video, VideoState
+from vidseek.core.types import (
+    Clip,
+    CopyFrames,
+    EncodedClip,
+    FileStamp,
+    TimeSpan,
+    Video,
+    VideoFilter,
+    VideoState,
+)
 from vidseek.storage.catalog.changes import remove_videos, set_state
 from vidseek.storage.catalog.copy_queries import (
     duplicate_copy_frames,
@@ -22,7 +33,7 @@ from vidseek.storage.catalog.copy_queries import (
     lacks_copy_frames,
     mark_uncompared,
 )
-from vidseek.storage.catalog.filters import is_or_is_below
+from vidseek.storage.catalog.filters import is_or_is_below, video_conditions
 from vidseek.storage.catalog.schema import ClipRow, PathText, VideoRow
 from vidseek.storage.catalog.statistics import lacks_vectors
 from vidseek.storage.catalog.transactions import Transactions
@@ -250,6 +261,38 @@ class Videos:
                 for chunk in chunks(video_ids)
                 for video in self._select(VideoRow.id.in_(chunk))
             }
+
+    def passing(self, video_ids: Collection[int], where: VideoFilter) -> dict[int, Video]:
+        """Those of the videos that are searchable and pass a filter, by id."""
+        with self._transactions.reading() as connection:
+            conditions = video_conditions(where, connection.dialect.name)
+            return {
+                video.id: video
+                for chunk in chunks(video_ids)
+                for video in self._select(
+                    VideoRow.id.in_(chunk), VideoRow.state == VideoState.INDEXED, *conditions
+                )
+            }
+
+    def with_same_content(self, video_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
+        """Ids of other searchable videos with the same bytes, by the id of each video with any."""
+        found: dict[int, tuple[int, ...]] = defaultdict(tuple)
+        first, other = aliased(VideoRow), aliased(VideoRow)
+        with self._transactions.reading() as connection:
+            for chunk in chunks(video_ids):
+                rows = connection.execute(
+                    select(first.id, other.id)
+                    .join(other, other.content_hash == first.content_hash)
+                    .where(
+                        first.id.in_(chunk),
+                        other.id != first.id,
+                        other.state == VideoState.INDEXED,
+                    )
+                    .order_by(first.id, other.id)
+                )
+                for video_id, other_id in rows:
+                    found[video_id] += (other_id,)
+        return dict(found)
 
     def with_hash(self, content_hash: str) -> list[Video]:
         """Videos whose content has this hash, sorted by path."""

@@ -92,7 +92,8 @@ class Shelf:
     @staticmethod
     def _paging(options: dict[str, Any], k: int, per_video: int | None) -> SearchOptions:
         where = options.pop("where", VideoFilter())
-        return SearchOptions(k=k, where=where, per_video=per_video)
+        copies = options.pop("copies", False)
+        return SearchOptions(k=k, where=where, per_video=per_video, copies=copies)
 
     def _clip(self, colour: str | tuple[str, ...], start: float, seconds: float) -> EncodedClip:
         frames = [colour] * 4 if isinstance(colour, str) else list(colour)

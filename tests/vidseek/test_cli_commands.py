@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cli_process import Run, invoke_vidseek
 
-HIT_KEYS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
+HIT_COLUMNS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
+HIT_KEYS = [*HIT_COLUMNS, "copies"]
 REPORT_KEYS = ["indexed", "unchanged", "moved", "missing", "failed", "video_seconds", "seconds"]
 
 
@@ -94,7 +95,7 @@ def test_search_in_a_pipe_is_columns(vidseek: Run) -> None:
     answer = vidseek("search", "a cat", "--all", "-k", "3")
     rows = [line.split("\t") for line in answer.stdout.splitlines()]
     assert [row[0] for row in rows] == ["1", "2", "3"]
-    assert all(len(row) == 1 + len(HIT_KEYS) for row in rows)
+    assert all(len(row) == 1 + len(HIT_COLUMNS) for row in rows)
     assert rows[0][1].endswith("/cat.mp4")
     float(rows[0][2])
 

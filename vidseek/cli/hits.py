@@ -52,13 +52,21 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "confidence": None if hit.confidence is None else round(hit.confidence, 4),
         "thumbnail": None if hit.thumbnail is None else str(hit.thumbnail),
+        "copies": [
+            {
+                "path": str(copy.video.path),
+                "start_seconds": round(copy.span.start_seconds, 3),
+                "end_seconds": round(copy.span.end_seconds, 3),
+            }
+            for copy in hit.copies
+        ],
     }
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
     """Write hits, best first: two lines each for a person, tab-separated columns for a pipe."""
     if not output.is_for_person():
-        output.print_columns((rank, *hit_json(hit).values()) for rank, hit in enumerate(hits, 1))
+        output.print_columns((rank, *_columns(hit)) for rank, hit in enumerate(hits, 1))
         return
     times = [output.span_clock(hit.span.start_seconds, hit.span.end_seconds) for hit in hits]
     wide = max(map(len, times), default=0)
@@ -72,5 +80,14 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
             f"{rank:>3}  {output.styled(f'{sure:>5}', fg='green')}  {time:<{wide}}  "
             f"{output.styled(name, bold=True)}"
         )
+        if hit.copies:
+            files = len({copy.video.path for copy in hit.copies})
+            also = f"also in {output.counted(files, 'file')}: --copies lists them"
+            typer.echo(output.styled(f"     {also}", dim=True))
         if hit.thumbnail is not None:
             typer.echo(output.styled(f"     {output.short_path(hit.thumbnail)}", dim=True))
+
+
+def _columns(hit: SearchHit) -> list[object]:
+    """The columns of a hit for a pipe."""
+    return [value for name, value in hit_json(hit).items() if name != "copies"]

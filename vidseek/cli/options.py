@@ -82,3 +82,7 @@ PerVideoOption = Annotated[
     int | None,
     typer.Option("--per-video", metavar="N", help="At most N moments per video."),
 ]
+CopiesOption = Annotated[
+    bool,
+    typer.Option("--copies", help="List every copy of a moment. Default: copies are one hit."),
+]

@@ -9,6 +9,7 @@ import typer
 from vidseek.cli.filters import with_filters
 from vidseek.cli.hits import AllOption, show_hits
 from vidseek.cli.options import (
+    CopiesOption,
     CountOption,
     JsonOption,
     LibraryOption,
@@ -34,6 +35,7 @@ def search(
     ] = None,
     where: VideoFilter,
     per_video: PerVideoOption = None,
+    copies: CopiesOption = False,
     refine: Annotated[
         bool,
         typer.Option(
@@ -61,6 +63,7 @@ def search(
             not_text=not_text,
             where=where,
             per_video=per_video,
+            copies=copies,
             refine_spans=refine,
             model=model,
         )

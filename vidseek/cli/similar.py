@@ -10,6 +10,7 @@ from vidseek.cli.filters import with_filters
 from vidseek.cli.hits import show_hits
 from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import (
+    CopiesOption,
     CountOption,
     JsonOption,
     LibraryOption,
@@ -41,6 +42,7 @@ def similar(
     ] = False,
     where: VideoFilter,
     per_video: PerVideoOption = None,
+    copies: CopiesOption = False,
     model: SearchModelOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
@@ -65,6 +67,7 @@ def similar(
                 k=k,
                 where=where,
                 per_video=per_video,
+                copies=copies,
                 exclude_itself=others,
                 model=encoder,
                 job=job,

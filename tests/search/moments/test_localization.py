@@ -151,14 +151,14 @@ class Tape:
             [self.vectors[video_id][i][None] for i in inside],
         )
 
-    def moments(self, query, k: int = 100, per_video: int | None = None):
+    def moments(self, query, k: int = 100):
         ranked = [
             ScoredClip(clip, float(vector @ query))
             for clips, vectors in zip(self.clips, self.vectors, strict=True)
             for clip, vector in zip(clips, vectors, strict=True)
         ]
         ranked.sort(key=lambda scored: (-scored.score, scored.clip.id))
-        return localize_moments(ranked, query, self.around, k=k, per_video=per_video)
+        return list(itertools.islice(localize_moments(ranked, query, self.around), k))
 
 
 MATCH, NEAR, MISS = (1.0, 0.0), (1.0, 0.5), (0.0, 1.0)
@@ -184,13 +184,6 @@ def test_fewer_moments_are_the_first_of_more_and_only_theirs_are_read() -> None:
         tape.read.clear()
         assert tape.moments(QUERY, k=k) == everything[:k]
         assert len(tape.read) == k
-
-
-def test_a_limit_a_video_leaves_out_what_is_beyond_it() -> None:
-    tape = Tape([MATCH, MISS, MATCH, MISS], [NEAR, MISS], [MISS])
-    moments = tape.moments(QUERY, per_video=1)
-    assert [moment.video_id for moment in moments] == [0, 1, 2]
-    assert tape.moments(QUERY, k=2, per_video=1) == moments[:2]
 
 
 def test_of_ten_hours_only_what_is_near_is_read() -> None:

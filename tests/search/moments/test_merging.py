@@ -12,7 +12,6 @@ from vidseek.search.moments.merging import (
     NEIGHBOUR_ODDS,
     ScoredClip,
     find_moments,
-    limit_per_video,
     merge_margin,
 )
 
@@ -109,13 +108,6 @@ def test_every_clip_is_in_exactly_one_moment_and_order_is_by_score(rows) -> None
         assert len({clip.video_id for clip in moment.clips}) == 1
         assert moment.span.duration_seconds <= MAX_MOMENT_SECONDS
         assert math.isclose(moment.span.duration_seconds, 4.0 * len(moment.clips))
-
-
-def test_per_video_keeps_the_best_of_each_video() -> None:
-    moments = moments_of(*run_of(0.8, 0.2, 0.7), *run_of(0.5, video_id=2))
-    kept = limit_per_video(moments, 1)
-    assert [(moment.video_id, moment.score) for moment in kept] == [(1, 0.8), (2, 0.5)]
-    assert limit_per_video(moments, None) == moments
 
 
 def test_margin_is_a_ratio_of_odds_where_scores_are_calibrated() -> None:

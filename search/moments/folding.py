@@ -1,0 +1,154 @@
+"""Folding: a moment that several videos of the library show becomes a single hit.
+
+    arrangement = Arrangement(context, options)
+    for hit in arrangement.hits(moments, videos): ...
+
+Without it, three encodes of a film take the first three places, and a blurred one may hide a sharp
+one. The best copy is shown, by the rule of ``duplicates``; the hit keeps the score of its best copy
+and lists where else the moment is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from vidseek.core.types import Clip, MomentCopy, SearchOptions, TimeSpan, Video
+from vidseek.search.copies.duplicate_groups import keep_priority
+from vidseek.search.moments.context import SearchContext
+from vidseek.search.moments.hits import RankedMoment
+from vidseek.search.moments.known_copies import KnownCopies, Place, is_mostly_in
+from vidseek.search.moments.merging import Moment
+
+MOMENTS_AT_ONCE = 16
+"""Moments whose copies are read together."""
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which moments of a query become hits, and which copy of a moment is shown."""
+
+    context: SearchContext
+    options: SearchOptions
+    preferred: frozenset[int] = frozenset()
+    """Videos that are shown although better copies exist."""
+
+    def hits(self, moments: Iterable[Moment], videos: dict[int, Video]) -> Iterator[RankedMoment]:
+        """Make hits, best first, one by one: those of fewer moments are the first of those of more.
+
+        Args:
+            moments: best first.
+            videos: their videos by id.
+        """
+        if self.options.copies:
+            hits: Iterable[RankedMoment] = (
+                RankedMoment(moment, videos[moment.video_id]) for moment in moments
+            )
+        else:
+            hits = _Folder(self.context, videos, self.preferred).fold(moments)
+        return limit_per_video(hits, self.options.per_video)
+
+
+def limit_per_video(hits: Iterable[RankedMoment], per_video: int | None) -> Iterator[RankedMoment]:
+    """The best ``per_video`` hits of each video; None for all."""
+    counts: dict[int, int] = defaultdict(int)
+    for hit in hits:
+        counts[hit.video.id] += 1
+        if per_video is None or counts[hit.video.id] <= per_video:
+            yield hit
+
+
+class _Folder:
+    """Folds the moments of a query."""
+
+    def __init__(
+        self, context: SearchContext, videos: dict[int, Video], preferred: frozenset[int]
+    ) -> None:
+        self._context = context
+        self._videos = dict(videos)
+        self._preferred = preferred
+        self._known = KnownCopies(context.store)
+
+    def fold(self, moments: Iterable[Moment]) -> Iterator[RankedMoment]:
+        """The moments whose best clip no earlier hit shows, each as its best copy."""
+        shown: dict[int, list[Place]] = defaultdict(list)
+        for batch in _batches(moments, MOMENTS_AT_ONCE):
+            self._known.read({moment.video_id for moment in batch})
+            for moment in batch:
+                place = Place(moment.video_id, moment.span, moment.best.span)
+                if any(earlier.shows(place) for earlier in shown[place.video_id]):
+                    continue
+                places = self._known.places(place)
+                for each in places:
+                    shown[each.video_id].append(each)
+                yield self._best_copy(moment, places)
+
+    def _best_copy(self, moment: Moment, places: Sequence[Place]) -> RankedMoment:
+        original, *others = places
+        others = self._searchable(others)
+        videos = self._videos
+        order = sorted(
+            [original, *others],
+            key=lambda place: (
+                place.video_id in self._preferred,
+                keep_priority(videos[place.video_id]),
+            ),
+            reverse=True,
+        )
+        chosen, shown = original, moment
+        for place in order:
+            if place is original:
+                break
+            clips = self._clips(place) if place.is_complete else []
+            if clips:
+                best = max(clips, key=lambda clip: clip.span.overlap(place.best))
+                chosen, shown = place, Moment(tuple(clips), moment.score, best)
+                break
+        copies = tuple(
+            MomentCopy(videos[place.video_id], place.span) for place in order if place is not chosen
+        )
+        return RankedMoment(shown, videos[chosen.video_id], copies)
+
+    def _searchable(self, places: Sequence[Place]) -> list[Place]:
+        """The places that may answer the query, within the length of their videos."""
+        if not places:
+            return []
+        passing = self._context.passing({place.video_id for place in places})
+        self._videos = passing | self._videos
+        places = [
+            _inside(place, passing[place.video_id]) for place in places if place.video_id in passing
+        ]
+        if self._context.exclude is not None:
+            places = [place for place in places if self._clips(place)]
+        return places
+
+    def _clips(self, place: Place) -> list[Clip]:
+        """The clips that show a place; empty if one of them may not answer the query."""
+        clips = self._context.store.videos.clips_within(place.video_id, place.span)
+        clips = [clip for clip in clips if is_mostly_in(clip.span, place.span)]
+        may_answer = self._context.may_answer([clip.id for clip in clips])
+        return clips if all(clip.id in may_answer for clip in clips) else []
+
+
+def _inside(place: Place, video: Video) -> Place:
+    """The place cut to the length of its video, which a match may exceed by a frame."""
+
+    def cut(span: TimeSpan) -> TimeSpan:
+        end = max(video.duration_seconds, 0.0)
+        return TimeSpan(
+            min(max(span.start_seconds, 0.0), end), min(max(span.end_seconds, 0.0), end)
+        )
+
+    return replace(place, span=cut(place.span), best=cut(place.best))
+
+
+def _batches(moments: Iterable[Moment], size: int) -> Iterator[list[Moment]]:
+    batch: list[Moment] = []
+    for moment in moments:
+        batch.append(moment)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
