@@ -16,6 +16,7 @@ from vidseek.core.errors import (
     VideoError,
 )
 from vidseek.core.types import FrameBatch
+from vidseek.video.colour import GREY
 from vidseek.video.hints import COPY_AGAIN, SHRINK_PICTURE
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def is_picture(path: Path) -> bool:
 
 
 def read_picture(path: Path) -> FrameBatch:
-    """Read a picture as upright RGB, with transparency over white.
+    """Read a picture as upright RGB, with transparency over grey, as in videos.
 
     Returns:
         A batch of one frame at 0 seconds: (1, H, W, 3) uint8. A picture of more than
@@ -80,7 +81,7 @@ def read_picture(path: Path) -> FrameBatch:
                     or "transparency" in upright.info
                 ):
                     layered = upright.convert("RGBA")
-                    upright = PIL.Image.new("RGBA", layered.size, (255, 255, 255, 255))
+                    upright = PIL.Image.new("RGBA", layered.size, (GREY, GREY, GREY, 255))
                     upright.alpha_composite(layered)
                 data = np.asarray(upright.convert("RGB"), dtype=np.uint8)
         except Exception as error:  # Pillow's decoders raise all kinds of errors

@@ -44,10 +44,10 @@ def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame[5, 10], [255, 0, 0], atol=12)
 
 
-def test_transparency_lies_over_white(tmp_path: Path) -> None:
+def test_transparency_lies_over_grey(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(path)
-    assert (read_picture(path).data == 255).all()
+    assert (read_picture(path).data == 128).all()
 
 
 def test_deep_grey_is_not_burnt_out(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_a_large_panorama_keeps_its_short_side(tmp_path: Path) -> None:
     assert read_picture(path).data.shape == (1, 700, 30_000, 3)
 
 
-def test_transparency_of_a_large_picture_lies_over_white(tmp_path: Path) -> None:
+def test_transparency_of_a_large_picture_lies_over_grey(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     Image.new("RGBA", LARGE, (0, 0, 0, 0)).save(path)
-    assert (read_picture(path).data == 255).all()
+    assert (read_picture(path).data == 128).all()
     Image.new("L", LARGE, 7).save(path, transparency=7)
-    assert (read_picture(path).data == 255).all()
+    assert (read_picture(path).data == 128).all()

@@ -56,6 +56,8 @@ class DecordReader:
         self._decord: Any = None
         if video.orientation.is_mirrored:
             raise UnreadableVideoError("mirrored; decord supports rotation only", path=path)
+        if not video.has_ordinary_colours:
+            raise UnreadableVideoError("decord does not convert its colours", path=path)
         if video.info.container in INEXACT_CONTAINERS or video.packets().has_leading_pictures:
             raise UnreadableVideoError("decord seeks to wrong pictures in such a file", path=path)
         if video.is_joined:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import UnreadableVideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import demux
+from vidseek.video.colour import ColourTags, decoder_of, is_ordinary, to_rgb
 from vidseek.video.hints import COPY_AGAIN
 from vidseek.video.info import VideoInfo
 from vidseek.video.limits import DecodeLimits, too_much_memory
@@ -31,6 +32,7 @@ from vidseek.video.readers.reader import ReaderName, batched, check_limits
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -76,9 +78,11 @@ class PyAVReader:
         self._sought = False
         self._container: InputContainer | None
         self._stream: VideoStream
+        self._context: VideoCodecContext
         self._open()
         assert self._container is not None
         self._base_pts = demux.start_of(self._container, self._stream)
+        self._colour = ColourTags.of_stream(self._stream.codec_context)
         self.orientation, self._info = self._probe()
         if span is None and self._info.duration_seconds > limits.max_duration_seconds:
             self.packets()  # the container's length counts leaps of the clock
@@ -149,9 +153,9 @@ class PyAVReader:
         self._container = demux.open_container(self._path, self._demuxer)
         try:
             self._stream = demux.pick_stream(self._container, self._path)
-            context = self._stream.codec_context
-            context.thread_count = self._threads
-            context.thread_type = "AUTO"
+            self._context = decoder_of(self._stream)
+            self._context.thread_count = self._threads
+            self._context.thread_type = "AUTO"
         except BaseException:
             self.close()
             raise
@@ -176,6 +180,7 @@ class PyAVReader:
                 self._path,
             )
         first = self._first_frame()
+        self.has_ordinary_colours = is_ordinary(first, self._colour)
         orientation = Orientation()
         side_data = cast("Mapping[str, Any]", first.side_data)  # the stubs know one key only
         if (matrix := side_data.get("DISPLAYMATRIX")) is not None:
@@ -186,7 +191,7 @@ class PyAVReader:
         import av
 
         assert self._container is not None
-        context = self._stream.codec_context
+        context = self._context
         reason = None
         packets = demux.packets_of(self._container, self._stream, on_damage=self._mark_damaged)
         try:
@@ -313,7 +318,7 @@ class PyAVReader:
         wanted_seconds = np.full(table.packets, -np.inf)
         wanted_seconds[table.decode_index[rows]] = table.pts_seconds[rows]
         container = self._reopen()
-        context = self._stream.codec_context
+        context = self._context
         tick = float(self._stream.time_base or 1)
         last = int(np.flatnonzero(needed)[-1])
         decoding = False
@@ -351,13 +356,13 @@ class PyAVReader:
         """Get the pictures that the decoder still buffers for reordering."""
         for frame in self._try_decode(None):
             yield self._seconds(frame, tick, fallback), frame
-        self._stream.codec_context.flush_buffers()
+        self._context.flush_buffers()
 
     def _try_decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         import av
 
         try:
-            return self._stream.codec_context.decode(packet)
+            return self._context.decode(packet)
         except av.error.EOFError:
             return []
         except av.error.FFmpegError as error:
@@ -377,10 +382,7 @@ class PyAVReader:
         width, height = self._out_width, self._out_height
         if self.orientation.transpose:
             width, height = height, width
-        scaled = frame.reformat(
-            width=width, height=height, format="rgb24", interpolation="BICUBIC", threads=1
-        )
-        return self.orientation.apply(np.asarray(scaled.to_ndarray(), dtype=np.uint8))
+        return self.orientation.apply(to_rgb(frame, self._colour, width, height))
 
     # -- damage ------------------------------------------------------------------------------------
 
