@@ -16,7 +16,8 @@ each front door words for its users (``vidseek.cli.hints`` as shell commands).
     ├── VideoError              one file; recorded with its reason, never ends a run
     │   ├── NotAVideoError          not a video format vidseek reads
     │   ├── UnreadableVideoError    a video, but none of its frames can be decoded
-    │   └── DecodeLimitError        a time, memory or size limit was reached
+    │   ├── DecodeLimitError        a time, memory or size limit was reached
+    │   └── InternalVideoError      vidseek or a package it uses failed, perhaps on every file
     ├── EncoderError            models and their weights
     │   ├── UnknownEncoderError     no encoder of that name
     │   ├── WeightsError            missing, truncated or swapped weights
@@ -151,6 +152,12 @@ class DecodeLimitError(VideoError):
     """Decoding reached a limit of time, memory, size or length."""
 
     code = "decode_limit"
+
+
+class InternalVideoError(VideoError):
+    """vidseek or a package that it uses failed; the file may be sound."""
+
+    code = "internal_video_error"
 
 
 class EncoderError(VidseekError):

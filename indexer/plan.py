@@ -24,6 +24,8 @@ from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
 from vidseek.storage.store import LibraryStore
 
+_INTERNAL_REASONS_BEFORE_0_3 = ("the decoder failed: ", "unexpected ")
+
 
 @dataclass(frozen=True)
 class IndexPlan:
@@ -62,7 +64,14 @@ def make_plan(
             returned.append((stamp.id, file))
         else:
             failed.append((stamp.id, file))
-    return IndexPlan(unchanged, tuple(returned), _reasons(store, failed), tuple(new + different))
+    reasons = _reasons(store, failed)
+    # Releases before 0.3 kept failures of the installation as if they were the files' own.
+    internal = {
+        each.path for each in reasons if each.reason.startswith(_INTERNAL_REASONS_BEFORE_0_3)
+    }
+    different += [file for _, file in failed if file.path in internal]
+    still_failed = tuple(each for each in reasons if each.path not in internal)
+    return IndexPlan(unchanged, tuple(returned), still_failed, tuple(new + different))
 
 
 def _same(stamp: FileStamp, file: FoundFile) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidseek.core.errors import Hint
+from vidseek.core.errors import Hint, InternalVideoError, VideoError
 from vidseek.core.job import Progress
 from vidseek.core.types import LibraryModel
 from vidseek.video import SamplingPlan
@@ -43,6 +44,14 @@ class FailedFile:
     """One line, without the path."""
     hint: Hint | None = None
     """The next step, if there is one to suggest."""
+    is_internal: bool = False
+    """True if vidseek or a package that it uses failed (``InternalVideoError``); the file may be
+    sound, and every run tries it again."""
+
+    @classmethod
+    def of(cls, path: Path, error: VideoError) -> FailedFile:
+        """The failure that an error describes."""
+        return cls(path, error.reason, error.hint, isinstance(error, InternalVideoError))
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,17 @@ class IndexReport:
     """Wall time of the run."""
     interrupted: bool
     """True if the job was cancelled before the end; the next run continues from there."""
+
+    @property
+    def internal_failure(self) -> str | None:
+        """The most frequent reason, if no file could be indexed because the installation fails.
+
+        None if this run indexed a file, or none failed with an ``InternalVideoError``.
+        """
+        reasons = Counter(file.reason for file in self.failed if file.is_internal)
+        if self.indexed or not reasons:
+            return None
+        return reasons.most_common(1)[0][0]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from vidseek.core.errors import EncoderError, JobCancelledError, LibraryError, VideoError
+from vidseek.core.errors import (
+    EncoderError,
+    Hint,
+    InternalVideoError,
+    JobCancelledError,
+    LibraryError,
+    VideoError,
+)
 from vidseek.core.job import Job
 from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch
@@ -182,13 +189,13 @@ class VideoPass(Generic[FileT, EncodedT]):
         try:
             yield
         except VideoError as error:
-            failure = error
+            failure: VideoError = error
         except (LibraryError, EncoderError, JobCancelledError):
             raise
         except Exception as error:  # one bad file never ends a run, whatever error it causes
             logger.exception("%s: unexpected error", os.fsencode(file.path))
             reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
-            failure = VideoError(reason, path=file.path)
+            failure = InternalVideoError(reason, path=file.path, hint=Hint("run_doctor"))
         else:
             return
         self._task.fail(file, failure)

@@ -13,6 +13,7 @@ from typing import IO, Any
 from vidseek.core.errors import (
     DecodeLimitError,
     Hint,
+    InternalVideoError,
     NotAVideoError,
     UnreadableVideoError,
     VideoError,
@@ -24,7 +25,8 @@ MAX_HEADER_BYTES = 1 << 24
 MAX_PAYLOAD_BYTES = 1 << 32
 
 _ERRORS: dict[str, type[VideoError]] = {
-    kind.__name__: kind for kind in (NotAVideoError, UnreadableVideoError, DecodeLimitError)
+    kind.__name__: kind
+    for kind in (NotAVideoError, UnreadableVideoError, DecodeLimitError, InternalVideoError)
 }
 
 

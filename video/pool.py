@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from vidseek.core.errors import (
     DecodeLimitError,
+    InternalVideoError,
     UnreadableVideoError,
     VideoError,
     VidseekError,
@@ -355,7 +356,7 @@ class _Slot:
             except Exception as unexpected:
                 logger.exception("reading from the decoding process failed")
                 self._discard()
-                error = UnreadableVideoError(
+                error = InternalVideoError(
                     f"reading from the decoding process failed: {unexpected}", path=video.path
                 )
             if video._abandoned and error is None:
@@ -413,7 +414,7 @@ class _Slot:
         job = video.job
         limits = self._pool._limits
         if not self._ensure_process():
-            return UnreadableVideoError(
+            return InternalVideoError(
                 "the decoding process cannot be started", path=video.path, hint=RUN_DOCTOR
             )
         assert self.process is not None
@@ -502,6 +503,11 @@ class _Slot:
         how = "ended unexpectedly"
         if status is not None and status < 0:
             how = f"was killed by {_signal_name(-status)}"
+        if status == -signal.SIGILL:
+            # A decoder that was built for another processor.
+            return InternalVideoError(
+                f"the decoder crashed: its process {how}", path=video.path, hint=RUN_DOCTOR
+            )
         return UnreadableVideoError(f"the decoder crashed: its process {how}", path=video.path)
 
 

@@ -19,9 +19,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from vidseek.core.errors import UnreadableVideoError, VideoError
+from vidseek.core.errors import InternalVideoError, UnreadableVideoError, VideoError
 from vidseek.core.types import FrameBatch, TimeSpan
 from vidseek.video import channel
+from vidseek.video.hints import RUN_DOCTOR
 from vidseek.video.limits import DecodeLimits, too_much_memory
 from vidseek.video.readers.reader import ReaderName, VideoReader, open_video
 from vidseek.video.sampling import (
@@ -154,7 +155,9 @@ class Worker:
             failure = (
                 too_much_memory(path)
                 if self._memory.ran_short()
-                else UnreadableVideoError(f"the decoder failed: {error_line}", path=path)
+                else InternalVideoError(
+                    f"the decoder failed: {error_line}", path=path, hint=RUN_DOCTOR
+                )
             )
             channel.send(self._sink, channel.error_to_header(failure))
 

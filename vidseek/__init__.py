@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vidseek.core.errors import EncoderError as EncoderError
     from vidseek.core.errors import GatedModelError as GatedModelError
     from vidseek.core.errors import Hint as Hint
+    from vidseek.core.errors import InternalVideoError as InternalVideoError
     from vidseek.core.errors import JobCancelledError as JobCancelledError
     from vidseek.core.errors import LibraryDamagedError as LibraryDamagedError
     from vidseek.core.errors import LibraryError as LibraryError
@@ -123,6 +124,7 @@ _HOMES = {
         "EncoderError",
         "GatedModelError",
         "Hint",
+        "InternalVideoError",
         "JobCancelledError",
         "LibraryDamagedError",
         "LibraryError",

@@ -10,7 +10,7 @@ transaction, so a run that is stopped or killed leaves whole videos only.
 
 from __future__ import annotations
 
-from vidseek.core.errors import LibraryError, VideoError
+from vidseek.core.errors import InternalVideoError, LibraryError, VideoError
 from vidseek.core.types import Video, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor
@@ -63,7 +63,7 @@ class IndexTask:
         if file.failure is not None:
             raise TransientFileError(file.failure, path=file.path, has_vanished=file.has_vanished)
         if (known := self._bad_content.get(file.content_hash)) is not None:
-            raise VideoError(known.reason, path=file.path, hint=known.hint)
+            raise type(known)(known.reason, path=file.path, hint=known.hint)
         reused = reuse(self._store, file)
         if reused is None:
             return DecodeJob(file.path, self._plan)
@@ -124,14 +124,15 @@ class IndexTask:
     def fail(self, file: HashedFile, error: VideoError) -> None:
         """Store a file as failed.
 
-        A transient failure (no permission, still being written) leaves what an earlier run stored
-        of the file, and is stored with no modification time, so that every run tries it again.
+        A transient failure (no permission, still being written) or one of the installation leaves
+        what an earlier run stored of the file, and is stored with no modification time, so that
+        every run tries it again.
         """
-        self.failed.append(FailedFile(file.path, error.reason, error.hint))
-        is_transient = isinstance(error, TransientFileError)
-        if isinstance(error, TransientFileError):
-            if error.has_vanished:
-                return
+        self.failed.append(FailedFile.of(file.path, error))
+        is_transient = isinstance(error, TransientFileError | InternalVideoError)
+        if isinstance(error, TransientFileError) and error.has_vanished:
+            return
+        if is_transient:
             known = self._store.videos.at(file.path)
             if known is not None and known.state is not VideoState.FAILED:
                 return

@@ -84,7 +84,7 @@ class ReencodeTask:
 
     def fail(self, video: Video, error: VideoError) -> None:
         """Note that a video stays as it is: it is found with the other encoders."""
-        self.failed.append(FailedFile(video.path, error.reason, error.hint))
+        self.failed.append(FailedFile.of(video.path, error))
 
     def _add(self, video: Video, clips: EncodedClips) -> None:
         fingerprint = self._encoder.spec.fingerprint

@@ -35,6 +35,7 @@ def test_a_machine_without_a_library_is_examined_too(report) -> None:
     assert all(version for package, version in versions.items() if package not in optional)
     assert {decoder.package: decoder.ffmpeg for decoder in report.decoders}["av"]
     assert report.is_healthy
+    assert report.works
 
 
 def test_cpu_features_are_those_of_the_system(report) -> None:
@@ -50,6 +51,7 @@ def test_cpu_features_are_those_of_the_system(report) -> None:
         (None, [], (), Hint("install_extra", {"extra": "cpu"})),
         (None, [], ("H200",), Hint("install_extra", {"extra": "gpu"})),
         ("1.11 (cpu)", ["faiss-cpu", "faiss-gpu"], (), Hint("uninstall_one_faiss")),
+        (None, ["faiss-cpu"], (), Hint("reinstall_package", {"package": "faiss-cpu"})),
     ],
 )
 def test_faiss_is_wanted_once(faiss, installed, gpus, hint) -> None:

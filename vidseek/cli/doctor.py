@@ -27,8 +27,9 @@ def doctor(
 ) -> None:
     """Check the installation and the library; repair its search indexes.
 
-    Lists problems, each with the next step. Damaged search indexes are rebuilt from the database;
-    the videos are not read.
+    Decodes, encodes and searches a small sample, and lists problems, each with the next step.
+    Damaged search indexes are rebuilt from the database; your videos are not read. Exits with 1 if
+    the installation or the library cannot be used.
 
     \b
     Example: vidseek doctor
@@ -55,7 +56,7 @@ def doctor(
             _line("found", with_hint(str(trouble), trouble.hint))
         if report.is_healthy and (trouble is None or no_library_yet):
             _line("found", "no problems")
-    if trouble is not None and not no_library_yet:
+    if not report.works or (trouble is not None and not no_library_yet):
         raise typer.Exit(1)
 
 
@@ -81,6 +82,8 @@ def _print_report(report: DoctorReport) -> None:
         if version is not None and name not in decoders and not name.startswith("faiss")
     ]
     _line("packages", ", ".join([*others, f"SQLite {report.sqlite}"]))
+    tried = ", ".join(trial.step for trial in report.trials if trial.failure is None)
+    _line("works", tried or "nothing")
     if report.library is not None:
         _print_library(report.library)
     for finding in report.findings:

@@ -55,6 +55,7 @@ HINTS: dict[str, str] = {
     "list_videos": "`vidseek list` shows its videos.",
     "log_in_to_hub": "Then run `hf auth login` and try again.",
     "make_writable": "Check the folder's permissions, or copy the library elsewhere.",
+    "reinstall": "Install vidseek again in a new environment, with the versions that it asks for.",
     "reinstall_package": "Run `pip install --force-reinstall {package}`.",
     "remove_first": "If that video is gone, run `vidseek remove {path}` first; otherwise give "
     "another path.",

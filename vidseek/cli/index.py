@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.exit_codes import EXIT_ERROR
 from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.cli.options import (
@@ -17,6 +18,7 @@ from vidseek.cli.options import (
     YesOption,
     open_library,
 )
+from vidseek.core.errors import Hint
 
 if TYPE_CHECKING:
     from vidseek.indexer import IndexReport
@@ -134,6 +136,13 @@ def run_index(
         output.print_json(report_json(report))
     else:
         print_report(report)
+    if report.internal_failure is not None:
+        problem = (
+            "no file could be indexed, because of this installation and not of the files: "
+            f"{report.internal_failure}"
+        )
+        output.say_aside(f"vidseek: {with_hint(problem, Hint('run_doctor'))}")
+        raise typer.Exit(EXIT_ERROR)
     if not any([report.indexed, report.unchanged, report.moved, report.missing, report.failed]):
         names = ", ".join(output.short_path(path) for path in paths)
         output.say_aside(f"vidseek: found no video files in {names}")

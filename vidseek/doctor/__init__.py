@@ -10,16 +10,19 @@ from __future__ import annotations
 import platform
 import sqlite3
 
+from vidseek.core.errors import Hint
 from vidseek.core.processors import processor_count
 from vidseek.doctor.library import examine_library
 from vidseek.doctor.machine import RULES, cpu_features, cpu_line, examine_machine
-from vidseek.doctor.report import Decoder, DoctorReport, Finding, LibraryHealth
+from vidseek.doctor.report import Decoder, DoctorReport, Finding, LibraryHealth, Trial
+from vidseek.doctor.trial import try_installation
 
 __all__ = [
     "Decoder",
     "DoctorReport",
     "Finding",
     "LibraryHealth",
+    "Trial",
     "examine",
     "examine_library",
 ]
@@ -34,7 +37,13 @@ def examine(library: LibraryHealth | None = None) -> DoctorReport:
     import vidseek
 
     machine = examine_machine()
+    trials = try_installation()
     findings = [finding for rule in RULES for finding in rule(machine)]
+    findings += [
+        Finding(f"this installation cannot {trial.step}: {trial.failure}", Hint("reinstall"))
+        for trial in trials
+        if trial.failure is not None
+    ]
     return DoctorReport(
         vidseek=vidseek.__version__,
         python=platform.python_version(),
@@ -47,6 +56,7 @@ def examine(library: LibraryHealth | None = None) -> DoctorReport:
         cpu_features=cpu_features(),
         gpus=machine.gpus,
         faiss=machine.faiss,
+        trials=trials,
         library=library,
         findings=(*findings, *(library.findings if library else ())),
     )

@@ -5,9 +5,8 @@ Each rule in ``RULES`` looks at the facts and yields what is wrong.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
-import importlib.util
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -88,6 +87,13 @@ def faiss_is_installed_once(machine: Machine) -> Iterator[Finding]:
             Hint("uninstall_one_faiss"),
         )
     elif machine.faiss is None:
+        installed = [name for name in ("faiss-cpu", "faiss-gpu") if machine.packages[name]]
+        if installed:
+            yield Finding(
+                f"{installed[0]} is installed and does not load",
+                Hint("reinstall_package", {"package": installed[0]}),
+            )
+            return
         extra = "gpu" if machine.gpus else "cpu"
         yield Finding("FAISS is not installed", Hint("install_extra", {"extra": extra}))
 
@@ -107,26 +113,35 @@ def _version(package: str) -> str | None:
 
 
 def _pyav() -> Decoder:
-    try:
-        av = importlib.import_module("av")
-    except ImportError:
-        return Decoder("av", None, None)
-    return Decoder("av", _version("av"), getattr(av, "ffmpeg_version_info", None))
+    ffmpeg = _output("import av; print(getattr(av, 'ffmpeg_version_info', ''))")
+    return Decoder("av", None if ffmpeg is None else _version("av"), ffmpeg or None)
 
 
 def _decord() -> Decoder:
-    # In a separate process: a decoder built for another processor is killed by a signal.
-    loads = subprocess.run([sys.executable, "-c", "import decord"], capture_output=True)
-    return Decoder("decord2", _version("decord2") if loads.returncode == 0 else None, None)
+    loads = _output("import decord") is not None
+    return Decoder("decord2", _version("decord2") if loads else None, None)
 
 
 def _faiss() -> str | None:
-    try:
-        faiss = importlib.import_module("faiss")
-    except ImportError:
+    return _output(
+        "import faiss; kind = 'gpu' if hasattr(faiss, 'StandardGpuResources') else 'cpu'; "
+        "print(f'{faiss.__version__} ({kind}; {faiss.get_compile_options().strip()})')"
+    )
+
+
+def _output(code: str) -> str | None:
+    """Last line that some Python code prints; None if it fails.
+
+    In a separate process: a package built for another processor ends its process with a signal.
+    """
+    start = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", start + code, path], capture_output=True, text=True
+    )
+    if done.returncode != 0:
         return None
-    kind = "gpu" if hasattr(faiss, "StandardGpuResources") else "cpu"
-    return f"{faiss.__version__} ({kind}; {faiss.get_compile_options().strip()})"
+    return (done.stdout.strip().splitlines() or [""])[-1]
 
 
 def _gpus() -> tuple[str, ...]:

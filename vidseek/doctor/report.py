@@ -20,6 +20,16 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A step that was tried on a small video."""
+
+    step: str
+    """For example "decode a video"."""
+    failure: str | None
+    """Why it failed, in one line; None if it works."""
+
+
+@dataclass(frozen=True)
 class Decoder:
     """A package that reads videos."""
 
@@ -64,10 +74,17 @@ class DoctorReport:
     """Names of NVIDIA GPUs, whether or not anything installed can use them."""
     faiss: str | None
     """Version, kind (cpu or gpu) and instruction set of FAISS."""
+    trials: tuple[Trial, ...]
+    """Steps of indexing and searching, tried on a small video."""
     library: LibraryHealth | None
     """None if no library was examined."""
     findings: tuple[Finding, ...]
     """Everything that is wrong, including with the library."""
+
+    @property
+    def works(self) -> bool:
+        """True if videos can be indexed and searched with this installation."""
+        return all(trial.failure is None for trial in self.trials)
 
     @property
     def is_healthy(self) -> bool:
