@@ -70,12 +70,13 @@ class Captions:
         return digest.hexdigest()[:16]
 
 
-def read_captions(file: Path) -> Captions:
+def read_captions(file: Path, *, check_files: bool = True) -> Captions:
     """Read and check a captions file. Unusable lines are reported and skipped.
 
     Args:
         file: JSON lines with ``path`` (absolute, or relative to the file's folder), ``caption``,
             and ``start_seconds`` and ``end_seconds`` for a part of the video.
+        check_files: also report lines whose video is not on the disk.
 
     Raises:
         PathNotFoundError: the file does not exist.
@@ -95,7 +96,7 @@ def read_captions(file: Path) -> Captions:
         if not content.strip():
             continue
         try:
-            path, span, caption = _read_line(content, file.parent)
+            path, span, caption = _read_line(content, file.parent, check_files=check_files)
             earlier = captions_of.setdefault((path, span), [])
             for earlier_line, earlier_caption in earlier:
                 if earlier_caption.casefold() == caption.casefold():
@@ -113,7 +114,9 @@ def read_captions(file: Path) -> Captions:
     return Captions(file, clips, tuple(problems))
 
 
-def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:
+def _read_line(
+    content: str, folder: Path, *, check_files: bool
+) -> tuple[Path, TimeSpan | None, str]:
     """Parse the video, its part and the caption of a line.
 
     Raises:
@@ -138,7 +141,7 @@ def _read_line(content: str, folder: Path) -> tuple[Path, TimeSpan | None, str]:
     if "\0" in row["path"]:
         raise ValueError("'path' contains a null character")
     path = (folder / Path(row["path"]).expanduser()).resolve()
-    if not path.is_file():
+    if check_files and not path.is_file():
         raise ValueError(f"no video at {path}")
     return path, span, " ".join(row["caption"].split())
 

@@ -29,6 +29,7 @@ each front door words for its users (``vidseek.cli.hints`` as shell commands).
     │       └── ModelNotFoundError      no such repository or folder
     ├── TrainingError           captions or a run that cannot be trained with
     ├── CalibrationError        a library whose scores cannot be calibrated
+    ├── EvaluationError         captions that no video of a library can be measured with
     ├── PathNotFoundError       a given path does not exist
     ├── QueryError              a query or option that cannot be answered
     └── JobCancelledError       the caller cancelled the job
@@ -224,6 +225,12 @@ class CalibrationError(VidseekError):
     """The scores of a library cannot be turned into confidences with the given data."""
 
     code = "calibration_error"
+
+
+class EvaluationError(VidseekError):
+    """A library cannot be evaluated with the given captions."""
+
+    code = "evaluation_error"
 
 
 class QueryError(VidseekError):

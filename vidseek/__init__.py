@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vidseek.core.errors import DecodeLimitError as DecodeLimitError
     from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.core.errors import EncoderError as EncoderError
+    from vidseek.core.errors import EvaluationError as EvaluationError
     from vidseek.core.errors import GatedModelError as GatedModelError
     from vidseek.core.errors import Hint as Hint
     from vidseek.core.errors import InternalVideoError as InternalVideoError
@@ -82,6 +83,9 @@ if TYPE_CHECKING:
     from vidseek.library import open as open
     from vidseek.models import LibraryModels as LibraryModels
     from vidseek.search import filter_confident as filter_confident
+    from vidseek.search.evaluation.report import Estimate as Estimate
+    from vidseek.search.evaluation.report import EvaluationReport as EvaluationReport
+    from vidseek.search.evaluation.report import RetrievalQuality as RetrievalQuality
     from vidseek.search.moments.calibration.report import CalibrationReport as CalibrationReport
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
@@ -115,6 +119,7 @@ _HOMES = {
     "vidseek.models": ("LibraryModels",),
     "vidseek.vectors": ("LibraryVectors",),
     "vidseek.search": ("filter_confident",),
+    "vidseek.search.evaluation.report": ("Estimate", "EvaluationReport", "RetrievalQuality"),
     "vidseek.search.moments.calibration.report": ("CalibrationReport",),
     "vidseek.core.job": ("Job", "Progress"),
     "vidseek.core.errors": (
@@ -122,6 +127,7 @@ _HOMES = {
         "DecodeLimitError",
         "DownloadRefusedError",
         "EncoderError",
+        "EvaluationError",
         "GatedModelError",
         "Hint",
         "InternalVideoError",

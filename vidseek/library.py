@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vidseek.indexer import IndexReport
     from vidseek.search import SearchEngine
     from vidseek.search.copies.scoring import Threshold
+    from vidseek.search.evaluation.report import EvaluationReport
     from vidseek.search.moments.calibration.report import CalibrationReport
     from vidseek.vectors import LibraryVectors
     from vidseek.video import SamplingPlan
@@ -275,6 +276,57 @@ class Library:
             refine_spans=refine_spans,
         )
 
+    def search_many(
+        self,
+        texts: Sequence[str],
+        k: int = 10,
+        *,
+        not_text: str | None = None,
+        where: VideoFilter = EVERYTHING,
+        per_video: int | None = None,
+        copies: bool = False,
+        rerank: bool = True,
+        refine_spans: bool = False,
+        model: str | Encoder | None = None,
+        job: Job | None = None,
+    ) -> list[SearchResult]:
+        """Answer many text queries: one batch for the encoder and one call of the index.
+
+        Args:
+            texts: what to look for.
+            k: number of hits for each text.
+            not_text: as for ``search``, like the other options; they apply to every text.
+            where: which videos to search.
+            per_video: maximum number of hits per video.
+            copies: True lists every copy of a moment as a hit of its own.
+            rerank: False skips the second stage.
+            refine_spans: begin and end hits where the scene does.
+            model: one of ``models.list()``; None for the active model.
+            job: reports progress and cancels.
+
+        Returns:
+            For each text what ``search`` returns for it, to the rounding of float32.
+
+        Raises:
+            TypeError: ``texts`` is a single string.
+            QueryError: as for ``search``; one text that is empty, and nothing was searched.
+            EncoderError: the library is not encoded with that model, or the model is not there.
+            JobCancelledError: the job was cancelled.
+        """
+        from vidseek.search.moments.batch import search_many
+
+        if isinstance(texts, str):
+            raise TypeError("texts must be several strings: use search for one")
+        return search_many(
+            self._search_engine(model),
+            list(texts),
+            SearchOptions(k=k, where=where, per_video=per_video, copies=copies),
+            not_text=not_text,
+            rerank=rerank,
+            refine_spans=refine_spans,
+            job=job,
+        )
+
     def similar(
         self,
         file: AnyPath,
@@ -439,6 +491,44 @@ class Library:
             hubness=hubness,
         )
         return calibrate(self._search_engine(None), options, job=job)
+
+    def evaluate(
+        self,
+        captions: AnyPath,
+        *,
+        video_to_text: bool = False,
+        rerank: bool = True,
+        model: str | Encoder | None = None,
+        job: Job | None = None,
+    ) -> EvaluationReport:
+        """Measure how well captions find their videos: recall at 1, 5 and 10, and median rank.
+
+        Every caption ranks all videos of the library. A captioned part of a video is a candidate
+        of its own. A known copy of the right video is right too.
+
+        Args:
+            captions: JSON lines as for ``train_on_captions``, of videos in this library.
+            video_to_text: also rank the captions for every captioned video.
+            rerank: False skips the second stage, as for ``search``.
+            model: one of ``models.list()``; None for the active model.
+            job: reports progress and cancels.
+
+        Returns:
+            The figures with 95 % intervals, and the lines that were not used.
+
+        Raises:
+            EvaluationError: no line is of a video that this library can search.
+            PathNotFoundError: the file of captions does not exist.
+            TrainingError: the file of captions is not text.
+            EncoderError: the library is not encoded with that model, or the model is not there.
+            JobCancelledError: the job was cancelled.
+        """
+        from vidseek.core.captions import read_captions
+        from vidseek.search.evaluation.evaluate import evaluate
+
+        read = read_captions(absolute_path(captions), check_files=False)
+        engine = self._search_engine(model)
+        return evaluate(engine, read, video_to_text=video_to_text, rerank=rerank, job=job)
 
     @property
     def calibration(self) -> Calibration | None:

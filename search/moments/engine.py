@@ -47,7 +47,13 @@ from vidseek.search.moments.merging import (
 )
 from vidseek.search.moments.paging import Page, make_cursor, query_digest, read_page
 from vidseek.search.moments.query import check_filter, check_limits, clean_text
-from vidseek.search.moments.retrieval import Candidates, TextCandidates, VisualCandidates
+from vidseek.search.moments.retrieval import (
+    Candidates,
+    EncodedText,
+    TextCandidates,
+    VisualCandidates,
+    encode_texts,
+)
 from vidseek.search.moments.visual_query import read_visual_query
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import VectorIndex
@@ -87,6 +93,14 @@ class CurrentConfidence:
     """The correction that the scores include."""
 
 
+@dataclass(frozen=True)
+class PreparedText:
+    """A text query that was begun together with others."""
+
+    context: SearchContext
+    encoded: EncodedText
+
+
 class SearchEngine:
     """Text, picture and video queries against one library, using the vectors of one encoder."""
 
@@ -112,6 +126,7 @@ class SearchEngine:
         not_text: str | None = None,
         rerank: bool = True,
         refine_spans: bool = False,
+        prepared: PreparedText | None = None,
     ) -> SearchResult:
         """Find the moments that a sentence describes.
 
@@ -123,6 +138,7 @@ class SearchEngine:
             refine_spans: end hits where the similarity curve around their best clip falls (see
                 ``vidseek.search.moments.localization``) instead of merging neighbours of similar
                 score.
+            prepared: what ``prepare`` gave for this text and these options; None to begin anew.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
@@ -143,12 +159,16 @@ class SearchEngine:
         with self._store.snapshot():
             calibration, outdated = self._calibration()
             warnings += [*outdated, *self._partial_warnings()]
-            context = self._context(index, options.where, self._hubness(calibration))
+            if prepared is None:
+                context = self._context(index, options.where, self._hubness(calibration))
+            else:
+                context = prepared.context
             candidates = TextCandidates(
                 context,
                 wanted.text,
                 not_text=None if unwanted is None else unwanted.text,
                 second_stage=rerank,
+                encoded=None if prepared is None else prepared.encoded,
             )
             if refine_spans:
 
@@ -223,6 +243,43 @@ class SearchEngine:
         return CurrentConfidence(
             spec.confidence_scale, spec.confidence_bias, self._hubness(calibration)
         )
+
+    def prepare(
+        self, texts: Sequence[str], options: SearchOptions, *, not_text: str | None = None
+    ) -> list[PreparedText | None]:
+        """Encode the texts of several searches with the same options, and look them up, at once.
+
+        Call it and ``search`` within one ``snapshot`` of the library.
+
+        Returns:
+            For each text what ``search`` takes; None if the library has nothing to search.
+
+        Raises:
+            QueryError: an empty text.
+            EncoderError: the library has no vectors of this encoder.
+        """
+        cleaned = [clean_text(text).text for text in texts]
+        unwanted = None if not_text is None else clean_text(not_text).text
+        context = self.context(options.where)
+        if context is None:
+            return [None] * len(texts)
+        n = min(max(FIRST_FETCH, 2 * options.k), context.size)
+        encoded = encode_texts(context, cleaned, not_text=unwanted, n=n)
+        return [PreparedText(context, each) for each in encoded]
+
+    def context(self, where: VideoFilter) -> SearchContext | None:
+        """The context in which ``search`` answers, with the library's hubness correction.
+
+        Returns:
+            None if the library has no searchable clips.
+
+        Raises:
+            EncoderError: the library has no vectors of this encoder.
+        """
+        index = self._index()
+        if index is None:
+            return None
+        return self._context(index, where, self._hubness(self._calibration()[0]))
 
     def everything(self) -> SearchContext | None:
         """The context of a query over all clips, ignoring the library's calibration.

@@ -8,7 +8,7 @@ not depend on ``n``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,8 @@ in a quarter of the cases (36 % to 27 %) and the wanted one stays (60 % to 58 %)
 not (54 %)."""
 COVERAGE_WEIGHT = 0.3
 """Weight of how much of a long query the clip's whole video answers."""
+TEXTS_PER_BATCH = 256
+"""Texts that are encoded and looked up together."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,48 @@ class Candidates(Protocol):
         """Score at least the ``n`` nearest clips."""
 
 
+@dataclass(frozen=True)
+class EncodedText:
+    """The vectors of a text query."""
+
+    vector: NDArray[np.float32]
+    """(D,) of the wanted text."""
+    unwanted: NDArray[np.float32] | None = None
+    """(D,) of the unwanted text, weighted; None for none."""
+    nearest: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
+    """(n,) scores and ids of the nearest clips, if they were fetched together with those of other
+    queries."""
+
+    @property
+    def direction(self) -> NDArray[np.float32]:
+        """(D,): the first stage's score is a vector's inner product with it."""
+        return self.vector if self.unwanted is None else self.vector - self.unwanted
+
+
+def encode_texts(
+    context: SearchContext, texts: Sequence[str], *, not_text: str | None = None, n: int = 0
+) -> list[EncodedText]:
+    """Encode several text queries at once.
+
+    Args:
+        context: the context of the queries.
+        texts: at least one.
+        not_text: what none of the queries should find.
+        n: also fetch the ``n`` nearest clips of each, with one call of the index.
+    """
+    given = [*texts] if not_text is None else [*texts, not_text]
+    vectors = text_vectors(context.encoder, given)
+    unwanted = None if not_text is None else vectors[-1] * np.float32(NOT_WEIGHT)
+    encoded = [EncodedText(vector, unwanted) for vector in vectors[: len(texts)]]
+    if n == 0:
+        return encoded
+    scores, ids = context.nearest(np.stack([each.direction for each in encoded]), n)
+    return [
+        replace(each, nearest=nearest)
+        for each, nearest in zip(encoded, zip(scores, ids, strict=True), strict=True)
+    ]
+
+
 class TextCandidates:
     """Clips for a sentence: scored by cosine, the best of them again by the second stage.
 
@@ -60,22 +104,30 @@ class TextCandidates:
         *,
         not_text: str | None = None,
         second_stage: bool = True,
+        encoded: EncodedText | None = None,
     ) -> None:
+        """Begin a query.
+
+        Args:
+            context: the context of the query.
+            text: the wanted text.
+            not_text: the unwanted text.
+            second_stage: False leaves out the second stage.
+            encoded: what ``encode_texts`` gave for the texts; None to encode them now.
+        """
         self._context = context
         self._text = text
         self._depth = rerank_depth(context, wanted=second_stage)
-        texts = [text] if not_text is None else [text, not_text]
-        vectors = text_vectors(context.encoder, texts)
-        self.vector: NDArray[np.float32] = vectors[0]
+        self._encoded = encoded or encode_texts(context, [text], not_text=not_text)[0]
+        self.vector = self._encoded.vector
         """(D,) float32 of the wanted text."""
-        self._unwanted = None if not_text is None else vectors[1] * np.float32(NOT_WEIGHT)
-        self.direction = self.vector if self._unwanted is None else self.vector - self._unwanted
+        self.direction = self._encoded.direction
         """(D,) float32: the first stage's score is a vector's inner product with it."""
         self._reranked: dict[int, float] = {}
 
     def fetch(self, n: int) -> ScoredClips:
         """See ``Candidates``."""
-        scores, ids = _without_padding(*self._context.nearest(self.direction[None], n))
+        scores, ids = _without_padding(*self._nearest(n))
         clips = self._context.clips(ids)
         present = [position for position, clip_id in enumerate(ids) if clip_id in clips]
         ids, final = [ids[position] for position in present], scores[present].copy()
@@ -83,9 +135,16 @@ class TextCandidates:
         final[:depth] = self._rerank(ids[:depth], final[:depth])
         return _ranked([clips[i] for i in ids], final, depth, exhausted=n >= self._context.size)
 
+    def _nearest(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(1, n) scores and ids."""
+        fetched = self._encoded.nearest
+        if fetched is not None and n <= len(fetched[0]):
+            return fetched[0][None, :n], fetched[1][None, :n]
+        return self._context.nearest(self.direction[None], n)
+
     def _rerank(self, ids: list[int], scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if any(clip_id not in self._reranked for clip_id in ids):
-            reranked = rerank(self._context, self._text, ids, scores, self._unwanted)
+            reranked = rerank(self._context, self._text, ids, scores, self._encoded.unwanted)
             self._reranked = dict(zip(ids, reranked.tolist(), strict=True))
         return np.array([self._reranked[clip_id] for clip_id in ids], np.float32)
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "check",
     "duplicates",
     "calibrate",
+    "evaluate",
     "export",
     "list",
     "info",

@@ -1,0 +1,1 @@
+"""How well a library is searched, measured with captions of its videos."""
