@@ -5,6 +5,9 @@
 #   make test                 the tests that need only the base install (minutes)
 #   make test-full            the tests that need torch, PostgreSQL or a browser
 #   make test-package         build the wheel; install and try it on every Python found
+#   make test-latest          the tests of the base install with the newest versions allowed, on
+#                             every Python found; test-constraints: with those of constraints.txt
+#   make test-oldest          the same with the oldest versions allowed
 #   make test-long            crash, memory and demo tests that take many minutes
 #   make test-all             all of these
 #   make coverage             branch coverage of test, test-full and test-long, by room
@@ -13,7 +16,9 @@
 #   make bench                measured claims (minutes); make bench-retrieval: the model's alone
 
 PYTHON ?= python3
-PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Compiling modules that are never imported takes longer than installing them.
+PIP = -m pip install --quiet --disable-pip-version-check --no-compile
+PIP_INSTALL = $(PIP) -c constraints.txt
 # A plain path entry: with setuptools' import hook, a script beside the checkout finds its folder
 # `vidseek` instead of the package.
 EDITABLE = --config-settings editable_mode=compat -e
@@ -21,13 +26,16 @@ EDITABLE = --config-settings editable_mode=compat -e
 # Two environments: what a user installs, and what training, servers and development need besides.
 BASE = .venv
 FULL = .venv-full
+# The oldest versions that pyproject.toml allows, on the oldest Python.
+OLDEST = .venv-oldest
 
 # Two workers on one thread each keep two cores busier than one process on two threads. tests/conftest.py
 # deals the modules out.
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test test-full test-long test-package test-all coverage check docs format bench bench-retrieval clean
+.PHONY: demo test test-full test-long test-package test-latest test-constraints test-oldest test-all
+.PHONY: coverage check docs format bench bench-retrieval clean
 
 $(BASE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE)
@@ -64,6 +72,17 @@ test-long: $(FULL)/.ready
 
 test-package: $(FULL)/.ready
 	$(FULL)/bin/python -m pytest -m package $(PYTEST_OPTIONS)
+
+test-latest test-constraints:
+	$(PYTHON) tests/support/pythons.py $(@:test-%=%) $(PYTEST_OPTIONS)
+
+$(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt $(EDITABLE) ".[cpu,demo,parquet,dev]"
+	touch $@
+
+test-oldest: $(OLDEST)/.ready
+	$(call PYTEST,$(OLDEST)) -m "not full and not long and not package" $(PYTEST_OPTIONS)
 
 test-all: test test-full test-package test-long
 
@@ -104,4 +123,4 @@ bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval
 
 clean:
-	rm -rf $(BASE) $(FULL) site demo-library demo-videos .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(BASE) $(FULL) .venv-* site demo-library demo-videos .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

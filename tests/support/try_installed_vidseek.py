@@ -1,4 +1,4 @@
-"""Try a vidseek that is installed, not checked out: import every module, then index and search.
+"""Try a vidseek that is installed, not checked out: import every module, then run commands.
 
 python -I try_installed_vidseek.py FOLDER
 
@@ -71,6 +71,7 @@ def main(folder: Path) -> None:
     report = json.loads(command("index", footage, "--json", *library))
     hits = json.loads(command("search", "something red", "--json", *library))
     verdict = json.loads(command("check", footage / "red.mp4", "--json", *library))
+    health = json.loads(command("doctor", "--json", *library))
     print(
         json.dumps(
             {
@@ -80,6 +81,7 @@ def main(folder: Path) -> None:
                 "indexed": report["indexed"],
                 "hits": len(hits),
                 "verdict": verdict["verdict"],
+                "healthy": health["healthy"],
             }
         )
     )
