@@ -54,3 +54,10 @@ def test_a_hint_is_one_sentence_or_more(action: str) -> None:
 
 def test_no_hint_is_no_text() -> None:
     assert shell_hint(None) is None
+
+
+@pytest.mark.parametrize(("extra", "says"), [("train", True), ("hub", True), ("cpu", False)])
+def test_the_cpu_build_of_torch_is_named_before_an_extra_that_needs_torch(extra, says) -> None:
+    step = shell_hint(Hint("install_extra", {"extra": extra}))
+    torch = step.find("CPU build of torch")
+    assert (0 <= torch < step.index(f"vidseek[{extra}]")) == says

@@ -85,9 +85,20 @@ HINTS: dict[str, str] = {
 }
 
 
+_TORCH_EXTRAS = frozenset({"hub", "open-clip", "train"})
+_TORCH_FIRST = (
+    "Without an NVIDIA card, first install the CPU build of torch, as pytorch.org says: the "
+    "default one on Linux downloads over 2 GB."
+)
+
+
 def shell_hint(hint: Hint | None) -> str | None:
     """The sentence that tells a shell user what to do next; None if there is no hint."""
-    return None if hint is None else HINTS[hint.action].format_map(dict(hint.values))
+    if hint is None:
+        return None
+    step = HINTS[hint.action].format_map(dict(hint.values))
+    needs_torch = hint.action == "install_extra" and hint.values["extra"] in _TORCH_EXTRAS
+    return f"{_TORCH_FIRST} {step}" if needs_torch else step
 
 
 def with_hint(message: str, hint: Hint | None) -> str:
