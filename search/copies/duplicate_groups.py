@@ -1,9 +1,10 @@
 """Groups of duplicate videos that do not chain.
 
-    for group in duplicate_groups(store):
+    for group in duplicate_groups(store, descriptor.fingerprint):
         print(group.kind, [(member.video.path, member.keep) for member in group.members])
 
-Two videos are duplicates if most of each is shared; an intro common to five videos does not count.
+Two videos are duplicates if most of what each shows is shared; an intro common to five videos does
+not count, and a still counts for a few seconds only (``information.py``).
 A member of a group duplicates more than half of the other members: if A matches B and B matches C,
 A and C are not grouped for that alone (a request of users of czkawka and VideoDuplicateFinder).
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from vidseek.core.types import (
@@ -23,6 +24,8 @@ from vidseek.core.types import (
     Video,
     VideoState,
 )
+from vidseek.encoders.copies.descriptor import unpacked
+from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.search.copies.boilerplate import (
     FULL_COVERAGE,
     Pair,
@@ -31,43 +34,81 @@ from vidseek.search.copies.boilerplate import (
     merged,
     shared_spans,
 )
+from vidseek.search.copies.information import Information
 from vidseek.storage.store import LibraryStore
 
 MIN_REST_SECONDS = 1.0
 """A video with less than this besides boilerplate is not a duplicate."""
+MIN_SHOWN_SHARE = 0.5
+"""A file that has frames for less than this share of its length has a broken clock, or is damaged
+in a way that no decoder reported."""
 _SAME_LENGTH = 1.02
 
+Priority = tuple[bool, int, int, float, int]
+"""Whether a video is sound, its length, resolution, bitrate, and its age: the largest is kept."""
 
-def duplicate_groups(store: LibraryStore) -> list[DuplicateGroup]:
-    """All groups of duplicates, and of videos that contain others; largest first."""
+
+def duplicate_groups(store: LibraryStore, fingerprint: str) -> list[DuplicateGroup]:
+    """All groups of duplicates, and of videos that contain others; largest first.
+
+    Args:
+        store: the library.
+        fingerprint: of the copy descriptor.
+    """
     with store.snapshot():
         videos = {video.id: video for video in store.videos.select(states=[VideoState.INDEXED])}
         matches = store.copy_matches.read()
-    return group_videos(videos, matches)
+        ids = {video for match in matches for video in (match.video_id, match.other_id)}
+        information = {
+            frames.video_id: Information.of_frames(
+                FrameSequence(unpacked(frames.vectors), frames.seconds)
+            )
+            for frames in store.copy_descriptors.read(fingerprint, video_ids=ids)
+        }
+    return group_videos(videos, matches, information)
 
 
-def group_videos(videos: dict[int, Video], matches: Sequence[CopyMatch]) -> list[DuplicateGroup]:
+def group_videos(
+    videos: dict[int, Video],
+    matches: Sequence[CopyMatch],
+    information: Mapping[int, Information],
+) -> list[DuplicateGroup]:
     """Group videos by their shared segments.
 
     Args:
         videos: searchable library videos by id.
         matches: the matches between them.
+        information: what the matched videos show, by id. The seconds count of a video without it.
     """
     shared = shared_spans(matches, videos)
     _add_same_bytes(shared, videos)
     boilerplate = find_boilerplate(shared, videos)
     coverage = {
-        pair: _coverage(spans, boilerplate[pair[0]], videos[pair[0]])
+        pair: _coverage(spans, boilerplate[pair[0]], videos[pair[0]], information.get(pair[0]))
         for pair, spans in shared.items()
+    }
+    for one, other in coverage:
+        if videos[one].content_hash == videos[other].content_hash:
+            coverage[one, other] = 1.0
+    priorities = {
+        video.id: keep_priority(video, is_sound=_is_sound(video, information.get(video.id)))
+        for video in videos.values()
     }
     same = {
         frozenset(pair)
         for pair in coverage
         if min(coverage[pair], coverage[pair[::-1]]) >= FULL_COVERAGE
     }
-    groups = [_as_group(members, coverage, videos) for members in _without_chains(same)]
-    groups = _under_containers(groups, coverage, same, videos)
+    groups = [_as_group(members, coverage, videos, priorities) for members in _without_chains(same)]
+    groups = _under_containers(groups, coverage, same, videos, priorities)
     return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
+
+
+def _is_sound(video: Video, information: Information | None) -> bool:
+    """False for a file that is damaged, or whose clock says more than it shows."""
+    if video.damaged or information is None:
+        return not video.damaged
+    return information.shown_seconds >= MIN_SHOWN_SHARE * video.duration_seconds
 
 
 def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
@@ -82,15 +123,33 @@ def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
                     shared[video_id, other] = [whole]
 
 
-def _coverage(spans: Sequence[TimeSpan], boilerplate: Sequence[TimeSpan], video: Video) -> float:
+def _coverage(
+    spans: Sequence[TimeSpan],
+    boilerplate: Sequence[TimeSpan],
+    video: Video,
+    information: Information | None,
+) -> float:
     """The shared part of a video without its boilerplate, 0 to 1."""
     joined = merged(spans)
-    ignored = sum(ignored_span.duration_seconds for ignored_span in boilerplate)
-    rest = video.duration_seconds - ignored
+    if information is not None and information.is_still(joined):
+        return 0.0
+    common = [
+        TimeSpan(start, end)
+        for span in joined
+        for ignored in boilerplate
+        if (start := max(span.start_seconds, ignored.start_seconds))
+        < (end := min(span.end_seconds, ignored.end_seconds))
+    ]
+
+    def counted(parts: Sequence[TimeSpan]) -> float:
+        if information is None:
+            return sum(part.duration_seconds for part in parts)
+        return information.counted_seconds(parts)
+
+    rest = counted([TimeSpan(0.0, video.duration_seconds)]) - counted(boilerplate)
     if rest < MIN_REST_SECONDS and boilerplate:
         return 0.0
-    common = sum(span.overlap(ignored_span) for span in joined for ignored_span in boilerplate)
-    shared = sum(span.duration_seconds for span in joined) - common
+    shared = counted(joined) - counted(common)
     return min(1.0, shared / rest) if rest > 0 else 0.0
 
 
@@ -133,10 +192,13 @@ def _component(start: int, neighbours: dict[int, set[int]], left: Collection[int
 
 
 def _as_group(
-    members: Sequence[int], coverage: dict[Pair, float], videos: dict[int, Video]
+    members: Sequence[int],
+    coverage: dict[Pair, float],
+    videos: dict[int, Video],
+    priorities: Mapping[int, Priority],
 ) -> DuplicateGroup:
     group = [videos[member] for member in members]
-    best = max(group, key=keep_priority)
+    best = max(group, key=lambda video: priorities[video.id])
     kind: Literal["exact", "duplicate"] = "duplicate"
     if len({video.content_hash for video in group}) == 1:
         kind = "exact"
@@ -148,22 +210,27 @@ def _as_group(
         )
         for video in sorted(group, key=lambda video: (video.id != best.id, video.path))
     ]
-    return DuplicateGroup(kind, tuple(listed), _reason(best, group))
+    return DuplicateGroup(
+        kind,
+        tuple(listed),
+        _reason(
+            priorities[best.id], [priorities[member] for member in members if member != best.id]
+        ),
+    )
 
 
-def keep_priority(video: Video) -> tuple[int, int, float, int]:
-    """Sort key of the duplicate to keep: length, then resolution, then bitrate."""
+def keep_priority(video: Video, *, is_sound: bool) -> Priority:
+    """Sort key of the duplicate to keep: no damage, then length, resolution and bitrate."""
     # Copies differ by a frame or two; treat that as the same length.
     length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
     bitrate = video.size_bytes / max(video.duration_seconds, 0.1)
-    return length, video.width * video.height, bitrate, -video.id
+    return is_sound, length, video.width * video.height, bitrate, -video.id
 
 
-def _reason(best: Video, group: Sequence[Video]) -> str:
-    others = [video for video in group if video.id != best.id]
-    names = ("longest", "highest resolution", "highest bitrate", "first indexed")
+def _reason(best: Priority, others: Sequence[Priority]) -> str:
+    names = ("not damaged", "longest", "highest resolution", "highest bitrate", "first indexed")
     for place, name in enumerate(names):
-        if any(keep_priority(other)[place] < keep_priority(best)[place] for other in others):
+        if any(other[place] < best[place] for other in others):
             return name
     return names[-1]
 
@@ -173,6 +240,7 @@ def _under_containers(
     coverage: dict[Pair, float],
     same: Collection[frozenset[int]],
     videos: dict[int, Video],
+    priorities: Mapping[int, Priority],
 ) -> list[DuplicateGroup]:
     """The groups, and groups of a video with the videos that it contains.
 
@@ -191,17 +259,19 @@ def _under_containers(
         for member in group.members
         for other in group.members
     }
-    holders: dict[int, tuple[tuple[int, int, float, int], int]] = {}
+    holders: dict[int, tuple[Priority, int]] = {}
     for (inner, outer), share in coverage.items():
         is_within = share >= FULL_COVERAGE and coverage[outer, inner] < FULL_COVERAGE
+        # Nothing sound is given up for a damaged file, however much that seems to contain.
+        is_within &= priorities[outer][0] or not priorities[inner][0]
         if is_within and frozenset((inner, outer)) not in together:
-            candidate = (keep_priority(videos[outer]), outer)
+            candidate = (priorities[outer], outer)
             holders[inner] = max(holders.get(inner, candidate), candidate)
     # A copy is nested wherever the kept video of its group is nested.
     above = {inner: outer for inner, (_, outer) in holders.items()} | copies
     inner_by_kept: dict[int, list[int]] = defaultdict(list)
     for inner in above:
-        kept = _top(inner, above, videos)
+        kept = _top(inner, above, priorities)
         if kept != inner:
             inner_by_kept[kept].append(inner)
     nested = [group for group in groups if group.members[0].video.id in inner_by_kept]
@@ -223,14 +293,12 @@ def _under_containers(
     return nested
 
 
-def _top(start: int, above: dict[int, int], videos: dict[int, Video]) -> int:
+def _top(start: int, above: dict[int, int], priorities: Mapping[int, Priority]) -> int:
     """The topmost container of a video."""
     way = [start]
     while way[-1] in above:
         following = above[way[-1]]
         if following in way:  # a cycle, from measurement error
-            return max(
-                way[way.index(following) :], key=lambda member: keep_priority(videos[member])
-            )
+            return max(way[way.index(following) :], key=priorities.__getitem__)
         way.append(following)
     return way[-1]

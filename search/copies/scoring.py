@@ -23,6 +23,8 @@ PART_PENALTY = 0.06
 SURE_SECONDS, STILL_DISTINCT, MOMENT_WEIGHT = 3.0, 0.2, 0.7
 """A match scores less if it is shorter than ``SURE_SECONDS`` or has fewer than 1 +
 ``STILL_DISTINCT`` distinct frames; with a single frame, this share of its score."""
+MAX_STILL_SCORE = THRESHOLDS["strict"] - 0.01
+"""A still may be a picture that both films took from elsewhere, so a match of one is never sure."""
 EDGE_SECONDS, EDGE_MARGIN_SECONDS = 10.0, 1.5
 EDGE_WEIGHT = 0.75
 """Factor for a match that looks like a common intro or outro..."""
@@ -85,7 +87,8 @@ def match_score(
         (alignment.distinct_frames - 1) / STILL_DISTINCT,
     )
     score *= MOMENT_WEIGHT + (1 - MOMENT_WEIGHT) * max(0.0, evidence)
-    return min(1.0, max(0.0, score - PART_PENALTY * is_crop))
+    most = MAX_STILL_SCORE if alignment.is_still else 1.0
+    return min(most, max(0.0, score - PART_PENALTY * is_crop))
 
 
 def is_edge(alignment: Alignment, query_seconds: float, reference_seconds: float) -> bool:

@@ -1,20 +1,34 @@
 """Verdicts: the kind of copy that an upload is, from the share of each video that is matched.
 
+A verdict counts what is shown, not seconds (``information.py``): two streams that begin with the
+same card of a minute are not copies of each other.
+
 The thresholds strict, normal and loose are in ``vidseek.search.copies.scoring``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vidseek.core.types import CopyVerdict, Match, MatchKind, TimeSpan, Video
-from vidseek.search.copies.boilerplate import FULL_COVERAGE, bridges, covered_share
+from vidseek.search.copies.alignment.sequence import FrameSequence
+from vidseek.search.copies.alignment.stretch import shows_still
+from vidseek.search.copies.boilerplate import FULL_COVERAGE, bridges
+from vidseek.search.copies.information import Information
 from vidseek.search.copies.scoring import ScoredAlignment
 from vidseek.search.copies.upload import Upload
 
 
-def kind_of(query_share: float, reference_share: float) -> MatchKind:
-    """The kind of a match, from the covered shares of the upload and the library video."""
+def kind_of(query_share: float, reference_share: float, *, is_still: bool = False) -> MatchKind:
+    """The kind of a match, from the covered shares of the upload and the library video.
+
+    Args:
+        query_share: covered share of the upload's information, 0 to 1.
+        reference_share: covered share of the library video's information.
+        is_still: whether all that they share is a single picture, which is little evidence.
+    """
+    if is_still:
+        return "partial"
     if min(query_share, reference_share) >= FULL_COVERAGE:
         return "duplicate"
     if reference_share >= FULL_COVERAGE:
@@ -30,6 +44,7 @@ def make_verdict(
     matches: Sequence[ScoredAlignment],
     mirrored: Sequence[bool],
     videos: dict[int, Video],
+    references: Mapping[int, FrameSequence],
     sure_score: float,
 ) -> CopyVerdict:
     """Make the verdict on an upload.
@@ -39,9 +54,11 @@ def make_verdict(
         matches: its matches.
         mirrored: whether each match is mirrored.
         videos: the matched videos, by id.
+        references: their descriptors, by id.
         sure_score: matches below this score do not count for the verdict.
     """
     listed = []
+    information = Information.of_frames(upload.frames)
     for video_id, video in videos.items():
         of_video = [
             (match.alignment, flag, match.score)
@@ -53,9 +70,14 @@ def make_verdict(
         counted = [match for match in of_video if match[2] >= min(sure_score, best)]
         shown = [(match.query, match.reference) for match, _, _ in counted]
         shown += bridges(shown)
-        query_share = covered_share([here for here, _ in shown], upload.duration_seconds)
-        reference_share = covered_share([there for _, there in shown], video.duration_seconds)
-        kind = kind_of(query_share, reference_share)
+        here, there = [here for here, _ in shown], [there for _, there in shown]
+        of_reference = Information.of_frames(references[video_id])
+        kind = kind_of(
+            information.share(here),
+            of_reference.share(there),
+            is_still=all(match.is_still for match, _, _ in counted)
+            and (shows_still(upload.frames, here) or shows_still(references[video_id], there)),
+        )
         listed += [
             Match(video, kind, match.query, match.reference, match.speed, flag, score)
             for match, flag, score in of_video
@@ -82,5 +104,6 @@ def exact_verdict(videos: Iterable[Video]) -> CopyVerdict:
 
 
 def covered_by(upload: Upload, matches: Sequence[ScoredAlignment]) -> float:
-    """The share of an upload that matches cover together, 0 to 1."""
-    return covered_share([match.alignment.query for match in matches], upload.duration_seconds)
+    """The share of an upload's information that matches cover together, 0 to 1."""
+    spans = [match.alignment.query for match in matches]
+    return Information.of_frames(upload.frames).share(spans)

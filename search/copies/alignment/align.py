@@ -22,7 +22,11 @@ from numpy.typing import NDArray
 from vidseek.search.copies.alignment.hough import FramePairs, find_pairs, strongest_line
 from vidseek.search.copies.alignment.refine import match_along
 from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence
-from vidseek.search.copies.alignment.stretch import STATIC_DISTINCT, Comparison
+from vidseek.search.copies.alignment.stretch import (
+    STATIC_DISTINCT,
+    Comparison,
+    times_like,
+)
 
 MIN_SIMILARITY = 0.5
 """Minimum cosine, less bias, for a frame pair to count as the same. It depends on the descriptor;
@@ -75,7 +79,7 @@ def align(
         match = match_along(videos, pairs, line, width)
         gone = np.zeros(len(pairs.query), np.bool_)
         if match is not None:
-            gone = _explained(pairs, match, width)
+            gone = _explained(videos, pairs, match, width)
             if not any(_overlap(match, other) > MAX_OVERLAP for other in videos.matches):
                 videos.matches.append(match)
                 if len(videos.matches) == max_segments:
@@ -84,16 +88,22 @@ def align(
     return sorted(videos.matches, key=lambda match: -match.score)
 
 
-def _explained(pairs: FramePairs, match: Alignment, margin: float) -> NDArray[np.bool_]:
+def _explained(
+    videos: Comparison, pairs: FramePairs, match: Alignment, margin: float
+) -> NDArray[np.bool_]:
     """(H,) True for pairs that a match explains."""
+    if match.distinct_frames < STATIC_DISTINCT:
+        # A still is similar to itself at every time, so one match explains all of its pairs, but
+        # not those of what is shown right before or after it.
+        here = np.isin(pairs.query, times_like(videos.query, match.query))
+        return here | np.isin(pairs.reference, times_like(videos.reference, match.reference))
     here = (pairs.query >= match.query.start_seconds - margin) & (
         pairs.query <= match.query.end_seconds + margin
     )
     there = (pairs.reference >= match.reference.start_seconds - margin) & (
         pairs.reference <= match.reference.end_seconds + margin
     )
-    # A still is similar to itself at every time, so one match explains all of its pairs.
-    return here | there if match.distinct_frames < STATIC_DISTINCT else here & there
+    return here & there
 
 
 def _overlap(first: Alignment, second: Alignment) -> float:

@@ -62,6 +62,8 @@ class Alignment:
     """Mean cosine, less bias, of the frames along it, gaps included."""
     distinct_frames: float
     """Number of different pictures that agree; 1 for a static scene of any length."""
+    is_still: bool = False
+    """True if either video shows a single unmoving picture here."""
 
     def reference_seconds(self, query_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) reference times shown at (N,) query times."""

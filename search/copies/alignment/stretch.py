@@ -7,6 +7,7 @@ maximum subarray; Bentley, CACM 1984).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,9 @@ STATIC_SIMILARITY = 0.9
 """Above this cosine, frames of the *same* video begin to count as a single frame."""
 STATIC_DISTINCT = 2.0
 """A match with fewer distinct frames is a single picture, which says nothing about time."""
+MIN_STILL_FRAMES, MAX_STILL_DISTINCT = 3, 1.06
+"""At least this many frames are a still if they make no more distinct frames than this. Stills held
+for 8 s made at most 1.02, and cuts of one second from the same 18 clips at least 1.09."""
 CERTAIN_FRAMES = 2.0
 """With this many distinct frames a match scores half its similarity; with many, all of it."""
 SAMPLED_FRAMES = 256
@@ -167,14 +171,46 @@ def _as_alignment(
         score=max(0.0, similarity) * distinct / (distinct + CERTAIN_FRAMES),
         similarity=similarity,
         distinct_frames=distinct,
+        is_still=shows_still(query, [TimeSpan(start, end)])
+        or shows_still(reference, [TimeSpan(low, high)]),
     )
+
+
+def shows_still(sequence: FrameSequence, spans: Sequence[TimeSpan]) -> bool:
+    """True if a video shows a single picture in all of these stretches."""
+    inside = np.zeros(len(sequence), np.bool_)
+    for span in spans:
+        inside |= (sequence.seconds >= span.start_seconds) & (sequence.seconds <= span.end_seconds)
+    rows = np.flatnonzero(inside)
+    return (
+        len(rows) >= MIN_STILL_FRAMES
+        and _distinct_frames(sequence.vectors, rows) <= MAX_STILL_DISTINCT
+    )
+
+
+def times_like(sequence: FrameSequence, span: TimeSpan) -> NDArray[np.float64]:
+    """Times of the frames that are like the picture that a still match shows in a stretch.
+
+    Args:
+        sequence: one of the two videos.
+        span: its stretch; its ends may reach into what is shown before and after the picture.
+    """
+    middle = (span.start_seconds + span.end_seconds) / 2
+    picture = sequence.vectors[np.abs(sequence.seconds - middle).argmin()]
+    like: NDArray[np.float64] = sequence.seconds[sequence.vectors @ picture >= STATIC_SIMILARITY]
+    return like
 
 
 def _distinct_frames(vectors: NDArray[np.float32], rows: NDArray[np.intp]) -> float:
     """Number of different pictures: each frame counts 1 over the number of frames like it."""
     if len(rows) > SAMPLED_FRAMES:
         rows = rows[np.linspace(0, len(rows) - 1, SAMPLED_FRAMES).astype(np.intp)]
-    sampled = vectors[rows]
-    likeness = (sampled @ sampled.T - STATIC_SIMILARITY) / (1 - STATIC_SIMILARITY)
+    return float((1 / alikeness(vectors[rows]).sum(axis=1)).sum())
+
+
+def alikeness(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, N) how much pairs of frames of one video count as the same picture, 0 to 1."""
+    likeness = (vectors @ vectors.T - STATIC_SIMILARITY) / (1 - STATIC_SIMILARITY)
     np.fill_diagonal(likeness, 1.0)
-    return float((1 / np.clip(likeness, 0, 1).sum(axis=1)).sum())
+    alike: NDArray[np.float32] = np.clip(likeness, 0, 1)
+    return alike

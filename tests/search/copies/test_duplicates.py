@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from library_pairs import match, video
 
 from vidseek.core.types import CopyMatch, TimeSpan, Video
 from vidseek.search.copies.boilerplate import find_boilerplate, shared_spans
 from vidseek.search.copies.duplicate_groups import group_videos
 
 
-def video(number: int, seconds: float = 60.0, *, height: int = 360, size: int = 1000) -> Video:
-    return Video(
-        id=number,
-        path=Path(f"/films/{number:02d}.mp4"),
-        content_hash=f"{number:064d}",
-        size_bytes=size,
-        modified_ns=0,
-        duration_seconds=seconds,
-        frame_rate=25.0,
-        width=height * 16 // 9,
-        height=height,
-        codec="h264",
-    )
-
-
-def match(one: int, other: int, start: float, end: float, there: float | None = None) -> CopyMatch:
-    at = start if there is None else there
-    span, other_span = TimeSpan(start, end), TimeSpan(at, at + end - start)
-    return CopyMatch(one, other, span, other_span, 1.0, 0.5, False)
-
-
 def groups_of(videos: list[Video], matches: list[CopyMatch]) -> list[tuple[str, list[int]]]:
-    groups = group_videos({one.id: one for one in videos}, matches)
+    groups = group_videos({one.id: one for one in videos}, matches, {})
     return [(group.kind, [one.video.id for one in group.members]) for group in groups]
 
 
 def test_the_longest_then_the_sharpest_then_the_heaviest_is_kept() -> None:
     videos = [video(1), video(2, height=720), video(3, height=720, size=5000), video(4, 60.3)]
     matches = [match(a, b, 0, 60) for a in range(2, 5) for b in range(1, a)]
-    (group,) = group_videos({one.id: one for one in videos}, matches)
+    (group,) = group_videos({one.id: one for one in videos}, matches, {})
     assert [one.video.id for one in group.members if one.keep] == [3]
     assert group.members[0].video.id == 3, "a third of a second more does not make a video longer"
     longer = [*videos, video(5, 80)]
     matches += [match(5, number, 0, 66, 0) for number in range(1, 5)]
-    (group,) = group_videos({one.id: one for one in longer}, matches)
+    (group,) = group_videos({one.id: one for one in longer}, matches, {})
     assert (group.members[0].video.id, group.why) == (5, "longest")
 
 
@@ -112,7 +91,7 @@ def test_copies_within_a_third_are_listed_once_and_under_it() -> None:
     pair = match(3, 2, 0, 30)
     inside = match(2, 1, 0, 30, 100)
     assert groups_of(videos[:3], [pair]) == [("duplicate", [2, 3])]
-    (group,) = group_videos({one.id: one for one in videos[:3]}, [pair, inside])
+    (group,) = group_videos({one.id: one for one in videos[:3]}, [pair, inside], {})
     assert group.kind == "contains"
     assert [(one.video.id, one.keep, one.coverage) for one in group.members] == [
         (1, True, 1.0),
@@ -152,3 +131,20 @@ def test_members_of_a_group_are_not_listed_again_as_parts_of_each_other() -> Non
     matches = [match(a, b, 0, 60) for a, b in pairs]
     squeezed = CopyMatch(3, 2, TimeSpan(0, 60), TimeSpan(0, 40), 0.67, 0.5, False)
     assert groups_of(videos, [*matches, squeezed]) == [("duplicate", [1, 2, 3, 4])]
+
+
+def test_a_damaged_file_is_not_kept() -> None:
+    broken = replace(video(1, 80, height=1080, size=9000), damaged=True)
+    videos = {1: broken, 2: video(2), 3: video(3, height=720)}
+    matches = [match(2, 1, 0, 60), match(3, 1, 0, 60), match(3, 2, 0, 60)]
+    shares = {**videos, 1: replace(broken, duration_seconds=70)}
+    (group,) = group_videos(shares, matches, {})
+    assert [one.video.id for one in group.members] == [3, 1, 2]
+    assert group.why == "not damaged"
+    # Nor as a file that seems to contain the others.
+    (group,) = group_videos({**videos, 1: replace(broken, duration_seconds=600)}, matches, {})
+    assert [one.video.id for one in group.members] == [3, 2]
+    # If every copy is damaged, the longest is kept.
+    damaged = {number: replace(one, damaged=True) for number, one in videos.items()}
+    (group,) = group_videos({**damaged, 1: replace(broken, duration_seconds=70)}, matches, {})
+    assert (group.members[0].video.id, group.why) == (1, "longest")
