@@ -108,8 +108,9 @@ class Match:
     """Kind of the pair of videos, from all of their matches."""
     query_span: TimeSpan
     library_span: TimeSpan
-    speed: float
-    """Library seconds per second of the upload; negative if it plays backwards."""
+    speed: float | None
+    """Library seconds per second of the upload; negative if it plays backwards. None if too little
+    moves to tell."""
     mirrored: bool
     score: float
     """0 to 1."""

@@ -79,7 +79,15 @@ def make_verdict(
             and (shows_still(upload.frames, here) or shows_still(references[video_id], there)),
         )
         listed += [
-            Match(video, kind, match.query, match.reference, match.speed, flag, score)
+            Match(
+                video,
+                kind,
+                match.query,
+                match.reference,
+                match.speed if match.is_speed_known else None,
+                flag,
+                score,
+            )
             for match, flag, score in of_video
         ]
     listed.sort(

@@ -111,7 +111,7 @@ def _match_json(match: Match) -> dict[str, object]:
         "query_end_seconds": round(match.query_span.end_seconds, 3),
         "library_start_seconds": round(match.library_span.start_seconds, 3),
         "library_end_seconds": round(match.library_span.end_seconds, 3),
-        "speed": round(match.speed, 3),
+        "speed": None if match.speed is None else round(match.speed, 3),
         "mirrored": match.mirrored,
     }
 
@@ -128,8 +128,9 @@ def _print_verdict(verdict: CopyVerdict) -> None:
         typer.echo(f"{what} {output.short_path(first.video.path)}")
         for match in sorted(matches, key=lambda one: one.query_span):
             here, there = match.query_span, match.library_span
-            notes = [] if abs(match.speed - 1) < 0.03 else [f"speed x{abs(match.speed):.2f}"]
-            notes += ["reversed"] if match.speed < 0 else []
+            speed = 1.0 if match.speed is None else match.speed
+            notes = [] if abs(abs(speed) - 1) < 0.03 else [f"speed x{abs(speed):.2f}"]
+            notes += ["reversed"] if speed < 0 else []
             notes += ["mirrored"] if match.mirrored else []
             typer.echo(
                 f"  {_timeline(here.start_seconds, here.end_seconds, verdict.query_seconds)} "

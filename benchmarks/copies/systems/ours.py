@@ -55,7 +55,7 @@ class OurSystem:
                 match.score,
                 match.query_span,
                 match.library_span,
-                speed=match.speed,
+                speed=1.0 if match.speed is None else match.speed,
                 mirrored=match.mirrored,
             )
             for match in self._library.check(path, min_score=0.0).matches

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from vidseek.search.copies.alignment.hough import FramePairs, find_pairs, strongest_line
 from vidseek.search.copies.alignment.refine import match_along
 from vidseek.search.copies.alignment.sequence import Alignment, FrameSequence
+from vidseek.search.copies.alignment.speed import settled
 from vidseek.search.copies.alignment.stretch import (
     STATIC_DISTINCT,
     Comparison,
@@ -77,6 +78,8 @@ def align(
             break
         min_votes = max(min_votes, MIN_VOTES, MIN_VOTES_SHARE * votes)
         match = match_along(videos, pairs, line, width)
+        if match is not None:
+            match = settled(videos, match)
         gone = np.zeros(len(pairs.query), np.bool_)
         if match is not None:
             gone = _explained(videos, pairs, match, width)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidseek.core.types import TimeSpan
 from vidseek.search.copies.alignment.hough import MAX_SPEED, MIN_SPEED, FramePairs, Line, fit_line
@@ -16,6 +15,7 @@ from vidseek.search.copies.alignment.stretch import (
     STATIC_DISTINCT,
     Comparison,
     match_on_line,
+    similarity_profile,
 )
 
 PLAIN_GAIN = 0.6
@@ -179,33 +179,6 @@ def _at_plain_speed(
     if current.speed == sign and total < (before + MOVE_GAIN) * len(rows):
         return _Plain(current)
     return _Plain(line) if total >= (before - PLAIN_TOLERANCE) * len(rows) else None
-
-
-def similarity_profile(
-    cosines: NDArray[np.float32],
-    seconds: NDArray[np.float64],
-    times: NDArray[np.float64],
-    speed: float,
-    offsets: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """(O, R) similarity of R frames to the reference along O lines of the same speed.
-
-    Args:
-        cosines: (R, C) cosines of the frames with C frames of the reference.
-        seconds: (R,) times of the frames.
-        times: (C,) times of the reference's frames.
-        speed: speed of the lines.
-        offsets: (O,) offsets of the lines.
-    """
-    at = speed * seconds[None] + offsets[:, None]
-    after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
-    steps = np.diff(times)
-    share = np.clip((at - times[after - 1]) / np.maximum(steps[after - 1], 1e-6), 0, 1)
-    rows = np.arange(len(seconds))[None]
-    values = (1 - share) * cosines[rows, after - 1] + share * cosines[rows, after]
-    # Beyond the ends of the reference nothing matches.
-    reach = float(np.median(steps))
-    return np.where((at < times[0] - reach) | (at > times[-1] + reach), 0.0, values)
 
 
 def _gain(match: Alignment, min_similarity: float) -> float:

@@ -64,6 +64,8 @@ class Alignment:
     """Number of different pictures that agree; 1 for a static scene of any length."""
     is_still: bool = False
     """True if either video shows a single unmoving picture here."""
+    is_speed_known: bool = True
+    """False if the frames fit other speeds, or the other direction, as well."""
 
     def reference_seconds(self, query_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) reference times shown at (N,) query times."""

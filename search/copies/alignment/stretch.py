@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,3 +215,30 @@ def alikeness(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     np.fill_diagonal(likeness, 1.0)
     alike: NDArray[np.float32] = np.clip(likeness, 0, 1)
     return alike
+
+
+def similarity_profile(
+    cosines: NDArray[np.floating[Any]],
+    seconds: NDArray[np.float64],
+    times: NDArray[np.float64],
+    speed: float,
+    offsets: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(O, R) similarity of R frames to the reference along O lines of the same speed.
+
+    Args:
+        cosines: (R, C) cosines of the frames with C frames of the reference.
+        seconds: (R,) times of the frames.
+        times: (C,) times of the reference's frames.
+        speed: speed of the lines.
+        offsets: (O,) offsets of the lines.
+    """
+    at = speed * seconds[None] + offsets[:, None]
+    after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
+    steps = np.diff(times)
+    share = np.clip((at - times[after - 1]) / np.maximum(steps[after - 1], 1e-6), 0, 1)
+    rows = np.arange(len(seconds))[None]
+    values = (1 - share) * cosines[rows, after - 1] + share * cosines[rows, after]
+    # Beyond the ends of the reference nothing matches.
+    reach = float(np.median(steps))
+    return np.where((at < times[0] - reach) | (at > times[-1] + reach), 0.0, values)
