@@ -5,7 +5,8 @@
     print(verdict.kind, verdict.matches)
 
 A cascade: identical bytes; then two frames per second against all library descriptors; then, if
-most of the upload is still unexplained, crops of its picture (`crops.py`). Frames vote for the
+most of the upload is still unexplained, crops of its picture (`crops.py`) and a second look at the
+files of likely videos (`second_look.py`). Frames vote for the
 videos with which they line up in time; the best videos are aligned (`alignment/`), and an alignment
 that scores high enough is a match. Nothing is added to the library.
 """
@@ -37,7 +38,7 @@ from vidseek.search.copies.boilerplate import (
     shared_spans,
 )
 from vidseek.search.copies.candidates import Candidate, find_candidates, in_stretches
-from vidseek.search.copies.crops import Crop, query_crops
+from vidseek.search.copies.crops import Crop, query_crops, without_borders
 from vidseek.search.copies.mirroring import is_mirrored
 from vidseek.search.copies.scoring import (
     BOILERPLATE_WEIGHT,
@@ -47,6 +48,12 @@ from vidseek.search.copies.scoring import (
     Threshold,
     score_alignment,
     without_repetitions,
+)
+from vidseek.search.copies.second_look import (
+    FAINT_SIMILARITY,
+    MAX_FAINT_VIDEOS,
+    plan_looks,
+    read_looks,
 )
 from vidseek.search.copies.upload import Upload, frame_sequence, read_upload
 from vidseek.search.copies.verdict import covered_by, exact_verdict, make_verdict
@@ -145,6 +152,9 @@ class CopyChecker:
             sure = [match for match in matches if match.score >= sure_score]
             if covered_by(upload, sure) < FULL_COVERAGE:
                 matches += self._crop_matches(check, references)
+                sure = [match for match in matches if match.score >= sure_score]
+            if covered_by(upload, sure) < FULL_COVERAGE:
+                matches += self._second_look_matches(check, references)
             matches = without_repetitions(self._without_boilerplate(matches, check.min_score))
             videos = self._store.videos.by_id({match.video_id for match in matches})
             references = self._reference_sequences(videos)
@@ -194,6 +204,42 @@ class CopyChecker:
             for candidate in candidates
         ]
         return self._aligned(check, pairs)
+
+    def _second_look_matches(
+        self, check: _Check, references: Iterable[CopyBlock]
+    ) -> list[ScoredAlignment]:
+        """Matches with the files of likely videos, cropped like the upload and densely sampled."""
+        upload = check.upload
+        if len(upload.pictures) == 0:
+            return []
+        frames, pictures = upload.frames, upload.pictures
+        inner = without_borders(pictures)
+        if inner is not None:
+            pictures = inner
+            every = evenly_spaced(len(inner), MAX_CROP_FRAMES)
+            (frames,) = self._crop_sequences([Crop("without borders", inner)], upload, every)
+        check.job.check()
+        found = find_candidates(in_stretches(frames), references, min_similarity=FAINT_SIMILARITY)
+        likely = list(dict.fromkeys(candidate.video_id for candidate in found))[:MAX_FAINT_VIDEOS]
+        videos, stored = self._store.videos.by_id(likely), self._reference_sequences(likely)
+        aspect = pictures.shape[2] / pictures.shape[1]
+        looks = plan_looks(
+            frames, aspect, [(videos[each], stored[each]) for each in likely if each in stored]
+        )
+        matches = []
+        for look, seen in read_looks(looks, frames, self._descriptor):
+            check.job.check()
+            for alignment in align(frames, seen, min_similarity=MIN_SIMILARITY):
+                match = score_alignment(
+                    alignment,
+                    look.video,
+                    upload.duration_seconds,
+                    None,
+                    is_crop=look.aspect is not None,
+                )
+                if match.score >= check.min_score:
+                    matches.append(match)
+        return matches
 
     def _crop_sequences(
         self, crops: Sequence[Crop], upload: Upload, chosen: NDArray[np.intp]

@@ -126,7 +126,12 @@ def without_repetitions(matches: Sequence[ScoredAlignment]) -> list[ScoredAlignm
 
 
 def score_alignment(
-    alignment: Alignment, video: Video, query_seconds: float, crop: Crop | None
+    alignment: Alignment,
+    video: Video,
+    query_seconds: float,
+    crop: Crop | None,
+    *,
+    is_crop: bool = False,
 ) -> ScoredAlignment:
     """Score an alignment with a library video, with a discount for intros and outros.
 
@@ -135,13 +140,14 @@ def score_alignment(
         video: the library video.
         query_seconds: length of the upload.
         crop: the crop in which it was found; None for the whole picture.
+        is_crop: whether it was found in a crop of the library's picture.
     """
     reference_seconds = video.duration_seconds
     score = match_score(
         alignment,
         query_seconds=query_seconds,
         reference_seconds=reference_seconds,
-        is_crop=crop is not None,
+        is_crop=is_crop or crop is not None,
     )
     if is_edge(alignment, query_seconds, reference_seconds):
         score *= EDGE_WEIGHT

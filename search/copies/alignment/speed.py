@@ -29,17 +29,19 @@ MIN_FRAMES = 5, 4
 """Frames of the query and of the reference from which a speed can be told."""
 FINE_STEPS = np.exp(np.linspace(-0.15, 0.15, 9))
 """Factors of a speed between those of the grid."""
-SURE_DIRECTION, SURE_SPEED, REJECTED = 2.0, 1.5, 1.5
+SURE_DIRECTION, SURE_SPEED, REJECTED, FEW_FRAMES = 2.0, 1.5, 1.5, 8.0
 """Standard errors by which a direction or a speed must be better to be told, and by which a plain
-speed must be worse to be given up. Of 88 clips that were played backwards or 1.5 times as fast, no
+speed must be worse to be given up; few frames need more for a direction, this over
+their number. Of 88 clips that were played backwards or 1.5 times as fast, no
 direction above the first limit was wrong."""
 OTHER_SPEED, SAME_SPEED = 0.15, 0.03
 """Logarithms from which on two speeds are rivals, and from which on a match is moved."""
 REACH_SECONDS = 10.0
 MAX_OFFSETS = 400
 STEP_SECONDS = 0.25
-MAX_LOSS = 0.05
-"""Mean cosine that a match may lose on the settled line."""
+MAX_LOSS, MIN_KEPT = 0.05, 0.8
+"""Mean cosine that a match may lose on the settled line, and the share of its length that it
+keeps."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def settled(videos: Comparison, match: Alignment) -> Alignment:
     opposite = max(
         (each for each in tried if each.line.speed * sign < 0), key=lambda each: each.mean
     )
-    if best.lead(opposite) < SURE_DIRECTION:
+    if best.lead(opposite) < SURE_DIRECTION + FEW_FRAMES / len(lines.seconds):
         return replace(match, is_speed_known=False)
     # Speed 1, and the speed at which one whole video shows the other, are likelier than others.
     plain = lines.best(sign)
@@ -104,7 +106,10 @@ def _moved(videos: Comparison, match: Alignment, line: Line, *, is_known: bool) 
     if match.speed * line.speed > 0 and not _differ(Line(match.speed, 0.0), line, SAME_SPEED):
         return replace(match, is_speed_known=is_known)
     moved = match_on_line(videos, line)
-    if moved is None or moved.similarity < match.similarity - MAX_LOSS:
+    shorter = moved is None or (
+        moved.query.duration_seconds < MIN_KEPT * match.query.duration_seconds
+    )
+    if moved is None or shorter or moved.similarity < match.similarity - MAX_LOSS:
         return replace(match, is_speed_known=False)
     return replace(moved, is_speed_known=is_known)
 
