@@ -157,11 +157,11 @@ class CopyChecker:
                 matches += self._second_look_matches(check, references)
             matches = without_repetitions(self._without_boilerplate(matches, check.min_score))
             videos = self._store.videos.by_id({match.video_id for match in matches})
-            references = self._reference_sequences(videos)
+            stored = self._reference_sequences(videos)
             mirrored = [
                 is_mirrored(self._store, upload, match, videos[match.video_id]) for match in matches
             ]
-        return make_verdict(upload, matches, mirrored, videos, references, sure_score)
+        return make_verdict(upload, matches, mirrored, videos, stored, sure_score)
 
     def _whole_picture_matches(
         self, check: _Check, references: Iterable[CopyBlock]

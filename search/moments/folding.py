@@ -92,7 +92,7 @@ class _Folder:
             [original, *others],
             key=lambda place: (
                 place.video_id in self._preferred,
-                keep_priority(videos[place.video_id]),
+                keep_priority(videos[place.video_id], is_sound=not videos[place.video_id].damaged),
             ),
             reverse=True,
         )

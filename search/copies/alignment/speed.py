@@ -9,6 +9,7 @@ beside its standard error (a paired t-test over the frames).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,7 @@ class _Scored:
     def lead(self, other: _Scored) -> float:
         """Standard errors by which it is better than another line."""
         apart = self.values - other.values
-        error = float(apart.std()) / len(apart) ** 0.5
+        error = float(apart.std()) / math.sqrt(len(apart))
         return float(apart.mean()) / (error + 1e-4)
 
 
