@@ -432,7 +432,7 @@ class Library:
         """
         from vidseek.search.copies.duplicate_groups import duplicate_groups
 
-        return duplicate_groups(self._store, self._copy_descriptor.fingerprint)
+        return duplicate_groups(self._store)
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:
         """Draw a timeline of the parts that groups share into a PNG file."""

@@ -1,6 +1,6 @@
 """Groups of duplicate videos that do not chain.
 
-    for group in duplicate_groups(store, descriptor.fingerprint):
+    for group in duplicate_groups(store):
         print(group.kind, [(member.video.path, member.keep) for member in group.members])
 
 Two videos are duplicates if most of what each shows is shared; an intro common to five videos does
@@ -24,7 +24,7 @@ from vidseek.core.types import (
     Video,
     VideoState,
 )
-from vidseek.encoders.copies.descriptor import unpacked
+from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.search.copies.boilerplate import (
     FULL_COVERAGE,
@@ -48,13 +48,14 @@ Priority = tuple[bool, int, int, float, int]
 """Whether a video is sound, its length, resolution, bitrate, and its age: the largest is kept."""
 
 
-def duplicate_groups(store: LibraryStore, fingerprint: str) -> list[DuplicateGroup]:
+def duplicate_groups(store: LibraryStore, fingerprint: str | None = None) -> list[DuplicateGroup]:
     """All groups of duplicates, and of videos that contain others; largest first.
 
     Args:
         store: the library.
-        fingerprint: of the copy descriptor.
+        fingerprint: of the copy descriptor; of the one that ships if None.
     """
+    fingerprint = fingerprint or CopyDescriptor().fingerprint
     with store.snapshot():
         videos = {video.id: video for video in store.videos.select(states=[VideoState.INDEXED])}
         matches = store.copy_matches.read()
