@@ -2,6 +2,7 @@
 
 python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.parquet ...]
     [--limit N] [--split test] [--seed 0] [--edits EDIT ...] [--edits-per-source 8]
+    [--negatives KIND ...]
     [--chains-per-source 2] [--distractors 0]
 python -m benchmarks.copies run --data FOLDER --system ours|vpdq|semantic [--plan fast|dense]
     [--calibration FOLDER2] [--partial]
@@ -20,13 +21,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from benchmarks.copies.edits import EDITS
+from benchmarks.copies.edits import ALL_EDITS
 from benchmarks.copies.footage import Format
 from benchmarks.copies.generate import generate
 from benchmarks.copies.groups import make_families, score_groups
 from benchmarks.copies.manifest import Entry
 from benchmarks.copies.measuring import add_measuring
+from benchmarks.copies.negatives import NegativeKind
 from benchmarks.copies.planning import Settings, Work
 from benchmarks.copies.sources import choose_sources, find_sources
 from benchmarks.copies.systems.system import PLANS
@@ -55,7 +58,17 @@ def main(words: Sequence[str] | None = None) -> None:
     make.add_argument("--seed", type=int, default=Settings.seed)
     make.add_argument("--limit", type=int, default=None, metavar="N", help="sources at most")
     make.add_argument("--edits-per-source", type=int, default=Settings.edits_per_source)
-    make.add_argument("--edits", nargs="+", choices=EDITS, default=Settings.edits, metavar="EDIT")
+    make.add_argument(
+        "--edits", nargs="+", choices=ALL_EDITS, default=Settings.edits, metavar="EDIT"
+    )
+    make.add_argument(
+        "--negatives",
+        nargs="+",
+        choices=get_args(NegativeKind),
+        default=Settings.negatives,
+        metavar="KIND",
+        help="kinds of hard negatives that take turns",
+    )
     make.add_argument("--chains-per-source", type=int, default=Settings.chains_per_source)
     make.add_argument(
         "--distractors",
@@ -90,6 +103,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         form=Format(short_side=arguments.short_side),
         distractors=arguments.distractors,
         edits=tuple(arguments.edits),
+        negatives=tuple(arguments.negatives),
     )
     sources = find_sources(arguments.sources)
     _summarise(generate(arguments.out, sources, settings, on_work=_show))

@@ -65,7 +65,7 @@ def apply_step(footage: Footage, step: Step, donor: Footage | None = None) -> Fo
     Raises:
         ValueError: the edit needs a donor and got none.
     """
-    edit = EDITS[step.name]
+    edit = ALL_EDITS[step.name]
     if not edit.needs_donor:
         return edit.change(footage, **step.strength)
     if donor is None:
@@ -335,7 +335,32 @@ EDITS: dict[str, Edit] = {
     for kind, edits in _TABLE.items()
     for name, (change, strengths) in edits.items()
 }
-"""All edits by name, in a fixed order."""
+"""The edits that take turns by default, by name, in a fixed order."""
+_FIELD_TABLE: dict[
+    Kind, dict[str, tuple[Callable[..., Footage], Callable[[_Random], Strength]]]
+] = {
+    "shape": {
+        "portrait_crop": (picture_edits.portrait_crop, lambda r: {"place": _between(r, 0.4, 0.6)}),
+    },
+    "time": {
+        "one_second": (
+            time_edits.excerpt,
+            lambda r: {"seconds": 1.0, "part": _between(r, 0, 1)},
+        ),
+        "trailer": (
+            time_edits.trailer,
+            lambda r: {"count": 5, "seconds": 2.0, "seed": _seed(r)},
+        ),
+    },
+}
+FIELD_EDITS: dict[str, Edit] = {
+    name: Edit(name, kind, change, strengths)
+    for kind, edits in _FIELD_TABLE.items()
+    for name, (change, strengths) in edits.items()
+}
+"""Edits that users reported as missed. They take turns only if they are asked for by name, and no
+chain has them, so that the default videos stay those of earlier measurements."""
+ALL_EDITS: dict[str, Edit] = {**EDITS, **FIELD_EDITS}
 
 
 def draw_chain(random: np.random.Generator, *, length: int | None = None) -> tuple[Step, ...]:

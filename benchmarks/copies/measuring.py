@@ -11,7 +11,7 @@ from benchmarks.copies.judging import judge
 from benchmarks.copies.manifest import read_manifest
 from benchmarks.copies.measured import SEMANTIC, Folder, best_similarity, read_systems
 from benchmarks.copies.metrics import accused
-from benchmarks.copies.negatives import NEGATIVE_KINDS
+from benchmarks.copies.negatives import FIELD_NEGATIVE_KINDS, NEGATIVE_KINDS
 from benchmarks.copies.results import Answer, read_answers, results_file
 from benchmarks.copies.run import run
 from benchmarks.copies.systems.semantic import (
@@ -59,7 +59,7 @@ def add_measuring(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         command.add_argument(
             "--without",
             nargs="+",
-            choices=("edited", *NEGATIVE_KINDS),
+            choices=("edited", *NEGATIVE_KINDS, *FIELD_NEGATIVE_KINDS),
             default=(),
             metavar="KIND",
             help="kinds of negatives that thresholds are not frozen on",

@@ -20,9 +20,21 @@ from benchmarks.copies.sources import Source
 from benchmarks.copies.truth import Segment
 
 NegativeKind = Literal[
-    "same_intro", "same_outro", "black_opening", "pillarbox", "near_static", "other_take"
+    "same_intro",
+    "same_outro",
+    "black_opening",
+    "pillarbox",
+    "near_static",
+    "other_take",
+    "shared_card",
+    "held_still",
 ]
-NEGATIVE_KINDS: tuple[NegativeKind, ...] = get_args(NegativeKind)
+FIELD_NEGATIVE_KINDS: tuple[NegativeKind, ...] = ("shared_card", "held_still")
+"""Kinds that users reported. They take turns only if they are asked for by name."""
+NEGATIVE_KINDS: tuple[NegativeKind, ...] = tuple(
+    kind for kind in get_args(NegativeKind) if kind not in FIELD_NEGATIVE_KINDS
+)
+CARD_SECONDS, STILL_SECONDS = 40.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,31 @@ def _near_static(
     return NegativePair(still(library), still(query))
 
 
+def _shared_card(
+    library: Footage, query: Footage, name: str, random: np.random.Generator
+) -> NegativePair:
+    """Two streams that begin with the same card, which stays far longer than what follows."""
+    title = make_title(library, random)
+    card = hold(title, title.duration_seconds / 2, CARD_SECONDS)
+    films = (replace(film, pictures=film.pictures[: _short(film)]) for film in (library, query))
+    stored, asked = (join([card, film]) for film in films)
+    shared = (Segment(name, 0.0, CARD_SECONDS, 0.0, CARD_SECONDS),)
+    return NegativePair(stored, asked, shared)
+
+
+def _short(footage: Footage) -> int:
+    """Pictures of at most nine seconds."""
+    return min(len(footage.pictures), round(9 * footage.frame_rate))
+
+
+def _held_still(
+    library: Footage, query: Footage, name: str, random: np.random.Generator
+) -> NegativePair:
+    """A single picture of the library's film, held: no copy of the film, or none to be sure of."""
+    at = float(random.uniform(0, library.duration_seconds))
+    return NegativePair(library, hold(library, at, STILL_SECONDS))
+
+
 _MAKERS: dict[
     NegativeKind, Callable[[Footage, Footage, str, np.random.Generator], NegativePair]
 ] = {
@@ -156,4 +193,6 @@ _MAKERS: dict[
     "black_opening": _black_opening,
     "pillarbox": _pillarbox,
     "near_static": _near_static,
+    "shared_card": _shared_card,
+    "held_still": _held_still,
 }

@@ -160,6 +160,18 @@ def crop(footage: Footage, *, left: float, top: float, right: float, bottom: flo
     return replace(footage, pictures=np.ascontiguousarray(footage.pictures[:, rows, columns]))
 
 
+def portrait_crop(footage: Footage, *, place: float) -> Footage:
+    """Crop landscape footage to 9:16, as for a phone; portrait footage stays as it is.
+
+    Args:
+        footage: what is cropped.
+        place: where in the free width, 0 (left) to 1 (right).
+    """
+    width, height = footage.size
+    free = max(0.0, 1 - height * 9 / 16 / width)
+    return crop(footage, left=place * free, top=0.0, right=(1 - place) * free, bottom=0.0)
+
+
 def pad(
     footage: Footage, *, left: float, top: float, right: float, bottom: float, colour: str
 ) -> Footage:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from benchmarks.copies.edits import EDITS, Step, draw_chain
+from benchmarks.copies.edits import ALL_EDITS, EDITS, Step, draw_chain
 from benchmarks.copies.footage import Format
 from benchmarks.copies.negatives import NEGATIVE_KINDS, NegativeKind
 from benchmarks.copies.seeding import random_of
@@ -44,6 +44,8 @@ class Settings:
     from many sources without a library as large."""
     edits: tuple[str, ...] = tuple(EDITS)
     """Single edits that take turns: a few, to have many copies of each."""
+    negatives: tuple[NegativeKind, ...] = NEGATIVE_KINDS
+    """Kinds of hard negatives that take turns."""
 
     def to_record(self) -> dict[str, Any]:
         """Their manifest record; leaves out values that equal the defaults of older manifests."""
@@ -54,6 +56,10 @@ class Settings:
             del record["edits"]
         else:
             record["edits"] = list(self.edits)
+        if self.negatives == Settings.negatives:
+            del record["negatives"]
+        else:
+            record["negatives"] = list(self.negatives)
         return record
 
 
@@ -105,7 +111,7 @@ def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
     for place, source in enumerate(distractors):
         works += _edited("edited", place, source, distractors, settings)
     for place, source in enumerate(roles["planted"]):
-        kind = NEGATIVE_KINDS[place % len(NEGATIVE_KINDS)]
+        kind = settings.negatives[place % len(settings.negatives)]
         other = distractors[place % len(distractors)]
         works.append(Work(f"pair-{place:05d}-{kind}", "pair", source, (other,), (), kind))
     names = settings.edits
@@ -142,9 +148,9 @@ def _work(
 ) -> Work:
     """One edit, or the named chain, of one source."""
     random = random_of(settings.seed, "edit", source.name, name)
-    steps = (EDITS[name].draw(random),) if name in EDITS else draw_chain(random)
+    steps = (ALL_EDITS[name].draw(random),) if name in ALL_EDITS else draw_chain(random)
     others: tuple[Source, ...] = ()
-    if any(EDITS[step.name].needs_donor for step in steps):
+    if any(ALL_EDITS[step.name].needs_donor for step in steps):
         donors = [donor for donor in distractors if donor is not source]
         donor = number_of(settings.seed, "donor", source.name, name) % len(donors)
         others = (donors[donor],)

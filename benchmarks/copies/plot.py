@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.copies.edits import EDITS
+from benchmarks.copies.edits import ALL_EDITS
 from benchmarks.copies.measured import Measured
 from benchmarks.copies.report import Gate, edited_by
 
@@ -32,8 +32,8 @@ def draw(systems: Sequence[Measured], path: Path) -> None:
     gates = [
         Gate(system.name, system.test, system.thresholds["normal"].score) for system in systems
     ]
-    caught = {name: [gate.caught(edited_by(name)) for gate in gates] for name in EDITS}
-    names = [name for name in EDITS if caught[name][0].trials]
+    caught = {name: [gate.caught(edited_by(name)) for gate in gates] for name in ALL_EDITS}
+    names = [name for name in ALL_EDITS if caught[name][0].trials]
     names.sort(key=lambda name: -caught[name][0].value)
     figure, axes = pyplot.subplots(figsize=(8, 0.6 + 0.3 * len(names)), layout="constrained")
     height = 0.8 / len(gates)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.copies.bootstrap import Ranking, interval, mean_share, samples, sources_of
-from benchmarks.copies.edits import EDITS
+from benchmarks.copies.edits import EDITS, FIELD_EDITS
 from benchmarks.copies.judging import Judged
 from benchmarks.copies.measured import OURS, Measured
 from benchmarks.copies.metrics import Proportion, boundary_error, segment_score
@@ -191,9 +191,10 @@ def _gate_row(name: str, columns: Sequence[Gate], choice: Choice) -> list[str]:
 def edit_table(systems: Sequence[Measured]) -> str:
     """Recall of the gate for every single edit."""
     columns = gates(systems)
+    asked = [name for name in FIELD_EDITS if columns[0].caught(edited_by(name)).trials]
     return table(
         ["edit", "n", *(gate.title for gate in columns)],
-        [_gate_row(name, columns, edited_by(name)) for name in EDITS],
+        [_gate_row(name, columns, edited_by(name)) for name in (*EDITS, *asked)],
     )
 
 

@@ -25,6 +25,22 @@ def trim(footage: Footage, *, start: float, end: float) -> Footage:
     return cut(footage, start * length, end * length)
 
 
+def excerpt(footage: Footage, *, seconds: float, part: float) -> Footage:
+    """Keep only some seconds; ``part``, 0 to 1, is where in the rest they lie."""
+    begin = part * max(0.0, footage.duration_seconds - seconds)
+    return cut(footage, begin, begin + seconds)
+
+
+def trailer(footage: Footage, *, count: int, seconds: float, seed: int) -> Footage:
+    """Join short excerpts in another order; fewer where the footage is too short for them."""
+    length = footage.duration_seconds
+    count = max(1, min(count, int(length / seconds)))
+    room = length / count - min(seconds, length / count)
+    random = np.random.default_rng(seed)
+    starts = [place * length / count + random.uniform(0, room) for place in range(count)]
+    return join([cut(footage, start, start + seconds) for start in random.permutation(starts)])
+
+
 def speed(footage: Footage, *, factor: float) -> Footage:
     """Change the speed by a factor."""
     return film.retime(footage, speed=factor)

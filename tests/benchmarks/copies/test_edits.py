@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.copies.edits import EDITS, Step, apply_step, draw_chain
+from benchmarks.copies.edits import EDITS, FIELD_EDITS, Step, apply_step, draw_chain
 from benchmarks.copies.footage import (
     Footage,
     Format,
@@ -57,6 +57,21 @@ def test_an_edit_changes_the_video_and_is_the_same_again(name: str) -> None:
         same = one.pictures.shape == kept.shape and np.array_equal(one.pictures, kept)
         assert not same
     assert np.array_equal(before.pictures, kept), "what is edited stays as it was"
+
+
+def test_field_edits_show_what_users_cut_and_take_no_default_turn() -> None:
+    film = moving(20.0)
+    steps = {name: edit.draw(np.random.default_rng(1)) for name, edit in FIELD_EDITS.items()}
+    width, height = apply_step(film, steps["portrait_crop"]).size
+    assert width / height == pytest.approx(9 / 16, abs=0.05)
+    assert apply_step(film, steps["one_second"]).duration_seconds == pytest.approx(1, abs=1 / RATE)
+    trailer = apply_step(film, steps["trailer"])
+    assert trailer.duration_seconds == pytest.approx(10, abs=1)
+    assert len(trailer.segments) == 5
+    assert all(segment.library_end_seconds <= 20 for segment in trailer.segments)
+    # Too short a film has fewer excerpts.
+    assert apply_step(moving(3.0), steps["trailer"]).duration_seconds == pytest.approx(2, abs=0.5)
+    assert not FIELD_EDITS.keys() & EDITS.keys()
 
 
 def test_an_edit_that_needs_a_donor_says_so() -> None:

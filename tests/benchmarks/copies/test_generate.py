@@ -11,10 +11,11 @@ import pytest
 from small_sources import FORM, write_videos
 
 from benchmarks.copies.__main__ import main
-from benchmarks.copies.edits import EDITS
+from benchmarks.copies.edits import EDITS, FIELD_EDITS
 from benchmarks.copies.footage import read_footage
 from benchmarks.copies.generate import generate
 from benchmarks.copies.manifest import MANIFEST_NAME, read_manifest
+from benchmarks.copies.negatives import FIELD_NEGATIVE_KINDS, NegativeKind, make_pair
 from benchmarks.copies.planning import Settings, plan_works
 from benchmarks.copies.sources import Source, VideoSource, choose_sources, find_sources
 
@@ -47,6 +48,27 @@ def made(
     folder = tmp_path_factory.mktemp("copies")
     generate(folder, sources, settings)
     return folder
+
+
+def test_field_edits_and_negatives_are_made_if_asked_for() -> None:
+    sources = [VideoSource(f"{n}.mp4", Path(f"/{n}.mp4")) for n in range(28)]
+    settings = Settings(edits=tuple(FIELD_EDITS), negatives=FIELD_NEGATIVE_KINDS)
+    works = plan_works(sources, settings)
+    edits = {work.steps[0].name for work in works if len(work.steps) == 1}
+    assert edits == set(FIELD_EDITS)
+    assert {work.negative for work in works if work.negative} == set(FIELD_NEGATIVE_KINDS)
+    assert settings.to_record()["negatives"] == list(FIELD_NEGATIVE_KINDS)
+    assert "negatives" not in Settings().to_record(), "older manifests stay readable"
+
+
+@pytest.mark.parametrize("kind", FIELD_NEGATIVE_KINDS)
+def test_a_field_negative_is_mostly_a_still(sources: list[Source], kind: NegativeKind) -> None:
+    films = [source for source in sources if source.name != "broken.mp4"]
+    pair = make_pair(kind, films[0], films[1], FORM, np.random.default_rng(1))
+    assert pair is not None
+    assert pair.query.segments == ()
+    changes = np.abs(np.diff(pair.query.pictures.astype(np.int16), axis=0)).max(axis=(1, 2, 3))
+    assert (changes == 0).mean() > 0.75
 
 
 def test_every_edit_gets_its_turn() -> None:
