@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidseek.core.errors import Hint, MissingExtraError, PathNotFoundError
 from vidseek.core.job import Job, Progress
@@ -72,7 +73,7 @@ class LibraryVectors:
         ids = self._clip_ids()
         size = CLIPS_PER_BATCH[self._level]
         for start in range(0, len(ids), size):
-            yield self._read(ids[start : start + size])
+            yield self._read(ids[start : start + size].tolist())
 
     def to_numpy(self) -> VectorBatch:
         """Read all vectors into one batch, in one transaction."""
@@ -130,9 +131,8 @@ class LibraryVectors:
             partial.unlink(missing_ok=True)
         return rows
 
-    def _clip_ids(self) -> list[int]:
-        ids: list[int] = self._store.clip_vectors.ids(self._where, self.spec.fingerprint).tolist()
-        return ids
+    def _clip_ids(self) -> NDArray[np.int64]:
+        return self._store.clip_vectors.ids(self._where, self.spec.fingerprint)
 
     def _read(self, clip_ids: list[int]) -> VectorBatch:
         return self._store.clip_vectors.batch(clip_ids, self.spec.fingerprint, self._level)
