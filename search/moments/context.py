@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import Clip, FrameFeatures, TimeSpan, Video, VideoFilter
+from vidseek.core.types import Clip, FrameFeatures, TimeSpan, Video, VideoFilter, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.search.moments.known_copies import KnownCopies
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
 
@@ -31,6 +32,13 @@ class SearchContext:
     """The hubness correction of the library or of the encoder; None for none."""
     _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
     """Clips read for this query, so that larger fetches read only new clips."""
+    _seen_videos: dict[int, Video] = field(default_factory=dict, repr=False, compare=False)
+    """Videos read for this query, or for the queries that are answered together."""
+
+    @cached_property
+    def known_copies(self) -> KnownCopies:
+        """The copies of videos, each read once."""
+        return KnownCopies(self.store)
 
     @cached_property
     def size(self) -> int:
@@ -56,6 +64,14 @@ class SearchContext:
         """The clips that still exist: another process may have removed some meanwhile."""
         self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
         return {i: self._seen[i] for i in ids if i in self._seen}
+
+    def videos(self, ids: Collection[int]) -> dict[int, Video]:
+        """The videos that still exist and are searchable, by id."""
+        unread = set(ids).difference(self._seen_videos)
+        if unread:
+            self._seen_videos.update(self.store.videos.by_id(unread))
+        read = {i: self._seen_videos[i] for i in ids if i in self._seen_videos}
+        return {i: video for i, video in read.items() if video.state is VideoState.INDEXED}
 
     def passing(self, video_ids: Collection[int]) -> dict[int, Video]:
         """Those of the videos that may answer, by id."""

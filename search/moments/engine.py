@@ -9,7 +9,7 @@ An engine keeps no state of a query and may be used from several threads at once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,9 +26,7 @@ from vidseek.core.types import (
     SearchResult,
     SearchWarning,
     TimeSpan,
-    Video,
     VideoFilter,
-    VideoState,
 )
 from vidseek.encoders.base import Encoder, MonolingualEncoder
 from vidseek.encoders.hubness import HubnessCorrection
@@ -356,7 +354,7 @@ class SearchEngine:
         n = min(max(FIRST_FETCH, 2 * page.end), context.size)
         while n > 0:
             fetched = candidates.fetch(n)
-            videos = self._videos({scored.clip.video_id for scored in fetched.clips})
+            videos = context.videos({scored.clip.video_id for scored in fetched.clips})
             present = [scored for scored in fetched.clips if scored.clip.video_id in videos]
             # Order equal scores (copies of a file) independently of the order of indexing.
             present.sort(
@@ -380,11 +378,6 @@ class SearchEngine:
                 return RankedMoments(chosen, page, has_more)
             n = min(4 * n, context.size)
         return RankedMoments([], page, has_more=False)
-
-    def _videos(self, ids: Collection[int]) -> dict[int, Video]:
-        """The videos that still exist and are searchable, by id."""
-        videos = self._store.videos.by_id(ids)
-        return {i: video for i, video in videos.items() if video.state is VideoState.INDEXED}
 
     # -- results -----------------------------------------------------------------------------------
 

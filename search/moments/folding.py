@@ -18,7 +18,7 @@ from vidseek.core.types import Clip, MomentCopy, SearchOptions, TimeSpan, Video
 from vidseek.search.copies.duplicate_groups import keep_priority
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.hits import RankedMoment
-from vidseek.search.moments.known_copies import KnownCopies, Place, is_mostly_in
+from vidseek.search.moments.known_copies import Place, is_mostly_in
 from vidseek.search.moments.merging import Moment
 
 MOMENTS_AT_ONCE = 16
@@ -68,7 +68,7 @@ class _Folder:
         self._context = context
         self._videos = dict(videos)
         self._preferred = preferred
-        self._known = KnownCopies(context.store)
+        self._known = context.known_copies
 
     def fold(self, moments: Iterable[Moment]) -> Iterator[RankedMoment]:
         """The moments whose best clip no earlier hit shows, each as its best copy."""
