@@ -76,8 +76,9 @@ def discover(
 
     Args:
         paths: files and folders; each must exist.
-        exclude: shell patterns. A file or folder is skipped if its name, its absolute path or its
-            path relative to the given folder matches. ``*`` also matches ``/``.
+        exclude: shell patterns, without regard to case. A file or folder is skipped if its name,
+            its absolute path or its path relative to the given folder matches. ``*`` also matches
+            ``/``.
         follow_symlinks: follow links found in folders. Each folder is entered once, so loops end.
             Paths given by name are always followed.
         skip_folder: a folder not to enter, whatever its name: the library itself.
@@ -103,14 +104,14 @@ def check_paths(paths: Sequence[Path]) -> None:
     """
     for path in map(absolute_path, paths):
         if not os.path.lexists(path):
-            raise PathNotFoundError(f"{path} does not exist")
+            raise PathNotFoundError(f"{path} does not exist", path=path)
 
 
 class _Walk:
     def __init__(
         self, exclude: tuple[str, ...], follow_symlinks: bool, skip_folder: Path | None
     ) -> None:
-        self._exclude = exclude
+        self._exclude = tuple(glob.lower() for glob in exclude)
         self._follow = follow_symlinks
         self._entered: set[tuple[int, int]] = set()
         self._skipped: set[tuple[int, int]] = set()
@@ -178,7 +179,7 @@ class _Walk:
         )
 
     def _excluded(self, path: Path, relative: str) -> bool:
-        names = (path.name, os.fspath(path), relative)
+        names = [name.lower() for name in (path.name, os.fspath(path), relative)]
         return any(fnmatchcase(name, glob) for glob in self._exclude for name in names)
 
     def _file(self, entry: os.DirEntry[str]) -> FoundFile | None:

@@ -85,7 +85,9 @@ def _reasons(
         return ()
     stored = {video.id: video for video in store.videos.select(states={VideoState.FAILED})}
     return tuple(
-        FailedFile(file.path, (stored[id].failure if id in stored else None) or "failed before")
+        FailedFile(file.path, stored[id].failure or "failed before", stored[id].failure_hint)
+        if id in stored
+        else FailedFile(file.path, "failed before")
         for id, file in failed
     )
 

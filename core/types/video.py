@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core.errors import Hint
 from vidseek.core.types.time import TimeSpan
 
 
@@ -48,6 +49,8 @@ class Video:
     """True if parts of the file could not be decoded."""
     failure: str | None = None
     """Why the file could not be read, on one line (state FAILED)."""
+    failure_hint: Hint | None = None
+    """The next step after the failure, if there is one to suggest; it has no values."""
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ class IndexTask:
             codec="",
             state=VideoState.FAILED,
             failure=error.reason,
+            failure_hint=error.hint,
         )
         self._store.videos.add(video, [], fingerprint=self._encoder.spec.fingerprint)
 

@@ -60,17 +60,18 @@ def _matches_path(glob: str, dialect: str) -> ColumnElement[bool]:
     # A file may be called "[1].mp4": the literal path always matches.
     if dialect == "sqlite":
         return or_(named, VideoRow.path.op("GLOB")(pattern.sqlite_glob))
-    return or_(named, VideoRow.path.regexp_match(pattern.regex))
+    return or_(named, VideoRow.path.regexp_match(pattern.regex, flags="i"))
 
 
 @dataclass(frozen=True)
 class PathPattern:
-    """A shell pattern, translated."""
+    """A shell pattern, translated. It ignores case: cameras write .MXF, and people type .mxf."""
 
     has_wildcard: bool
     sqlite_glob: str
+    """With both cases of every letter in a set: SQLite's own folding knows ASCII only."""
     regex: str
-    """POSIX extended; ``.`` matches a line feed there."""
+    """POSIX extended, to be matched without case; ``.`` matches a line feed there."""
 
 
 def path_pattern(glob: str) -> PathPattern:
@@ -95,9 +96,16 @@ def path_pattern(glob: str) -> PathPattern:
             sqlite.append(_sqlite_set(members, negated))
             regex.append(_regex_set(members, negated))
         else:
-            sqlite.append("[[]" if character == "[" else character)
+            cases = _cases(character)
+            sqlite.append("[[]" if character == "[" else f"[{cases}]" if cases else character)
             regex.append(_literal(character))
     return PathPattern(wildcard, "".join(sqlite), "^" + "".join(regex) + "$")
+
+
+def _cases(letter: str) -> str:
+    """A letter in both cases; empty for a character without them."""
+    cases = dict.fromkeys((letter.lower(), letter.upper()))
+    return "".join(cases) if len(cases) == 2 and all(len(case) == 1 for case in cases) else ""
 
 
 def _end_of_set(glob: str, at: int) -> int | None:
@@ -113,7 +121,15 @@ def _sqlite_set(members: str, negated: bool) -> str:
         if members == "^":
             return "^"
         members = f"{members[1:]}^"
-    return f"[{'^' if negated else ''}{members}]"
+    return f"[{'^' if negated else ''}{_with_both_cases(members)}]"
+
+
+def _with_both_cases(members: str) -> str:
+    """The members of a set and those in the other case; a "-" at the end stays there."""
+    tail = "-" if members.endswith("-") else ""
+    body = members.removesuffix("-")
+    others = [other for other in (body.lower(), body.upper()) if other != body]
+    return body + "".join(other.lstrip("]-") for other in others) + tail
 
 
 def _regex_set(members: str, negated: bool) -> str:

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.
@@ -137,6 +137,7 @@ class VideoRow(Base):
     state: Mapped[str] = mapped_column(String(16), index=True)
     damaged: Mapped[bool]
     failure: Mapped[str | None] = mapped_column(Text)
+    failure_hint: Mapped[str | None] = mapped_column(String(64))
 
 
 class ClipRow(Base):

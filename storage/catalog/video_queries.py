@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, insert, literal, select
 from sqlalchemy.orm import aliased
 
+from vidseek.core.errors import Hint
 from vidseek.core.types import (
     Clip,
     EncodedClip,
@@ -46,6 +47,7 @@ VIDEO_COLUMNS = (
     VideoRow.state,
     VideoRow.damaged,
     VideoRow.failure,
+    VideoRow.failure_hint,
 )
 
 
@@ -65,6 +67,7 @@ def make_video(row: Any) -> Video:
         state=VideoState(row.state),
         damaged=row.damaged,
         failure=row.failure,
+        failure_hint=None if row.failure_hint is None else Hint(row.failure_hint),
     )
 
 
@@ -133,6 +136,7 @@ def insert_video(connection: Connection, video: Video) -> int:
             state=video.state,
             damaged=video.damaged,
             failure=video.failure,
+            failure_hint=None if video.failure_hint is None else video.failure_hint.action,
         )
     )
     key = result.inserted_primary_key

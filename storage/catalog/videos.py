@@ -238,15 +238,22 @@ class Videos:
         return next(iter(self._select(VideoRow.path == str(path))), None)
 
     def select(
-        self, *, states: Collection[VideoState] | None = None, under: Path | None = None
+        self,
+        *,
+        states: Collection[VideoState] | None = None,
+        under: Path | None = None,
+        damaged: bool | None = None,
     ) -> list[Video]:
         """Videos, ordered by path.
 
         Args:
             states: only videos in one of these states; None for all.
             under: only this file, or files below this folder.
+            damaged: only videos with, or without, parts that could not be decoded.
         """
         conditions: list[Any] = []
+        if damaged is not None:
+            conditions.append(VideoRow.damaged.is_(damaged))
         if states is not None:
             conditions.append(VideoRow.state.in_(list(states)))
         if under is not None:

@@ -143,6 +143,7 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
         for table in ("copy_frames", "copy_matches"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
+        connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     with LibraryStore.open(library) as store:

@@ -52,6 +52,7 @@ def test_hidden_files_folders_and_system_folders_are_skipped(tmp_path):
     [
         ("b.mp4", ["raw/a.mp4", "raw/deep/c.mov"]),
         ("*.mov", ["b.mp4", "raw/a.mp4", "raw/b.mp4"]),
+        ("*.MOV", ["b.mp4", "raw/a.mp4", "raw/b.mp4"]),
         ("raw", ["b.mp4"]),
         ("raw/deep", ["b.mp4", "raw/a.mp4", "raw/b.mp4"]),
         ("raw/*.mp4", ["b.mp4", "raw/deep/c.mov"]),

@@ -317,7 +317,11 @@ def test_calibration_is_kept_per_encoder_and_replaced(store: LibraryStore) -> No
         (VideoFilter(path_glob="/v/films/a_1.mp4"), {"a"}),
         (VideoFilter(path_glob="/v/film"), set()),
         (VideoFilter(path_glob="/v/*1.mp4"), {"a", "c"}),
-        (VideoFilter(path_glob="*.MP4"), set()),
+        (VideoFilter(path_glob="*.MP4"), {"a", "b", "c", "d"}),
+        (VideoFilter(path_glob="/V/*/A?1.*"), {"a"}),
+        (VideoFilter(path_glob="*/[A-B]*1.mp4"), {"a"}),
+        (VideoFilter(path_glob="*/[!a-bC]*"), {"a", "b", "c", "d"}),
+        (VideoFilter(path_glob="/V/films"), set()),
         (VideoFilter(path_glob="*/[ac]*"), {"a", "c"}),
         (VideoFilter(path_glob="*/[!ac]*.mp4"), {"a", "b", "c", "d"}),
         (VideoFilter(path_glob="/v/films/%"), set()),
@@ -516,3 +520,34 @@ def database_file(store: LibraryStore) -> str:
     with store._transactions.reading() as connection:
         row = connection.exec_driver_sql("PRAGMA database_list").one()
         return str(row[2])
+
+
+def test_patterns_ignore_case_in_every_script(store: LibraryStore) -> None:
+    for path in ("/v/ÉTÉ/A001.MXF", "/v/été/b-1.mxf", "/v/x]1.Mp4"):
+        add(store, path, 1)
+
+    def found(glob: str) -> set[str]:
+        ids = store.clip_vectors.ids(VideoFilter(path_glob=glob), FINGERPRINT).tolist()
+        videos = {clip.video_id for clip in store.videos.clips_by_id(ids).values()}
+        return {str(video.path) for video in store.videos.by_id(videos).values()}
+
+    assert found("*.mxf") == found("*.MXF") == {"/v/ÉTÉ/A001.MXF", "/v/été/b-1.mxf"}
+    assert found("*/Été/*") == found("*.mxf")
+    assert found("*/[ab][-0]*") == found("*.mxf")
+    assert found("*/[É]t?/*") == found("*.mxf")
+    assert found("*[a-]1.mxf") == {"/v/été/b-1.mxf"}
+    assert found("*x[]Y]1.MP4") == {"/v/x]1.Mp4"}
+
+
+def test_damaged_videos_are_selected(store: LibraryStore) -> None:
+    add(store, "/v/whole.mp4", 1)
+    add(store, "/v/torn.mp4", 1, damaged=True)
+    names = {
+        damaged: [video.path.name for video in store.videos.select(damaged=damaged)]
+        for damaged in (True, False, None)
+    }
+    assert names == {
+        True: ["torn.mp4"],
+        False: ["whole.mp4"],
+        None: ["torn.mp4", "whole.mp4"],
+    }

@@ -15,8 +15,8 @@ from later_version import later_migrations
 from library_samples import SPEC, clips, unit_vectors, video
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from vidseek.core.errors import LibraryDamagedError, LibraryTooNewError
-from vidseek.core.types import Calibration
+from vidseek.core.errors import Hint, LibraryDamagedError, LibraryTooNewError
+from vidseek.core.types import Calibration, VideoState
 from vidseek.storage import store as store_module
 from vidseek.storage.catalog.connection import sqlite_engine, writer
 from vidseek.storage.catalog.schema import HEAD_REVISION, Base
@@ -169,6 +169,7 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
         store.encoders.set_calibration(FINGERPRINT, calibration)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
+        connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -177,6 +178,28 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
         corrected = replace(calibration, hubness=b"bank")
         store.encoders.set_calibration(FINGERPRINT, corrected)
         assert store.encoders.calibration(FINGERPRINT) == corrected
+        assert store.find_problems() == []
+
+
+def test_a_failure_of_the_format_before_has_no_next_step(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    failed = replace(video("/v/broken.mp4"), state=VideoState.FAILED, failure="the file is empty")
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+        store.videos.add(failed, [], fingerprint=FINGERPRINT)
+    with sqlite3.connect(folder / "library.db") as connection:
+        connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    connection.close()
+    with LibraryStore.open(folder) as store:
+        assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
+        (stored,) = store.videos.select(states=[VideoState.FAILED])
+        assert (stored.failure, stored.failure_hint) == ("the file is empty", None)
+        store.videos.add(
+            replace(failed, failure_hint=Hint("copy_again")), [], fingerprint=FINGERPRINT
+        )
+        (stored,) = store.videos.select(states=[VideoState.FAILED])
+        assert stored.failure_hint == Hint("copy_again")
         assert store.find_problems() == []
 
 
