@@ -85,11 +85,13 @@ def read_captions(file: Path, *, check_files: bool = True) -> Captions:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise PathNotFoundError(f"{file} does not exist") from error
+        raise PathNotFoundError(f"{file} does not exist", path=file) from error
     except UnicodeDecodeError as error:
-        raise TrainingError(f"{file} is not UTF-8 text ({error}): save it as JSON lines") from error
+        raise TrainingError(
+            f"{file} is not UTF-8 text ({error}): save it as JSON lines", path=file
+        ) from error
     except OSError as error:
-        raise TrainingError(f"{file} cannot be read: {error.strerror}") from error
+        raise TrainingError(f"{file} cannot be read: {error.strerror}", path=file) from error
     problems: list[CaptionProblem] = []
     captions_of: dict[tuple[Path, TimeSpan | None], list[tuple[int, str]]] = {}
     for line, content in enumerate(text.split("\n"), 1):

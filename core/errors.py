@@ -1,9 +1,10 @@
 """All errors that vidseek raises deliberately, in one tree.
 
 The library raises these; only the front door (``vidseek/``) prints and translates them. A message
-says what is wrong and names the file. Two attributes are for programs: ``code``, a stable
-identifier of the kind of error, and ``hint``, the next step as an action with its arguments, which
-each front door words for its users (``vidseek.cli.hints`` as shell commands).
+says what is wrong and names the file. Three attributes are for programs: ``code``, a stable
+identifier of the kind of error, ``path``, the file or folder concerned, and ``hint``, the next step
+as an action with its arguments, which each front door words for its users (``vidseek.cli.hints`` as
+shell commands).
 
     VidseekError
     ├── LibraryError            the library folder or its database
@@ -12,6 +13,8 @@ each front door words for its users (``vidseek.cli.hints`` as shell commands).
     │   ├── LibraryLockedError      another process holds the library for a long run
     │   ├── LibraryReadOnlyError    no permission to write
     │   ├── LibraryFullError        no space left on the device
+    │   ├── LibraryDiskError        the disk or the access to it failed
+    │   ├── LibraryClosedError      the library was closed
     │   └── LibraryDamagedError     the database itself cannot be read
     ├── VideoError              one file; recorded with its reason, never ends a run
     │   ├── NotAVideoError          not a video format vidseek reads
@@ -31,6 +34,7 @@ each front door words for its users (``vidseek.cli.hints`` as shell commands).
     ├── CalibrationError        a library whose scores cannot be calibrated
     ├── EvaluationError         captions that no video of a library can be measured with
     ├── PathNotFoundError       a given path does not exist
+    ├── FileAccessError         a file cannot be opened, read or written
     ├── QueryError              a query or option that cannot be answered
     └── JobCancelledError       the caller cancelled the job
 """
@@ -63,8 +67,12 @@ class VidseekError(Exception):
     code: ClassVar[str] = "error"
     """Stable identifier of the class, for programs."""
 
-    def __init__(self, message: str, *, hint: Hint | None = None) -> None:
+    def __init__(
+        self, message: str, *, path: Path | str | None = None, hint: Hint | None = None
+    ) -> None:
         super().__init__(message)
+        self.path = None if path is None else Path(path)
+        """The file or folder that the error is about, if it is about one."""
         self.hint = hint
         """The next step, if there is one to suggest."""
 
@@ -105,6 +113,18 @@ class LibraryFullError(LibraryError):
     code = "library_full"
 
 
+class LibraryDiskError(LibraryError):
+    """A file of the library cannot be opened, read or written."""
+
+    code = "library_disk"
+
+
+class LibraryClosedError(LibraryError):
+    """The library was closed, and answers nothing any more."""
+
+    code = "library_closed"
+
+
 class LibraryDamagedError(LibraryError):
     """The library's database is damaged."""
 
@@ -123,8 +143,7 @@ class VideoError(VidseekError):
         self, reason: str, *, path: Path | str | None = None, hint: Hint | None = None
     ) -> None:
         self.reason = reason
-        self.path = None if path is None else Path(path)
-        super().__init__(reason if path is None else f"{path}: {reason}", hint=hint)
+        super().__init__(reason if path is None else f"{path}: {reason}", path=path, hint=hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross from the decoding process to ours; keyword arguments are lost by default.
@@ -243,6 +262,12 @@ class PathNotFoundError(VidseekError):
     """A given path does not exist."""
 
     code = "path_not_found"
+
+
+class FileAccessError(VidseekError):
+    """A file that is no video of the library cannot be opened, read or written."""
+
+    code = "file_access"
 
 
 class JobCancelledError(VidseekError):

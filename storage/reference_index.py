@@ -14,7 +14,7 @@ from threading import Lock, Thread
 import numpy as np
 from sqlalchemy import Connection
 
-from vidseek.core.errors import LibraryError
+from vidseek.core.errors import LibraryClosedError
 from vidseek.core.types import CopyBlock
 from vidseek.storage.catalog.copy_descriptors import CopyDescriptors
 from vidseek.storage.catalog.copy_queries import copy_frame_counts, pages, read_copy_block
@@ -111,7 +111,7 @@ class ReferenceIndex:
     ) -> _Page:
         """Build a page from memory, and from the database where that has changed."""
         if self._closed:
-            raise LibraryError(f"{self._transactions.name} was closed")
+            raise LibraryClosedError(f"{self._transactions.name} was closed")
         if (page := stored.page(video_ids)) is not None:
             return page
         shown = [video_id for video_id in video_ids if counts[video_id]]

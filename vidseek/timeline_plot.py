@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidseek.core.errors import FileAccessError, PathNotFoundError
 from vidseek.core.types import CopyMatch, DuplicateGroup
 
 WIDTH, ROW, MARGIN, NAMES = 1100, 26, 16, 320
@@ -26,7 +27,8 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
         matches: matching parts of the videos.
 
     Raises:
-        OSError: the file cannot be written.
+        PathNotFoundError: its folder does not exist.
+        FileAccessError: the file cannot be written.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -80,4 +82,10 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
                         ),
                         colour,
                     )
-    picture.save(path, "PNG")
+    try:
+        picture.save(path, "PNG")
+    except (FileNotFoundError, NotADirectoryError):
+        raise PathNotFoundError(f"{path.parent} does not exist", path=path) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileAccessError(f"{path} cannot be written: {reason}", path=path) from error

@@ -67,7 +67,9 @@ def read_visual_query(
     path = absolute_path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise PathNotFoundError(f"{path} {what}: give a video or a picture to compare with.")
+        raise PathNotFoundError(
+            f"{path} {what}: give a video or a picture to compare with.", path=path
+        )
     if span is not None and span.duration_seconds <= 0:
         raise QueryError(f"The part {_span_text(span)} is empty: it must end after it starts.")
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from vidseek.core.errors import (
     Hint,
     LibraryDamagedError,
+    LibraryDiskError,
     LibraryError,
     LibraryFullError,
     LibraryLockedError,
@@ -130,18 +131,25 @@ def library_errors(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except DBAPIError as error:
-        raise _translated(error, name) from error
-    except sqlite3.Error as error:
-        raise _translated_sqlite(error, name) from error
-    except OSError as error:
-        translated = _translated_os(error, name)
-        if translated is None:
-            raise
+    except LibraryError as error:
+        if error.path is None:
+            error.path = Path(name)
+        raise
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        translated = _translated(error, name)
+        translated.path = Path(name)
         raise translated from error
 
 
-def _translated(error: DBAPIError, name: str) -> LibraryError:
+def _translated(error: DBAPIError | sqlite3.Error | OSError, name: str) -> LibraryError:
+    if isinstance(error, OSError):
+        return _translated_os(error, name)
+    if isinstance(error, sqlite3.Error):
+        return _translated_sqlite(error, name)
+    return _translated_server(error, name)
+
+
+def _translated_server(error: DBAPIError, name: str) -> LibraryError:
     if isinstance(error.orig, sqlite3.Error):
         return _translated_sqlite(error.orig, name)
     reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else str(error)
@@ -174,17 +182,19 @@ def _translated_sqlite(error: Any, name: str) -> LibraryError:
             f"The database of {name} is locked by another process", hint=Hint("wait_for_run")
         )
     if code == sqlite3.SQLITE_CANTOPEN:
-        return LibraryError(
+        return LibraryDiskError(
             f"The database of {name} cannot be opened", hint=Hint("check_permissions")
         )
     if code == sqlite3.SQLITE_IOERR:
-        return LibraryError(f"Reading or writing {name} failed ({error})", hint=Hint("check_disk"))
+        return LibraryDiskError(
+            f"Reading or writing {name} failed ({error})", hint=Hint("check_disk")
+        )
     return LibraryError(f"The database of {name} failed: {error}")
 
 
-def _translated_os(error: OSError, name: str) -> LibraryError | None:
+def _translated_os(error: OSError, name: str) -> LibraryError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return LibraryFullError(f"No space left on the device of {name}", hint=Hint("free_space"))
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return LibraryReadOnlyError(f"{name} cannot be written to: {os.strerror(error.errno)}")
-    return None
+    return LibraryDiskError(f"Reading or writing {name} failed ({error})", hint=Hint("check_disk"))

@@ -12,7 +12,12 @@ from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Connection, Engine, select, update
 
-from vidseek.core.errors import Hint, LibraryError, LibraryReadOnlyError
+from vidseek.core.errors import (
+    Hint,
+    LibraryClosedError,
+    LibraryError,
+    LibraryReadOnlyError,
+)
 from vidseek.storage.catalog.changes import Change
 from vidseek.storage.catalog.connection import library_errors, reader, writer
 from vidseek.storage.catalog.encoder_queries import StoredEncoder, read_spec
@@ -37,13 +42,24 @@ class Transactions:
         self.name = name
         self._read_only = read_only
         self._engine = engine
+        self._is_closed = False
         self._reader = reader(engine)
         self._writer = writer(engine)
         self._local = threading.local()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; nothing can be read or written any more."""
+        self._is_closed = True
         self._engine.dispose()
+
+    def check_open(self) -> None:
+        """Refuse a library that was closed.
+
+        Raises:
+            LibraryClosedError: it was closed.
+        """
+        if self._is_closed:
+            raise LibraryClosedError(f"{self.name} was closed", path=self.name)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -51,6 +67,7 @@ class Transactions:
         if getattr(self._local, "connection", None) is not None:
             yield
             return
+        self.check_open()
         with ExitStack() as stack:
             # Errors raised by the caller's block are not library errors.
             with library_errors(self.name):
@@ -75,6 +92,7 @@ class Transactions:
             LibraryReadOnlyError: the library cannot be written to.
             LibraryLockedError: another transaction did not end within 30 seconds.
         """
+        self.check_open()
         self.check_writable()
         if getattr(self._local, "connection", None) is not None:
             raise RuntimeError("cannot write inside a snapshot")
@@ -91,7 +109,7 @@ class Transactions:
         """
         if self._read_only:
             raise LibraryReadOnlyError(
-                f"{self.name} cannot be written to", hint=Hint("make_writable")
+                f"{self.name} cannot be written to", path=self.name, hint=Hint("make_writable")
             )
 
     def sequence(self) -> int:
@@ -108,7 +126,9 @@ class Transactions:
         encoder = self.find_encoder(connection, fingerprint)
         if encoder is None:
             raise LibraryError(
-                f"{self.name} has no vectors of the model {fingerprint}", hint=Hint("list_models")
+                f"{self.name} has no vectors of the model {fingerprint}",
+                path=self.name,
+                hint=Hint("list_models"),
             )
         return encoder
 

@@ -33,6 +33,8 @@ def read_query_file(file: Path) -> list[str]:
     try:
         return read_queries(file.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise CalibrationError(f"{file} is not UTF-8 text: write one query per line") from error
+        raise CalibrationError(
+            f"{file} is not UTF-8 text: write one query per line", path=file
+        ) from error
     except OSError as error:
-        raise CalibrationError(f"{file} cannot be read: {error.strerror}") from error
+        raise CalibrationError(f"{file} cannot be read: {error.strerror}", path=file) from error
