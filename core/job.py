@@ -11,10 +11,12 @@ their report; the others raise ``JobCancelledError``.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vidseek.core import arguments
 from vidseek.core.errors import JobCancelledError
 
 
@@ -47,6 +49,8 @@ class Job:
             on_progress: called from the working thread with each report.
             should_cancel: asked between units of work, besides ``cancel``.
         """
+        arguments.function(on_progress, "on_progress")
+        arguments.function(should_cancel, "should_cancel")
         self._on_progress = on_progress
         self._should_cancel = should_cancel
         self._cancelled = threading.Event()
@@ -57,6 +61,11 @@ class Job:
         if self._should_cancel is not None and self._should_cancel():
             self._cancelled.set()
         return self._cancelled.is_set()
+
+    @property
+    def seconds_left(self) -> float:
+        """Time until the job has to end; infinite unless it has a deadline."""
+        return math.inf
 
     def cancel(self) -> None:
         """Ask the call to end soon. Safe from any thread."""
@@ -75,3 +84,13 @@ class Job:
         """
         if self.is_cancelled:
             raise JobCancelledError("cancelled")
+
+
+def check_job(job: object) -> None:
+    """Refuse what is neither a job nor None.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if job is not None:
+        arguments.instance(job, Job, "job")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from vidseek.core.errors import JobCancelledError
@@ -83,9 +84,16 @@ class Indexer:
             follow_symlinks=self._options.follow_symlinks,
             skip_folder=self._store.folder,
         )
-        with self._store.lease(wait_seconds=self._options.wait_seconds):
+        job = job or Job()
+        run = _Run(self._store, self._encoder, self._descriptor, self._options, job)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(
+                    self._store.lease(wait_seconds=self._options.wait_seconds, job=job)
+                )
+            except JobCancelledError:
+                return run.report(started, interrupted=True)
             claim_encoder(self._store, self._encoder)
-            run = _Run(self._store, self._encoder, self._descriptor, self._options, job or Job())
             return run.execute(discovery, started)
 
 
@@ -127,10 +135,27 @@ class _Run:
                 fold_vectors(self._store, self._encoder.spec)
         except JobCancelledError:
             interrupted = True
-        failed: list[FailedFile] = [*discovery.problems, *plan.still_failed]
+        return self.report(
+            started,
+            unchanged=plan.unchanged,
+            missing=missing,
+            failed=(*discovery.problems, *plan.still_failed),
+            interrupted=interrupted,
+        )
+
+    def report(
+        self,
+        started: float,
+        *,
+        unchanged: int = 0,
+        missing: int = 0,
+        failed: tuple[FailedFile, ...] = (),
+        interrupted: bool,
+    ) -> IndexReport:
+        """The report of the run: what its tasks did, and what was known before they began."""
         return IndexReport(
             indexed=self._index.indexed + self._reencode.encoded,
-            unchanged=plan.unchanged + self._index.unchanged,
+            unchanged=unchanged + self._index.unchanged,
             moved=self._index.moved,
             missing=missing,
             failed=(*failed, *self._index.failed, *self._reencode.failed),

@@ -24,6 +24,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, make_url, text
 
 from vidseek.core.errors import Hint, LibraryLockedError
+from vidseek.core.job import Job, Progress
 
 FOLDER_LEASE = "library.lock"
 """The lock file in a library's folder."""
@@ -38,14 +39,18 @@ _ADVISORY_CLASS = 0x7669_6473  # "vids"
 class Lease(Protocol):
     """Permission to do a long run on a library, given to one thread of one process at a time."""
 
-    def held(self, *, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+    def held(
+        self, *, wait_seconds: float = 0.0, job: Job | None = None
+    ) -> AbstractContextManager[None]:
         """Hold the lease. The thread that holds it may enter again.
 
         Args:
-            wait_seconds: how long to wait for the present holder.
+            wait_seconds: how long to wait for the present holder; may be infinite.
+            job: reports the wait, and cancels it.
 
         Raises:
             LibraryLockedError: another process or thread holds it; the message names it.
+            JobCancelledError: the job was cancelled while waiting.
         """
 
 
@@ -77,21 +82,28 @@ class _ThreadLease(ABC):
         self._depth = 0
 
     @contextmanager
-    def held(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    def held(self, *, wait_seconds: float = 0.0, job: Job | None = None) -> Iterator[None]:
         """Hold the lease; see ``Lease``."""
-        self._acquire(wait_seconds)
+        self._acquire(wait_seconds, job)
         try:
             yield
         finally:
             self._leave()
 
-    def _acquire(self, wait_seconds: float) -> None:
-        deadline = time.monotonic() + wait_seconds
+    def _acquire(self, wait_seconds: float, job: Job | None) -> None:
+        started = time.monotonic()
+        deadline = started + wait_seconds
         while (holder := self._enter()) is not None:
             if time.monotonic() >= deadline:
                 raise LibraryLockedError(
-                    f"{self._name} is in use by {holder}", hint=Hint("wait_for_run")
+                    f"{self._name} is in use by {holder}",
+                    path=self._name,
+                    hint=Hint("wait_for_run"),
                 )
+            if job is not None:
+                job.check()
+                waited = round(time.monotonic() - started)
+                job.report(Progress(stage=f"waiting for {holder}", done=waited, unit="seconds"))
             time.sleep(0.05)
 
     def _enter(self) -> str | None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, inspect, make_url
 
 from vidseek.core.errors import Hint, LibraryError, LibraryReadOnlyError, NotALibraryError
+from vidseek.core.job import Job
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, LibraryStatistics, VideoState
 from vidseek.storage import thumbnails
@@ -111,6 +112,11 @@ class LibraryStore:
                 return cls._open_file(folder, create=create)
             return cls._open_server(folder, database_url, create=create)
 
+    @staticmethod
+    def is_new(folder: Path, database_url: str | None) -> bool:
+        """Whether ``open`` would create a library in this folder."""
+        return not (folder / (_DATABASE if database_url is None else _SERVER)).exists()
+
     @classmethod
     def _open_file(cls, folder: Path, *, create: bool) -> LibraryStore:
         path = folder / _DATABASE
@@ -174,24 +180,26 @@ class LibraryStore:
         return cls(folder, engine, lease=lease, read_only=not os.access(folder, os.W_OK))
 
     @contextmanager
-    def lease(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    def lease(self, *, wait_seconds: float = 0.0, job: Job | None = None) -> Iterator[None]:
         """Hold the library for a long run: indexing, adding or dropping a model, repairing.
 
         Short transactions, such as removing or relocating videos, need no lease and work beside a
         run. The thread that holds the lease may enter again.
 
         Args:
-            wait_seconds: how long to wait for another run to end.
+            wait_seconds: how long to wait for another run to end; may be infinite.
+            job: reports the wait, and cancels it.
 
         Raises:
             LibraryLockedError: another process or thread holds the lease; the message names it.
+            JobCancelledError: the job was cancelled while waiting.
             LibraryReadOnlyError: the folder cannot be written to.
         """
         self._transactions.check_writable()
         with ExitStack() as stack:
             # Only errors of the lease itself are library errors, not those of the caller's block.
             with library_errors(str(self.folder)):
-                stack.enter_context(self._lease.held(wait_seconds=wait_seconds))
+                stack.enter_context(self._lease.held(wait_seconds=wait_seconds, job=job))
             yield
 
     def check_writable(self) -> None:
