@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vidseek.core import arguments
 from vidseek.core.errors import Hint, InternalVideoError, VideoError
 from vidseek.core.job import Progress
 from vidseek.core.types import LibraryModel
@@ -31,7 +32,12 @@ class IndexOptions:
     """How long to wait for the run of another process to end."""
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
+        arguments.texts(self.exclude, "exclude")
+        for name in ("follow_symlinks", "prune", "retry_failed"):
+            arguments.flag(getattr(self, name), name)
+        arguments.instance(self.plan, SamplingPlan, "plan")
+        arguments.duration(self.wait_seconds, "wait_seconds")
+        if self.workers is not None and arguments.whole_number(self.workers, "workers") < 1:
             raise ValueError(f"IndexOptions.workers must be at least 1, got {self.workers}")
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseek.core import arguments
 from vidseek.core.types import TimeSpan
 from vidseek.video.readers.packets import PacketTable
 
@@ -50,9 +51,10 @@ class SamplingPlan:
     """Interval of ``dense``."""
 
     def __post_init__(self) -> None:
-        if self.mode not in ("fast", "dense"):
+        if arguments.text(self.mode, "SamplingPlan.mode") not in ("fast", "dense"):
             raise ValueError(f"SamplingPlan.mode is 'fast' or 'dense', got {self.mode!r}")
-        if not 0.01 <= self.every_seconds <= 3600:
+        every_seconds = arguments.number(self.every_seconds, "SamplingPlan.every_seconds")
+        if not 0.01 <= every_seconds <= 3600:
             raise ValueError(
                 f"SamplingPlan.every_seconds is 0.01 to 3600, got {self.every_seconds}"
             )

@@ -18,16 +18,20 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vidseek.catalog import VideoDetails as VideoDetails
     from vidseek.core.errors import CalibrationError as CalibrationError
     from vidseek.core.errors import DecodeLimitError as DecodeLimitError
     from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.core.errors import EncoderError as EncoderError
     from vidseek.core.errors import EvaluationError as EvaluationError
+    from vidseek.core.errors import FileAccessError as FileAccessError
     from vidseek.core.errors import GatedModelError as GatedModelError
     from vidseek.core.errors import Hint as Hint
     from vidseek.core.errors import InternalVideoError as InternalVideoError
     from vidseek.core.errors import JobCancelledError as JobCancelledError
+    from vidseek.core.errors import LibraryClosedError as LibraryClosedError
     from vidseek.core.errors import LibraryDamagedError as LibraryDamagedError
+    from vidseek.core.errors import LibraryDiskError as LibraryDiskError
     from vidseek.core.errors import LibraryError as LibraryError
     from vidseek.core.errors import LibraryFullError as LibraryFullError
     from vidseek.core.errors import LibraryLockedError as LibraryLockedError
@@ -79,7 +83,6 @@ if TYPE_CHECKING:
     from vidseek.indexer import IndexReport as IndexReport
     from vidseek.indexer import ModelReport as ModelReport
     from vidseek.library import Library as Library
-    from vidseek.library import VideoDetails as VideoDetails
     from vidseek.library import open as open
     from vidseek.models import LibraryModels as LibraryModels
     from vidseek.search import filter_confident as filter_confident
@@ -115,7 +118,8 @@ _HOMES = {
     "vidseek.encoders.registry": ("create_encoder",),
     "vidseek.video": ("SamplingPlan",),
     "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
-    "vidseek.library": ("Library", "VideoDetails", "open"),
+    "vidseek.catalog": ("VideoDetails",),
+    "vidseek.library": ("Library", "open"),
     "vidseek.models": ("LibraryModels",),
     "vidseek.vectors": ("LibraryVectors",),
     "vidseek.search": ("filter_confident",),
@@ -128,11 +132,14 @@ _HOMES = {
         "DownloadRefusedError",
         "EncoderError",
         "EvaluationError",
+        "FileAccessError",
         "GatedModelError",
         "Hint",
         "InternalVideoError",
         "JobCancelledError",
+        "LibraryClosedError",
         "LibraryDamagedError",
+        "LibraryDiskError",
         "LibraryError",
         "LibraryFullError",
         "LibraryLockedError",

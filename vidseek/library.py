@@ -11,57 +11,37 @@ loads no video decoder, and a listing loads no model.
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from vidseek.core.errors import Hint, LibraryLockedError, PathNotFoundError
-from vidseek.core.job import Job
-from vidseek.core.paths import AnyPath, absolute_path
+from vidseek.catalog import LibraryCatalog
+from vidseek.copies import LibraryCopies
+from vidseek.core import arguments
+from vidseek.core.errors import LibraryLockedError
+from vidseek.core.job import Job, check_job
+from vidseek.core.paths import AnyPath
 from vidseek.core.types import (
     Calibration,
-    Clip,
-    CopyVerdict,
-    DuplicateGroup,
-    LibraryStatistics,
     SearchOptions,
     SearchResult,
     TimeSpan,
     VectorLevel,
-    Video,
     VideoFilter,
-    VideoState,
 )
-from vidseek.models import LibraryModels, check_model
+from vidseek.models import check_model, load_model
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
     from vidseek.encoders.base import Encoder
-    from vidseek.encoders.copies.descriptor import CopyDescriptor
     from vidseek.indexer import IndexReport
-    from vidseek.search import SearchEngine
-    from vidseek.search.copies.scoring import Threshold
     from vidseek.search.evaluation.report import EvaluationReport
     from vidseek.search.moments.calibration.report import CalibrationReport
     from vidseek.vectors import LibraryVectors
     from vidseek.video import SamplingPlan
 
 EVERYTHING = VideoFilter()
-
-
-@dataclass(frozen=True)
-class VideoDetails:
-    """Everything stored about one video."""
-
-    video: Video
-    clips: tuple[Clip, ...]
-    """In order of time; empty if the video could not be read."""
-    thumbnails: tuple[Path | None, ...]
-    """A JPEG per clip, None if the file is gone."""
 
 
 def default_library_folder() -> Path:
@@ -71,27 +51,12 @@ def default_library_folder() -> Path:
     return Path(user_data_dir("vidseek", appauthor=False)) / "default"
 
 
-class Library:
+class Library(LibraryCopies, LibraryCatalog):
     """A library: a folder with the metadata and vectors of videos, not the videos themselves.
 
     Use it in ``with``, or call ``close()``. It can be searched from several threads, and while
     another process or thread indexes.
     """
-
-    def __init__(
-        self,
-        store: LibraryStore,
-        *,
-        encoder: str | Encoder | None = None,
-        confirm_download: Callable[[str, int], bool] | None = None,
-    ) -> None:
-        """Use ``Library.open``."""
-        self._store = store
-        self.models = LibraryModels(store, encoder=encoder, confirm_download=confirm_download)
-        """The models of the library: list, add, switch and drop them."""
-        self._engines: dict[str, SearchEngine] = {}
-        self._descriptor: CopyDescriptor | None = None
-        self._lock = threading.RLock()
 
     @classmethod
     def open(
@@ -110,7 +75,7 @@ class Library:
             create: create the library if it does not exist.
             encoder: a name that ``create_encoder`` knows (``builtin``, ``hf:ORG/NAME``, a model
                 folder), or an ``Encoder``; None for the library's active model, or the built-in
-                model in a new library.
+                model in a new library. A new library is created once the model is loaded.
             database_url: SQLAlchemy URL of another database for the metadata.
             confirm_download: called with a repository and a size in bytes before a model is
                 downloaded; without it, nothing is downloaded.
@@ -118,40 +83,20 @@ class Library:
         Raises:
             LibraryError: the folder is not a library, is damaged, too new, or missing while
                 ``create`` is False. The subclass says which.
+            EncoderError: a new library's model cannot be loaded; no library was created.
             TypeError: ``encoder`` is neither a name nor an ``Encoder``.
         """
+        folder = default_library_folder() if path is None else arguments.path(path, "path")
+        arguments.flag(create, "create")
+        if database_url is not None:
+            arguments.text(database_url, "database_url")
+        arguments.function(confirm_download, "confirm_download")
         if encoder is not None:
             check_model(encoder, "encoder")
-        folder = default_library_folder() if path is None else absolute_path(path)
+            if create and isinstance(encoder, str) and LibraryStore.is_new(folder, database_url):
+                encoder = load_model(encoder, confirm_download)
         store = LibraryStore.open(folder, create=create, database_url=database_url)
         return cls(store, encoder=encoder, confirm_download=confirm_download)
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the library."""
-        return self._store.folder
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder that turns frames and text into vectors, loaded on first use.
-
-        Raises:
-            UnknownEncoderError: no encoder has that name.
-            WeightsError: its weights are missing or damaged.
-            EncoderError: a third-party model cannot be downloaded or used; the subclass says why.
-        """
-        return self.models.encoder_for(None)
-
-    def _search_engine(self, model: str | Encoder | None) -> SearchEngine:
-        from vidseek.search import SearchEngine
-
-        encoder = self.models.encoder_for(model)  # may load a model: not under the lock
-        fingerprint = encoder.spec.fingerprint
-        with self._lock:
-            engine = self._engines.get(fingerprint)
-            if engine is None or engine.encoder is not encoder:
-                engine = self._engines[fingerprint] = SearchEngine(self._store, encoder)
-            return engine
 
     def index(
         self,
@@ -192,42 +137,25 @@ class Library:
         from vidseek.video import SamplingPlan
 
         options = IndexOptions(
-            exclude=tuple(exclude),
+            exclude=arguments.texts(exclude, "exclude"),
             follow_symlinks=follow_symlinks,
-            plan=plan or SamplingPlan(),
+            plan=SamplingPlan() if plan is None else plan,
             workers=workers,
             prune=prune,
             retry_failed=retry_failed,
             wait_seconds=wait_seconds,
         )
-        given = [paths] if isinstance(paths, str | os.PathLike) else paths
+        given = arguments.paths(paths, "paths")
+        check_job(job)
+        store = self._store
         descriptor = self._copy_descriptor
-        indexer = Indexer(self._store, self.encoder, options=options, descriptor=descriptor)
-        report = indexer.run([absolute_path(path) for path in given], job=job)
+        indexer = Indexer(store, self.encoder, options=options, descriptor=descriptor)
+        report = indexer.run(given, job=job)
         if not report.interrupted:
             # Another process may have started a run; that run or the next compares them.
             with contextlib.suppress(LibraryLockedError):
                 self.compare_new_videos(job=job)
         return report
-
-    def compare_new_videos(self, *, job: Job | None = None) -> int:
-        """Find the copies among the videos indexed since the last comparison, and store them.
-
-        ``index`` does this at its end unless it is interrupted or another process has begun a run.
-        A library that cannot be written to is left as it is.
-
-        Args:
-            job: reports progress; if it is cancelled, the comparisons done so far are stored.
-
-        Returns:
-            Number of videos compared.
-
-        Raises:
-            LibraryLockedError: another process holds the library for a long run.
-        """
-        from vidseek.search.copies.comparison import compare_new_videos
-
-        return compare_new_videos(self._store, self._copy_descriptor, job=job)
 
     def search(
         self,
@@ -268,9 +196,15 @@ class Library:
                 another query.
             EncoderError: the library is not encoded with that model, or the model is not there.
         """
+        options = SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor)
+        arguments.text(text, "text")
+        if not_text is not None:
+            arguments.text(not_text, "not_text")
+        arguments.flag(rerank, "rerank")
+        arguments.flag(refine_spans, "refine_spans")
         return self._search_engine(model).search(
             text,
-            SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor),
+            options,
             not_text=not_text,
             rerank=rerank,
             refine_spans=refine_spans,
@@ -315,12 +249,17 @@ class Library:
         """
         from vidseek.search.moments.batch import search_many
 
-        if isinstance(texts, str):
-            raise TypeError("texts must be several strings: use search for one")
+        options = SearchOptions(k=k, where=where, per_video=per_video, copies=copies)
+        given = list(arguments.texts(texts, "texts"))
+        if not_text is not None:
+            arguments.text(not_text, "not_text")
+        arguments.flag(rerank, "rerank")
+        arguments.flag(refine_spans, "refine_spans")
+        check_job(job)
         return search_many(
             self._search_engine(model),
-            list(texts),
-            SearchOptions(k=k, where=where, per_video=per_video, copies=copies),
+            given,
+            options,
             not_text=not_text,
             rerank=rerank,
             refine_spans=refine_spans,
@@ -365,9 +304,15 @@ class Library:
             EncoderError: the library is not encoded with that model, or the model is not there.
             JobCancelledError: the job was cancelled.
         """
+        options = SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor)
+        path = arguments.path(file, "file")
+        if span is not None:
+            arguments.instance(span, TimeSpan, "span")
+        arguments.flag(exclude_itself, "exclude_itself")
+        check_job(job)
         return self._search_engine(model).similar(
-            absolute_path(file),
-            SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor),
+            path,
+            options,
             span=span,
             exclude_itself=exclude_itself,
             job=job,
@@ -397,56 +342,6 @@ class Library:
         from vidseek.vectors import LibraryVectors, stored_spec
 
         return LibraryVectors(self._store, stored_spec(self.models, model), level, where)
-
-    def check(
-        self,
-        path: AnyPath,
-        *,
-        threshold: Threshold = "normal",
-        min_score: float | None = None,
-        job: Job | None = None,
-    ) -> CopyVerdict:
-        """Detect whether a video is a copy of one in the library. Nothing is added.
-
-        Args:
-            path: the video to check.
-            threshold: match strictness: ``strict``, ``normal`` or ``loose``.
-            min_score: also list matches scoring at least this; the verdict does not change.
-            job: reports progress and cancels.
-
-        Raises:
-            PathNotFoundError: the file does not exist.
-            QueryError: the threshold is unknown.
-            VideoError: the file cannot be read.
-            JobCancelledError: the job was cancelled.
-        """
-        from vidseek.search.copies.checker import CopyChecker
-
-        checker = CopyChecker(self._store, self._copy_descriptor)
-        return checker.check(absolute_path(path), threshold=threshold, min_score=min_score, job=job)
-
-    def duplicates(self) -> list[DuplicateGroup]:
-        """Groups of videos that are copies of each other, largest first.
-
-        Covers the videos that ``compare_new_videos`` has compared. Nothing is written.
-        """
-        from vidseek.search.copies.duplicate_groups import duplicate_groups
-
-        return duplicate_groups(self._store)
-
-    def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:
-        """Draw a timeline of the parts that groups share into a PNG file."""
-        from vidseek.timeline_plot import plot_groups
-
-        plot_groups(absolute_path(file), groups, self._store.copy_matches.read())
-
-    @property
-    def _copy_descriptor(self) -> CopyDescriptor:
-        if self._descriptor is None:
-            from vidseek.encoders.pool import encoder_pool
-
-            self._descriptor = encoder_pool().copy_descriptor()
-        return self._descriptor
 
     def calibrate(
         self,
@@ -485,11 +380,12 @@ class Library:
         from vidseek.search.moments.calibration.calibrate import CalibrationOptions, calibrate
 
         options = CalibrationOptions(
-            captions=None if captions is None else absolute_path(captions),
+            captions=None if captions is None else arguments.path(captions, "captions"),
             queries=queries,
             override=override,
             hubness=hubness,
         )
+        check_job(job)
         return calibrate(self._search_engine(None), options, job=job)
 
     def evaluate(
@@ -526,8 +422,12 @@ class Library:
         from vidseek.core.captions import read_captions
         from vidseek.search.evaluation.evaluate import evaluate
 
-        read = read_captions(absolute_path(captions), check_files=False)
+        file = arguments.path(captions, "captions")
+        arguments.flag(video_to_text, "video_to_text")
+        arguments.flag(rerank, "rerank")
+        check_job(job)
         engine = self._search_engine(model)
+        read = read_captions(file, check_files=False)
         return evaluate(engine, read, video_to_text=video_to_text, rerank=rerank, job=job)
 
     @property
@@ -550,90 +450,6 @@ class Library:
             return False
         return self._store.encoders.set_calibration(fingerprint, None)
 
-    def videos(
-        self,
-        *,
-        states: Collection[VideoState] | None = None,
-        under: AnyPath | None = None,
-    ) -> list[Video]:
-        """List the videos of the library, ordered by path.
-
-        Args:
-            states: only videos in these states; None for all.
-            under: only this file, or everything in this folder.
-        """
-        folder = None if under is None else absolute_path(under)
-        videos = self._store.videos.select(states=states, under=folder)
-        return sorted(videos, key=lambda video: video.path)
-
-    def failed(self) -> list[Video]:
-        """List the files that could not be read; ``Video.failure`` says why."""
-        return self.videos(states=[VideoState.FAILED])
-
-    def info(self, path: AnyPath) -> VideoDetails:
-        """Look up one video with its clips and thumbnails.
-
-        Raises:
-            PathNotFoundError: the video is not in the library.
-        """
-        wanted = absolute_path(path)
-        video = self._store.videos.at(wanted)
-        if video is None:
-            video = self._store.videos.at(wanted.resolve())
-        if video is None:
-            raise PathNotFoundError(
-                f"{wanted} is not in the library {self.folder}", hint=Hint("list_or_index")
-            )
-        clips = self._store.videos.clips(video.id)
-        thumbnails = (
-            self._store.thumbnail_path(video.content_hash, clip.middle_frame_seconds)
-            for clip in clips
-        )
-        return VideoDetails(
-            video, tuple(clips), tuple(path if path.is_file() else None for path in thumbnails)
-        )
-
-    def statistics(self) -> LibraryStatistics:
-        """Counts and sizes of the library."""
-        return self._store.statistics()
-
-    def remove(self, path: AnyPath) -> int:
-        """Remove a video, or all videos in a folder, from the library. The files are not touched.
-
-        Returns:
-            Number of videos removed.
-
-        Raises:
-            PathNotFoundError: the library has no video there.
-            LibraryLockedError: another process kept the database busy for 30 seconds.
-        """
-        wanted = absolute_path(path)
-        videos = self._store.videos.select(under=wanted)
-        if not videos:
-            raise PathNotFoundError(
-                f"the library {self.folder} has no video at {wanted}", hint=Hint("list_videos")
-            )
-        return self._store.remove_videos([video.id for video in videos])
-
-    def relocate(self, old: AnyPath, new: AnyPath) -> int:
-        """Update the path of a moved file or folder. No video is read.
-
-        Returns:
-            Number of videos with a new path.
-
-        Raises:
-            PathNotFoundError: the library has no video at ``old``.
-            LibraryError: another video is stored at a new path; nothing was changed.
-            LibraryLockedError: another process kept the database busy for 30 seconds.
-        """
-        before, after = absolute_path(old), absolute_path(new)
-        moved = self._store.videos.relocate(before, after)
-        if moved == 0:
-            raise PathNotFoundError(
-                f"the library {self.folder} has no video at {before}", hint=Hint("list_videos")
-            )
-        return moved
-
     def doctor(self, *, repair: bool = True, job: Job | None = None) -> DoctorReport:
         """Examine this machine and the library.
 
@@ -646,23 +462,9 @@ class Library:
         """
         from vidseek.doctor import examine, examine_library
 
+        arguments.flag(repair, "repair")
+        check_job(job)
         return examine(examine_library(self._store, repair=repair, job=job))
-
-    def close(self) -> None:
-        """Release the library's files and models. Closing twice is harmless."""
-        self.models.close()
-        self._engines.clear()
-        self._descriptor = None
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Library({str(self.folder)!r})"
 
 
 open = Library.open

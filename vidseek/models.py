@@ -11,7 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from vidseek.core.errors import EncoderError, Hint, LibraryError, UnknownEncoderError
+from vidseek.core import arguments
+from vidseek.core.errors import (
+    EncoderError,
+    Hint,
+    LibraryClosedError,
+    LibraryError,
+    UnknownEncoderError,
+)
+from vidseek.core.job import check_job
 from vidseek.core.types import EncoderSpec, LibraryModel
 from vidseek.storage.store import LibraryStore
 
@@ -42,7 +50,8 @@ class LibraryModels:
         confirm_download: Callable[[str, int], bool] | None = None,
     ) -> None:
         """Use ``Library.open``."""
-        self._store = store
+        self._opened: LibraryStore | None = store
+        self._folder = store.folder
         self._fixed = encoder
         self._confirm_download = confirm_download
         self._default: Encoder | None = None
@@ -50,8 +59,20 @@ class LibraryModels:
 
     def close(self) -> None:
         """Let go of the loaded encoders; those that nothing else uses are released."""
+        self._opened = None
         self._default = None
         self._loaded.clear()
+
+    @property
+    def _store(self) -> LibraryStore:
+        """The open store.
+
+        Raises:
+            LibraryClosedError: the library was closed.
+        """
+        if self._opened is None:
+            raise LibraryClosedError(f"the library {self._folder} was closed", path=self._folder)
+        return self._opened
 
     def list(self) -> _Models:
         """List the models that the library is encoded with.
@@ -68,6 +89,7 @@ class LibraryModels:
             UnknownEncoderError: the library is not encoded with it, or the name is ambiguous.
             LibraryError: the library has no model yet.
         """
+        check_model(model, "model")
         if isinstance(model, str):
             fingerprint = self._stored_spec(model).fingerprint
         else:
@@ -105,6 +127,11 @@ class LibraryModels:
         """
         from vidseek.indexer import add_model
 
+        check_model(model, "model")
+        arguments.flag(switch, "switch")
+        if workers is not None and arguments.whole_number(workers, "workers") < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        check_job(job)
         return add_model(
             self._store,
             self.load(model) if isinstance(model, str) else self._keep(model),
@@ -122,6 +149,7 @@ class LibraryModels:
         """
         from vidseek.encoders.model_ref import ModelRef
 
+        arguments.text(model, "model")
         known = ModelRef.parse(model).find(self._stored_specs())
         # For a repository, the commit that the library knows: a run must end with what it began
         # with.
@@ -141,6 +169,7 @@ class LibraryModels:
             LibraryError: the model has not encoded every video, or the library has no model yet.
             LibraryLockedError: another process kept the database busy for 30 seconds.
         """
+        arguments.flag(partial, "partial")
         wanted = self.find(model)
         if isinstance(model, str):
             self._stored_encoder(wanted.spec)  # fail now rather than in every search
@@ -196,13 +225,15 @@ class LibraryModels:
             WeightsError: its weights are missing or damaged.
             EncoderError: a third-party model cannot be fetched or used; the subclass says why.
         """
+        store = self._store
         if model is None:
             if self._fixed is None:
                 # Asked each time: another process may have switched to another model.
-                active = self._store.encoders.active()
+                active = store.encoders.active()
                 if active is not None:
                     return self._stored_encoder(active)
             return self._default_encoder()
+        check_model(model, "model")
         if not isinstance(model, str):
             return self._keep(model)
         if self._find_stored_spec(model) is None and Path(model).expanduser().is_dir():
@@ -228,9 +259,7 @@ class LibraryModels:
         return self._keep(self._default)
 
     def _load(self, name: str) -> Encoder:
-        from vidseek.encoders.pool import encoder_pool
-
-        return self._keep(encoder_pool().get(name, confirm_download=self._confirm_download))
+        return self._keep(load_model(name, self._confirm_download))
 
     def _keep(self, encoder: Encoder) -> Encoder:
         check_model(encoder, "model")
@@ -292,13 +321,16 @@ class LibraryModels:
             UnknownEncoderError: there is none, or the name is ambiguous.
             LibraryError: the library has no model yet.
         """
+        from vidseek.encoders.model_ref import ModelRef
+
         spec = self._find_stored_spec(model)
         if spec is not None:
             return spec
         stored = ", ".join(spec.source for spec in self._stored_specs())
+        is_known = ModelRef.parse(model).kind != "unknown"
         raise UnknownEncoderError(
             f"{self._store.folder} is not encoded with {model}, only with {stored}",
-            hint=Hint("add_model", {"model": model}),
+            hint=Hint("add_model", {"model": model}) if is_known else Hint("list_models"),
         )
 
     def _stored_specs(self) -> Sequence[EncoderSpec]:
@@ -354,6 +386,17 @@ def check_model(model: object, name: str) -> None:
             f"{name} must be the name of a model or an Encoder, not {type(model).__name__}, which "
             f"lacks {', '.join(missing)}: subclass vidseek.Encoder"
         )
+
+
+def load_model(name: str, confirm_download: Callable[[str, int], bool] | None) -> Encoder:
+    """Load an encoder, or share the one that this process has loaded.
+
+    Raises:
+        EncoderError: the model cannot be fetched or used; the subclass says why.
+    """
+    from vidseek.encoders.pool import encoder_pool
+
+    return encoder_pool().get(name, confirm_download=confirm_download)
 
 
 def _name(model: LibraryModel) -> str:

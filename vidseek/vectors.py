@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import Hint, MissingExtraError, PathNotFoundError
-from vidseek.core.job import Job, Progress
-from vidseek.core.paths import AnyPath, absolute_path
+from vidseek.core import arguments
+from vidseek.core.errors import FileAccessError, Hint, MissingExtraError, PathNotFoundError
+from vidseek.core.job import Job, Progress, check_job
+from vidseek.core.paths import AnyPath
 from vidseek.core.types import EncoderSpec, VectorBatch, VectorLevel, VideoFilter
 from vidseek.models import DEFAULT_ENCODER, LibraryModels
 from vidseek.storage.store import LibraryStore
@@ -61,7 +62,8 @@ class LibraryVectors:
         self, store: LibraryStore, spec: EncoderSpec, level: VectorLevel, where: VideoFilter
     ) -> None:
         """Use ``Library.vectors``."""
-        if level not in CLIPS_PER_BATCH:
+        arguments.instance(where, VideoFilter, "where")
+        if arguments.text(level, "level") not in CLIPS_PER_BATCH:
             raise ValueError(f"level must be 'clips' or 'frames', got {level!r}")
         self._store = store
         self._level: VectorLevel = level
@@ -105,13 +107,15 @@ class LibraryVectors:
         Raises:
             MissingExtraError: pyarrow is not installed.
             PathNotFoundError: the file's folder does not exist.
-            OSError: the file cannot be written.
+            FileAccessError: the file cannot be written.
             JobCancelledError: the job was cancelled.
         """
+        path = arguments.path(file, "file")
+        check_job(job)
         pyarrow, parquet = _import_pyarrow()
-        path, job = absolute_path(file), job or Job()
+        job = job or Job()
         if not path.parent.is_dir():
-            raise PathNotFoundError(f"{path.parent} does not exist")
+            raise PathNotFoundError(f"{path.parent} does not exist", path=path)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         rows = done = 0
         try:
@@ -127,6 +131,9 @@ class LibraryVectors:
                     job.report(Progress(stage="exporting", done=done, total=total, unit="clips"))
                     job.check()
             partial.replace(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise FileAccessError(f"{path} cannot be written: {reason}", path=path) from error
         finally:
             partial.unlink(missing_ok=True)
         return rows

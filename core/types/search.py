@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import overload
 
+from vidseek.core import arguments
 from vidseek.core.errors import Hint
 from vidseek.core.types.time import TimeSpan
 from vidseek.core.types.video import Video
@@ -18,8 +19,8 @@ class VideoFilter:
     """Which videos may answer. A field that is None does not restrict."""
 
     path_glob: str | None = None
-    """Shell pattern against the absolute path; ``*`` also matches ``/``. Without a wildcard, a file
-    or a folder with everything below it."""
+    """Shell pattern against the absolute path, without regard to case; ``*`` also matches ``/``.
+    Without a wildcard, a file or a folder with everything below it."""
     min_duration_seconds: float | None = None
     max_duration_seconds: float | None = None
     min_height: int | None = None
@@ -28,6 +29,19 @@ class VideoFilter:
     """Modified at this time or later; naive times are local."""
     before: datetime | None = None
     """Modified before this time."""
+
+    def __post_init__(self) -> None:
+        if self.path_glob is not None:
+            arguments.text(self.path_glob, "path_glob")
+        for name in ("min_duration_seconds", "max_duration_seconds"):
+            if (seconds := getattr(self, name)) is not None:
+                object.__setattr__(self, name, arguments.number(seconds, name))
+        if self.min_height is not None:
+            height = arguments.whole_number(self.min_height, "min_height")
+            object.__setattr__(self, "min_height", height)
+        for name in ("after", "before"):
+            if (moment := getattr(self, name)) is not None:
+                arguments.instance(moment, datetime, name)
 
     @property
     def is_empty(self) -> bool:
@@ -68,6 +82,10 @@ class SearchHit:
     """Where else the library shows the moment, best copy first; empty if copies are not folded."""
 
 
+MAX_HITS = 1 << 31
+"""Larger numbers of hits mean this: no library has as many moments."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
     """What every kind of query has in common."""
@@ -82,6 +100,17 @@ class SearchOptions:
     """True lists every copy of a moment as a hit of its own; by default they are one hit."""
     cursor: str | None = None
     """``SearchResult.next_cursor`` of the page before; None for the first page."""
+
+    def __post_init__(self) -> None:
+        k = arguments.whole_number(self.k, "k")
+        object.__setattr__(self, "k", min(k, MAX_HITS))
+        arguments.instance(self.where, VideoFilter, "where")
+        if self.per_video is not None:
+            per_video = arguments.whole_number(self.per_video, "per_video")
+            object.__setattr__(self, "per_video", min(per_video, MAX_HITS))
+        arguments.flag(self.copies, "copies")
+        if self.cursor is not None:
+            arguments.text(self.cursor, "cursor")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ similar frame, which in a dark library could be any frame.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -99,6 +99,19 @@ def find_candidates(
     return sorted(
         candidates, key=lambda candidate: (-candidate.votes, candidate.video_id, candidate.query)
     )
+
+
+class BlocksWithout:
+    """A library's descriptors without those of some videos."""
+
+    def __init__(self, blocks: Iterable[CopyBlock], video_ids: Collection[int]) -> None:
+        self._blocks = blocks
+        self._video_ids = np.fromiter(video_ids, np.int64)
+
+    def __iter__(self) -> Iterator[CopyBlock]:
+        for block in self._blocks:
+            kept = ~np.isin(block.video_ids, self._video_ids)
+            yield CopyBlock(block.video_ids[kept], block.seconds[kept], block.vectors[kept])
 
 
 def in_stretches(sequence: FrameSequence) -> list[FrameSequence]:

@@ -22,9 +22,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import PathNotFoundError, QueryError
+from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, Progress
-from vidseek.core.paths import hash_file
 from vidseek.core.spacing import evenly_spaced
 from vidseek.core.types import CopyBlock, CopyVerdict, VideoState
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
@@ -37,7 +36,12 @@ from vidseek.search.copies.boilerplate import (
     find_boilerplate,
     shared_spans,
 )
-from vidseek.search.copies.candidates import Candidate, find_candidates, in_stretches
+from vidseek.search.copies.candidates import (
+    BlocksWithout,
+    Candidate,
+    find_candidates,
+    in_stretches,
+)
 from vidseek.search.copies.crops import Crop, query_crops, without_borders
 from vidseek.search.copies.mirroring import is_mirrored
 from vidseek.search.copies.scoring import (
@@ -55,7 +59,7 @@ from vidseek.search.copies.second_look import (
     plan_looks,
     read_looks,
 )
-from vidseek.search.copies.upload import Upload, frame_sequence, read_upload
+from vidseek.search.copies.upload import HashedUpload, Upload, frame_sequence
 from vidseek.search.copies.verdict import covered_by, exact_verdict, make_verdict
 from vidseek.storage.store import LibraryStore
 
@@ -95,15 +99,17 @@ class CopyChecker:
         *,
         threshold: Threshold = "normal",
         min_score: float | None = None,
+        excluded: Collection[int] = (),
         job: Job | None = None,
     ) -> CopyVerdict:
-        """Compare an upload with the library.
+        """Compare a file with the library.
 
         Args:
             path: the upload, absolute; nothing of it is stored.
             threshold: match strictness.
             min_score: also list matches scoring at least this; 0 lists every candidate. The
                 verdict counts matches that reach both this and the threshold.
+            excluded: ids of library videos to leave out of the comparison.
             job: reports progress and cancels.
 
         Raises:
@@ -112,27 +118,53 @@ class CopyChecker:
             VideoError: the file cannot be read.
             JobCancelledError: the caller cancelled.
         """
-        if threshold not in get_args(Threshold):
-            raise QueryError(f"threshold must be one of {', '.join(THRESHOLDS)}, got {threshold!r}")
-        if not path.is_file():
-            what = "is not a file" if path.exists() else "does not exist"
-            what = "is a folder" if path.is_dir() else what
-            raise PathNotFoundError(f"{path} {what}: give a video to check.")
+        _check_threshold(threshold)
+        return self.compare(
+            self.open_upload(path, job),
+            threshold=threshold,
+            min_score=min_score,
+            excluded=excluded,
+            job=job,
+        )
+
+    def open_upload(self, path: Path, job: Job | None = None) -> HashedUpload:
+        """Hash an upload, for ``compare``.
+
+        Raises:
+            PathNotFoundError: the file does not exist.
+            VideoError: the file cannot be opened.
+            JobCancelledError: the caller cancelled.
+        """
+        return HashedUpload(path, job or Job())
+
+    def compare(
+        self,
+        hashed: HashedUpload,
+        *,
+        threshold: Threshold = "normal",
+        min_score: float | None = None,
+        excluded: Collection[int] = (),
+        job: Job | None = None,
+    ) -> CopyVerdict:
+        """Compare an upload with the library as it is now; see ``check``."""
+        _check_threshold(threshold)
         job = job or Job()
-        content_hash = hash_file(path)
         job.check()
         same = [
             video
-            for video in self._store.videos.with_hash(content_hash)
-            if video.state is VideoState.INDEXED
+            for video in self._store.videos.with_hash(hashed.content_hash)
+            if video.state is VideoState.INDEXED and video.id not in excluded
         ]
         if same:
             return exact_verdict(same)
         sure = THRESHOLDS[threshold]
         least = sure if min_score is None else min_score
         # Read in a thread while the upload is decoded.
+        references: Iterable[CopyBlock]
         references = self._store.reference_index(self._descriptor.fingerprint).blocks()
-        check = _Check(read_upload(path, self._descriptor, job), least, job)
+        if excluded:
+            references = BlocksWithout(references, excluded)
+        check = _Check(hashed.decoded(self._descriptor, job), least, job)
         return self._compare(check, references, sure_score=max(sure, least))
 
     def _compare(
@@ -321,3 +353,8 @@ class CopyChecker:
             if match.score >= min_score:
                 kept.append(match)
         return kept
+
+
+def _check_threshold(threshold: str) -> None:
+    if threshold not in get_args(Threshold):
+        raise QueryError(f"threshold must be one of {', '.join(THRESHOLDS)}, got {threshold!r}")

@@ -7,9 +7,11 @@ with decoding_ahead(Path("upload.mp4")):           # a process decodes it
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import Self
@@ -17,17 +19,20 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import WeightsError
+from vidseek.core.errors import PathNotFoundError, UnreadableVideoError, WeightsError
 from vidseek.core.job import Job, Progress
 from vidseek.core.paths import AnyPath, absolute_path
 from vidseek.core.types import FrameBatch
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat
 from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.video import DecodeJob, DecodePool, SamplingPlan
+from vidseek.video.limits import DEFAULT_LIMITS, DecodeLimits
 
 QUERY_INTERVAL_SECONDS = 0.5
 SHORT_SIDE = 180
 """Short side in pixels at which an upload is decoded: enough to compare crops as well."""
+HASHED_BYTES = 1 << 20
+"""Bytes hashed between two looks at the job."""
 MAX_KEPT_PICTURES = 160
 """Evenly spaced pictures of an upload that are kept for crops: 23 MB."""
 
@@ -48,10 +53,16 @@ class Upload:
 class UploadDecoder:
     """Decodes an upload in another process."""
 
-    def __init__(self, path: Path) -> None:
-        """Start decoding; errors of the file are raised by ``batches``."""
+    def __init__(self, path: Path, *, timeout_seconds: float = math.inf) -> None:
+        """Start decoding; errors of the file are raised by ``batches``.
+
+        Args:
+            path: the upload.
+            timeout_seconds: maximum time for decoding it, if less than the limits allow.
+        """
         self.path = absolute_path(path)
-        self._pool = DecodePool(workers=1, short_side=SHORT_SIDE)
+        limits = _limits(timeout_seconds)
+        self._pool = DecodePool(workers=1, short_side=SHORT_SIDE, limits=limits)
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
         self._reading = self._pool.read([DecodeJob(self.path, plan, None)])  # ends with the pool
         self._video = next(self._reading)
@@ -85,13 +96,24 @@ class UploadDecoder:
         self.close()
 
 
+def _limits(timeout_seconds: float) -> DecodeLimits:
+    if math.isinf(timeout_seconds):
+        return DEFAULT_LIMITS
+    return replace(
+        DEFAULT_LIMITS,
+        base_seconds=timeout_seconds,
+        seconds_per_video_second=0.0,
+        stall_seconds=min(DEFAULT_LIMITS.stall_seconds, timeout_seconds),
+    )
+
+
 _AHEAD: dict[Path, UploadDecoder] = {}
 
 
 @contextmanager
-def decoding_ahead(path: AnyPath) -> Iterator[None]:
+def decoding_ahead(path: AnyPath, *, timeout_seconds: float = math.inf) -> Iterator[None]:
     """Decode an upload in advance; the next check of it inside the context uses the decoder."""
-    decoder = UploadDecoder(absolute_path(path))
+    decoder = UploadDecoder(absolute_path(path), timeout_seconds=timeout_seconds)
     _AHEAD[decoder.path] = decoder
     try:
         yield
@@ -100,9 +122,53 @@ def decoding_ahead(path: AnyPath) -> Iterator[None]:
         decoder.close()
 
 
-def upload_decoder(path: Path) -> UploadDecoder:
+def upload_decoder(path: Path, *, timeout_seconds: float = math.inf) -> UploadDecoder:
     """The decoder of an upload that is decoded in advance, or a new one."""
-    return _AHEAD.pop(path, None) or UploadDecoder(path)
+    return _AHEAD.pop(path, None) or UploadDecoder(path, timeout_seconds=timeout_seconds)
+
+
+class HashedUpload:
+    """An upload known by its bytes; it is decoded when first needed, and once."""
+
+    def __init__(self, path: Path, job: Job) -> None:
+        """Hash the file.
+
+        Raises:
+            PathNotFoundError: it does not exist.
+            UnreadableVideoError: it cannot be opened.
+            JobCancelledError: the caller cancelled.
+        """
+        if not path.is_file():
+            what = "is not a file" if path.exists() else "does not exist"
+            what = "is a folder" if path.is_dir() else what
+            raise PathNotFoundError(f"{path} {what}: give a video to check.", path=path)
+        self.path = path
+        self.content_hash = _hash_file(path, job)
+        self._decoded: Upload | None = None
+
+    def decoded(self, descriptor: CopyDescriptor, job: Job) -> Upload:
+        """The upload's frames and their descriptors.
+
+        Raises:
+            VideoError: the file cannot be read.
+            JobCancelledError: the caller cancelled.
+        """
+        if self._decoded is None:
+            self._decoded = read_upload(self.path, descriptor, job)
+        return self._decoded
+
+
+def _hash_file(path: Path, job: Job) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(HASHED_BYTES):
+                job.check()
+                digest.update(block)
+    except OSError as error:
+        reason = f"cannot be opened: {error.strerror or error}"
+        raise UnreadableVideoError(reason, path=path) from error
+    return digest.hexdigest()
 
 
 def read_upload(path: Path, descriptor: CopyDescriptor, job: Job) -> Upload:
@@ -117,7 +183,7 @@ def read_upload(path: Path, descriptor: CopyDescriptor, job: Job) -> Upload:
     loading = Thread(target=_load, args=(descriptor,))  # while the decoder starts
     loading.start()
     try:
-        with upload_decoder(path) as decoder:
+        with upload_decoder(path, timeout_seconds=job.seconds_left) as decoder:
             for batch in decoder.batches():
                 job.check()
                 useful = ~is_flat(batch.data)

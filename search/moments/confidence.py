@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from vidseek.core import arguments
 from vidseek.core.types import Calibration, EncoderSpec, SearchHit
 
 DEFAULT_MIN_CONFIDENCE = 0.3
@@ -67,4 +68,5 @@ def filter_confident(
     A hit without a confidence (uncalibrated encoder, or a query by picture or video) is kept, as
     nothing speaks against it. An empty list means that there is no confident match.
     """
+    threshold = arguments.number(threshold, "threshold")
     return [hit for hit in hits if hit.confidence is None or hit.confidence >= threshold]

@@ -81,6 +81,7 @@ def test_list_info_failed_and_statistics(library, made: Path) -> None:
     (failed,) = library.failed()
     assert failed.path == films / "broken.mp4"
     assert failed.failure
+    assert library.videos(damaged=True) == []
     details = library.info(films / "old" / ".." / "traffic.mp4")
     assert details.video.duration_seconds == pytest.approx(12, abs=0.2)
     assert len(details.clips) == len(details.thumbnails) >= 3
@@ -89,6 +90,15 @@ def test_list_info_failed_and_statistics(library, made: Path) -> None:
     assert totals.indexed == totals.copy_videos == 2
     with pytest.raises(vidseek.PathNotFoundError, match="nowhere"):
         library.info("/nowhere.mp4")
+
+
+def test_a_failed_file_keeps_its_next_step(own_library, tmp_path: Path) -> None:
+    zeros = tmp_path / "zeros.mp4"
+    zeros.write_bytes(bytes(64))
+    copy_again = vidseek.Hint("copy_again")
+    assert own_library.index(zeros).failed[0].hint == copy_again
+    assert own_library.info(zeros).video.failure_hint == copy_again
+    assert own_library.index(zeros).failed[0].hint == copy_again  # not tried again
 
 
 def test_index_again_does_nothing(own_library, made: Path) -> None:
@@ -113,12 +123,14 @@ def test_remove_forgets_a_file_or_a_folder_and_touches_neither(own_library, made
 
 
 def test_relocate_moves_what_is_known_without_reading_anything(own_library, made: Path) -> None:
-    assert own_library.relocate(made / "films", "/mnt/archive") == 3
+    with pytest.raises(vidseek.PathNotFoundError):
+        own_library.relocate(made / "films", "/mnt/archive")
+    assert own_library.relocate(made / "films", "/mnt/archive", missing_ok=True) == 3
     (hit,) = own_library.search("green", k=1)
     assert hit.video.path == Path("/mnt/archive/traffic.mp4")
     assert hit.thumbnail is not None
     with pytest.raises(vidseek.PathNotFoundError):
-        own_library.relocate(made / "films", "/mnt/archive")
+        own_library.relocate(made / "films", "/mnt/archive", missing_ok=True)
 
 
 def test_a_second_writer_is_refused_and_a_reader_is_not(own_library, made: Path) -> None:
@@ -172,9 +184,15 @@ def test_a_folder_that_is_no_library_is_refused(tmp_path: Path) -> None:
         vidseek.open(tmp_path / "missing", create=False)
 
 
-def test_an_unknown_encoder_is_refused_when_it_is_needed(tmp_path: Path) -> None:
-    with vidseek.open(tmp_path / "library", encoder="no-such-encoder") as library:
-        assert library.videos() == []
+def test_an_unknown_encoder_creates_no_library(tmp_path: Path) -> None:
+    with pytest.raises(vidseek.UnknownEncoderError, match="no-such-encoder"):
+        vidseek.open(tmp_path / "library", encoder="no-such-encoder")
+    assert not (tmp_path / "library").exists()
+
+
+def test_an_unknown_encoder_of_a_library_is_refused_when_it_is_needed(own_library) -> None:
+    with vidseek.open(own_library.folder, encoder="no-such-encoder") as library:
+        assert len(library.videos()) == 3
         with pytest.raises(vidseek.UnknownEncoderError, match="no-such-encoder"):
             library.search("a dog")
 

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from vidseek.core import arguments
 from vidseek.core.captions import CaptionProblem
 from vidseek.core.errors import Hint, TrainingError
-from vidseek.core.job import Job
-from vidseek.core.paths import AnyPath, absolute_path
+from vidseek.core.job import Job, check_job
+from vidseek.core.paths import AnyPath
 from vidseek.training.user.report import TrainingProgress, TrainingReport
 
 __all__ = ["CaptionProblem", "TrainingProgress", "TrainingReport", "train_on_captions"]
@@ -61,7 +62,13 @@ def train_on_captions(
         TrainingError: packages are missing, too few captions are usable, or ``out`` is in use.
         EncoderError: the model to start from does not exist or is damaged.
     """
-    if epochs is not None and epochs < 1:
+    file, folder = arguments.path(captions, "captions"), arguments.path(out, "out")
+    arguments.text(start, "start")
+    arguments.function(confirm_download, "confirm_download")
+    check_job(job)
+    if arguments.whole_number(seed, "seed") < 0:
+        raise ValueError(f"seed must be 0 or more, got {seed}")
+    if epochs is not None and arguments.whole_number(epochs, "epochs") < 1:
         raise TrainingError(f"epochs must be at least 1, got {epochs}")
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
@@ -86,8 +93,8 @@ def train_on_captions(
         from vidseek.training.user.xpool import XPoolSettings
 
         return train_head(
-            absolute_path(captions),
-            absolute_path(out),
+            file,
+            folder,
             create_encoder(start, confirm_download=confirm_download),
             settings=XPoolSettings(seed=seed, epochs=epochs or XPoolSettings.epochs),
             job=job,
@@ -96,8 +103,8 @@ def train_on_captions(
     from vidseek.training.user.fine_tune import fine_tune
 
     return fine_tune(
-        absolute_path(captions),
-        absolute_path(out),
+        file,
+        folder,
         start=ref.folder or WEIGHTS_FOLDER,
         settings=ClipTrainerSettings(seed=seed, epochs=epochs or ClipTrainerSettings.epochs),
         job=job,

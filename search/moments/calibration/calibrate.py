@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidseek.core import arguments
 from vidseek.core.captions import read_captions
 from vidseek.core.errors import CalibrationError, Hint
 from vidseek.core.job import Job
@@ -30,6 +31,13 @@ class CalibrationOptions:
     """Calibrate without labels although the encoder has its own calibration."""
     hubness: bool | None = None
     """Whether to correct hubs, and fit to corrected scores; None for what the library does now."""
+
+    def __post_init__(self) -> None:
+        if self.queries is not None:
+            arguments.texts(self.queries, "queries")
+        arguments.flag(self.override, "override")
+        if self.hubness is not None:
+            arguments.flag(self.hubness, "hubness")
 
 
 def calibrate(
