@@ -103,8 +103,10 @@ class ProgressMeter:
         encoded = self._bytes_encoded + under_way
         left = self._bytes_total - self._bytes_settled - under_way
         eta = None
-        if left <= 0:
+        if self._files_done >= self._files_total:
             eta = 0.0
+        elif left <= 0:
+            eta = None  # the last files are read to their end and are still being encoded
         elif encoded > 0 and elapsed >= _ESTIMATE_AFTER_SECONDS:
             eta = elapsed * left / encoded
         return IndexProgress(

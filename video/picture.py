@@ -31,10 +31,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "PPM", "JPEG2000", "TGA
 
 
 def is_picture(path: Path) -> bool:
-    """True if the file starts like a still picture in a supported format."""
+    """True if the file starts like a still picture in a supported format, however large."""
     try:
         with _open(path):
             return True
+    except DecodeLimitError:
+        return True
     except VideoError:
         return False
 

@@ -53,13 +53,18 @@ def make_hits(
         calibrated: the spec whose calibration gives confidences; None for no confidence.
     """
     hits = []
+    # Stored as float16, vectors may be longer than 1 by a little.
+    largest = np.linalg.norm(queries, axis=1)
     for start in range(0, len(moments), MOMENTS_AT_ONCE):
         batch = moments[start : start + MOMENTS_AT_ONCE]
         ids = [clip.id for ranked in batch for clip in ranked.moment.clips]
         vectors = dict(zip(ids, context.frame_vectors(ids), strict=True))
         for ranked in batch:
             moment = ranked.moment
-            scores = {clip.id: (vectors[clip.id] @ queries.T).max(axis=1) for clip in moment.clips}
+            scores = {
+                clip.id: np.minimum(vectors[clip.id] @ queries.T, largest).max(axis=1)
+                for clip in moment.clips
+            }
             confidence = confidence_of(moment.score, calibrated) if calibrated else None
             hits.append(_make_hit(context, ranked, scores, confidence))
     return hits

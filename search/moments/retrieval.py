@@ -182,7 +182,8 @@ class VisualCandidates:
         ids = [clip_id for clip_id in unique.tolist() if clip_id in clips]
         if not ids:
             return ScoredClips([], float("-inf"))
-        similarities = self._context.vectors(ids) @ self._vectors.T
+        # Stored as float16, vectors may be longer than 1 by a little.
+        similarities = np.clip(self._context.vectors(ids) @ self._vectors.T, -1.0, 1.0)
         final = similarities.max(axis=1)
         if len(self._vectors) > 1:
             videos = np.array([clips[i].video_id for i in ids])
@@ -193,7 +194,7 @@ class VisualCandidates:
         depth = min(RERANK_DEPTH, len(ids)) if self._is_picture else 0
         if depth:
             best = [
-                float((frames.vectors @ self._vectors[0]).max())
+                min(1.0, float((frames.vectors @ self._vectors[0]).max()))
                 for frames in self._context.features(ids[:depth])
             ]
             final[:depth] = best

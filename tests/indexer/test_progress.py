@@ -81,3 +81,11 @@ def test_the_callback_is_called_at_most_ten_times_a_second_and_at_the_end(clock)
     meter.finish()
     assert 18 <= len(reports) <= 22
     assert reports[-1].done == 200
+
+
+def test_no_time_is_estimated_while_the_last_file_is_still_encoded(clock):
+    meter = ProgressMeter(Job(), stage="indexing", files_total=1, files_settled=0, bytes_total=10)
+    meter.begin(Path("a.mp4"), 10)
+    clock.now += 60
+    meter.advance(60.0, 60.0)
+    assert meter.snapshot().eta_seconds is None

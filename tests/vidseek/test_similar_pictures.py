@@ -67,9 +67,10 @@ def test_a_single_pixel_is_answered(vidseek, mode: str, tmp_path: Path) -> None:
     assert json.loads(answer.stdout)
 
 
-def test_a_picture_beyond_the_limit_is_refused_by_name(vidseek, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(12_000, 9_000), (20_000, 10_000)])
+def test_a_picture_beyond_the_limit_is_refused_by_name(vidseek, size, tmp_path: Path) -> None:
     picture = tmp_path / "vast.png"
-    Image.new("1", (11_000, 10_000)).save(picture)
+    Image.new("1", size).save(picture)
     answer = vidseek("similar", picture)
     assert answer.returncode != 0
     assert "vast.png" in answer.stderr
