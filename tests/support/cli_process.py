@@ -45,12 +45,16 @@ def run_vidseek(
 
 
 def invoke_vidseek(
-    arguments: Sequence[str | Path], *, library: Path | None = None, cwd: Path | None = None
+    arguments: Sequence[str | Path],
+    *,
+    library: Path | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
 ) -> Answer:
     """The same in this process: no start to wait for."""
     with contextlib.chdir(cwd or Path.cwd()):
         result = CliRunner().invoke(
-            app, [str(each) for each in arguments], env=environment(library)
+            app, [str(each) for each in arguments], env=environment(library), input=stdin
         )
     return Answer(result.exit_code, result.stdout, result.stderr)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cli_process import Run, invoke_vidseek
 
+from vidseek.cli.exit_codes import EXIT_NOT_FOUND
 from vidseek.core.types import EncodedClip, FrameFeatures, TimeSpan, Video
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.storage.store import LibraryStore
@@ -105,7 +106,7 @@ def test_options_that_exclude_each_other_are_wrong_usage(vidseek: Run, queries: 
 
 def test_a_missing_file_of_captions_is_named(vidseek: Run, tmp_path: Path) -> None:
     answer = vidseek("calibrate", "--captions", tmp_path / "gone.jsonl")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_NOT_FOUND
     assert "gone.jsonl" in answer.stderr
 
 

@@ -16,7 +16,7 @@ from cli_terminal import ESCAPE, on_terminal
 from PIL import Image, ImageOps
 from videos import make_video, write_video
 
-from vidseek.cli.exit_codes import EXIT_COPY
+from vidseek.cli.exit_codes import EXIT_COPY, EXIT_ERROR, EXIT_NOT_FOUND
 from vidseek.demo import clips as demo_clips
 from vidseek.demo.clips import FRAMES_PER_SECOND
 
@@ -193,7 +193,8 @@ def test_another_film_is_new_and_min_score_0_lists_the_candidates(
 ) -> None:
     frames = [*film("motorcycle_left.png", 4), *film("astronaut.png", 4)]
     path = save(tmp_path / "new.mp4", frames)
-    assert check(path) == {"verdict": "new", "matches": []}
+    found = check(path)
+    assert (found["verdict"], found["matches"]) == ("new", [])
     listed = check(path, "--min-score", "0")
     assert listed["verdict"] == "new", "what is listed on demand accuses nobody"
     assert all(0 <= one["score"] < 0.385 for one in listed["matches"])
@@ -239,9 +240,9 @@ def test_what_cannot_be_read_ends_with_1_and_a_reason(copies_master: Path, tmp_p
         answer = run_vidseek(["check", broken], library=copies_master)
         assert (answer.returncode, answer.stderr.count("\n")) == (1, 1), answer.stderr
     answer = invoke_vidseek(["check", "/dev/null"], library=copies_master)
-    assert (answer.returncode, "/dev/null" in answer.stderr) == (1, True)
+    assert (answer.returncode, "/dev/null" in answer.stderr) == (EXIT_NOT_FOUND, True)
     answer = invoke_vidseek(["check", tmp_path / "missing.mp4"], library=copies_master)
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_NOT_FOUND
     assert "missing.mp4" in answer.stderr
 
 
@@ -300,7 +301,8 @@ def test_an_intro_that_five_videos_share_accuses_nobody(tmp_path: Path) -> None:
     assert json.loads(answer.stdout)["verdict"] == "partial", "of one video, it may be a copy"
     assert invoke_vidseek(["index", folder], library=library).returncode == 0
     answer = invoke_vidseek(["check", upload, "--json"], library=library)
-    assert json.loads(answer.stdout) == {"verdict": "new", "matches": []}
+    found = json.loads(answer.stdout)
+    assert (found["verdict"], found["matches"]) == ("new", [])
     assert json.loads(invoke_vidseek(["duplicates", "--json"], library=library).stdout) == []
 
 
@@ -317,3 +319,77 @@ def test_what_four_copies_of_one_film_share_with_another_still_accuses(tmp_path:
     upload = save(tmp_path / "upload.mp4", [*shared, *film("astronaut.png", 6)])
     found = json.loads(invoke_vidseek(["check", upload, "--json"], library=library).stdout)
     assert "other.mp4" in {Path(one["path"]).name for one in found["matches"]}
+
+
+def lines_of(answer: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def test_many_files_give_a_document_a_line(
+    copies_master: Path, gallery: Path, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("dear diary")
+    cat = gallery / "cat.mp4"
+    answer = invoke_vidseek(
+        ["check", notes, cat, tmp_path / "missing.mp4", "--json"], library=copies_master
+    )
+    bad, copy, missing = lines_of(answer)
+    assert (bad["code"], bad["path"]) == ("not_a_video", str(notes))
+    assert (copy["verdict"], copy["path"]) == ("exact", str(cat))
+    assert (missing["code"], missing["path"]) == ("path_not_found", f"{tmp_path}/missing.mp4")
+    assert answer.returncode == EXIT_ERROR
+
+
+def test_paths_are_read_from_standard_input(copies_master: Path, gallery: Path) -> None:
+    cat, cup = gallery / "cat.mp4", gallery / "cup.mp4"
+    given = f"{cat}\n\n{cup}\r\n".encode()
+    answer = invoke_vidseek(["check", "-", "--json"], library=copies_master, stdin=given)
+    assert [(each["path"], each["verdict"]) for each in lines_of(answer)] == [
+        (str(cat), "exact"),
+        (str(cup), "exact"),
+    ]
+    assert answer.returncode == EXIT_COPY
+    columns = invoke_vidseek(["check", "-"], library=copies_master, stdin=given).stdout
+    assert [line.split("\t")[:3] for line in columns.splitlines()] == [
+        [str(cat), str(cat), "exact"],
+        [str(cup), str(cup), "exact"],
+    ]
+    nothing = invoke_vidseek(["check", "-", "--json"], library=copies_master, stdin=b"")
+    assert (nothing.returncode, nothing.stdout) == (0, "")
+
+
+def test_an_excepted_video_does_not_count(copies_master: Path, gallery: Path) -> None:
+    cat = gallery / "cat.mp4"
+    answer = invoke_vidseek(["check", cat, "--except", cat, "--json"], library=copies_master)
+    assert (answer.returncode, json.loads(answer.stdout)["verdict"]) == (0, "new")
+
+
+def test_a_file_over_the_time_limit_is_an_error(copies_master: Path, gallery: Path) -> None:
+    answer = invoke_vidseek(
+        ["check", gallery / "cat.mp4", "--timeout", "0.000001", "--json"], library=copies_master
+    )
+    assert answer.returncode == EXIT_ERROR
+    error = json.loads(answer.stdout)
+    assert (error["code"], error["path"]) == ("decode_limit", str(gallery / "cat.mp4"))
+
+
+def test_a_new_file_is_added_once(copies_master: Path, gallery: Path, tmp_path: Path) -> None:
+    library = Path(shutil.copytree(copies_master, tmp_path / "library"))
+    upload = save(tmp_path / "upload.mp4", film("clock_motion.png", 3))
+    answer = invoke_vidseek(["check", upload, upload, "--add", "--json"], library=library)
+    first, second = lines_of(answer)
+    assert (first["verdict"], first["added"]) == ("new", True)
+    assert (second["verdict"], second["added"]) == ("exact", False)
+    assert answer.returncode == EXIT_COPY
+
+
+def test_adding_creates_the_library_but_not_for_a_mistyped_path(
+    gallery: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    missing = invoke_vidseek(["check", tmp_path / "mistyped.mp4", "--add"], library=library)
+    assert missing.returncode == EXIT_NOT_FOUND
+    assert not library.exists()
+    added = invoke_vidseek(["check", gallery / "cat.mp4", "--add", "--json"], library=library)
+    assert (added.returncode, json.loads(added.stdout)["added"]) == (0, True)

@@ -18,7 +18,9 @@ def test_times_are_read_as_seconds_or_as_on_a_player(text: str, seconds: float) 
     assert parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1:2:3:4", "ten", "1e3", "nan", "1:", "٣"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1:2:3:4", "ten", "1e3", "nan", "1:", "٣", "1:99", "1:60:00"]
+)
 def test_what_is_no_time_is_wrong_usage(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_seconds(text)

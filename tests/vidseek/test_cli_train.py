@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cli_process import invoke_vidseek
 
+from vidseek.cli.exit_codes import EXIT_NOT_FOUND
 from vidseek.core.captions import CaptionProblem
 from vidseek.core.job import Job
 from vidseek.training.user.report import TrainingProgress, TrainingReport
@@ -92,7 +93,7 @@ def test_missing_packages_are_named_with_what_installs_them(
 @pytest.mark.full
 def test_captions_that_are_missing_or_too_few_make_no_folder(tmp_path: Path) -> None:
     missing = invoke_vidseek(["train", tmp_path / "c.jsonl", "--out", tmp_path / "model"])
-    assert missing.returncode == 1
+    assert missing.returncode == EXIT_NOT_FOUND
     assert f"{tmp_path}/c.jsonl does not exist" in missing.stderr
     (tmp_path / "c.jsonl").write_text('{"path": "gone.mp4", "caption": "x"}\n')
     few = invoke_vidseek(["train", tmp_path / "c.jsonl", "--out", tmp_path / "model"])
@@ -170,9 +171,9 @@ def test_a_model_folder_that_is_none_is_said_when_indexing(tmp_path: Path) -> No
     (tmp_path / "a.mp4").write_text("dear diary")
     arguments = ["index", tmp_path / "a.mp4", "--library", tmp_path / "library", "--model"]
     empty = invoke_vidseek([*arguments, tmp_path])
-    assert empty.returncode == 1
+    assert empty.returncode == EXIT_NOT_FOUND
     assert str(tmp_path) in empty.stderr
     gone = invoke_vidseek([*arguments, tmp_path / "gone"])
-    assert gone.returncode == 1
+    assert gone.returncode == EXIT_NOT_FOUND
     assert str(tmp_path / "gone") in gone.stderr
     assert "vidseek model add" in gone.stderr

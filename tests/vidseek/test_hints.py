@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 import string
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_process import invoke_vidseek
 
+from vidseek.cli.exit_codes import EXIT_USAGE
 from vidseek.cli.hints import HINTS, shell_hint
 from vidseek.core.errors import Hint
 
@@ -50,6 +54,26 @@ def test_a_hint_is_one_sentence_or_more(action: str) -> None:
     assert text is not None
     assert text.endswith((".", "!"))
     assert "{" not in text
+
+
+def commands_of_the_hints() -> Iterator[str]:
+    for words in HINTS.values():
+        yield from re.findall(r"`(vidseek [^`]*)`", words)
+
+
+@pytest.mark.parametrize("line", sorted(set(commands_of_the_hints())))
+def test_a_command_of_a_hint_is_no_usage_error(line: str, tmp_path: Path) -> None:
+    named = line.replace("{model}", "builtin").replace("{folder}", ".").replace("{path}", "x.mp4")
+    _, *words = shlex.split(named)
+    # The library does not exist, so no command gets further than its arguments.
+    answer = invoke_vidseek(words, library=tmp_path / "none", cwd=tmp_path)
+    assert answer.returncode != EXIT_USAGE, answer.stderr
+
+
+def test_no_hint_names_the_registry_for_vidseek() -> None:
+    assert not [
+        words for words in HINTS.values() if re.search(r"pip install[^`]* \W*vidseek", words)
+    ]
 
 
 def test_no_hint_is_no_text() -> None:

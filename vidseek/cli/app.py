@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +34,8 @@ from vidseek.cli import (
     similar,
     train,
 )
-from vidseek.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE
+from vidseek.cli.errors import report_failure
+from vidseek.cli.exit_codes import EXIT_INTERRUPTED
 from vidseek.cli.output import say_aside
 from vidseek.cli.priority import process_is_a_command
 
@@ -54,48 +53,23 @@ class Settings:
 class Commands(TyperGroup):
     """The commands; every error ends in one line on stderr and an exit code."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command and translate the errors that it raises."""
-        from vidseek.cli.hints import with_hint
-        from vidseek.core.errors import QueryError, VidseekError
-
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> Any:
+        """Run a command, and report the error that ends it."""
+        words = sys.argv[1:] if args is None else list(args)
+        options["standalone_mode"] = False
         try:
-            return super().invoke(ctx)
-        except VidseekError as error:
-            self._show_traceback(ctx)
-            complain(with_hint(str(error), error.hint))
-            code = EXIT_USAGE if isinstance(error, QueryError) else EXIT_ERROR
-            raise typer.Exit(code) from error
-        except KeyboardInterrupt:
-            complain("interrupted")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        except (typer.Exit, typer.Abort):
-            raise
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # the reader closed the pipe: typer ends quietly
-            self._show_traceback(ctx)
-            reason = error.strerror or str(error)
-            complain(f"{error.filename}: {reason}" if error.filename else reason)
-            raise typer.Exit(EXIT_ERROR) from error
-        except Exception as error:
-            if type(error).__module__.startswith(("typer.", "click.")):
-                raise  # wrong usage: typer prints the message and exits with 2
-            if not self._show_traceback(ctx):
-                complain(
-                    f"unexpected {type(error).__name__}: {error}\n"
-                    "This is a bug in vidseek. Please report it with the traceback that "
-                    "`vidseek --debug ...` (or VIDSEEK_DEBUG=1) shows."
-                )
-            raise typer.Exit(EXIT_ERROR) from error
+            code = super().main(args, *positional, **options)
+        except BrokenPipeError:
+            raise  # the reader closed the pipe
+        except (Exception, KeyboardInterrupt) as error:
+            code = report_failure(error, json=_asks_for_json(words))
+        sys.exit(code or 0)
 
-    @staticmethod
-    def _show_traceback(ctx: Any) -> bool:
-        settings = ctx.find_object(Settings)
-        if settings is None or not settings.debug:
-            return False
-        say_aside(traceback.format_exc().rstrip())
-        return True
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether the command line has --json, also where it cannot be parsed."""
+    end = words.index("--") if "--" in words else len(words)
+    return "--json" in words[:end]
 
 
 class Command(TyperCommand):
@@ -121,11 +95,6 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
 
-def complain(message: str) -> None:
-    """Write an error to stderr."""
-    say_aside(f"vidseek: {message}")
-
-
 class _StderrLog(logging.Handler):
     """Writes to the current sys.stderr, which a progress display replaces while it runs."""
 
@@ -146,6 +115,7 @@ def _start(
         Path | None,
         typer.Option(
             metavar="DIR",
+            readable=False,
             envvar="VIDSEEK_LIBRARY",
             help="Folder of the library. May also be given after the command.",
         ),
@@ -163,7 +133,8 @@ def _start(
 
     Index a folder once, then search it. Nothing leaves this machine.
 
-    Exit codes: 0 success, 1 error, 2 wrong usage, 10 copy found (check), 130 interrupted.
+    Exit codes: 0 success, 1 error, 2 wrong usage, 3 not found, 4 library locked, 5 disk, 10 copy
+    found (check), 70 internal error, 130 interrupted. With --json an error is a document on stdout.
     """
     ctx.obj = Settings(library, debug)
     handler = _StderrLog()

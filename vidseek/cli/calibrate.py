@@ -22,6 +22,7 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
+            readable=False,
             help="Captions of videos in this library, as JSON lines (see `train`). Calibrates far "
             "better than queries without labels.",
         ),
@@ -30,6 +31,7 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
+            readable=False,
             help="Queries, one per line, instead of the bundled ones.",
         ),
     ] = None,

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.exit_codes import EXIT_COPY
+from vidseek.cli.errors import failure_of
+from vidseek.cli.exit_codes import EXIT_COPY, EXIT_ERROR
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import JsonOption, LibraryOption, open_library
+from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
+from vidseek.cli.values import number_between, one_of, parse_timeout
 
 if TYPE_CHECKING:
+    from vidseek.core.errors import VidseekError
     from vidseek.core.types import CopyVerdict, Match
+    from vidseek.library import Library
 
+STANDARD_INPUT = Path("-")
 FEW_FRAMES = 5
 """Two seconds of video. Fewer frames are too little evidence for "new"."""
 TIMELINE_COLUMNS = 40
@@ -29,11 +40,19 @@ _SAYINGS = {
 
 def check(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The video to check.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            readable=False,
+            help="The videos to check; - reads paths from standard input, one a line.",
+        ),
+    ],
     threshold: Annotated[
         Literal["strict", "normal", "loose"],
         typer.Option(
             metavar="strict|normal|loose",
+            parser=one_of("strict", "normal", "loose"),
             help="Match strictness. See docs/how-to/check-uploads.md for error rates.",
         ),
     ] = "normal",
@@ -42,54 +61,164 @@ def check(
         typer.Option(
             "--min-score",
             metavar="SCORE",
-            min=0.0,
-            max=1.0,
+            parser=number_between(0, 1),
             help="Also list matches scoring at least this; 0 lists all candidates.",
         ),
     ] = None,
+    except_paths: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--except",
+            metavar="PATH",
+            readable=False,
+            help="Leave this library video, or folder of them, out of the comparison, such as an "
+            "earlier version of the file. May be repeated.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            parser=parse_timeout,
+            help="Give up on a file after this time.",
+            show_default=False,
+        ),
+    ] = None,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Add a new video to the library, which is created if needed. Of two copies "
+            "checked at once, only one is new.",
+        ),
+    ] = False,
+    yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check whether a video is a copy of one in the library.
+    """Check whether videos are copies of videos in the library.
 
-    Lists every library video that it matches, with the matching seconds on both sides. Nothing is
-    added to the library. Exit code 0: new; 10: a copy or a shared part; 1: the file cannot be
-    read.
+    Lists every library video that a file matches, with the matching seconds on both sides. Nothing
+    is added to the library without --add. Exit code 0: new; 10: a copy or a shared part; 1: a file
+    cannot be read. With --json, several files or - give one document a line.
 
     \b
     Example: vidseek check upload.mp4 --threshold strict
     """
+    from vidseek.core.errors import PathNotFoundError, VideoError
     from vidseek.search.copies.upload import decoding_ahead
 
-    with decoding_ahead(file), open_library(ctx, library) as opened, ShellJob() as job:
-        verdict = opened.check(file, threshold=threshold, min_score=min_score, job=job)
-    doubt = _doubt(verdict)
-    if json:
-        if doubt:
-            typer.echo(f"{file}: {doubt}", err=True)
-        output.print_json(
-            {"verdict": verdict.kind, "matches": [_match_json(one) for one in verdict.matches]}
-        )
-    elif not verdict.matches:
-        message = f"new: no match in the library{doubt and f'; {doubt}'}"
-        typer.echo(message, err=not output.is_for_person())
-    elif output.is_for_person():
-        _print_verdict(verdict)
-    else:
-        output.print_columns(
-            (
-                one.video.path,
-                one.kind,
-                f"{one.score:.3f}",
-                f"{one.query_span.start_seconds:.2f}",
-                f"{one.query_span.end_seconds:.2f}",
-                f"{one.library_span.start_seconds:.2f}",
-                f"{one.library_span.end_seconds:.2f}",
+    is_list = len(files) > 1 or files == [STANDARD_INPUT]
+    options: dict[str, Any] = {
+        "threshold": threshold,
+        "min_score": min_score,
+        "except_paths": except_paths or [],
+        "timeout_seconds": timeout,
+    }
+    opened: Library | None = None
+    exit_codes = set()
+    with ExitStack() as stack:
+        for file in _given(files):
+            try:
+                with decoding_ahead(file, timeout_seconds=timeout or math.inf):
+                    if opened is None:  # while the first file is decoded
+                        if add and not file.is_file():  # before a library is created for it
+                            raise PathNotFoundError(f"{file} is not a file", path=file)
+                        opened = stack.enter_context(
+                            open_library(ctx, library, create=add, yes=yes)
+                        )
+                        if add:
+                            _ = opened.encoder  # before the job, because loading may ask a question
+                    with ShellJob() as job:
+                        run = opened.check_and_add if add else opened.check
+                        verdict = run(file, **options, job=job)
+            except (VideoError, PathNotFoundError) as error:
+                if not is_list:
+                    raise
+                _report_error(file, error, json=json)
+                exit_codes.add(EXIT_ERROR)
+                continue
+            _Shown(file, verdict, is_added=add and verdict.kind == "new").report(
+                json=json, is_list=is_list
             )
-            for one in verdict.matches
-        )
-    if verdict.kind != "new":
-        raise typer.Exit(EXIT_COPY)
+            exit_codes.add(0 if verdict.kind == "new" else EXIT_COPY)
+    for code in (EXIT_ERROR, EXIT_COPY):
+        if code in exit_codes:
+            raise typer.Exit(code)
+
+
+def _given(files: Iterable[Path]) -> Iterator[Path]:
+    """The files to check; those of standard input as soon as they are written there."""
+    for file in files:
+        if file != STANDARD_INPUT:
+            yield file
+            continue
+        for line in sys.stdin.buffer:
+            if name := line.rstrip(b"\r\n"):
+                yield Path(os.fsdecode(name))
+
+
+def _report_error(file: Path, error: VidseekError, *, json: bool) -> None:
+    failure = failure_of(error)
+    output.say_aside(f"vidseek: {failure.line}")
+    if json:
+        output.print_json_line({**failure.to_json(), "path": str(file)})
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A verdict as the command shows it."""
+
+    file: Path
+    verdict: CopyVerdict
+    is_added: bool
+
+    def report(self, *, json: bool, is_list: bool) -> None:
+        """Print the verdict: as JSON, for a person, or as columns for a pipe."""
+        doubt = _doubt(self.verdict)
+        if json:
+            if doubt:
+                typer.echo(f"{self.file}: {doubt}", err=True)
+            (output.print_json_line if is_list else output.print_json)(self.to_json())
+        elif not self.verdict.matches:
+            self._say_new(doubt, is_list=is_list)
+        elif output.is_for_person():
+            if is_list:
+                typer.echo(f"{output.printable(str(self.file))}:")
+            _print_verdict(self.verdict)
+        else:
+            lead = [self.file] if is_list else []
+            output.print_columns([*lead, *_columns(match)] for match in self.verdict.matches)
+
+    def _say_new(self, doubt: str, *, is_list: bool) -> None:
+        if is_list and not output.is_for_person():
+            output.print_columns([[self.file, None, "new"]])
+            return
+        lead = f"{output.printable(str(self.file))}: " if is_list else ""
+        added = "; added" if self.is_added else ""
+        message = f"{lead}new: no match in the library{doubt and f'; {doubt}'}{added}"
+        typer.echo(message, err=not output.is_for_person())
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that --json prints."""
+        return {
+            "path": str(self.file),
+            "verdict": self.verdict.kind,
+            "added": self.is_added,
+            "matches": [_match_json(match) for match in self.verdict.matches],
+        }
+
+
+def _columns(match: Match) -> tuple[object, ...]:
+    return (
+        match.video.path,
+        match.kind,
+        f"{match.score:.3f}",
+        f"{match.query_span.start_seconds:.2f}",
+        f"{match.query_span.end_seconds:.2f}",
+        f"{match.library_span.start_seconds:.2f}",
+        f"{match.library_span.end_seconds:.2f}",
+    )
 
 
 def _doubt(verdict: CopyVerdict) -> str:

@@ -21,7 +21,9 @@ def duplicates(
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write a PNG timeline of the parts that each group shares."
+            metavar="FILE",
+            readable=False,
+            help="Write a PNG timeline of the parts that each group shares.",
         ),
     ] = None,
     library: LibraryOption = None,

@@ -28,6 +28,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CAPTIONS.jsonl",
+            readable=False,
             help="Captions of videos in this library, as JSON lines (see `train`).",
         ),
     ],

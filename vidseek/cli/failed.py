@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.hints import shell_hint, with_hint
 from vidseek.cli.index import EMPTY_REPORT, run_index
 from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
 
@@ -36,12 +37,24 @@ def failed(
             output.print_json(EMPTY_REPORT)
         elif json:
             output.print_json(
-                [{"path": str(video.path), "reason": video.failure} for video in videos]
+                [
+                    {
+                        "path": str(video.path),
+                        "reason": video.failure,
+                        "hint": shell_hint(video.failure_hint),
+                    }
+                    for video in videos
+                ]
             )
         elif not output.is_for_person():
             output.print_columns((video.path, video.failure) for video in videos)
         elif not videos:
             typer.echo("no file failed")
         else:
-            output.print_failures([(video.path, video.failure or "") for video in videos])
+            output.print_failures(
+                [
+                    (video.path, with_hint(video.failure or "", video.failure_hint))
+                    for video in videos
+                ]
+            )
             typer.echo("to try again, run: vidseek failed --retry")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from vidseek.cli.values import absolute_pattern, parse_date, parse_seconds
+from vidseek.cli.values import absolute_pattern, parse_date, parse_seconds, whole_number
 
 if TYPE_CHECKING:
     from vidseek.core.types import VideoFilter
@@ -35,7 +35,11 @@ MaxDurationOption = Annotated[
 ]
 MinHeightOption = Annotated[
     int | None,
-    typer.Option(metavar="PIXELS", help="Only videos at least this high, such as 720."),
+    typer.Option(
+        metavar="PIXELS",
+        parser=whole_number(0),
+        help="Only videos at least this high, such as 720.",
+    ),
 ]
 AfterOption = Annotated[
     datetime | None,

@@ -29,10 +29,10 @@ HINTS: dict[str, str] = {
     "copy_again": "Copy or download the file again: it may be incomplete.",
     "create_library": "Run `vidseek index FOLDER` to create a library, or give another library "
     "with --library.",
-    "encode_before_drop": "Encode them with the active model first: run `vidseek index` on their "
-    "folder, or `vidseek model add`.",
-    "find_missing": "Mount their disk and run `vidseek index` again, give their new path with "
-    "`vidseek relocate OLD NEW`, or remove them with `vidseek index --prune`.",
+    "encode_before_drop": "Encode them with the active model first: run `vidseek index FOLDER` on "
+    "their folder, or `vidseek model add NAME`.",
+    "find_missing": "Mount their disk and run `vidseek index FOLDER` again, give their new path "
+    "with `vidseek relocate OLD NEW`, or remove them with `vidseek index FOLDER --prune`.",
     "finish_or_delete_run": "Run that command again to finish it, or delete {folder}.",
     "free_space": "Free some space and run the command again; videos stored so far are kept.",
     "give_captions_or_override": "Give --captions of videos in this library, or --override to "
@@ -45,24 +45,26 @@ HINTS: dict[str, str] = {
     "index_folder": "Run `vidseek index {folder}` first.",
     "index_more": "Index more videos, with varied content.",
     "index_with_model": "Run `vidseek index --model NAME PATH` to create the library with a model.",
-    "install_extra": 'Run `pip install "vidseek[{extra}]"`.',
+    "install_extra": 'Run `pip install ".[{extra}]"` in the checkout of vidseek, or '
+    '`pip install "WHEEL[{extra}]"` with its wheel file.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
     "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
     "list_known_models": "`vidseek models` lists models to download. For any other model, give "
     "hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a model folder.",
     "list_models": "`vidseek model list` shows its models.",
-    "list_or_index": "`vidseek list` shows its videos, `vidseek index` adds more.",
+    "list_or_index": "`vidseek list` shows its videos, `vidseek index FOLDER` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
     "log_in_to_hub": "Then run `hf auth login` and try again.",
     "make_writable": "Check the folder's permissions, or copy the library elsewhere.",
     "reinstall": "Install vidseek again in a new environment, with the versions that it asks for.",
     "reinstall_package": "Run `pip install --force-reinstall {package}`.",
+    "relocate_missing": "Check the new path, or add --missing-ok if its disk is not mounted now.",
     "remove_first": "If that video is gone, run `vidseek remove {path}` first; otherwise give "
     "another path.",
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
     "restore_database": "Restore library.db from a backup, or index into a new library.",
     "restore_model": "Put the folder back, run `vidseek model add NEWPATH` if it was moved, or "
-    "switch to another model: `vidseek model list`, then `vidseek model switch`.",
+    "switch to another model: `vidseek model list`, then `vidseek model switch NAME`.",
     "restore_or_add_model": "Put the old weights back, or run `vidseek model add {model}` to "
     "encode the library with the new ones.",
     "restore_weights": "Copy {folder} again from its source, or train it again.",
@@ -70,14 +72,15 @@ HINTS: dict[str, str] = {
     "shrink_picture": "Scale the picture down first.",
     "shrink_video": "Convert the video to a lower resolution first.",
     "split_video": "Split the video into shorter files first.",
-    "switch_before_drop": "Run `vidseek model switch` first.",
+    "switch_before_drop": "Run `vidseek model switch NAME` first.",
     "switch_model": "Run `vidseek model switch {model}` to use it.",
     "train_image_model": "Train a head on an image model, such as clip-base; `vidseek models` "
     "lists more.",
     "try_hub_model": "For a model on the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
     "upgrade_package": "Run `pip install --upgrade {package}`.",
-    "upgrade_vidseek": "Run `pip install --upgrade vidseek`.",
+    "upgrade_vidseek": "Update the checkout and run `pip install .` in it, or install a newer "
+    "wheel file.",
     "use_model_folder": "Give the folder with --model.",
     "use_or_add_model": "Search with a model from `vidseek model list`, or run `vidseek model add "
     "{model}` to encode the library with this model.",

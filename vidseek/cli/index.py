@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import typer
 
 from vidseek.cli import output
 from vidseek.cli.exit_codes import EXIT_ERROR
-from vidseek.cli.hints import with_hint
+from vidseek.cli.hints import shell_hint, with_hint
 from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.cli.options import (
     JsonOption,
@@ -18,6 +19,7 @@ from vidseek.cli.options import (
     YesOption,
     open_library,
 )
+from vidseek.cli.values import number_between, one_of
 from vidseek.core.errors import Hint
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def index(
     ctx: typer.Context,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Video files and folders with videos."),
+        typer.Argument(metavar="PATH", readable=False, help="Video files and folders with videos."),
     ],
     exclude: Annotated[
         list[str] | None,
@@ -45,13 +47,18 @@ def index(
         Literal["fast", "dense"],
         typer.Option(
             metavar="fast|dense",
+            parser=one_of("fast", "dense"),
             help="fast: keyframes, and more frames where the picture changes between them. "
             "dense: a frame every --every seconds.",
         ),
     ] = "fast",
     every: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Interval for dense sampling. Default: 1."),
+        typer.Option(
+            metavar="SECONDS",
+            parser=number_between(0.01, 3600),
+            help="Interval for dense sampling. Default: 1.",
+        ),
     ] = None,
     workers: WorkersOption = None,
     model: Annotated[
@@ -70,6 +77,12 @@ def index(
             "--prune", help="Remove missing videos from the library instead of marking them."
         ),
     ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Wait for another process that is writing to the library to finish."
+        ),
+    ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -84,8 +97,6 @@ def index(
     """
     if every is not None and sampling != "dense":
         raise typer.BadParameter("needs --sampling dense", param_hint="--every")
-    if every is not None and not every > 0:
-        raise typer.BadParameter(f"{every:g} is not more than 0", param_hint="--every")
     from vidseek.indexer.discovery import check_paths
 
     check_paths(paths)  # check before creating a library, in case a path is mistyped
@@ -99,6 +110,7 @@ def index(
             every=1.0 if every is None else every,
             workers=workers,
             prune=prune,
+            wait=wait,
             json=json,
         )
 
@@ -114,6 +126,7 @@ def run_index(
     workers: int | None = None,
     prune: bool = False,
     retry_failed: bool = False,
+    wait: bool = False,
     json: bool,
 ) -> None:
     """Index with progress on stderr and print the report; exit with 130 if it was stopped."""
@@ -130,6 +143,7 @@ def run_index(
             workers=workers,
             prune=prune,
             retry_failed=retry_failed,
+            wait_seconds=math.inf if wait else 0.0,
             job=job,
         )
     if json:
@@ -170,7 +184,14 @@ def report_json(report: IndexReport) -> dict[str, Any]:
         "unchanged": report.unchanged,
         "moved": report.moved,
         "missing": report.missing,
-        "failed": [{"path": str(file.path), "reason": file.reason} for file in report.failed],
+        "failed": [
+            {
+                "path": str(file.path),
+                "reason": file.reason,
+                "hint": shell_hint(file.hint),
+            }
+            for file in report.failed
+        ],
         "video_seconds": round(report.video_seconds, 3),
         "seconds": round(report.seconds, 3),
     }

@@ -11,12 +11,14 @@ from vidseek.cli import output
 from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 if TYPE_CHECKING:
-    from vidseek.library import VideoDetails
+    from vidseek.catalog import VideoDetails
 
 
 def info(
     ctx: typer.Context,
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video in the library.")],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", readable=False, help="A video in the library.")
+    ],
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:

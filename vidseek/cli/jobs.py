@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import typer
-
+from vidseek.cli.errors import StoppedError
 from vidseek.cli.output import amount_of_time, clock, say_aside, short_path, shorten
 from vidseek.core.errors import JobCancelledError
 from vidseek.core.job import Job, Progress
@@ -59,6 +58,11 @@ def describe_progress(progress: Progress) -> ProgressLine:
     return ProgressLine(f"{progress.stage}, {count} {progress.unit}".rstrip(), share)
 
 
+def time_left(seconds: float) -> str:
+    """``3:20 left``; an estimate of no time at all is not said: finishing takes some."""
+    return f"{clock(seconds)} left" if seconds >= 1 else "finishing"
+
+
 def describe_indexing(progress: Progress) -> ProgressLine:
     """Files, length of video, speed and time left."""
     from vidseek.indexer import IndexProgress
@@ -72,7 +76,7 @@ def describe_indexing(progress: Progress) -> ProgressLine:
     if progress.video_seconds > 0:
         parts.append(f"{progress.realtime_factor:.0f}x realtime")
     if progress.eta_seconds is not None:
-        parts.append(f"{clock(progress.eta_seconds)} left")
+        parts.append(time_left(progress.eta_seconds))
     if progress.failed:
         parts.append(f"{progress.failed:,} not readable")
     return ProgressLine(
@@ -133,8 +137,7 @@ class ShellJob(Job):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if isinstance(error, JobCancelledError):
-            say_aside("vidseek: stopped")
-            raise typer.Exit(self.exit_code) from error
+            raise StoppedError(self.exit_code) from error
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def list_videos(
     ctx: typer.Context,
+    damaged: Annotated[
+        bool,
+        typer.Option("--damaged", help="Only videos with parts that could not be decoded."),
+    ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -24,7 +28,7 @@ def list_videos(
     Example: vidseek list --json
     """
     with open_library(ctx, library) as opened:
-        videos = opened.videos()
+        videos = opened.videos(damaged=True if damaged else None)
     if json:
         output.print_json([output.video_json(video) for video in videos])
     elif not output.is_for_person():
@@ -51,7 +55,7 @@ def _print_video_line(video: Video) -> None:
     notes += ["damaged"] if video.damaged else []
     note = f"  ({', '.join(notes)})" if notes else ""
     size = f"{video.width}x{video.height}" if video.height else ""
-    lead = f"{output.clock(video.duration_seconds):>8}  {size:>9}  "
+    lead = f"{output.clock(round(video.duration_seconds)):>8}  {size:>9}  "
     width = output.terminal_columns() - len(lead) - len(note)
     name = output.shorten(output.short_path(video.path), width)
     typer.echo(lead + name + output.styled(note, fg="yellow"))

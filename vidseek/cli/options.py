@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli.questions import download_question
+from vidseek.cli.values import whole_number
 
 if TYPE_CHECKING:
     from vidseek.library import Library
@@ -51,6 +52,7 @@ LibraryOption = Annotated[
     typer.Option(
         "--library",
         metavar="DIR",
+        readable=False,
         help="Folder of the library. Default: VIDSEEK_LIBRARY, or the user's data folder.",
         show_default=False,
     ),
@@ -71,16 +73,21 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        min=1,
+        parser=whole_number(1),
         help="Decoding processes. Default: by the number of cores.",
         show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CountOption = Annotated[int, typer.Option("-k", metavar="N", help="Number of moments to return.")]
+CountOption = Annotated[
+    int,
+    typer.Option("-k", metavar="N", parser=whole_number(1), help="Number of moments to return."),
+]
 PerVideoOption = Annotated[
     int | None,
-    typer.Option("--per-video", metavar="N", help="At most N moments per video."),
+    typer.Option(
+        "--per-video", metavar="N", parser=whole_number(1), help="At most N moments per video."
+    ),
 ]
 CopiesOption = Annotated[
     bool,

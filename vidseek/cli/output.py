@@ -23,6 +23,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+def print_json_line(value: Any) -> None:
+    """Write a JSON document on one line, for a command that writes several."""
+    typer.echo(json.dumps(value, allow_nan=False))
+
+
 def say_aside(text: str) -> None:
     """Write a line to stderr.
 

@@ -13,8 +13,17 @@ from vidseek.cli.options import JsonOption, LibraryOption, open_library
 
 def relocate(
     ctx: typer.Context,
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Old path of the folder or file.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="New path.")],
+    old: Annotated[
+        Path, typer.Argument(metavar="OLD", readable=False, help="Old path of the folder or file.")
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", readable=False, help="New path.")],
+    missing_ok: Annotated[
+        bool,
+        typer.Option(
+            "--missing-ok",
+            help="Accept a new path where nothing is, such as on a disk that is not mounted.",
+        ),
+    ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -26,7 +35,7 @@ def relocate(
     Example: vidseek relocate /media/old-disk /media/new-disk
     """
     with open_library(ctx, library) as opened:
-        relocated = opened.relocate(old, new)
+        relocated = opened.relocate(old, new, missing_ok=missing_ok)
     if json:
         output.print_json({"relocated": relocated})
     else:

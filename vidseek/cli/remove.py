@@ -15,7 +15,10 @@ from vidseek.cli.questions import confirm
 def remove(
     ctx: typer.Context,
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A video, or a folder with everything in it.")
+        Path,
+        typer.Argument(
+            metavar="PATH", readable=False, help="A video, or a folder with everything in it."
+        ),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     library: LibraryOption = None,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.jobs import ProgressLine, ShellJob, describe_progress
+from vidseek.cli.jobs import ProgressLine, ShellJob, describe_progress, time_left
 from vidseek.cli.options import JsonOption, YesOption
 from vidseek.cli.questions import download_question
+from vidseek.cli.values import whole_number
 
 if TYPE_CHECKING:
     from vidseek.core.job import Progress
@@ -31,10 +32,14 @@ def train(
         Path,
         typer.Argument(
             metavar="CAPTIONS",
+            readable=False,
             help="JSON lines with path, caption, and optional start_seconds and end_seconds.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model; new or empty.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", readable=False, help="Folder for the model; new or empty."),
+    ],
     start: Annotated[
         str,
         typer.Option(
@@ -48,11 +53,14 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
+            parser=whole_number(1),
             help="Passes over the training clips. Default: 10, or 50 for a head.",
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", parser=whole_number(0), help="Random seed.")
+    ] = 1,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -67,10 +75,6 @@ def train(
     \b
     Example: vidseek train captions.jsonl --out my-model
     """
-    if epochs is not None and epochs < 1:
-        raise typer.BadParameter("must be at least 1", param_hint="--epochs")
-    if seed < 0:
-        raise typer.BadParameter("must be at least 0", param_hint="--seed")
     from vidseek.training.user.train import train_on_captions
 
     with ShellJob(describe_training) as job:
@@ -107,7 +111,7 @@ def describe_training(progress: Progress) -> ProgressLine:
         return describe_progress(progress)
     parts = [f"{progress.stage}, {progress.done:,}/{progress.total:,} {progress.unit}"]
     if progress.eta_seconds is not None:
-        parts.append(f"{output.clock(progress.eta_seconds)} left")
+        parts.append(time_left(progress.eta_seconds))
     if progress.loss is not None:
         parts.append(f"loss {progress.loss:.3f}")
     if progress.figures is not None:

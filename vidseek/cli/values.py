@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +28,66 @@ def parse_seconds(text: str) -> float:
     if found is None:
         raise typer.BadParameter(f"{text!r} is not a time; write seconds (90) or minutes (1:30)")
     hours, minutes, seconds = found.groups()
+    for number, unit, larger in ((seconds, "seconds", minutes), (minutes, "minutes", hours)):
+        if larger is not None and float(number) >= 60:
+            raise typer.BadParameter(f"{text!r} is not a time: it has {number} {unit}")
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def parse_timeout(text: str) -> float:
+    """Parse a number of seconds above 0.
+
+    Raises:
+        typer.BadParameter: it is not a number, or not above 0.
+    """
+    seconds = number_between(0, math.inf)(text)
+    if seconds == 0:
+        raise typer.BadParameter("must be more than 0")
+    return seconds
+
+
+def whole_number(minimum: int) -> Callable[[str], int]:
+    """Make the parser of an option that takes a whole number, at least ``minimum``."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is not a whole number") from None
+        if number < minimum:
+            raise typer.BadParameter(f"must be at least {minimum}, got {number}")
+        return number
+
+    return parse
+
+
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """Make the parser of an option that takes a number from ``low`` to ``high``."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if math.isnan(number):
+            raise typer.BadParameter(f"{text!r} is not a number")
+        if not low <= number <= high:
+            limit = f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+            raise typer.BadParameter(f"must be {limit}, got {number:g}")
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Make the parser of an option that takes one of some words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}")
+        return text
+
+    return parse
 
 
 def parse_date(text: str) -> datetime:
