@@ -1,4 +1,4 @@
-"""Reader based on decord (PyPI: decord2; ``pip install vidseek[decord]``).
+"""Reader based on decord (PyPI: decord2; the extra ``decord``).
 
 PyAV provides the facts and packets, decord the pictures: decord neither lists packet sizes nor
 knows the pixel aspect. It also gives up at a damaged packet, where PyAV takes over. PyAV measured

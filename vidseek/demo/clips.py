@@ -91,8 +91,8 @@ def load_photograph(name: str) -> Image:
         import skimage
     except ImportError as error:
         raise VidseekError(
-            'The demo needs the photographs of scikit-image: pip install "vidseek[demo]", or give '
-            "a folder of your own videos with --videos."
+            'The demo needs the photographs of scikit-image: pip install ".[demo]" in the '
+            "checkout, or give a folder of your own videos with --videos."
         ) from error
     path = Path(skimage.__file__).parent / "data" / name
     try:
