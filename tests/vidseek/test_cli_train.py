@@ -85,7 +85,7 @@ def test_missing_packages_are_named_with_what_installs_them(
     answer = invoke_vidseek(["train", tmp_path / "c.jsonl", "--out", tmp_path / "model"])
     assert answer.returncode == 1
     assert answer.stdout == ""
-    assert 'pip install "vidseek[train]"' in answer.stderr
+    assert 'pip install ".[train]"' in answer.stderr
     assert "torch" in answer.stderr
     assert not (tmp_path / "model").exists()
 
@@ -109,7 +109,7 @@ def test_a_model_to_start_from_that_is_not_there_is_said(tmp_path: Path, start: 
     answer = invoke_vidseek(
         ["train", tmp_path / "c.jsonl", "--out", tmp_path / "model", "--from", start]
     )
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_NOT_FOUND
     assert start in answer.stderr
 
 
