@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from vidseek.search.evaluation.report import EvaluationReport as EvaluationReport
     from vidseek.search.evaluation.report import RetrievalQuality as RetrievalQuality
     from vidseek.search.moments.calibration.report import CalibrationReport as CalibrationReport
+    from vidseek.search.moments.calibration.report import ConfidenceQuality as ConfidenceQuality
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
     from vidseek.training.user.train import TrainingReport as TrainingReport
@@ -124,7 +125,7 @@ _HOMES = {
     "vidseek.vectors": ("LibraryVectors",),
     "vidseek.search": ("filter_confident",),
     "vidseek.search.evaluation.report": ("Estimate", "EvaluationReport", "RetrievalQuality"),
-    "vidseek.search.moments.calibration.report": ("CalibrationReport",),
+    "vidseek.search.moments.calibration.report": ("CalibrationReport", "ConfidenceQuality"),
     "vidseek.core.job": ("Job", "Progress"),
     "vidseek.core.errors": (
         "CalibrationError",

@@ -352,9 +352,10 @@ class Library(LibraryCopies, LibraryCatalog):
         hubness: bool | None = None,
         job: Job | None = None,
     ) -> CalibrationReport:
-        """Fit the confidence of hits to this library and its encoder, and store it.
+        """Fit the confidence of hits to this library and its encoder, and store it if it is better.
 
-        Later searches of this library with this encoder use it instead of the encoder's own
+        With captions, the confidence before and the new one are compared on held-out videos. Later
+        searches of this library with this encoder use the better one instead of the encoder's own
         calibration. Without ``hubness``, the order of hits, their scores and spans do not change.
 
         Args:
@@ -369,8 +370,8 @@ class Library(LibraryCopies, LibraryCatalog):
             job: reports progress and cancels; a cancelled calibration stores nothing.
 
         Raises:
-            CalibrationError: under 20 clips, too few captions or queries, or uninformative
-                scores; nothing was stored.
+            CalibrationError: under 20 clips, too few captions or queries, or scores that do not
+                tell right answers from wrong ones; nothing was stored.
             PathNotFoundError: the file of captions does not exist.
             TrainingError: the file of captions is not text.
             EncoderError: the library was indexed with another encoder.

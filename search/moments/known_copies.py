@@ -75,6 +75,11 @@ class KnownCopies:
             self._links[video_id] = links[video_id]
             self._twins[video_id] = twins.get(video_id, ())
 
+    def partners(self, video_id: int) -> set[int]:
+        """Videos that show a part of a video or all of it; the video was read before."""
+        linked = {link.other_id for link in self._links[video_id]}
+        return linked | set(self._twins[video_id])
+
     def places(self, place: Place) -> list[Place]:
         """The place and every other place that shows its best clip, of copies of copies too."""
         found = [place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,33 @@ def test_with_captions_the_error_is_said(made: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "line 31: no video at" in answer.stdout
     assert "calibrated builtin on 30 clips with 30 captions" in answer.stdout
-    assert "expected calibration error on held-out videos: 0." in answer.stdout
+    assert "calibration error" in answer.stdout
+    again = json.loads(run(made, "calibrate", "--captions", file, "--json").stdout)
+    assert again["stored"]
+    assert again["after"]["error"] == again["error"] < 0.3
+    assert again["before"]["loss"] < 0.69
+    run(made, "calibrate", "--forget")
+
+
+def test_a_confidence_that_is_not_better_is_not_stored(made: Path) -> None:
+    file = made / "captions.jsonl"
+    names = sorted(path.name for path in made.glob("*.mp4"))
+    rows = [{"path": name, "caption": Path(name).stem} for name in names]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert run(made, "calibrate", "--captions", file).returncode == 0
+    fingerprint = BuiltinEncoder().spec.fingerprint
+    with LibraryStore.open(made / "library") as store:
+        stored = store.encoders.calibration(fingerprint)
+        assert stored is not None
+        surer = replace(stored, scale=20 * stored.scale, bias=20 * stored.bias)
+        store.encoders.set_calibration(fingerprint, surer)
+    answer = run(made, "calibrate", "--captions", file, "--json")
+    assert answer.returncode == 1
+    report = json.loads(answer.stdout)
+    assert not report["stored"]
+    assert report["before"]["loss"] < report["after"]["loss"]
+    with LibraryStore.open(made / "library") as store:
+        assert store.encoders.calibration(fingerprint) == surer
     run(made, "calibrate", "--forget")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.exit_codes import EXIT_ERROR
 from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
 
@@ -60,8 +61,9 @@ def calibrate(
 ) -> None:
     """Fit the confidence of hits to this library.
 
-    Third-party models report no confidence until you calibrate them. Later searches with the
-    active model use the new calibration. Calibrate again after the library has grown a lot.
+    Third-party models report no confidence until you calibrate them. A confidence that is better
+    on held-out queries is stored and used by later searches with the active model. Calibrate again
+    after the library has grown a lot.
 
     \b
     Example: vidseek calibrate --captions captions.jsonl
@@ -93,6 +95,8 @@ def calibrate(
         output.print_json(_report_json(report))
     else:
         _print_report(report)
+    if not report.stored:
+        raise typer.Exit(EXIT_ERROR)
 
 
 def _report_json(report: CalibrationReport) -> dict[str, Any]:
@@ -110,8 +114,9 @@ def _print_report(report: CalibrationReport) -> None:
     for problem in report.problems:
         typer.echo(f"  line {problem.line}: {output.printable(problem.reason)}")
     kind = "captions" if report.error is not None else "queries without labels"
+    what = "calibrated" if report.stored else "did not calibrate"
     typer.echo(
-        f"calibrated {output.printable(report.encoder)} on "
+        f"{what} {output.printable(report.encoder)} on "
         f"{output.counted(report.calibration.clips, 'clip')} with {report.queries:,} {kind}"
     )
     if report.calibration.hubness is not None:
@@ -120,10 +125,37 @@ def _print_report(report: CalibrationReport) -> None:
         f"confidence is 50 % at a score of {report.half_sure_score:.3f}; {report.answered:.0%} of "
         f"the queries have a confident hit ({DEFAULT_MIN_CONFIDENCE:.0%} or more)"
     )
-    if report.error is not None:
+    _print_comparison(report)
+    if not report.stored:
+        typer.echo("the library keeps its confidence: the new one is no better on held-out videos")
+    if report.error_by_chance is not None:
         typer.echo(
-            f"expected calibration error on held-out videos: {report.error:.3f} (a perfect "
-            f"calibration on as few captions: {report.error_by_chance:.3f})"
+            "a perfect calibration on as few captions would show an error of "
+            f"{report.error_by_chance:.3f}"
         )
     else:
         typer.echo("the calibration error cannot be measured without --captions")
+
+
+def _print_comparison(report: CalibrationReport) -> None:
+    """The confidence before and after, on queries that the new one was not fitted to."""
+    before, after = report.before, report.after
+    if after is None:
+        return
+    columns = [after] if before is None else [before, after]
+    labelled = after.error is not None
+    rows = {
+        "right answers shown" if labelled else "best hits shown": [
+            f"{each.shown:.0%}" for each in columns
+        ],
+        "wrong answers shown" if labelled else "runners-up shown": [
+            f"{each.wrong_shown:.0%}" for each in columns
+        ],
+    }
+    if labelled:
+        rows["calibration error"] = [f"{each.error:.3f}" for each in columns]
+        rows["cross-entropy"] = [f"{each.loss:.3f}" for each in columns]
+    heads = ["now"] if before is None else ["before", "now"]
+    typer.echo(f"{'on held-out queries':<22}{''.join(f'{head:>9}' for head in heads)}")
+    for name, cells in rows.items():
+        typer.echo(f"  {name:<20}{''.join(f'{cell:>9}' for cell in cells)}")

@@ -6,16 +6,18 @@ report = calibrate(SearchEngine(store, encoder), CalibrationOptions(captions=fil
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidseek.core import arguments
 from vidseek.core.captions import read_captions
 from vidseek.core.errors import CalibrationError, Hint
 from vidseek.core.job import Job
+from vidseek.core.types import Calibration
 from vidseek.search.moments.calibration.captioned import fit_captions
 from vidseek.search.moments.calibration.report import CalibrationReport
 from vidseek.search.moments.calibration.unlabelled import fit_queries
+from vidseek.search.moments.confidence import is_usable
 from vidseek.search.moments.engine import SearchEngine
 
 
@@ -43,7 +45,10 @@ class CalibrationOptions:
 def calibrate(
     engine: SearchEngine, options: CalibrationOptions, *, job: Job | None = None
 ) -> CalibrationReport:
-    """Fit a confidence to a library and its encoder, and store it.
+    """Fit a confidence to a library and its encoder, and store it if it is better.
+
+    Better is a smaller loss on the captions of held-out videos. Without captions nothing tells, and
+    the new confidence is stored.
 
     Args:
         engine: of the library.
@@ -71,14 +76,28 @@ def calibrate(
     else:
         captions = read_captions(options.captions)
         report = fit_captions(engine, captions, hubness=hubness, job=job)
+    if not report.is_better and report.calibration != _usable(engine):
+        return report
     store.encoders.set_calibration(spec.fingerprint, report.calibration)
-    return report
+    return replace(report, stored=True)
 
 
 def _check_options(engine: SearchEngine, options: CalibrationOptions) -> None:
     spec = engine.encoder.spec
     if options.captions is not None and options.queries is not None:
         raise CalibrationError("give captions or queries, not both: captions are the queries")
+    stored = _usable(engine)
+    if (
+        options.captions is None
+        and stored is not None
+        and stored.method == "captions"
+        and not options.override
+    ):
+        raise CalibrationError(
+            f"{engine.store.folder} was calibrated with captions, which is better than a "
+            "calibration without labels",
+            hint=Hint("give_captions_or_override"),
+        )
     if options.captions is None and spec.confidence_scale is not None and not options.override:
         raise CalibrationError(
             f"the encoder {spec.source} comes with a calibration fitted with labels, which is "
@@ -90,3 +109,10 @@ def _check_options(engine: SearchEngine, options: CalibrationOptions) -> None:
             f"the encoder {spec.source} already corrects hub clips, with its own bank",
             hint=Hint("calibrate_without_hubness"),
         )
+
+
+def _usable(engine: SearchEngine) -> Calibration | None:
+    """The library's calibration, if it was fitted to the scores of this encoder."""
+    spec = engine.encoder.spec
+    stored = engine.store.encoders.calibration(spec.fingerprint)
+    return stored if stored is not None and is_usable(spec, stored) else None

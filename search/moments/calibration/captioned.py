@@ -25,21 +25,24 @@ from vidseek.encoders.platt_scaling import (
 )
 from vidseek.search.moments.calibration.queries import bundled_queries
 from vidseek.search.moments.calibration.report import (
+    FOLDS,
     CalibrationReport,
+    ConfidenceQuality,
     Fit,
     make_report,
     query_progress,
     searchable_clips,
+    shown_share,
 )
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
+from vidseek.search.moments.known_copies import KnownCopies
 from vidseek.search.moments.library_hubness import library_hubness
 from vidseek.search.moments.query import clean_text
 from vidseek.storage.store import LibraryStore
 
 MIN_MATCHED = 20
 """Minimum captions whose own clip comes first; with fewer, a curve fits anything."""
-FOLDS = 5
 
 
 def fit_captions(
@@ -73,27 +76,25 @@ def fit_captions(
     job = job or Job()
     store = engine.store
     context = searchable_clips(engine)
-    pairs: list[tuple[float, float]] = []
-    videos: list[int] = []
     with store.snapshot():
         correction = library_hubness(context, bundled_queries()) if hubness else None
         if correction is not None:
             context = replace(context, hubness=correction)
         asked, unusable = _places(store, captions)
-        for done, place in enumerate(asked, 1):
-            pair = _pair(engine, context, place)
-            if pair is not None:
-                pairs.append(pair)
-                videos.append(place.video_id)
-            job.report(query_progress(done, len(asked)))
-            job.check()
+        current = engine.current_confidence()
+        # A confidence before holds for scores with the hubness correction that it was fitted to.
+        earlier = (current.hubness is None) != (context.hubness is None)
+        steps = len(asked) * (2 if earlier else 1)
+        answers = _ask(engine, context, asked, job, steps)
+        answers_before = answers
+        if earlier:
+            old = replace(context, hubness=current.hubness)
+            answers_before = _ask(engine, old, asked, job, steps, done=len(asked))
     problems = tuple(sorted((*captions.problems, *unusable), key=lambda problem: problem.line))
-    best, wrong = np.array(pairs, np.float64).reshape(-1, 2).T
-    # A wrong best hit is not a matched score; it already counts as a mismatched score.
-    is_right = best > wrong
-    if is_right.sum() < MIN_MATCHED or len(set(videos)) < 2 * FOLDS:
+    best, wrong, is_right, videos = answers.best, answers.wrong, answers.is_right, answers.videos
+    if is_right.sum() < MIN_MATCHED or len(set(videos.tolist())) < 2 * FOLDS:
         raise CalibrationError(
-            f"{captions.file}: {len(pairs)} captions of {len(set(videos))} videos of "
+            f"{captions.file}: {len(best)} captions of {len(set(videos.tolist()))} videos of "
             f"{store.folder}, of which {is_right.sum()} find their own clip first; calibration "
             f"needs at least {MIN_MATCHED} of these, and captions of {2 * FOLDS} videos"
             f"{_first_reasons(problems)}",
@@ -106,16 +107,30 @@ def fit_captions(
             "about matches; nothing was stored",
             hint=Hint("check_captions"),
         )
-    error, by_chance = _held_out_error(best, wrong, is_right, np.array(videos), seed=seed)
+    after, by_chance = _held_out_quality(answers, seed=seed)
+    before = None
+    if current.scale is not None and current.bias is not None:
+        before, _ = _quality(
+            answers_before, sigmoid(current.scale * answers_before.scores + current.bias)
+        )
+    if not after.separates:
+        raise CalibrationError(
+            f"{store.folder}: scores do not tell right clips from wrong ones: on held-out videos "
+            f"{after.shown:.0%} of the right answers and {after.wrong_shown:.0%} of the wrong ones "
+            "would be shown; nothing was stored",
+            hint=Hint("check_captions"),
+        )
     fit = Fit(
         scale,
         bias,
         "captions",
         np.maximum(best, wrong),
         correction,
-        error=error,
+        error=after.error,
         error_by_chance=by_chance,
         problems=problems,
+        before=before,
+        after=after,
     )
     return make_report(context, fit)
 
@@ -129,7 +144,8 @@ class _Place:
     right: frozenset[int]
     """Ids of clips that it describes."""
     undecided: frozenset[int]
-    """Ids of other clips that it may describe: of the same videos, or with the same caption."""
+    """Ids of other clips that it may describe: of the same videos and their copies, or with the
+    same caption."""
 
 
 def _places(
@@ -140,6 +156,7 @@ def _places(
     known = {video.path.resolve(): video.id for video in indexed}
     described: list[tuple[CaptionedClip, int, frozenset[int], frozenset[int]]] = []
     problems = []
+    copied = KnownCopies(store)
     for captioned in captions.clips:
         video_id = known.get(captioned.path)
         clips = [] if video_id is None else store.videos.clips(video_id)
@@ -153,7 +170,12 @@ def _places(
             reason = f"{captioned.path} is not in {where}"
             problems += [CaptionProblem(line, reason) for line in captioned.lines]
             continue
-        described.append((captioned, video_id, right, frozenset(clip.id for clip in clips)))
+        copied.read([video_id])
+        whole = {clip.id for clip in clips}
+        # A copy of the clip is no wrong answer.
+        for partner in copied.partners(video_id):
+            whole.update(clip.id for clip in store.videos.clips(partner))
+        described.append((captioned, video_id, right, frozenset(whole)))
     right_of: dict[str, frozenset[int]] = {}
     whole_of: dict[str, frozenset[int]] = {}
     for captioned, _, right, whole in described:
@@ -171,6 +193,58 @@ def _places(
                 key, _Place(clean_text(text).text, video_id, right, whole_of[key] - right)
             )
     return list(places.values()), tuple(problems)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Scores of the answers to Q captions."""
+
+    best: NDArray[np.float64]
+    """(Q,) of the best clip, -inf if it is wrong."""
+    wrong: NDArray[np.float64]
+    """(Q,) of the best wrong clip."""
+    videos: NDArray[np.int64]
+    """(Q,) the video of each caption."""
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """(Q,) whether the best clip is right. If not, its score already counts as wrong."""
+        right: NDArray[np.bool_] = self.best > self.wrong
+        return right
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Scores of the right best clips, then of the best wrong ones."""
+        return np.concatenate([self.best[self.is_right], self.wrong])
+
+    @property
+    def is_match(self) -> NDArray[np.bool_]:
+        """Which of ``scores`` are right."""
+        return np.arange(self.is_right.sum() + len(self.wrong)) < self.is_right.sum()
+
+
+def _ask(
+    engine: SearchEngine,
+    context: SearchContext,
+    asked: Sequence[_Place],
+    job: Job,
+    steps: int,
+    *,
+    done: int = 0,
+) -> _Answers:
+    """Ask each caption; ``done`` of ``steps`` captions were asked before."""
+    pairs: list[tuple[float, float]] = []
+    videos: list[int] = []
+    for place in asked:
+        pair = _pair(engine, context, place)
+        if pair is not None:
+            pairs.append(pair)
+            videos.append(place.video_id)
+        done += 1
+        job.report(query_progress(done, steps))
+        job.check()
+    best, wrong = np.array(pairs, np.float64).reshape(-1, 2).T
+    return _Answers(best, wrong, np.array(videos, np.int64))
 
 
 def _pair(
@@ -203,30 +277,34 @@ def _first_reasons(problems: Sequence[CaptionProblem]) -> str:
     return f" ({len(problems)} lines were left out: {first})"
 
 
-def _held_out_error(
-    best: NDArray[np.float64],
-    wrong: NDArray[np.float64],
-    is_right: NDArray[np.bool_],
-    videos: NDArray[np.intp],
-    *,
-    seed: int,
-) -> tuple[float, float]:
-    """Calibration error on held-out videos, and that of a perfect calibration."""
-    _, places = np.unique(videos, return_inverse=True)
+def _held_out_quality(answers: _Answers, *, seed: int) -> tuple[ConfidenceQuality, float]:
+    """Quality on held-out videos, and the calibration error of a perfect calibration."""
+    _, places = np.unique(answers.videos, return_inverse=True)
     count = int(places.max()) + 1
     folds = (np.random.default_rng(seed).permutation(count) % FOLDS)[places]
-    said, so = [], []
+    right_folds = np.concatenate([folds[answers.is_right], folds])
+    probabilities = np.full(len(right_folds), 0.5)
     for fold in range(FOLDS):
-        fitted, held_out = folds != fold, folds == fold
-        if not (fitted & is_right).any():
+        fitted = folds != fold
+        if not (fitted & answers.is_right).any():
             continue
-        scale, bias = fit_confidence(best[fitted & is_right], wrong[fitted])
-        scores = np.concatenate([best[held_out & is_right], wrong[held_out]])
-        said.append(sigmoid(scale * scores + bias))
-        so.append(np.arange(len(scores)) < (held_out & is_right).sum())
-    probabilities, is_match = np.concatenate(said), np.concatenate(so)
+        scale, bias = fit_confidence(answers.best[fitted & answers.is_right], answers.wrong[fitted])
+        held_out = right_folds == fold
+        probabilities[held_out] = sigmoid(scale * answers.scores[held_out] + bias)
+    return _quality(answers, probabilities)
+
+
+def _quality(
+    answers: _Answers, probabilities: NDArray[np.float64]
+) -> tuple[ConfidenceQuality, float]:
+    """Quality of the confidences of ``answers.scores``, and a perfect calibration's error."""
+    is_match = answers.is_match
     weights = balanced_weights(is_match)
-    return (
-        calibration_error(probabilities, is_match, weights=weights),
-        chance_error(probabilities, weights=weights),
+    said = np.clip(np.where(is_match, probabilities, 1 - probabilities), 1e-9, 1.0)
+    quality = ConfidenceQuality(
+        shown=shown_share(probabilities[is_match]),
+        wrong_shown=shown_share(probabilities[~is_match]),
+        loss=float(-(weights * np.log(said)).sum() / weights.sum()),
+        error=calibration_error(probabilities, is_match, weights=weights),
     )
+    return quality, chance_error(probabilities, weights=weights)

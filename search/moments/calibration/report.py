@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,36 @@ from vidseek.search.moments.engine import SearchEngine
 
 MIN_CLIPS = 20
 """With fewer clips, the best of them says little about what another query would find."""
+MIN_SEPARATION = 0.1
+"""Right answers must be shown this much more often than wrong ones: a curve that is nearly flat
+shows them alike."""
+MIN_LEAD_SHARE = 0.05
+"""The same for best hits and runners-up. It is less, as a library may answer few of the queries."""
+FOLDS = 5
+"""Parts of the queries; each is held out once."""
+
+
+@dataclass(frozen=True)
+class ConfidenceQuality:
+    """How a confidence does on answers that it was not fitted to."""
+
+    shown: float
+    """Share of right answers with a confidence that is shown, 0 to 1; without captions, of best
+    hits, right or not."""
+    wrong_shown: float
+    """The same share of wrong answers; without captions, of runners-up."""
+    loss: float | None = None
+    """Mean cross-entropy in nats, right and wrong weighted equally: 0 is perfect, 0.69 says
+    nothing. None without captions."""
+    error: float | None = None
+    """Expected calibration error, 0 to 1; None without captions."""
+
+    @property
+    def separates(self) -> bool:
+        """Whether showing and hiding tell right from wrong at all."""
+        if self.loss is None:
+            return self.shown - self.wrong_shown >= MIN_LEAD_SHARE
+        return self.loss < math.log(2) and self.shown - self.wrong_shown >= MIN_SEPARATION
 
 
 @dataclass(frozen=True)
@@ -41,6 +72,21 @@ class CalibrationReport:
     """Error that a perfect calibration would show on as few captions."""
     problems: tuple[CaptionProblem, ...] = ()
     """Caption lines that were not used."""
+    before: ConfidenceQuality | None = None
+    """Of the confidence that the library had, on the held-out queries; None if it had none."""
+    after: ConfidenceQuality | None = None
+    """Of the new confidence, on queries that it was not fitted to."""
+    stored: bool = False
+    """False if the library keeps the confidence that it had, as the new one is not better."""
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the new confidence is better on held-out queries, as far as labels tell."""
+        if self.before is None or self.after is None:
+            return True
+        if self.before.loss is None or self.after.loss is None:
+            return True
+        return self.after.loss < self.before.loss
 
     @property
     def half_sure_score(self) -> float:
@@ -64,6 +110,10 @@ class Fit:
     error_by_chance: float | None = None
     """See ``CalibrationReport``."""
     problems: Sequence[CaptionProblem] = ()
+    """See ``CalibrationReport``."""
+    before: ConfidenceQuality | None = None
+    """See ``CalibrationReport``."""
+    after: ConfidenceQuality | None = None
     """See ``CalibrationReport``."""
 
 
@@ -111,4 +161,11 @@ def make_report(context: SearchContext, fit: Fit) -> CalibrationReport:
         error=fit.error,
         error_by_chance=fit.error_by_chance,
         problems=tuple(fit.problems),
+        before=fit.before,
+        after=fit.after,
     )
+
+
+def shown_share(confidences: NDArray[np.float64]) -> float:
+    """Share of confidences that are shown to a person; 0 of none."""
+    return float((confidences >= DEFAULT_MIN_CONFIDENCE).mean()) if len(confidences) else 0.0

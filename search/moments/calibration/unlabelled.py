@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 
 from vidseek.core.errors import CalibrationError, Hint
 from vidseek.core.job import Job
+from vidseek.encoders.platt_scaling import sigmoid
 from vidseek.search.moments.calibration.queries import bundled_queries, read_queries
 from vidseek.search.moments.calibration.report import (
+    FOLDS,
     CalibrationReport,
+    ConfidenceQuality,
     Fit,
     make_report,
     query_progress,
     searchable_clips,
+    shown_share,
 )
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.engine import FIRST_FETCH, SearchEngine
@@ -91,8 +95,37 @@ def fit_queries(
                 runners_up.append((first, second))
             job.report(query_progress(done, len(asked)))
             job.check()
-    scale, bias = _fit_runners_up(np.array(runners_up, np.float64).reshape(-1, 2), store)
-    return make_report(context, Fit(scale, bias, "queries", np.array(best), correction))
+        current = engine.current_confidence()
+    pairs = np.array(runners_up, np.float64).reshape(-1, 2)
+    scale, bias = _fit_runners_up(pairs, store)
+    after = _held_out_quality(pairs, store)
+    before = None
+    if current.scale is not None and current.bias is not None:
+        before = _quality(sigmoid(current.scale * pairs + current.bias))
+    if not after.separates:
+        raise CalibrationError(
+            f"{store.folder}: the best hits of the queries score no better than other clips: of "
+            f"held-out queries {after.shown:.0%} of the best hits and {after.wrong_shown:.0%} of "
+            "the runners-up would be shown; nothing was stored",
+            hint=Hint("give_other_queries"),
+        )
+    fit = Fit(scale, bias, "queries", np.array(best), correction, before=before, after=after)
+    return make_report(context, fit)
+
+
+def _held_out_quality(pairs: NDArray[np.float64], store: LibraryStore) -> ConfidenceQuality:
+    """Shares of best hits and runners-up that would be shown, with a fit to the other queries."""
+    folds = np.arange(len(pairs)) % FOLDS
+    confidences = np.zeros(pairs.shape)
+    for fold in range(FOLDS):
+        scale, bias = _fit_runners_up(pairs[folds != fold], store)
+        confidences[folds == fold] = sigmoid(scale * pairs[folds == fold] + bias)
+    return _quality(confidences)
+
+
+def _quality(confidences: NDArray[np.float64]) -> ConfidenceQuality:
+    """Quality of (Q, 2) confidences of best hits and runners-up."""
+    return ConfidenceQuality(shown_share(confidences[:, 0]), shown_share(confidences[:, 1]))
 
 
 def _likeness(context: SearchContext) -> float:
@@ -125,7 +158,10 @@ def _best_and_runner_up(
 
 def _fit_runners_up(pairs: NDArray[np.float64], store: LibraryStore) -> tuple[float, float]:
     """Scale and bias of (Q, 2) scores of best clips and their runner-ups."""
-    if len(pairs) < MIN_QUERIES or (pairs[:, 0] - pairs[:, 1]).mean() < MIN_LEAD:
+    if (
+        len(pairs) < MIN_QUERIES * (FOLDS - 1) // FOLDS
+        or (pairs[:, 0] - pairs[:, 1]).mean() < MIN_LEAD
+    ):
         raise CalibrationError(
             f"{store.folder}: all clips score alike for every query, so scores say nothing about "
             "matches; nothing was stored",

@@ -353,3 +353,60 @@ def test_captions_that_score_better_where_wrong_are_refused(shelf) -> None:
     ]
     with pytest.raises(CalibrationError, match="score no better than others"):
         on_captions(shelf, write_captions(shelf.folder, rows))
+
+
+def test_before_and_after_are_measured_on_held_out_videos(captioned) -> None:
+    shelf, rows = captioned
+    file = write_captions(shelf.folder, rows)
+    first = calibrate(shelf.engine, CalibrationOptions(captions=file))
+    assert first.stored
+    assert first.before is None
+    assert first.after.shown - first.after.wrong_shown >= 0.1
+    assert first.after.error == first.error
+    again = calibrate(shelf.engine, CalibrationOptions(captions=file))
+    assert again.before is not None
+    assert again.calibration == first.calibration
+    assert again.stored, "the same calibration is no failure"
+
+
+def test_a_flat_fit_is_refused_and_leaves_the_confidence(make_shelf) -> None:
+    """Right and wrong answers score alike, so every query would have a confident hit."""
+    shelf = make_shelf(HeadlessEncoder())
+    rows = []
+    for number, (one, other) in enumerate(itertools.permutations(SHOWN, 2)):
+        # Each caption is right for two clips that score the same, and is said of one of them.
+        shelf.add(f"{number}.mp4", [(one, other)])
+        rows.append((f"{number}.mp4", f"{one} and {other} {number}"))
+    earlier = Calibration(9.0, -5.0, "queries", 60, shelf.encoder.spec.revision)
+    store(shelf, earlier)
+    with pytest.raises(CalibrationError):
+        calibrate(shelf.engine, CalibrationOptions(captions=write_captions(shelf.folder, rows)))
+    assert shelf.store.encoders.calibration(shelf.encoder.spec.fingerprint) == earlier
+
+
+def test_labels_are_not_replaced_by_a_fit_without_labels(captioned) -> None:
+    shelf, rows = captioned
+    file = write_captions(shelf.folder, rows)
+    labelled = calibrate(shelf.engine, CalibrationOptions(captions=file)).calibration
+    with pytest.raises(CalibrationError) as caught:
+        calibrate(shelf.engine, CalibrationOptions(queries=QUERIES))
+    assert caught.value.hint == Hint("give_captions_or_override")
+    fingerprint = shelf.encoder.spec.fingerprint
+    assert shelf.store.encoders.calibration(fingerprint) == labelled
+    report = calibrate(shelf.engine, CalibrationOptions(queries=QUERIES, override=True))
+    assert report.stored
+    assert report.after.shown - report.after.wrong_shown >= 0.1
+
+
+def test_a_copy_of_a_captioned_clip_is_no_wrong_answer(captioned) -> None:
+    """Half of the right answers would come second to their copy."""
+    shelf, rows = captioned
+    file = write_captions(shelf.folder, rows)
+    alone = on_captions(shelf, file)
+    for name, _ in rows:
+        (video,) = shelf.store.videos.select(under=shelf.folder / name)
+        colours = tuple(name.removesuffix(".mp4").split("-"))
+        shelf.add(f"0-{name}", [colours], content_hash=video.content_hash)
+    copied = on_captions(shelf, file)
+    assert copied.calibration.scale == pytest.approx(alone.calibration.scale, rel=1e-3)
+    assert copied.calibration.bias == pytest.approx(alone.calibration.bias, rel=1e-3)
