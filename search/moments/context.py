@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidseek.core.types import Clip, FrameFeatures, TimeSpan, Video, VideoFilter, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.search.moments.blank import BlankClips
 from vidseek.search.moments.known_copies import KnownCopies
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
@@ -32,8 +33,14 @@ class SearchContext:
     """The hubness correction of the library or of the encoder; None for none."""
     _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
     """Clips read for this query, so that larger fetches read only new clips."""
+    _blank: set[int] = field(default_factory=set, repr=False, compare=False)
+    """Those of them that show nothing."""
     _seen_videos: dict[int, Video] = field(default_factory=dict, repr=False, compare=False)
     """Videos read for this query, or for the queries that are answered together."""
+
+    @cached_property
+    def _blanks(self) -> BlankClips:
+        return BlankClips(self.store)
 
     @cached_property
     def known_copies(self) -> KnownCopies:
@@ -61,9 +68,11 @@ class SearchContext:
         return self.index.search(queries, n, where=self.where, exclude=self.exclude)
 
     def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
-        """The clips that still exist: another process may have removed some meanwhile."""
-        self._seen.update(self.store.videos.clips_by_id([i for i in ids if i not in self._seen]))
-        return {i: self._seen[i] for i in ids if i in self._seen}
+        """The clips that still exist and are not blank: blank clips answer no query."""
+        new = self.store.videos.clips_by_id([i for i in ids if i not in self._seen])
+        self._seen.update(new)
+        self._blank.update(self._blanks.of(new.values()))
+        return {i: self._seen[i] for i in ids if i in self._seen and i not in self._blank}
 
     def videos(self, ids: Collection[int]) -> dict[int, Video]:
         """The videos that still exist and are searchable, by id."""

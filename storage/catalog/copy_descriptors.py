@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidseek.core.types import CopyBlock, CopyFrames
 from vidseek.storage.catalog.copy_queries import (
     PAGE,
@@ -16,6 +19,7 @@ from vidseek.storage.catalog.copy_queries import (
     pages,
     read_copy_block,
     read_copy_frames,
+    read_copy_seconds,
     replace_copy_frames,
 )
 from vidseek.storage.catalog.transactions import Transactions
@@ -62,6 +66,15 @@ class CopyDescriptors:
             with self._transactions.reading() as connection:
                 batch = read_copy_frames(connection, fingerprint, page)
             yield from batch
+
+    def seconds(self, video_ids: Collection[int]) -> dict[int, NDArray[np.float32]]:
+        """Times of the described frames of videos: all sampled frames that are not flat.
+
+        Returns:
+            (N,) float32 seconds, ascending, by video; without the videos that were not described.
+        """
+        with self._transactions.reading() as connection:
+            return read_copy_seconds(connection, video_ids)
 
     def blocks(self, fingerprint: str) -> Iterator[CopyBlock]:
         """Read the descriptors of all INDEXED videos, in blocks of many videos."""

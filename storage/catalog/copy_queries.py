@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, false, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
@@ -109,6 +110,18 @@ def read_copy_frames(
     )
     # Sorted here: SQLite would copy the blobs to sort them, which takes four times as long.
     return sorted((_unpacked(*columns) for columns in rows), key=lambda frames: frames.video_id)
+
+
+def read_copy_seconds(
+    connection: Connection, video_ids: Collection[int]
+) -> dict[int, NDArray[np.float32]]:
+    """Read the times of the described frames of those videos that were described."""
+    row = CopyFramesRow
+    seconds: dict[int, NDArray[np.float32]] = {}
+    for chunk in chunks(video_ids):
+        rows = connection.execute(select(row.video_id, row.seconds).where(row.video_id.in_(chunk)))
+        seconds.update({video_id: np.frombuffer(blob, "<f4") for video_id, blob in rows})
+    return seconds
 
 
 def copy_frame_counts(connection: Connection, fingerprint: str) -> list[tuple[int, int]]:
