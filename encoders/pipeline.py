@@ -27,7 +27,15 @@ from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, packed
 from vidseek.encoders.frame_spool import FrameSpool, spread_evenly
 from vidseek.encoders.outputs import clip_vectors, frame_features, unit_vectors
 from vidseek.encoders.thumbnail_spool import ThumbnailSpool
-from vidseek.video import ClipCut, DecodedVideo, VideoInfo, cut_clips, frame_signatures, nearest
+from vidseek.video import (
+    ClipCut,
+    DecodedVideo,
+    VideoInfo,
+    cut_clips,
+    frame_signatures,
+    nearest,
+    without_bars,
+)
 
 MAX_SECONDS_APART = 1.0
 """A frame of a clip may be replaced by another this close to it. The same bytes decode to the same
@@ -223,7 +231,7 @@ def _encode_frames(
     for batch in decoded.batches():
         if len(batch) == 0:
             continue
-        pictures = batch.data
+        pictures = without_bars(batch.data)
         if frame_spool is not None and isinstance(encoder, VideoEncoder):
             pictures = encoder.fit(pictures)
             frame_spool.add(pictures)

@@ -1,5 +1,6 @@
 """Reading videos: identify files, choose and decode frames, cut videos into clips."""
 
+from vidseek.video.bars import without_bars
 from vidseek.video.info import VideoInfo
 from vidseek.video.limits import DecodeLimits
 from vidseek.video.picture import is_picture, read_picture
@@ -28,4 +29,5 @@ __all__ = [
     "probe",
     "read_picture",
     "sniff",
+    "without_bars",
 ]

@@ -132,13 +132,20 @@ def _stored(
 def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _Rows:
     """Rows from decoding the file."""
     # Imported here because the readers are slow to import and text queries never need them.
-    from vidseek.video import DecodeJob, DecodePool, SamplingPlan, is_picture, read_picture
+    from vidseek.video import (
+        DecodeJob,
+        DecodePool,
+        SamplingPlan,
+        is_picture,
+        read_picture,
+        without_bars,
+    )
 
     if is_picture(path):
         if span is not None:
             raise QueryError(f"{path} is a picture: it has no part {_span_text(span)}.")
         batch = read_picture(path)
-        features = frame_features(encoder, batch.data)
+        features = frame_features(encoder, without_bars(batch.data))
         return features.vectors, np.ones(1, np.float32), True
 
     from vidseek.encoders.pipeline import encode_video
