@@ -171,11 +171,11 @@ def _places(
             problems += [CaptionProblem(line, reason) for line in captioned.lines]
             continue
         copied.read([video_id])
-        whole = {clip.id for clip in clips}
+        shown = {clip.id for clip in clips}
         # A copy of the clip is no wrong answer.
         for partner in copied.partners(video_id):
-            whole.update(clip.id for clip in store.videos.clips(partner))
-        described.append((captioned, video_id, right, frozenset(whole)))
+            shown.update(clip.id for clip in store.videos.clips(partner))
+        described.append((captioned, video_id, right, frozenset(shown)))
     right_of: dict[str, frozenset[int]] = {}
     whole_of: dict[str, frozenset[int]] = {}
     for captioned, _, right, whole in described:
@@ -220,7 +220,9 @@ class _Answers:
     @property
     def is_match(self) -> NDArray[np.bool_]:
         """Which of ``scores`` are right."""
-        return np.arange(self.is_right.sum() + len(self.wrong)) < self.is_right.sum()
+        right = int(self.is_right.sum())
+        is_match: NDArray[np.bool_] = np.arange(right + len(self.wrong)) < right
+        return is_match
 
 
 def _ask(
