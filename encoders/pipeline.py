@@ -29,9 +29,11 @@ from vidseek.encoders.outputs import clip_vectors, frame_features, unit_vectors
 from vidseek.encoders.thumbnail_spool import ThumbnailSpool
 from vidseek.video import (
     ClipCut,
+    CutEvidence,
     DecodedVideo,
     VideoInfo,
     cut_clips,
+    frame_grids,
     frame_signatures,
     nearest,
     without_bars,
@@ -101,6 +103,7 @@ def encode_video(
         VideoError: the file cannot be read or contains no frame.
     """
     signatures: list[NDArray[np.float32]] = []
+    grids: list[NDArray[np.uint8]] = []
     collector = None if descriptor is None else DescriptorCollector(descriptor)
 
     with (
@@ -110,6 +113,7 @@ def encode_video(
 
         def use_batch(info: VideoInfo, batch: FrameBatch) -> None:
             signatures.append(frame_signatures(batch.data))
+            grids.append(frame_grids(batch.data))
             if collector is not None:
                 collector.add(batch)
             if thumbnail_spool is not None:
@@ -125,6 +129,7 @@ def encode_video(
             # Later than 0 where the sound begins first, or the beginning is damaged.
             start_seconds=max(decoded.span.start_seconds, float(times[0])),
             duration_seconds=decoded.span.end_seconds,
+            evidence=CutEvidence(np.concatenate(grids), decoded.scene_starts),
         )
         clips = _encode_cuts(encoder, frames, times, cuts, frame_spool)
         jpegs = {} if thumbnail_spool is None else _read_thumbnails(thumbnail_spool, times, cuts)
@@ -141,7 +146,8 @@ def encode_video(
 def _read_thumbnails(
     spool: ThumbnailSpool, pts_seconds: NDArray[np.float64], cuts: Sequence[ClipCut]
 ) -> dict[float, bytes]:
-    middles = {(cut.frames.start + cut.frames.stop) // 2 for cut in cuts}
+    rows = [range(len(pts_seconds))[cut.frames] for cut in cuts]
+    middles = {clip[len(clip) // 2] for clip in rows}
     return {float(pts_seconds[row]): spool.read(row) for row in sorted(middles)}
 
 

@@ -7,12 +7,13 @@ from vidseek.video.picture import is_picture, read_picture
 from vidseek.video.pool import DecodedVideo, DecodePool
 from vidseek.video.readers.reader import VideoReader, open_video, probe
 from vidseek.video.sampling import SamplingPlan, choose_frames, nearest
-from vidseek.video.shots import ClipCut, cut_clips, frame_signatures
+from vidseek.video.shots import ClipCut, CutEvidence, cut_clips, frame_grids, frame_signatures
 from vidseek.video.sniff import sniff
 from vidseek.video.worker import DecodeJob
 
 __all__ = [
     "ClipCut",
+    "CutEvidence",
     "DecodeJob",
     "DecodeLimits",
     "DecodePool",
@@ -22,6 +23,7 @@ __all__ = [
     "VideoReader",
     "choose_frames",
     "cut_clips",
+    "frame_grids",
     "frame_signatures",
     "is_picture",
     "nearest",

@@ -189,6 +189,7 @@ def scan(
     if span is not None:
         end_pts = (base_pts or 0) + span.end_seconds / tick
     nan = float("nan")
+    packet = None
     for packet in packets_of(container, stream, on_damage=on_damage):
         # AVI stores decoding times only; without B-frames they equal the presentation times.
         time = packet.pts if packet.pts is not None else packet.dts
@@ -205,6 +206,8 @@ def scan(
         durations.append(0.0 if packet.duration is None else packet.duration * tick)
         if len(pts) % 256 == 0:
             on_progress()
+    if packet is not None and not _is_written(packet, stream):
+        on_damage()
     times, hidden = np.asarray(pts, np.float64), (np.asarray(flags, np.int8) & 2) > 0
     clock = PacketClock(
         pts_seconds=times * tick,
@@ -224,6 +227,17 @@ def scan(
         base_pts = int(shown.min()) if len(shown) else 0
     table = build_table((times - base_pts) * tick, sizes, flags, durations)
     return Scan(table, base_pts, joined_pts)
+
+
+def _is_written(packet: Packet[VideoStream], stream: VideoStream) -> bool:
+    """False for a packet that the index lists but an aborted download or copy has not written."""
+    data = bytes(packet)
+    configuration = stream.codec_context.extradata or b""
+    if stream.codec_context.name in ("h264", "hevc") and configuration.startswith(b"\x01"):
+        # Each unit begins with its length: in 1 to 4 bytes, as the configuration record says.
+        width = 1 + (configuration[4 if stream.codec_context.name == "h264" else 21] & 3)
+        return 0 < int.from_bytes(data[:width], "big") <= len(data) - width
+    return any(data)
 
 
 def starts_again(container: InputContainer) -> bool:

@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidseek.core.errors import (
     DecodeLimitError,
@@ -46,6 +45,7 @@ from vidseek.video.hints import RUN_DOCTOR, SHRINK_VIDEO
 from vidseek.video.info import VideoInfo
 from vidseek.video.limits import DEFAULT_LIMITS, DecodeLimits
 from vidseek.video.readers.reader import ReaderName, check_installed
+from vidseek.video.sampling import SceneStarts
 from vidseek.video.spare_worker import DecodeProcess, keep_spare, start_process, take_spare
 from vidseek.video.worker import DecodeJob
 
@@ -72,7 +72,7 @@ class DecodedVideo:
         self.duration_seconds = 0.0
         """Exact length. Final after ``batches()``."""
         self._info: VideoInfo | None = None
-        self._keyframe_seconds: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
+        self._scene_starts: SceneStarts | None = None
         self._error: VideoError | None = None
         self._changed = threading.Condition()
         self._items: collections.deque[FrameBatch] = collections.deque()
@@ -104,10 +104,11 @@ class DecodedVideo:
         return TimeSpan(asked.start_seconds, max(asked.start_seconds, end))
 
     @property
-    def keyframe_seconds(self) -> NDArray[np.float64]:
-        """(K,) times of all keyframes in the file, decoded or not. Blocks like ``info``."""
+    def scene_starts(self) -> SceneStarts:
+        """Where scenes begin if cuts lie between the samples. Blocks like ``info``."""
         _ = self.info
-        return self._keyframe_seconds
+        assert self._scene_starts is not None
+        return self._scene_starts
 
     def batches(self) -> Iterator[FrameBatch]:
         """The sampled frames in order of time. Each batch is returned once.
@@ -128,11 +129,11 @@ class DecodedVideo:
 
     # -- called by the pool ----------------------------------------------------------------------
 
-    def _set_info(self, info: VideoInfo, keyframe_seconds: NDArray[np.float64]) -> None:
+    def _set_info(self, info: VideoInfo, scene_starts: SceneStarts) -> None:
         with self._changed:
             self._info = info
             self.duration_seconds = info.duration_seconds
-            self._keyframe_seconds = keyframe_seconds
+            self._scene_starts = scene_starts
             self._changed.notify_all()
 
     def _offer(self, batch: FrameBatch) -> bool:
@@ -446,7 +447,9 @@ class _Slot:
             if kind == "info":
                 info = VideoInfo(**fields["info"])
                 self._budget_seconds = limits.file_seconds(info.duration_seconds)
-                video._set_info(info, np.frombuffer(payload, dtype=np.float64))
+                seconds = np.frombuffer(payload, dtype=np.float64)
+                samples, starts = seconds.reshape(2, -1)
+                video._set_info(info, SceneStarts(samples, starts))
             elif kind == "batch" and not cancelled:
                 if not video._offer(_to_batch(fields, payload)):
                     cancelled = True

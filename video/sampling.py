@@ -7,6 +7,7 @@ less, and fills long gaps only where packet sizes show that something happened.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +42,23 @@ SPIKE_SPACING_SECONDS = 0.25
 its gap starts a scene. It is taken in a gap of any length if it is ``SPIKE_SPACING_SECONDS`` away
 from other samples and a second after the previous spike."""
 
+LONG_GOP_SECONDS = 30.0
+"""Where keyframes are further apart (10 s are usual), a frame is taken every
+``FILL_SPACING_SECONDS`` unless the picture is still."""
+SCENE_PROMINENCE = 1.5
+SCENE_REORDERING = 4
+"""Between two samples of different scenes, the cut is at a packet of ``SCENE_PROMINENCE`` times the
+size of any other but those ``SCENE_REORDERING`` away, unless it is less than ``SPIKE_RATIO`` of a
+keyframe there; or else at the keyframe."""
+STILL_SECONDS = 60.0
+STILL_TOLERANCE = 0.005
+STILL_RATIO = 0.05
+STILL_SHARE = 8.0
+"""A still: keyframes whose sizes differ by less than ``STILL_TOLERANCE``, and packets in between of
+less than ``STILL_RATIO`` of a keyframe, for more than ``STILL_SECONDS``. From then on, the next
+keyframe is taken when an eighth of the time since the still began has passed: ten hours of a
+picture need some 50 frames."""
+
 
 @dataclass(frozen=True)
 class SamplingPlan:
@@ -58,6 +76,16 @@ class SamplingPlan:
             raise ValueError(
                 f"SamplingPlan.every_seconds is 0.01 to 3600, got {self.every_seconds}"
             )
+
+
+@dataclass(frozen=True)
+class SceneStarts:
+    """Where a scene begins, by the packets, if a cut lies before a sample."""
+
+    sample_seconds: NDArray[np.float64]
+    """(N,) the samples, ascending."""
+    start_seconds: NDArray[np.float64]
+    """(N,) where the new scene begins, between the sample before and this one; NaN if unknown."""
 
 
 DEFAULT_PLAN = SamplingPlan()
@@ -91,6 +119,54 @@ def choose_frames(
         rows = _keyframes_and_more(table, start, end)
     decodable = rows[rows >= first]
     return decodable if len(decodable) else rows[-1:]
+
+
+def scene_starts(table: PacketTable, rows: NDArray[np.intp]) -> SceneStarts:
+    """Find, between samples, the packet that would hold the first picture of a new scene.
+
+    Args:
+        table: packets of the video.
+        rows: (N,) the samples, ascending.
+    """
+    starts = np.full(len(rows), np.nan)
+    keyframes = table.keyframes
+    for number in range(1, len(rows)):
+        first, stop = int(rows[number - 1]) + 1, int(rows[number]) + 1
+        left, right = np.searchsorted(keyframes, [first, stop])
+        row = _scene_start(table.size_bytes, first, stop, keyframes[max(0, left - 1) : right])
+        if row is not None:
+            starts[number] = table.pts_seconds[row]
+    return SceneStarts(table.pts_seconds[rows], starts)
+
+
+def _scene_start(
+    size_bytes: NDArray[np.int64], first: int, stop: int, keyframes: NDArray[np.intp]
+) -> int | None:
+    """The row, from ``first`` to before ``stop``, of the packet that stands out most.
+
+    ``keyframes`` has their rows, and that of the keyframe before them.
+    """
+    keys = keyframes[keyframes >= first]
+    others = size_bytes[first:stop].astype(np.float64)
+    others[keys - first] = 0.0
+    largest = int(others.argmax())
+    before, after = (
+        others[: max(0, largest - SCENE_REORDERING)],
+        others[largest + SCENE_REORDERING + 1 :],
+    )
+    rest = max(before.max(initial=0.0), after.max(initial=0.0))
+    floor = SPIKE_RATIO * float(size_bytes[keys].max(initial=0))
+    if rest and others[largest] > max(SCENE_PROMINENCE * rest, floor):
+        # The pictures around the largest belong to the cut too; a keyframe among them begins it.
+        close = keys[np.abs(keys - first - largest) <= SCENE_REORDERING]
+        return int(close[0]) if len(close) else first + largest
+    if len(keys) < 2 or len(keys) == len(keyframes):
+        return int(keys[0]) if len(keys) == 1 else None
+    # Every scene has another size of keyframe.
+    change = np.abs(np.diff(np.log(np.maximum(size_bytes[keyframes], 1))))
+    if len(keys) > 2 and change.max() <= SCENE_PROMINENCE * float(np.partition(change, -2)[-2]):
+        return None
+    return int(keys[change.argmax()])
 
 
 def frames_at(table: PacketTable, seconds: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -138,6 +214,7 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
     keyframes = table.keyframes
     keyframes = keyframes[(keyframes >= first) & (keyframes < stop)]
     typical = float(np.median(table.size_bytes[keyframes])) if len(keyframes) else 0.0
+    keyframes = _without_repeats(table, keyframes, stop)
     anchors = np.union1d([first], _thinned(table, keyframes))
     usual = _usual_rate(table)
     for choose in (_spikes, _fills):
@@ -146,7 +223,67 @@ def _keyframes_and_more(table: PacketTable, start: float, end: float) -> NDArray
             for left, right in zip(anchors, np.append(anchors[1:], stop), strict=True)
         ]
         anchors = np.union1d(anchors, np.concatenate(more)).astype(np.intp)
-    return anchors
+    return np.union1d(anchors, _steady(table, anchors, end, typical)).astype(np.intp)
+
+
+def _steady(
+    table: PacketTable, anchors: NDArray[np.intp], end: float, typical: float
+) -> NDArray[np.intp]:
+    """Frames at a fixed interval where keyframes are far apart, unless the picture is still.
+
+    Most of what lies in between is decoded anyway, for the spikes.
+    """
+    seconds = table.pts_seconds
+    keyframe_seconds = table.keyframe_seconds
+    chosen = [np.zeros(0, dtype=np.intp)]
+    if len(keyframe_seconds) == 0:
+        return chosen[0]
+    spent_by = np.cumsum(table.size_bytes)
+    borders = np.append(seconds[anchors], end)
+    for left, right in itertools.pairwise(borders.tolist()):
+        after = int(np.searchsorted(keyframe_seconds, left, side="right"))
+        until = float(keyframe_seconds[after]) if after < len(keyframe_seconds) else end
+        if until - float(keyframe_seconds[max(0, after - 1)]) <= LONG_GOP_SECONDS:
+            continue
+        last = right - FILL_SPACING_SECONDS / 2
+        ticks = np.arange(left + FILL_SPACING_SECONDS, last, FILL_SPACING_SECONDS)
+        rows = np.searchsorted(seconds, np.append(left, ticks) - 1e-4)
+        rows = np.minimum(rows, len(table) - 1)
+        is_still = np.diff(spent_by[rows]) < STILL_RATIO * typical
+        chosen.append(rows[1:][~is_still & (seconds[rows[1:]] < last)])
+    return np.unique(np.concatenate(chosen))
+
+
+def _without_repeats(
+    table: PacketTable, keyframes: NDArray[np.intp], stop: int
+) -> NDArray[np.intp]:
+    """Thin the keyframes of a still that is shown for more than ``STILL_SECONDS``.
+
+    An encoder spends the same bytes on the same picture. Streams of keyframes alone are left as
+    they are: some encoders give every picture the same size.
+    """
+    if len(keyframes) < 3:
+        return keyframes
+    sizes = table.size_bytes[keyframes].astype(np.float64)
+    between = np.where(table.is_keyframe, 0, table.size_bytes)[:stop]
+    counts = np.diff(np.append(keyframes, stop)) - 1
+    largest = np.maximum.reduceat(between, keyframes)
+    mean = np.add.reduceat(between, keyframes) / np.maximum(counts, 1)
+    is_quiet = (counts > 0) & (largest < SPIKE_RATIO * sizes) & (mean < STILL_RATIO * sizes)
+    is_repeat = is_quiet[:-1] & (np.abs(np.diff(sizes)) <= STILL_TOLERANCE * sizes[1:])
+    seconds = table.pts_seconds[keyframes].tolist()
+    kept = [0]
+    since = seconds[0]
+    for number, repeats in enumerate(is_repeat.tolist(), start=1):
+        at = seconds[number]
+        if not repeats:
+            since = at
+        shown_for = at - since
+        if shown_for <= STILL_SECONDS or at - seconds[kept[-1]] >= max(
+            STILL_SECONDS / 2, shown_for / STILL_SHARE
+        ):
+            kept.append(number)
+    return keyframes[kept]
 
 
 def _usual_rate(table: PacketTable) -> float:
@@ -200,7 +337,9 @@ def _fills(
     if gap_end - last <= LONG_GAP_SECONDS or right - left < 2:
         return np.zeros(0, dtype=np.intp)
     seconds = table.pts_seconds[left + 1 : right]
-    spent_by = np.cumsum(table.size_bytes[left + 1 : right])
+    # Keyframes in between are those of a still.
+    inside = slice(left + 1, right)
+    spent_by = np.cumsum(np.where(table.is_keyframe[inside], 0, table.size_bytes[inside]))
     enough = FILL_RATIO * max(float(table.size_bytes[left]), typical)
     before = np.searchsorted(seconds, seconds - 1.0)
     rate = spent_by - np.where(before > 0, spent_by[np.maximum(before - 1, 0)], 0)

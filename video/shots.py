@@ -1,5 +1,7 @@
 """The scene cutter: detects shot boundaries and cuts a video into clips of 2 to 10 seconds.
 
+A picture that is held for more than a minute is one clip, however long.
+
 A cut is a step between two samples that is large for this video and for its neighbourhood. How
 large it is in absolute terms depends on the encoder and the content, so steps are never compared
 with a fixed threshold.
@@ -21,9 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.types import TimeSpan
+from vidseek.video.sampling import SceneStarts
 
 MIN_CLIP_SECONDS = 2.0
 MAX_CLIP_SECONDS = 10.0
+STILL_SECONDS = 60.0
+"""A picture held for longer is one clip: search would find each ten seconds of it equally well."""
+STILL_GRID = 32
+STILL_DIFFERENCE = 12
+"""Maximum difference, of 255, of any cell of ``frame_grids`` between two frames of a still."""
+MAX_STILL_FRAMES = 60
+"""Maximum number of samples that are stored of a still."""
 
 GRID = 4
 BINS = 8
@@ -44,8 +54,19 @@ class ClipCut:
 
     span: TimeSpan
     frames: slice
-    """At least one frame. Two clips share a frame where samples are further apart than a clip is
-    long, as in a still shown for a minute."""
+    """At least one frame, and not all of a long still. Two clips share a frame where samples are
+    further apart than a clip is long, as in a still shown for a minute."""
+
+
+@dataclass(frozen=True)
+class CutEvidence:
+    """What a cut is placed by, beside the samples."""
+
+    grids: NDArray[np.uint8] | None = None
+    """(N, G) from ``frame_grids``. Without them, a still is recognised only where a sample is shown
+    for more than ``STILL_SECONDS``."""
+    scene_starts: SceneStarts | None = None
+    """From ``scene_starts``. Without them, a cut between two samples is placed in the middle."""
 
 
 def frame_signatures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -80,6 +101,26 @@ def frame_signatures(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     return signatures
 
 
+def frame_grids(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Small pictures of frames, by which a still is told from slides that share a template.
+
+    Args:
+        frames: (N, H, W, 3) uint8 RGB.
+
+    Returns:
+        (N, G) uint8: mean brightness (of green) in the cells of a grid, up to 32 x 32.
+    """
+    green = frames[:, ::2, ::2, 1]
+    _, height, width = green.shape
+    rows = np.unique(np.linspace(0, height, STILL_GRID, endpoint=False).astype(int))
+    columns = np.unique(np.linspace(0, width, STILL_GRID, endpoint=False).astype(int))
+    sums = np.add.reduceat(green, rows, axis=1, dtype=np.uint32)
+    sums = np.add.reduceat(sums, columns, axis=2)
+    areas = np.outer(np.diff(np.append(rows, height)), np.diff(np.append(columns, width)))
+    grids: NDArray[np.uint8] = (sums // areas).astype(np.uint8).reshape(len(frames), -1)
+    return grids
+
+
 def _colour_histograms(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     flat = picture.reshape(-1, 3)
     value = flat.max(axis=1)
@@ -109,6 +150,7 @@ def cut_clips(
     *,
     duration_seconds: float,
     start_seconds: float = 0.0,
+    evidence: CutEvidence | None = None,
 ) -> list[ClipCut]:
     """Cut a video or a part of it into clips.
 
@@ -118,25 +160,32 @@ def cut_clips(
         frame_vectors: (N, D) from any encoder; D may be 0.
         duration_seconds: end of the video or of the part.
         start_seconds: start of the part; the first sample may be slightly before it.
+        evidence: more about the same video.
 
     Returns:
         Clips in order. They cover the video from start to end without gap or overlap, each 2 to
-        10 s long (shorter only if the video is) with at least one frame. Empty without frames.
+        10 s long (shorter only if the video is, longer only if the picture does not change) with
+        at least one frame. Empty without frames.
     """
     count = len(pts_seconds)
     if count == 0:
         return []
     start = float(start_seconds)
     end = max(float(duration_seconds), float(pts_seconds[-1]), start)
-    shots = shot_boundaries(pts_seconds, signatures, frame_vectors)
+    evidence = evidence or CutEvidence()
+    shots = shot_boundaries(pts_seconds, signatures, frame_vectors, evidence.scene_starts)
     edges = [start, *[at for at in shots if start < at < end], end]
-    return _with_frames(_without_long(_without_short(edges)), pts_seconds)
+    stills = _stills(pts_seconds, evidence.grids, end)
+    # An encoder that repeats a picture at another quality makes no cut.
+    edges = [at for at in edges if not any(first < at < last for first, last in stills)]
+    return _with_frames(_without_long(_without_short(edges), stills), pts_seconds)
 
 
 def shot_boundaries(
     pts_seconds: NDArray[np.float64],
     signatures: NDArray[np.float32],
     frame_vectors: NDArray[np.float32],
+    scene_starts: SceneStarts | None = None,
 ) -> list[float]:
     """Times at which a new shot begins, ascending, without 0. Arguments as for ``cut_clips``."""
     if len(pts_seconds) < 2:
@@ -144,9 +193,25 @@ def shot_boundaries(
     scores = cut_scores(pts_seconds, signatures, frame_vectors)
     cuts = np.flatnonzero(scores > cut_threshold(pts_seconds))
     left, right = pts_seconds[cuts], pts_seconds[cuts + 1]
-    # On a regular grid the cut may be anywhere between two samples. Otherwise the later sample is a
-    # keyframe or a large packet, which encoders place at the start of a scene.
-    return [float(at) for at in ((left + right) / 2 if _is_grid(pts_seconds) else right)]
+    if not _is_grid(pts_seconds):
+        # The later sample is a keyframe or a large packet, which encoders place at the start of a
+        # scene.
+        return [float(at) for at in right]
+    # On a regular grid the cut may be anywhere between two samples.
+    return [
+        _placed(*pair, scene_starts) for pair in zip(left.tolist(), right.tolist(), strict=True)
+    ]
+
+
+def _placed(left: float, right: float, scene_starts: SceneStarts | None) -> float:
+    """Where between two samples a scene begins: at the packet with the new picture, if it shows."""
+    if scene_starts is not None:
+        row = int(np.searchsorted(scene_starts.sample_seconds, right - 1e-4))
+        if row < len(scene_starts.start_seconds):
+            start = float(scene_starts.start_seconds[row])
+            if left < start <= right:
+                return start
+    return (left + right) / 2
 
 
 def cut_scores(
@@ -238,14 +303,41 @@ def _without_short(edges: list[float]) -> list[float]:
     return kept
 
 
-def _without_long(edges: list[float]) -> list[float]:
-    """Split clips that are too long into equal parts."""
+def _stills(
+    pts_seconds: NDArray[np.float64], grids: NDArray[np.uint8] | None, end: float
+) -> list[tuple[float, float]]:
+    """Stretches of more than ``STILL_SECONDS`` that show the same picture."""
+    borders = [float(pts_seconds[0])]
+    reference = None if grids is None else grids[0].astype(np.int16)
+    for number in range(1, len(pts_seconds)):
+        if grids is None or np.abs(grids[number] - reference).max() > STILL_DIFFERENCE:
+            borders.append(float(pts_seconds[number]))
+            reference = None if grids is None else grids[number].astype(np.int16)
+    borders.append(end)
+    return [pair for pair in itertools.pairwise(borders) if pair[1] - pair[0] > STILL_SECONDS]
+
+
+def _without_long(edges: list[float], stills: list[tuple[float, float]]) -> list[float]:
+    """Split clips that are too long into equal parts, but no still."""
     result = [edges[0]]
     for left, right in itertools.pairwise(edges):
-        parts = int(np.ceil((right - left) / MAX_CLIP_SECONDS - 1e-9))
-        result += [left + (right - left) * part / parts for part in range(1, parts)]
-        result.append(right)
+        for first, last in stills:
+            first, last = max(first, left), min(last, right)
+            if last - first <= STILL_SECONDS:
+                continue
+            if first - result[-1] >= MIN_CLIP_SECONDS:
+                result += _equal_parts(result[-1], first)
+            # A remainder that is too short for a clip belongs to the still.
+            result.append(right if right - last < MIN_CLIP_SECONDS else last)
+        if result[-1] < right:
+            result += _equal_parts(result[-1], right)
     return result
+
+
+def _equal_parts(left: float, right: float) -> list[float]:
+    """The ends of the parts of a stretch, each of at most ``MAX_CLIP_SECONDS``."""
+    parts = int(np.ceil((right - left) / MAX_CLIP_SECONDS - 1e-9))
+    return [*(left + (right - left) * part / parts for part in range(1, parts)), right]
 
 
 def _with_frames(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[ClipCut]:
@@ -261,5 +353,6 @@ def _with_frames(edges: list[float], pts_seconds: NDArray[np.float64]) -> list[C
             # No sample inside: the previous frame is still on screen.
             first = max(0, first - 1)
             stop = first + 1
-        clips.append(ClipCut(TimeSpan(left, right), slice(first, stop)))
+        step = -(-(stop - first) // MAX_STILL_FRAMES) if right - left > STILL_SECONDS else None
+        clips.append(ClipCut(TimeSpan(left, right), slice(first, stop, step)))
     return clips

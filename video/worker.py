@@ -28,8 +28,10 @@ from vidseek.video.readers.reader import ReaderName, VideoReader, open_video
 from vidseek.video.sampling import (
     DEFAULT_PLAN,
     SamplingPlan,
+    SceneStarts,
     choose_frames,
     frames_at,
+    scene_starts,
 )
 
 ALIVE_SECONDS = 0.25
@@ -56,7 +58,7 @@ def decode_file(
     threads: int,
     limits: DecodeLimits,
     on_progress: Callable[[], None] | None = None,
-) -> tuple[VideoReader, Iterator[FrameBatch]]:
+) -> tuple[VideoReader, SceneStarts, Iterator[FrameBatch]]:
     """Open a file and start decoding the frames of the job.
 
     Raises:
@@ -77,7 +79,7 @@ def decode_file(
             rows = choose_frames(table, job.plan, span=job.span)
         else:
             rows = frames_at(table, np.asarray(job.at_seconds))
-        return video, video.frames(rows)
+        return video, scene_starts(table, rows), video.frames(rows)
     except BaseException:
         video.close()
         raise
@@ -169,7 +171,7 @@ class Worker:
             None if span is None else TimeSpan(*span),
             header["at_seconds"] or None,
         )
-        video, batches = decode_file(
+        video, starts, batches = decode_file(
             job,
             reader=header["reader"],
             short_side=header["short_side"],
@@ -178,9 +180,9 @@ class Worker:
             on_progress=self._alive,
         )
         with video:
-            keyframes = video.packets().keyframe_seconds
             info = {"kind": "info", "info": video.info.__dict__, "reader": video.name}
-            channel.send(self._sink, info, np.ascontiguousarray(keyframes).data)
+            seconds = (starts.sample_seconds, starts.start_seconds)
+            channel.send(self._sink, info, *(np.ascontiguousarray(part).data for part in seconds))
             for batch in batches:
                 if self._cancelled >= header["number"]:
                     break

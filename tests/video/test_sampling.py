@@ -15,9 +15,10 @@ KEY, HIDDEN = 1, 2
 def table(
     seconds: float, *, rate: float = 25.0, gop: int = 250, large: dict[int, int] | None = None
 ) -> PacketTable:
-    """Keyframes of 10,000 bytes, others of 20, some larger."""
+    """Keyframes of some 10,000 bytes, others of 20, some larger."""
     count = round(seconds * rate)
-    sizes = [10_000 if number % gop == 0 else 20 for number in range(count)]
+    keyframes = (10_000, 10_200, 9_900)
+    sizes = [20 if number % gop else keyframes[number // gop % 3] for number in range(count)]
     for number, size in (large or {}).items():
         sizes[number] = size
     return build_table(
@@ -73,6 +74,36 @@ def test_a_still_that_is_shown_for_long_is_taken_once() -> None:
     assert slides.end_seconds == 90.0
     assert choose_frames(slides, SamplingPlan("dense")).tolist() == [0, 1, 2]
     assert choose_frames(slides, SamplingPlan("fast")).tolist() == [0, 1, 2]
+
+
+def test_a_film_with_one_keyframe_is_sampled_throughout() -> None:
+    sizes = [10_000, *([400] * 2499)]
+    sizes[1000:1750] = [1] * 750  # nothing moves for 30 s
+    film = build_table([n / 25 for n in range(2500)], sizes, [KEY, *([0] * 2499)], [0.04] * 2500)
+    seconds = film.pts_seconds[choose_frames(film, SamplingPlan())]
+    for start in (0.0, 72.0):
+        part = seconds[(seconds >= start) & (seconds < start + 28.0)]
+        assert np.diff(part).max() <= 2.01
+    assert len(seconds[(seconds > 43.0) & (seconds < 70.0)]) == 0
+
+
+def test_a_still_is_taken_ever_more_rarely() -> None:
+    hours = 10
+    sizes = [10_010 if number % 2 else 10_000 for number in range(hours * 360)]
+    pts = [number * 10.0 + part for number in range(hours * 360) for part in (0.0, 5.0)]
+    every = [size for keyframe in sizes for size in (keyframe, 20)]
+    still = build_table(pts, every, [KEY, 0] * len(sizes), [5.0] * len(every))
+    rows = choose_frames(still, SamplingPlan())
+    assert rows[:6].tolist() == [0, 2, 4, 6, 8, 10]
+    assert 20 < len(rows) < 70
+    every[2 * 1800] = 12_000  # another picture, five hours in
+    changed = build_table(pts, every, [KEY, 0] * len(sizes), [5.0] * len(every))
+    assert {3600, 3602, 3604} <= set(choose_frames(changed, SamplingPlan()).tolist())
+
+
+def test_pictures_of_equal_size_are_no_still() -> None:
+    intra = build_table(np.arange(300.0), [144_000] * 300, [KEY] * 300, [1.0] * 300)
+    assert len(choose_frames(intra, SamplingPlan())) == 300
 
 
 def test_a_span_restricts_both_plans() -> None:

@@ -76,6 +76,7 @@ class PyAVReader:
         self._base_pts: int | None = None
         self._joined_pts: NDArray[np.float64] | None = None
         self._sought = False
+        self._latest_seconds = 0.0
         self._container: InputContainer | None
         self._stream: VideoStream
         self._context: VideoCodecContext
@@ -83,11 +84,12 @@ class PyAVReader:
         assert self._container is not None
         self._base_pts = demux.start_of(self._container, self._stream)
         self._colour = ColourTags.of_stream(self._stream.codec_context)
+        self._sizes: dict[tuple[int, int, float], tuple[int, int]] = {}
         self.orientation, self._info = self._probe()
         if span is None and self._info.duration_seconds > limits.max_duration_seconds:
             self.packets()  # the container's length counts leaps of the clock
         check_limits(self._info, limits, path)
-        self._out_width, self._out_height = self._info.scaled_size(short_side)
+        self._short_side = short_side
 
     # -- VideoReader -------------------------------------------------------------------------------
 
@@ -134,6 +136,8 @@ class PyAVReader:
                 yield batch
         if not has_batch:
             raise _undecodable(self._path)
+        if self._damaged and self._span is None:
+            self._trim_end()
 
     def close(self) -> None:
         """See ``VideoReader``."""
@@ -185,7 +189,9 @@ class PyAVReader:
         side_data = cast("Mapping[str, Any]", first.side_data)  # the stubs know one key only
         if (matrix := side_data.get("DISPLAYMATRIX")) is not None:
             orientation = Orientation.from_display_matrix(bytes(matrix))
-        return orientation, self._make_info(orientation, first.width, first.height)
+        info = self._make_info(orientation, first.width, first.height)
+        self._sizes[self._stored_size(first)] = info.width, info.height
+        return orientation, info
 
     def _first_frame(self) -> VideoFrame:
         import av
@@ -212,13 +218,15 @@ class PyAVReader:
             raise too_much_memory(self._path) from error
         raise _undecodable(self._path, reason)
 
-    def _make_info(self, orientation: Orientation, width: int, height: int) -> VideoInfo:
+    def _make_info(
+        self, orientation: Orientation, width: int, height: int, *, aspect: float = 0.0
+    ) -> VideoInfo:
         stream = self._stream
         assert self._container is not None
-        aspect = stream.sample_aspect_ratio
+        aspect = aspect or float(stream.sample_aspect_ratio or 0)
         if aspect:
             # Like players: keep the height and stretch the width.
-            width = max(1, round(width * float(aspect)))
+            width = max(1, round(width * aspect))
         if orientation.transpose:
             width, height = height, width
         duration = 0.0
@@ -374,17 +382,45 @@ class PyAVReader:
         if frame.is_corrupt:
             self._mark_damaged()
         assert self._base_pts is not None
-        if frame.pts is None:
-            return fallback
-        return float((frame.pts - self._base_pts) * tick)
+        seconds = fallback if frame.pts is None else float((frame.pts - self._base_pts) * tick)
+        self._latest_seconds = max(self._latest_seconds, seconds)
+        return seconds
 
     def _to_rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        width, height = self._out_width, self._out_height
+        width, height = self._out_size(frame)
         if self.orientation.transpose:
             width, height = height, width
         return self.orientation.apply(to_rgb(frame, self._colour, width, height))
 
+    def _out_size(self, frame: VideoFrame) -> tuple[int, int]:
+        """Size to scale a frame to. Its own: broadcasts and calls change their size midway."""
+        stored = self._stored_size(frame)
+        if stored not in self._sizes:
+            changed = self._make_info(self.orientation, frame.width, frame.height, aspect=stored[2])
+            check_limits(replace(changed, duration_seconds=0.0), self._limits, self._path)
+            self._sizes[stored] = changed.width, changed.height
+        width, height = self._sizes[stored]
+        return replace(self._info, width=width, height=height).scaled_size(self._short_side)
+
+    def _stored_size(self, frame: VideoFrame) -> tuple[int, int, float]:
+        """Width, height and pixel aspect as the decoder has them; an aspect of 0 is unknown."""
+        return frame.width, frame.height, float(self._context.sample_aspect_ratio or 0)
+
     # -- damage ------------------------------------------------------------------------------------
+
+    def _trim_end(self) -> None:
+        """Let a damaged video end with its last decodable picture.
+
+        The index of an MP4 lists pictures that an aborted download or copy has not written.
+        """
+        table = self.packets()
+        rest = np.flatnonzero(table.pts_seconds >= self._latest_seconds - SLACK_SECONDS)
+        if len(rest) > 1:
+            for _ in self._decode(table, rest):
+                pass
+        unseen = table.pts_seconds[table.pts_seconds > self._latest_seconds + SLACK_SECONDS]
+        if len(unseen):
+            self._info = replace(self._info, duration_seconds=float(unseen[0]))
 
     def _mark_damaged(self) -> None:
         self._damaged = True

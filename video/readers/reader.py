@@ -58,8 +58,9 @@ class VideoReader(Protocol):
             rows: (N,) ascending rows of the table.
 
         Yields:
-            Batches of at most ``BATCH_FRAMES``, in order of time. A damaged picture is replaced
-            by the next intact picture, or left out.
+            Batches of at most ``BATCH_FRAMES``, in order of time. The pictures of a batch have the
+            same size; it changes between batches where the video's does. A damaged picture is
+            replaced by the next intact picture, or left out.
 
         Raises:
             UnreadableVideoError: no frame could be decoded.
@@ -174,6 +175,9 @@ def batched(frames: Iterator[tuple[float, NDArray[np.uint8]]]) -> Iterator[Frame
     pictures: list[NDArray[np.uint8]] = []
     seconds: list[float] = []
     for at, picture in frames:
+        if pictures and picture.shape != pictures[0].shape:
+            yield FrameBatch(np.stack(pictures), np.asarray(seconds, dtype=np.float64))
+            pictures, seconds = [], []
         pictures.append(picture)
         seconds.append(at)
         if len(pictures) == BATCH_FRAMES:
