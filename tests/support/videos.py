@@ -6,6 +6,7 @@ make_video(folder / "a.mp4", [picture(0), picture(1)], seconds_each=2.0)   # a c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -169,6 +170,27 @@ def add_sound(film: Path, path: Path, *, pictures_late_seconds: float) -> Path:
             packet.stream = pictures
             new.mux(packet)
         _write_silence(new, sound, seconds)
+    return path
+
+
+def remuxed(path: Path, *parts: Path) -> Path:
+    """The packets of the parts, one after the other, 25 a second.
+
+    The container has the configuration of the first part only.
+    """
+    number = 0
+    with av.open(str(path), "w") as new, ExitStack() as opened:
+        films = [opened.enter_context(av.open(str(part))) for part in parts]
+        stream = new.add_stream_from_template(films[0].streams.video[0])
+        for film in films:
+            for packet in film.demux(video=0):
+                if packet.size:
+                    packet.time_base = Fraction(1, 25)
+                    packet.pts = packet.dts = number
+                    packet.duration = 1
+                    packet.stream = stream
+                    new.mux(packet)
+                    number += 1
     return path
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from videos import make_video, number_of, numbered, picture, set_rotation, write_video
+from videos import (
+    make_video,
+    number_of,
+    numbered,
+    picture,
+    remuxed,
+    set_rotation,
+    write_video,
+)
 
 from vidseek.core.errors import DecodeLimitError, Hint, MissingExtraError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
@@ -158,6 +166,36 @@ def test_pixel_aspect_is_applied(
         assert (video.info.width, video.info.height) == size
         frames, _ = read_all(video, np.array([0]))
     assert frames.shape[2:0:-1] == size
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "mpeg2"])
+def test_pictures_that_change_their_size_are_not_stretched(
+    codec: str, reader: Any, tmp_path: Path
+) -> None:
+    # In MPEG-TS, every keyframe carries its headers.
+    suffix = "mkv" if codec == "vp9" else "ts"
+    tall = [picture(1, width=96, height=160)] * 10
+    parts = [
+        write_video(tmp_path / f"wide.{suffix}", [picture(1)] * 10, codec=codec),
+        write_video(tmp_path / f"tall.{suffix}", tall, codec=codec),
+    ]
+    path = remuxed(tmp_path / "both.mkv", *parts)
+    with open_video(path, reader=reader, short_side=48) as video:
+        assert len(video.packets()) == 20
+        shapes = [batch.data.shape for batch in video.frames(np.array([0, 5, 15]))]
+    assert shapes == [(2, 48, 80, 3), (1, 80, 48, 3)]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pixel_aspect_that_changes_is_applied(reader: Any, tmp_path: Path) -> None:
+    square = write_video(tmp_path / "a.ts", [picture(1)] * 10)
+    wide = write_video(tmp_path / "b.ts", [picture(1)] * 10, sample_aspect=Fraction(4, 3))
+    path = tmp_path / "both.ts"
+    path.write_bytes(square.read_bytes() + wide.read_bytes())
+    with open_video(path, reader=reader) as video:
+        shapes = [batch.data.shape for batch in video.frames(np.array([0, 15]))]
+    assert shapes == [(1, 96, 160, 3), (1, 96, 213, 3)]
 
 
 @pytest.mark.parametrize("reader", READERS)

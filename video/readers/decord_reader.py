@@ -62,6 +62,8 @@ class DecordReader:
             raise UnreadableVideoError("decord seeks to wrong pictures in such a file", path=path)
         if video.is_joined:
             raise UnreadableVideoError("its clock leaps; decord trusts it", path=path)
+        if video.changes_size():
+            raise UnreadableVideoError("decord stretches pictures of another size", path=path)
         width, height = video.info.scaled_size(short_side)
         try:
             self._decord = decord.VideoReader(

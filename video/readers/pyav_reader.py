@@ -28,6 +28,7 @@ from vidseek.video.limits import DecodeLimits, too_much_memory
 from vidseek.video.orientation import Orientation
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.reader import ReaderName, batched, check_limits
+from vidseek.video.readers.size_changes import changes_size
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -114,6 +115,12 @@ class PyAVReader:
         if self._stream.start_time is None or self._base_pts is None:
             return 0.0
         return (self._stream.start_time - self._base_pts) * float(self._stream.time_base or 1)
+
+    def changes_size(self) -> bool:
+        """True if the size of the pictures may change midway. Reads the file."""
+        packets = demux.packets_of(self._reopen(), self._stream, on_damage=self._mark_damaged)
+        context = self._stream.codec_context
+        return changes_size(packets, context.codec.canonical_name, context.extradata or b"")
 
     def packets(self) -> PacketTable:
         """See ``VideoReader``."""
