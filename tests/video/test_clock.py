@@ -174,6 +174,34 @@ def test_decoding_times_that_are_doubled_or_missing_change_nothing(
     check_numbers(retimed(film, tmp_path / f"doubled.{suffix}", shift), 100)
 
 
+def test_pictures_dropped_while_recording_are_no_damage(tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.avi", numbered(100), codec="mpeg4", gop=25)
+    path = retimed(film, tmp_path / "dropped.avi", leap(2.0, 1.0))
+    with open_video(path) as video:
+        assert len(video.packets()) == 100
+        assert video.info.duration_seconds == pytest.approx(5.0, abs=0.05)
+        assert not video.damaged
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_times_that_lost_the_order_of_pictures(suffix: str, tmp_path: Path) -> None:
+    film = part(tmp_path / "film.mp4", 0, 100)
+    path = tmp_path / f"stored.{suffix}"
+    with av.open(str(film)) as old, av.open(str(path), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.pts = packet.dts
+                packet.stream = stream
+                new.mux(packet)
+    with open_video(path) as video:
+        batches = list(video.frames(np.arange(len(video.packets()))))
+        assert not video.damaged
+    numbers = [number_of(frame) for batch in batches for frame in batch.data]
+    assert sorted(set(numbers)) == numbers
+    assert len(numbers) >= 95
+
+
 def test_a_picture_held_for_minutes_stays_where_it_is(tmp_path: Path) -> None:
     pts = [number / 25 for number in range(50)] + [900 + number / 25 for number in range(50)]
     for suffix in ("mp4", "mkv"):

@@ -78,6 +78,7 @@ class PyAVReader:
         self._joined_pts: NDArray[np.float64] | None = None
         self._sought = False
         self._latest_seconds = 0.0
+        self._order = _DecodedOrder()
         self._container: InputContainer | None
         self._stream: VideoStream
         self._context: VideoCodecContext
@@ -283,10 +284,18 @@ class PyAVReader:
             raise _undecodable(self._path)
         if self._span is None:
             self._info = _with_table(self._info, table)
-            if self._stream.frames and table.packets < 0.98 * self._stream.frames - 1:
-                self._damaged = True  # the index lists more frames than the file has
+            if self._is_short(table):
+                self._damaged = True
             check_limits(self._info, self._limits, self._path)
         return table
+
+    def _is_short(self, table: PacketTable) -> bool:
+        """Whether the header or the index lists more pictures than the file has."""
+        pictures: float = table.packets
+        if self._demuxer == "avi" and self._stream.average_rate:
+            # An AVI also counts the pictures that were dropped while it was recorded.
+            pictures = table.end_seconds * float(self._stream.average_rate)
+        return bool(self._stream.frames) and pictures < 0.98 * self._stream.frames - 1
 
     def _can_seek(self) -> bool:
         """Whether the span is best read from its start. A clock that starts again is no index."""
@@ -333,6 +342,7 @@ class PyAVReader:
         wanted_seconds = np.full(table.packets, -np.inf)
         wanted_seconds[table.decode_index[rows]] = table.pts_seconds[rows]
         container = self._reopen()
+        self._order.restart()
         context = self._context
         tick = float(self._stream.time_base or 1)
         last = int(np.flatnonzero(needed)[-1])
@@ -372,6 +382,7 @@ class PyAVReader:
         for frame in self._try_decode(None):
             yield self._seconds(frame, tick, fallback), frame
         self._context.flush_buffers()
+        self._order.restart()
 
     def _try_decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         import av
@@ -389,7 +400,8 @@ class PyAVReader:
         if frame.is_corrupt:
             self._mark_damaged()
         assert self._base_pts is not None
-        seconds = fallback if frame.pts is None else float((frame.pts - self._base_pts) * tick)
+        ticks = self._order.time_of(frame)
+        seconds = fallback if ticks is None else float((ticks - self._base_pts) * tick)
         self._latest_seconds = max(self._latest_seconds, seconds)
         return seconds
 
@@ -435,6 +447,33 @@ class PyAVReader:
     def _reraise_memory(self, error: Exception) -> None:
         if isinstance(error, MemoryError):
             raise too_much_memory(self._path) from error
+
+
+class _DecodedOrder:
+    """Guesses the time of decoded pictures where the container lost their order.
+
+    AVI, and files converted by careless tools, give pictures that are stored before others that
+    are shown first the times of storing. This is ``guess_correct_pts`` of FFmpeg.
+    """
+
+    def __init__(self) -> None:
+        self._last_pts = self._last_dts = float("-inf")
+        self._faulty_pts = self._faulty_dts = 0
+
+    def time_of(self, frame: VideoFrame) -> int | None:
+        """Its presentation time, or, if those go back more often, its decoding time."""
+        pts, dts = frame.pts, frame.dts
+        if dts is not None:
+            self._faulty_dts += dts <= self._last_dts
+            self._last_dts = dts
+        if pts is not None:
+            self._faulty_pts += pts <= self._last_pts
+            self._last_pts = pts
+        return pts if dts is None or self._faulty_pts <= self._faulty_dts else dts
+
+    def restart(self) -> None:
+        """Another stretch of the file follows."""
+        self._last_pts = self._last_dts = float("-inf")
 
 
 @dataclass(frozen=True)
