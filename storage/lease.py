@@ -29,7 +29,7 @@ from vidseek.core.job import Job, Progress
 FOLDER_LEASE = "library.lock"
 """The lock file in a library's folder."""
 
-_LOCKED_BYTE = 1 << 30
+LOCKED_BYTE = 1 << 30
 """The byte that is locked lies behind the text, which others read (Windows locks bytes)."""
 
 _ADVISORY_CLASS = 0x7669_6473  # "vids"
@@ -251,7 +251,7 @@ if sys.platform == "win32":
     _BINARY = os.O_BINARY
 
     def _lock(descriptor: int) -> bool:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        os.lseek(descriptor, LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -267,7 +267,7 @@ else:
 
     def _lock(descriptor: int) -> bool:
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_BYTE)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, LOCKED_BYTE)
         except OSError as error:
             if error.errno in {errno.EACCES, errno.EAGAIN}:
                 return False

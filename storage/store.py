@@ -10,9 +10,10 @@ import logging
 import os
 import secrets
 import shutil
+import sqlite3
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -20,13 +21,24 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, inspect, make_url
 
-from vidseek.core.errors import Hint, LibraryError, LibraryReadOnlyError, NotALibraryError
+from vidseek.core.errors import (
+    Hint,
+    LibraryError,
+    LibraryLockedError,
+    LibraryReadOnlyError,
+    NotALibraryError,
+)
 from vidseek.core.job import Job
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, LibraryStatistics, VideoState
 from vidseek.storage import thumbnails
 from vidseek.storage.catalog.clip_vectors import ClipVectors
-from vidseek.storage.catalog.connection import database_engine, library_errors, sqlite_engine
+from vidseek.storage.catalog.connection import (
+    database_engine,
+    library_errors,
+    set_journal,
+    sqlite_engine,
+)
 from vidseek.storage.catalog.copy_descriptors import CopyDescriptors
 from vidseek.storage.catalog.copy_matches import CopyMatches
 from vidseek.storage.catalog.encoders import Encoders
@@ -34,6 +46,7 @@ from vidseek.storage.catalog.statistics import count_contents
 from vidseek.storage.catalog.transactions import Transactions
 from vidseek.storage.catalog.video_queries import chunks, content_hashes
 from vidseek.storage.catalog.videos import Videos
+from vidseek.storage.filesystem import Mount, locks_exclude, network_share
 from vidseek.storage.lease import FOLDER_LEASE, FileLease, Lease, lease_of
 from vidseek.storage.migrations.runner import (
     Migrations,
@@ -137,6 +150,9 @@ class LibraryStore:
                 if not path.exists():
                     _make_database(path)
         read_only = not (os.access(path, os.W_OK) and os.access(folder, os.W_OK))
+        share = network_share(folder)
+        if share is not None and not read_only:
+            _prepare_share(path, share, lease)
         engine = sqlite_engine(path, read_only=read_only)
         try:
             with engine.begin() as connection:
@@ -151,6 +167,8 @@ class LibraryStore:
                 engine.dispose()
                 with lease.held(wait_seconds=_WAIT_SECONDS):
                     migrate_sqlite(path, MIGRATIONS)
+            if share is None and not read_only:
+                _restore_log(path)
         except BaseException:
             engine.dispose()
             raise
@@ -391,9 +409,6 @@ def _make_folder(folder: Path, *, in_folder: bool) -> None:
 
 def _make_database(path: Path) -> None:
     """Create an empty library.db; it appears complete or not at all."""
-    import sqlite3
-    from contextlib import closing
-
     for left in path.parent.glob(f"{path.name}.*.unfinished*"):
         left.unlink(missing_ok=True)
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
@@ -401,6 +416,50 @@ def _make_database(path: Path) -> None:
     engine = sqlite_engine(unfinished, pooled=False)
     create_tables(engine)
     engine.dispose()
-    with closing(sqlite3.connect(unfinished)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
+    if network_share(path.parent) is None:
+        set_journal(unfinished, wal=True)
     unfinished.replace(path)
+
+
+def _restore_log(path: Path) -> None:
+    """Use the write-ahead log again in a library that was on a network share.
+
+    With the log, searches do not wait for a video that is being stored.
+    """
+    # In use: whoever opens it next tries again.
+    with suppress(sqlite3.OperationalError):
+        set_journal(path, wal=True)
+
+
+def _prepare_share(path: Path, share: Mount, lease: Lease) -> None:
+    """Try the locks of a network share, and use the rollback journal there.
+
+    Two machines do not share the memory that a log needs, and would damage the database.
+
+    Raises:
+        LibraryLockedError: another process has a database with a log on a share open.
+        LibraryError: locks on the share do not exclude other processes.
+    """
+    _try_locking(path.parent, share, lease)
+    set_journal(path, wal=False)
+
+
+def _try_locking(folder: Path, share: Mount, lease: Lease) -> None:
+    try:
+        with lease.held():
+            excludes = locks_exclude(folder / FOLDER_LEASE)
+    except LibraryLockedError:
+        return  # another process holds it: locks work
+    if not excludes:
+        raise LibraryError(
+            f"{folder} is on a network share ({share.kind}) whose locks do not exclude other "
+            "processes",
+            hint=Hint("move_library"),
+        )
+    if share.locks_are_local:
+        _logger.warning(
+            "%s is on a network share (%s) mounted with locks for this machine only: no other "
+            "machine may use the library at the same time",
+            folder,
+            share.kind,
+        )

@@ -10,7 +10,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from vidseek.core.errors import (
     LibraryLockedError,
     LibraryReadOnlyError,
 )
+from vidseek.storage.filesystem import network_share
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a transaction waits for those of other processes, which take milliseconds."""
@@ -112,14 +113,47 @@ def _read_only_mode(path: Path) -> str:
     """Choose SQLite's mode for a read-only database.
 
     A database in WAL mode needs its -shm file, which cannot be created in a read-only folder. If
-    the log is empty, it is safe to open the database as immutable instead.
+    the log is empty, it is safe to open the database as immutable instead. On a network share
+    another machine may write to it, so it is immutable there only if it cannot be read otherwise.
     """
+    if network_share(path.parent) is not None and _can_be_read(path):
+        return "mode=ro"
     log = path.with_name(path.name + "-wal")
     try:
         log_is_empty = not log.exists() or log.stat().st_size == 0
     except OSError:
         log_is_empty = False
     return "mode=ro&immutable=1" if log_is_empty else "mode=ro"
+
+
+def set_journal(path: Path, *, wal: bool) -> None:
+    """Let a SQLite file use the write-ahead log, or the rollback journal.
+
+    Through SQLite even where nothing changes: reading the file's header ourselves and closing it
+    would release the locks that other connections of this process hold on it.
+
+    Raises:
+        sqlite3.OperationalError: another process keeps the file from being changed.
+    """
+    wanted = "wal" if wal else "delete"
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=2.0)) as connection:
+        if not wal:
+            # A log is then read without shared memory, which a network share does not have.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
+            connection.execute(f"PRAGMA journal_mode = {wanted}").fetchall()
+
+
+def _can_be_read(path: Path) -> bool:
+    """True if SQLite can read a database without writing beside it: it has no log."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 @contextmanager
@@ -197,4 +231,9 @@ def _translated_os(error: OSError, name: str) -> LibraryError:
         return LibraryFullError(f"No space left on the device of {name}", hint=Hint("free_space"))
     if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return LibraryReadOnlyError(f"{name} cannot be written to: {os.strerror(error.errno)}")
+    if error.errno in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}:
+        return LibraryError(
+            f"{name} is on a file system without locks: {os.strerror(error.errno)}",
+            hint=Hint("move_library"),
+        )
     return LibraryDiskError(f"Reading or writing {name} failed ({error})", hint=Hint("check_disk"))

@@ -104,6 +104,8 @@ def _print_library(health: LibraryHealth) -> None:
         *([f"{numbers.damaged} damaged"] if numbers.damaged else []),
     ]
     _line("  content", ", ".join(facts))
+    if health.network_share is not None:
+        _line("  share", f"{health.network_share}: slower, and for one machine at a time")
     _line("  encoder", health.encoder or "none yet")
     if health.orphans_removed:
         _line("  removed", output.counted(health.orphans_removed, "unused file"))

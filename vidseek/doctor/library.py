@@ -12,6 +12,7 @@ from pathlib import Path
 from vidseek.core.errors import Hint, LibraryError, LibraryLockedError, LibraryReadOnlyError
 from vidseek.core.job import Job, Progress
 from vidseek.doctor.report import Finding, LibraryHealth
+from vidseek.storage.filesystem import network_share
 from vidseek.storage.store import LibraryStore
 
 logger = logging.getLogger(__name__)
@@ -49,9 +50,11 @@ def examine_library(
         job.report(Progress(stage="checking the library", done=done, total=len(RULES)))
         findings += rule(store)
     active = store.encoders.active()
+    share = network_share(store.folder)
     return LibraryHealth(
         folder=store.folder,
         encoder=None if active is None else f"{active.source} {active.revision}".strip(),
+        network_share=None if share is None else share.kind,
         statistics=store.statistics(),
         findings=tuple(findings),
         orphans_removed=orphans,

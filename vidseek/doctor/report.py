@@ -47,6 +47,9 @@ class LibraryHealth:
     folder: Path
     encoder: str | None
     """Name and revision of the active encoder; None before the first video."""
+    network_share: str | None
+    """Kind of the network file system that contains the library, such as ``nfs4``; None on a
+    disk."""
     statistics: LibraryStatistics
     findings: tuple[Finding, ...]
     orphans_removed: int
