@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from vidseek.cli.app import app
+from vidseek.cli.exit_codes import EXIT_NOT_FOUND
 from vidseek.cli.questions import download_question
 from vidseek.encoders.hub.catalogue import CATALOGUE
 
@@ -68,6 +69,6 @@ def test_a_wrong_model_ends_in_one_line(tmp_path, monkeypatch):
     arguments = ["--library", str(tmp_path / "library"), "index", str(tmp_path / "films")]
     for name in ("hf:clip", str(tmp_path / "nothing"), "clipp"):
         answer = CliRunner().invoke(app, [*arguments, "--model", name])
-        assert answer.exit_code == 1
+        assert answer.exit_code == EXIT_NOT_FOUND
         (line,) = answer.stderr.splitlines()
         assert name in line
