@@ -24,7 +24,9 @@ DESCRIPTOR = "a" * 16
 
 def described(shelf, video: Video) -> None:
     """Give a video copy frames, without which it has no matches."""
-    frames = CopyFrames(video.id, np.zeros(1), np.zeros((1, 4), np.int8))
+    clips = shelf.store.videos.clips(video.id)
+    seconds = np.array([time for clip in clips for time in clip.frame_seconds])
+    frames = CopyFrames(video.id, seconds, np.zeros((len(seconds), 4), np.int8))
     shelf.store.copy_descriptors.add(frames, fingerprint=DESCRIPTOR)
 
 
