@@ -20,18 +20,21 @@ def filled(shelf):
     return shelf
 
 
-def pages(filled, text: str, size: int, **options: object) -> list[SearchResult]:
+def pages(
+    filled, text: str, size: int, *, at_most: int = 1000, **options: object
+) -> list[SearchResult]:
     results, cursor = [], None
-    while True:
+    while len(results) < at_most:
         paging = SearchOptions(k=size, cursor=cursor)
         results.append(filled.engine.search(text, paging, **options))
         cursor = results[-1].next_cursor
         if cursor is None:
-            return results
+            break
+    return results
 
 
 @pytest.mark.parametrize("refine_spans", [False, True])
-@pytest.mark.parametrize("size", [1, 7, 50])
+@pytest.mark.parametrize("size", [11, 50])
 def test_pages_together_are_the_whole_answer(filled, size: int, refine_spans: bool) -> None:
     everything = filled.search("yellow", k=10_000, refine_spans=refine_spans)
     results = pages(filled, "yellow", size, refine_spans=refine_spans)
@@ -39,6 +42,11 @@ def test_pages_together_are_the_whole_answer(filled, size: int, refine_spans: bo
     assert hits == everything
     assert len(results) == -(-len(everything) // size)
     assert not any(result.warnings for result in results)
+
+
+def test_pages_of_one_hit_are_the_beginning_of_the_answer(filled) -> None:
+    results = pages(filled, "yellow", 1, at_most=12)
+    assert [hit for result in results for hit in result] == filled.search("yellow", k=12)
 
 
 def test_a_page_may_have_another_size(filled) -> None:
