@@ -18,6 +18,7 @@ shell commands).
     │   └── LibraryDamagedError     the database itself cannot be read
     ├── VideoError              one file; recorded with its reason, never ends a run
     │   ├── NotAVideoError          not a video format vidseek reads
+    │   │   └── SoundOnlyError          sound and no pictures
     │   ├── UnreadableVideoError    a video, but none of its frames can be decoded
     │   ├── DecodeLimitError        a time, memory or size limit was reached
     │   └── InternalVideoError      vidseek or a package it uses failed, perhaps on every file
@@ -160,6 +161,12 @@ class NotAVideoError(VideoError):
     """The file is not a video in a format that vidseek reads."""
 
     code = "not_a_video"
+
+
+class SoundOnlyError(NotAVideoError):
+    """The file has sound and no pictures. Indexing skips it."""
+
+    code = "sound_only"
 
 
 class UnreadableVideoError(VideoError):

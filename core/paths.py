@@ -18,6 +18,11 @@ def absolute_path(path: AnyPath) -> Path:
     return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
 
 
+def printable_path(path: Path) -> str:
+    """A path for a log; bytes of its name that are no UTF-8 appear as ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:

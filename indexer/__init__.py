@@ -4,6 +4,7 @@ from vidseek.indexer.add_model import add_model
 from vidseek.indexer.executor import Indexer
 from vidseek.indexer.report import (
     FailedFile,
+    FileNote,
     IndexOptions,
     IndexProgress,
     IndexReport,
@@ -12,6 +13,7 @@ from vidseek.indexer.report import (
 
 __all__ = [
     "FailedFile",
+    "FileNote",
     "IndexOptions",
     "IndexProgress",
     "IndexReport",

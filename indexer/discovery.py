@@ -4,8 +4,9 @@ found = discover([Path("~/Movies").expanduser()], exclude=("*.part",))
 for file in found.files:
     print(file.path, file.size_bytes)
 
-Files given by name are always tried. In folders, files are recognised by their suffix. Hidden
-entries, system folders such as recycle bins, and the library's own folder are skipped.
+Files given by name are always tried. In folders, files are recognised by their suffix, and those
+with an unknown suffix by their first bytes; the others are counted. Hidden entries, system folders
+such as recycle bins, and the library's own folder are skipped.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import codecs
 import logging
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vidseek.core.errors import PathNotFoundError
-from vidseek.core.paths import absolute_path
+from vidseek.core.paths import absolute_path, printable_path
 from vidseek.indexer.report import FailedFile
+from vidseek.video.sniff import may_be_video
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +35,32 @@ VIDEO_SUFFIXES = frozenset((
     ".avi", ".divx",
     ".ts", ".mts", ".m2ts", ".m2t",
     ".mpg", ".mpeg", ".mpe", ".mpv", ".m1v", ".m2v", ".m2p", ".vob", ".mod", ".tod",
+    ".insv", ".360", ".lrv", ".dv", ".dif", ".rm", ".rmvb", ".y4m", ".nut", ".ivf", ".wtv", ".gxf",
+    ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".obu", ".apng",
     ".flv", ".ogv", ".ogm", ".gif", ".wmv", ".asf", ".mxf",
     # Usually audio, but the same container as .mp4: only opening it shows whether it has video.
     ".m4a",
 ))
 # fmt: on
 """Suffixes of the containers that the reader supports. The actual format is read from the bytes."""
+
+# fmt: off
+_OTHER_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".svg", ".ico", ".psd",
+    ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".xmp", ".thm",
+    ".mp3", ".flac", ".wav", ".aac", ".wma", ".opus", ".oga", ".aif", ".aiff", ".mid", ".m4b",
+    ".srt", ".vtt", ".ass", ".ssa", ".sub", ".idx", ".sup", ".smi", ".lrc", ".ttml",
+    ".m3u", ".m3u8", ".pls", ".mpd", ".xspf", ".ram", ".asx",
+    ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".htm", ".css",
+    ".js", ".py", ".c", ".h", ".cpp", ".java", ".go", ".rs", ".sh", ".bat", ".yaml", ".yml",
+    ".toml", ".ini", ".cfg", ".log", ".nfo", ".url", ".lnk", ".torrent", ".db", ".sqlite",
+    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".odt", ".epub", ".rtf",
+    ".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".iso", ".dmg",
+    ".exe", ".dll", ".so", ".pyc", ".o", ".ttf", ".otf", ".woff", ".woff2",
+    ".npy", ".npz", ".pt", ".onnx", ".safetensors", ".parquet",
+))
+# fmt: on
+"""Suffixes of files that are not opened: millions of photos on a network share would take hours."""
 
 _SOURCE_CODE_SUFFIXES = frozenset((".ts", ".mts"))
 _SYSTEM_FOLDERS = frozenset(("$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir"))
@@ -63,6 +86,8 @@ class Discovery:
     """In order of the roots, then by name, folder by folder; every path once."""
     problems: tuple[FailedFile, ...]
     """Folders that could not be listed and files whose status could not be read."""
+    skipped: Mapping[str, int]
+    """Files in folders that are no videos, counted by suffix: lower case, "" for none."""
 
 
 def discover(
@@ -93,7 +118,7 @@ def discover(
     for root in roots:
         for file in walk.root(root):
             files.setdefault(file.path, file)
-    return Discovery(roots, tuple(files.values()), tuple(walk.problems))
+    return Discovery(roots, tuple(files.values()), tuple(walk.problems), walk.skipped)
 
 
 def check_paths(paths: Sequence[Path]) -> None:
@@ -119,6 +144,7 @@ class _Walk:
             status = skip_folder.stat()
             self._skipped.add((status.st_dev, status.st_ino))
         self.problems: list[FailedFile] = []
+        self.skipped: Counter[str] = Counter()
 
     def root(self, root: Path) -> Iterator[FoundFile]:
         try:
@@ -184,16 +210,23 @@ class _Walk:
 
     def _file(self, entry: os.DirEntry[str]) -> FoundFile | None:
         suffix = Path(entry.name).suffix.lower()
-        if suffix not in VIDEO_SUFFIXES or not entry.is_file(follow_symlinks=self._follow):
+        if not entry.is_file(follow_symlinks=self._follow):
             return None
-        if suffix in _SOURCE_CODE_SUFFIXES and _is_text(entry.path):
+        if not _may_be_video(entry.path, suffix):
+            self.skipped[suffix] += 1
             return None
         status = entry.stat(follow_symlinks=self._follow)
         return FoundFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
     def _report(self, path: Path, error: OSError) -> None:
-        logger.warning("%s: %s", os.fsencode(path), error.strerror)
+        logger.warning("%s: %s", printable_path(path), error.strerror)
         self.problems.append(FailedFile(path, error_reason(error)))
+
+
+def _may_be_video(path: str, suffix: str) -> bool:
+    if suffix in VIDEO_SUFFIXES:
+        return not (suffix in _SOURCE_CODE_SUFFIXES and _is_text(path))
+    return suffix not in _OTHER_SUFFIXES and may_be_video(Path(path))
 
 
 def error_reason(error: OSError) -> str:

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from vidseek.core.errors import JobCancelledError
@@ -135,13 +137,15 @@ class _Run:
                 fold_vectors(self._store, self._encoder.spec)
         except JobCancelledError:
             interrupted = True
-        return self.report(
+        report = self.report(
             started,
             unchanged=plan.unchanged,
             missing=missing,
             failed=(*discovery.problems, *plan.still_failed),
             interrupted=interrupted,
         )
+        sound_only = [*plan.sound_only, *self._index.sound_only]
+        return replace(report, skipped=_count_skipped(discovery, sound_only))
 
     def report(
         self,
@@ -162,6 +166,7 @@ class _Run:
             video_seconds=self._index.video_seconds + self._reencode.video_seconds,
             seconds=time.monotonic() - started,
             interrupted=interrupted,
+            notes=tuple(self._index.notes),
         )
 
     def _index_files(self, files: Sequence[FoundFile], files_found: int) -> None:
@@ -219,3 +224,9 @@ class _Run:
             short_side=self._encoder.spec.image_size,
         )
         video_pass.run(files)
+
+
+def _count_skipped(discovery: Discovery, sound_only: Sequence[Path]) -> dict[str, int]:
+    counts = Counter(discovery.skipped)
+    counts.update(path.suffix.lower() for path in sound_only)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

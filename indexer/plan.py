@@ -24,7 +24,10 @@ from vidseek.indexer.hashing import HashedFile
 from vidseek.indexer.report import FailedFile
 from vidseek.storage.store import LibraryStore
 
-_INTERNAL_REASONS_BEFORE_0_3 = ("the decoder failed: ", "unexpected ")
+NOT_VIDEOS = frozenset((VideoState.FAILED, VideoState.SKIPPED))
+"""States of files that the library has no clips of."""
+
+_REASONS_BEFORE_0_3 = ("the decoder failed: ", "unexpected ", "sound only")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class IndexPlan:
     """(video id, file) of videos that were marked missing and whose files are back unchanged."""
     still_failed: tuple[FailedFile, ...]
     """Files that failed before, have not changed, and are not to be retried."""
+    sound_only: tuple[Path, ...]
+    """Files without pictures that have not changed."""
     changed: tuple[FoundFile, ...]
     """New and changed files, which have to be hashed. New files come first: a video that was moved
     aside for a new version is found under its new name before its old path is replaced."""
@@ -50,6 +55,7 @@ def make_plan(
     unchanged = 0
     returned: list[tuple[int, FoundFile]] = []
     failed: list[tuple[int, FoundFile]] = []
+    sound_only: list[Path] = []
     new: list[FoundFile] = []
     different: list[FoundFile] = []
     for file in discovery.files:
@@ -62,16 +68,23 @@ def make_plan(
             unchanged += 1
         elif stamp.state is VideoState.MISSING:
             returned.append((stamp.id, file))
+        elif stamp.state is VideoState.SKIPPED:
+            sound_only.append(file.path)
         else:
             failed.append((stamp.id, file))
     reasons = _reasons(store, failed)
-    # Releases before 0.3 kept failures of the installation as if they were the files' own.
-    internal = {
-        each.path for each in reasons if each.reason.startswith(_INTERNAL_REASONS_BEFORE_0_3)
-    }
-    different += [file for _, file in failed if file.path in internal]
-    still_failed = tuple(each for each in reasons if each.path not in internal)
-    return IndexPlan(unchanged, tuple(returned), still_failed, tuple(new + different))
+    # Releases before 0.3 kept failures of the installation as if they were the files' own, and
+    # files with sound only as failures.
+    outdated = {each.path for each in reasons if each.reason.startswith(_REASONS_BEFORE_0_3)}
+    different += [file for _, file in failed if file.path in outdated]
+    still_failed = tuple(each for each in reasons if each.path not in outdated)
+    return IndexPlan(
+        unchanged,
+        tuple(returned),
+        still_failed,
+        tuple(sound_only),
+        tuple(new + different),
+    )
 
 
 def _same(stamp: FileStamp, file: FoundFile) -> bool:
@@ -112,7 +125,7 @@ def reuse(store: LibraryStore, file: HashedFile) -> Reuse | None:
     same = [
         video
         for video in store.videos.with_hash(file.content_hash)
-        if video.state is not VideoState.FAILED
+        if video.state not in NOT_VIDEOS
     ]
     for video in same:
         if video.path == file.path and _relink(store, video, file):
@@ -164,7 +177,7 @@ def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> i
             continue
         if not _is_gone(path):
             continue
-        if stamp.state is VideoState.FAILED:
+        if stamp.state in NOT_VIDEOS:
             remove.append(path)
             continue
         missing += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +62,20 @@ class FailedFile:
 
 
 @dataclass(frozen=True)
+class FileNote:
+    """Something to know about a file that was indexed."""
+
+    path: Path
+    note: str
+    """One line, without the path."""
+
+
+@dataclass(frozen=True)
 class IndexReport:
-    """The result of an index run. Every file it found is indexed, unchanged, moved or failed."""
+    """The result of an index run.
+
+    Every video it found is indexed, unchanged, moved or failed; the other files are skipped.
+    """
 
     indexed: int
     """New and changed files that were encoded, and new copies of stored content."""
@@ -80,6 +93,11 @@ class IndexReport:
     """Wall time of the run."""
     interrupted: bool
     """True if the job was cancelled before the end; the next run continues from there."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Files that are no videos, counted by suffix (lower case, "" for none), most frequent first.
+    Files with sound only are among them."""
+    notes: tuple[FileNote, ...] = ()
+    """Videos indexed in this run of which a part is not searchable, such as a second film."""
 
     @property
     def internal_failure(self) -> str | None:

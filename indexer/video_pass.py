@@ -11,7 +11,6 @@ cancelled, and counts.
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from vidseek.core.errors import (
     VideoError,
 )
 from vidseek.core.job import Job
+from vidseek.core.paths import printable_path
 from vidseek.core.processors import processor_count
 from vidseek.core.types import FrameBatch
 from vidseek.indexer.progress import ProgressMeter
@@ -193,7 +193,7 @@ class VideoPass(Generic[FileT, EncodedT]):
         except (LibraryError, EncoderError, JobCancelledError):
             raise
         except Exception as error:  # one bad file never ends a run, whatever error it causes
-            logger.exception("%s: unexpected error", os.fsencode(file.path))
+            logger.exception("%s: unexpected error", printable_path(file.path))
             reason = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
             failure = InternalVideoError(reason, path=file.path, hint=Hint("run_doctor"))
         else:

@@ -15,6 +15,7 @@ from vidseek.core.errors import (
     Hint,
     InternalVideoError,
     NotAVideoError,
+    SoundOnlyError,
     UnreadableVideoError,
     VideoError,
 )
@@ -26,7 +27,13 @@ MAX_PAYLOAD_BYTES = 1 << 32
 
 _ERRORS: dict[str, type[VideoError]] = {
     kind.__name__: kind
-    for kind in (NotAVideoError, UnreadableVideoError, DecodeLimitError, InternalVideoError)
+    for kind in (
+        NotAVideoError,
+        SoundOnlyError,
+        UnreadableVideoError,
+        DecodeLimitError,
+        InternalVideoError,
+    )
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from array import array
 from collections.abc import Callable, Iterator
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import NotAVideoError, SoundOnlyError, UnreadableVideoError
 from vidseek.core.types import TimeSpan
 from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
 from vidseek.video.limits import too_much_memory
 from vidseek.video.readers.clock import LEAP_SECONDS, PacketClock, join_parts
 from vidseek.video.readers.packets import PacketTable, build_table
+from vidseek.video.sniff import RAW_STREAMS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -36,6 +38,9 @@ _NAMES = {
     "mov": "mp4",
     "matroska": "matroska",
 }
+_PICTURE_CODECS = frozenset(("mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000", "jpegls"))
+_RAW_FRAME_RATE = 25
+"""Of raw streams that do not name theirs, as in FFmpeg."""
 _RETRIES = 50
 """Maximum number of consecutive unreadable stretches to skip."""
 MAX_PRIMING_SECONDS = 0.1
@@ -78,16 +83,11 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
     """
     from av.stream import Discard, Disposition
 
-    candidates = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
-    ]
+    candidates = films(container)
     if not candidates:
-        has_sound = len(container.streams.audio) > 0
-        raise NotAVideoError(
-            "sound only, no pictures" if has_sound else "no video stream in it", path=path
-        )
+        if container.streams.audio:
+            raise SoundOnlyError("sound only, no pictures", path=path)
+        raise NotAVideoError("no video stream in it", path=path)
     known = [s for s in candidates if s.codec_context is not None]
     if not known:
         raise UnreadableVideoError("its video codec is not known", path=path, hint=CONVERT_VIDEO)
@@ -101,6 +101,32 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
     return chosen
 
 
+def films(container: InputContainer) -> list[VideoStream]:
+    """The video streams that are no cover pictures.
+
+    Some programs store a cover as an ordinary stream of a single JPEG or PNG, even as the default.
+    """
+    from av.stream import Disposition
+
+    pictures = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & pictures]
+    has_company = len(streams) > 1 or len(container.streams.audio) > 0
+    return [s for s in streams if not (has_company and _is_still(container, s))]
+
+
+def _is_still(container: InputContainer, stream: VideoStream) -> bool:
+    context = stream.codec_context
+    if context is None or context.name not in _PICTURE_CODECS:
+        return False
+    if stream.frames:
+        return stream.frames == 1
+    # Matroska does not count its packets.
+    with open_container(Path(container.name), container.format.name.split(",")[0]) as again:
+        packets = again.demux(again.streams[stream.index])
+        shown = (packet for packet in packets if packet.size)
+        return len(list(itertools.islice(shown, 2))) < 2
+
+
 def seek_to(container: InputContainer, stream: VideoStream, start_pts: int) -> None:
     """Seek to the keyframe at or before a time in the stream."""
     container.seek(start_pts, stream=stream, backward=True, any_frame=False)
@@ -110,6 +136,30 @@ def packets_of(
     container: InputContainer, stream: VideoStream, *, on_damage: Callable[[], None]
 ) -> Iterator[Packet[VideoStream]]:
     """Demux a stream, skipping unreadable stretches. Yields no flush packet at the end."""
+    if container.format.name in RAW_STREAMS:
+        return _with_times(_packets_of(container, stream, on_damage), stream)
+    return _packets_of(container, stream, on_damage)
+
+
+def _with_times(
+    packets: Iterator[Packet[VideoStream]], stream: VideoStream
+) -> Iterator[Packet[VideoStream]]:
+    """Number the packets of a raw stream at its frame rate.
+
+    FFmpeg's filter ``dts2pts`` would give them the order of presentation; version 8.1 gives
+    keyframes after the first the times of other pictures. The reader counts pictures instead.
+    """
+    assert stream.time_base is not None
+    rate = stream.average_rate or stream.guessed_rate or _RAW_FRAME_RATE
+    ticks = round(1 / (rate * stream.time_base))
+    for number, packet in enumerate(packets):
+        packet.dts, packet.duration = number * ticks, ticks
+        yield packet
+
+
+def _packets_of(
+    container: InputContainer, stream: VideoStream, on_damage: Callable[[], None]
+) -> Iterator[Packet[VideoStream]]:
     import av
 
     retries = 0

@@ -24,9 +24,11 @@ class VideoInfo:
     height: int
     codec: str
     container: str
-    """Demuxer for the file: mov, matroska, avi, mpegts, mpeg, flv, ogg, gif, asf or mxf."""
+    """Demuxer for the file, one of ``vidseek.video.sniff.DEMUXERS``."""
     rotation_degrees: int
     """Counter-clockwise rotation that makes the stored picture upright: 0, 90, 180 or 270."""
+    other_films: int = 0
+    """Further video streams in the file, such as another lens or programme. They are not read."""
 
     def scaled_size(self, short_side: int | None) -> tuple[int, int]:
         """Width and height of a frame scaled to this short side. Frames are never scaled up."""

@@ -18,21 +18,55 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vidseek.core.errors import NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import NotAVideoError, SoundOnlyError, UnreadableVideoError
 from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
 
 HEAD_BYTES = 64 * 1024
+_QUICK_BYTES = 4096
 PROBE_BYTES = 1 << 20
 """How far FFmpeg reads to guess a format (PROBE_BUF_MAX)."""
 
-DEMUXERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "gif", "asf", "mxf")
-"""The supported demuxers, by FFmpeg's names. ``mov`` includes MP4, ``matroska`` includes WebM."""
+DEMUXERS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "gif", "asf", "mxf"),
+    *("dv", "rm", "yuv4mpegpipe", "nut", "ivf", "apng", "wtv", "gxf", "webp"),
+    *("h264", "hevc", "mpegvideo", "m4v", "obu"),
+)
+"""The supported demuxers, by FFmpeg's names. ``mov`` includes MP4, ``matroska`` includes WebM;
+``webp`` is read by Pillow; the last row are raw streams. All read the given file only."""
+RAW_STREAMS = ("h264", "hevc")
+"""Demuxers that give packets no times."""
 
 _MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid"}
 _PICTURE_BRANDS = {b"heic", b"heix", b"mif1", b"avif", b"heim", b"heis", b"jxl "}
 
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _MXF_HEADER = bytes.fromhex("060e2b34020501010d010201")
+
+_MAGIC = (
+    (b"FLV\x01", "flv"),
+    (b"OggS\x00", "ogg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (_ASF_HEADER, "asf"),
+    (_MXF_HEADER, "mxf"),
+    (b".RMF\x00\x00", "rm"),
+    (b"YUV4MPEG2 ", "yuv4mpegpipe"),
+    (b"nut/multimedia container\x00", "nut"),
+    (b"DKIF\x00\x00\x20\x00", "ivf"),
+    (bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), "wtv"),
+    (b"\x00\x00\x00\x00\x01\xbc\x00\x00\x00\x00\xe1\xe2", "gxf"),
+    (b"\x00\x00\x01\xb3", "mpegvideo"),
+    (b"\x12\x00\x0a", "obu"),
+)
+_RAW_STREAMS = (
+    (
+        re.compile(rb"\x00?\x00\x00\x01(?:\x67|\x27|\x47|\x09[\x10\x30\x50\x70\x90\xb0\xd0\xf0])"),
+        "h264",
+    ),
+    (re.compile(rb"\x00?\x00\x00\x01(?:\x40\x01\x0c|\x42\x01\x01|\x46\x01[\x10\x30\x50])"), "hevc"),
+    (re.compile(rb"\x00\x00\x01\xb0.\x00\x00\x01\xb5", re.DOTALL), "m4v"),
+)
+"""Streams without a container, by their first unit: a parameter set or an access unit delimiter."""
 
 _OTHER_MAGIC = (
     (b"\xff\xd8\xff", "a picture (JPEG)"),
@@ -65,7 +99,8 @@ def sniff(path: Path) -> str:
         One of ``DEMUXERS``.
 
     Raises:
-        NotAVideoError: the content is not a supported container.
+        NotAVideoError: the content is not a supported container; ``SoundOnlyError`` if it is a
+            sound file.
         UnreadableVideoError: the file cannot be opened.
     """
     head = _read(path, HEAD_BYTES)
@@ -77,11 +112,23 @@ def sniff(path: Path) -> str:
     if not any(head):
         raise NotAVideoError("the file begins with nothing but zeros", path=path, hint=COPY_AGAIN)
     reason = _what_else(head)
+    if reason is not None and reason.startswith("sound only"):
+        raise SoundOnlyError(reason, path=path)
     raise NotAVideoError(
         reason or "not a supported video format",
         path=path,
         hint=CONVERT_VIDEO if reason is None else None,
     )
+
+
+def may_be_video(path: Path) -> bool:
+    """True if a file begins like a supported video, whatever its name.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return _demuxer(file.read(_QUICK_BYTES)) is not None
 
 
 def is_unmistakable(path: Path) -> bool:
@@ -118,21 +165,36 @@ def _demuxer(head: bytes) -> str | None:
         return "matroska"
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return "avi"
-    if head.startswith(b"FLV\x01"):
-        return "flv"
-    if head.startswith(b"OggS\x00"):
-        return "ogg"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
-    if head.startswith(_ASF_HEADER):
-        return "asf"
-    if head.startswith(_MXF_HEADER):
-        return "mxf"
+    for magic, demuxer in _MAGIC:
+        if head.startswith(magic):
+            return demuxer
     if re.match(rb"\x00\x00\x01\xba[\x20-\x2f\x40-\x7f]", head):
         return "mpeg"
+    for pattern, demuxer in _RAW_STREAMS:
+        if pattern.match(head):
+            return demuxer
     if _is_transport_stream(head):
         return "mpegts"
+    return _animation(head) or ("dv" if _is_dv(head) else None)
+
+
+def _animation(head: bytes) -> str | None:
+    """Tell animated WebP and PNG from still pictures."""
+    if head.startswith(b"RIFF") and head[8:16] == b"WEBPVP8X":
+        return "webp" if head[20] & 2 else None
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        control = head.find(b"acTL")
+        if control >= 0 and (data := head.find(b"IDAT")) != -1 and data < control:
+            return None
+        frames = int.from_bytes(head[control + 4 : control + 8], "big")
+        return "apng" if control >= 0 and frames > 1 else None
     return None
+
+
+def _is_dv(head: bytes) -> bool:
+    """True for tapes' DIF blocks of 80 bytes: a header, then two of subcode and three of VAUX."""
+    sections = [head[start] >> 5 for start in range(0, 6 * 80, 80) if start < len(head)]
+    return head[:3] == b"\x1f\x07\x00" and sections == [0, 1, 1, 2, 2, 2]
 
 
 def _is_transport_stream(head: bytes) -> bool:

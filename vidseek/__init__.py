@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from vidseek.core.errors import NotAVideoError as NotAVideoError
     from vidseek.core.errors import PathNotFoundError as PathNotFoundError
     from vidseek.core.errors import QueryError as QueryError
+    from vidseek.core.errors import SoundOnlyError as SoundOnlyError
     from vidseek.core.errors import TrainingError as TrainingError
     from vidseek.core.errors import UnknownEncoderError as UnknownEncoderError
     from vidseek.core.errors import UnreadableVideoError as UnreadableVideoError
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from vidseek.encoders.base import VideoEncoder as VideoEncoder
     from vidseek.encoders.registry import create_encoder as create_encoder
     from vidseek.indexer import FailedFile as FailedFile
+    from vidseek.indexer import FileNote as FileNote
     from vidseek.indexer import IndexProgress as IndexProgress
     from vidseek.indexer import IndexReport as IndexReport
     from vidseek.indexer import ModelReport as ModelReport
@@ -118,7 +120,7 @@ _HOMES = {
     "vidseek.encoders.base": ("Encoder", "MonolingualEncoder", "VideoEncoder"),
     "vidseek.encoders.registry": ("create_encoder",),
     "vidseek.video": ("SamplingPlan",),
-    "vidseek.indexer": ("FailedFile", "IndexProgress", "IndexReport", "ModelReport"),
+    "vidseek.indexer": ("FailedFile", "FileNote", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.catalog": ("VideoDetails",),
     "vidseek.library": ("Library", "open"),
     "vidseek.models": ("LibraryModels",),
@@ -151,6 +153,7 @@ _HOMES = {
         "ModelNotFoundError",
         "NotALibraryError",
         "NotAVideoError",
+        "SoundOnlyError",
         "PathNotFoundError",
         "QueryError",
         "TrainingError",

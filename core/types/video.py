@@ -22,6 +22,8 @@ class VideoState(enum.StrEnum):
     """Encoded, but the file was missing at the last check. Not searched."""
     FAILED = "failed"
     """Could not be read; ``Video.failure`` gives the reason."""
+    SKIPPED = "skipped"
+    """Has sound and no pictures. Remembered, so that it is not read again."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Video:
     damaged: bool = False
     """True if parts of the file could not be decoded."""
     failure: str | None = None
-    """Why the file could not be read, on one line (state FAILED)."""
+    """Why the file could not be read, on one line (states FAILED and SKIPPED)."""
     failure_hint: Hint | None = None
     """The next step after the failure, if there is one to suggest; it has no values."""
 

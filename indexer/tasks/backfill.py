@@ -11,10 +11,10 @@ longer be read is reported in the log and stays as it is.
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import replace
 
 from vidseek.core.errors import VideoError
+from vidseek.core.paths import printable_path
 from vidseek.core.types import CopyFrames, Video
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import compute_descriptors
@@ -68,7 +68,7 @@ class BackfillTask:
 
     def fail(self, video: Video, error: VideoError) -> None:
         """Leave a video as it is."""
-        logger.warning("%s: no copy descriptors: %s", os.fsencode(video.path), error.reason)
+        logger.warning("%s: no copy descriptors: %s", printable_path(video.path), error.reason)
 
     def _add(self, video: Video, frames: CopyFrames) -> None:
         # Stores nothing if another process has removed the video meanwhile.

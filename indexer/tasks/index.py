@@ -10,15 +10,17 @@ transaction, so a run that is stopped or killed leaves whole videos only.
 
 from __future__ import annotations
 
-from vidseek.core.errors import InternalVideoError, LibraryError, VideoError
+from pathlib import Path
+
+from vidseek.core.errors import InternalVideoError, LibraryError, SoundOnlyError, VideoError
 from vidseek.core.types import Video, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import EncodedVideo, encode_video
 from vidseek.indexer.discovery import error_reason
 from vidseek.indexer.hashing import CHANGED, HashedFile
-from vidseek.indexer.plan import Reuse, reuse
-from vidseek.indexer.report import FailedFile
+from vidseek.indexer.plan import NOT_VIDEOS, Reuse, reuse
+from vidseek.indexer.report import FailedFile, FileNote
 from vidseek.indexer.vector_index import fold_vectors
 from vidseek.indexer.video_pass import OnBatch, TransientFileError
 from vidseek.storage.store import LibraryStore
@@ -57,6 +59,8 @@ class IndexTask:
         self.indexed = self.unchanged = self.moved = 0
         self.video_seconds = 0.0
         self.failed: list[FailedFile] = []
+        self.sound_only: list[Path] = []
+        self.notes: list[FileNote] = []
 
     def prepare(self, file: HashedFile) -> DecodeJob | None:
         """Store a file from a video with the same hash, or ask for its frames."""
@@ -114,6 +118,8 @@ class IndexTask:
         )
         # Removing another file with the same content meanwhile may have deleted them.
         self._write_thumbnails(file.content_hash, encoded, only_missing=True)
+        if info.other_films:
+            self.notes.append(FileNote(file.path, _other_films_note(info.other_films)))
         self.indexed += 1
         self.video_seconds += encoded.duration_seconds
         self._clips_to_fold += len(encoded.clips)
@@ -122,19 +128,23 @@ class IndexTask:
             fold_vectors(self._store, self._encoder.spec)
 
     def fail(self, file: HashedFile, error: VideoError) -> None:
-        """Store a file as failed.
+        """Store a file as failed, or as skipped if it has sound only.
 
         A transient failure (no permission, still being written) or one of the installation leaves
         what an earlier run stored of the file, and is stored with no modification time, so that
         every run tries it again.
         """
-        self.failed.append(FailedFile.of(file.path, error))
+        is_sound = isinstance(error, SoundOnlyError)
+        if is_sound:
+            self.sound_only.append(file.path)
+        else:
+            self.failed.append(FailedFile.of(file.path, error))
         is_transient = isinstance(error, TransientFileError | InternalVideoError)
         if isinstance(error, TransientFileError) and error.has_vanished:
             return
         if is_transient:
             known = self._store.videos.at(file.path)
-            if known is not None and known.state is not VideoState.FAILED:
+            if known is not None and known.state not in NOT_VIDEOS:
                 return
         video = Video(
             id=0,
@@ -147,7 +157,7 @@ class IndexTask:
             width=0,
             height=0,
             codec="",
-            state=VideoState.FAILED,
+            state=VideoState.SKIPPED if is_sound else VideoState.FAILED,
             failure=error.reason,
             failure_hint=error.hint,
         )
@@ -163,6 +173,11 @@ class IndexTask:
                     self._store.write_thumbnail(content_hash, seconds, jpeg)
         except OSError as error:  # an error of the library's disk, not of this file
             raise LibraryError(f"{self._store.folder}: {error}") from error
+
+
+def _other_films_note(count: int) -> str:
+    streams = "a second video stream" if count == 1 else f"{count} further video streams"
+    return f"has {streams}, not indexed"
 
 
 def _check_is_as_hashed(file: HashedFile) -> None:

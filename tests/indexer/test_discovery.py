@@ -173,3 +173,42 @@ def test_a_deep_tree_is_walked(tmp_path):
         folder = folder / "d"
     touch(folder / "a.mp4")
     assert len(discover([tmp_path]).files) == 1
+
+
+def test_unknown_suffixes_are_tried_by_content_and_the_rest_is_counted(tmp_path):
+    touch(tmp_path / "camera.xyz", b"\x00\x00\x00\x18ftypmp42")
+    touch(tmp_path / "no_suffix", b"GIF89a")
+    touch(tmp_path / "still.webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(40))
+    touch(tmp_path / "moving.webp", b"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02" + bytes(40))
+    touch(tmp_path / "a.JPG")
+    touch(tmp_path / "b.jpg")
+    touch(tmp_path / "deep/notes.xyz", b"words")
+    touch(tmp_path / "types.ts", b"export const a = 1;")
+    touch(tmp_path / "list.m3u8", b"#EXTM3U")
+    touch(tmp_path / "Makefile", b"all:")
+    found = discover([tmp_path])
+    names = [os.path.relpath(file.path, tmp_path) for file in found.files]
+    assert names == ["camera.xyz", "moving.webp", "no_suffix"]
+    assert dict(found.skipped) == {
+        ".jpg": 2,
+        ".webp": 1,
+        ".xyz": 1,
+        ".ts": 1,
+        ".m3u8": 1,
+        "": 1,
+    }
+
+
+def test_an_unreadable_folder_is_logged_by_its_name(tmp_path, monkeypatch, caplog):
+    (tmp_path / "caf\u00e9").mkdir()
+    listing = os.scandir
+
+    def deny(path):
+        if os.fspath(path).endswith("caf\u00e9"):
+            raise PermissionError(13, "Permission denied", path)
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    discover([tmp_path])
+    assert str(tmp_path / "caf\u00e9") in caplog.text
+    assert "b'" not in caplog.text

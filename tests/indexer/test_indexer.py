@@ -8,9 +8,11 @@ import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
+from videos import make_sound
 
 from vidseek.core.errors import (
     EncoderError,
@@ -457,3 +459,36 @@ def test_errors_of_the_decoder_are_reasons(store, encoder, footage, monkeypatch,
     report = index(store, encoder, footage)
     assert counts(report) == {"failed": 3}
     assert all(failed.reason for failed in report.failed)
+
+
+def test_sound_and_other_files_are_skipped_and_counted(store, encoder, footage):
+    make_sound(footage / "song.m4a")
+    (footage / "notes.txt").write_text("words")
+    for _ in range(2):  # the second run does not read the sound again
+        report = index(store, encoder, footage)
+        assert report.failed == ()
+        assert report.skipped == {".m4a": 1, ".txt": 1}
+    assert {video.state for video in store.videos.select(states=list(VideoState))} == {
+        VideoState.INDEXED,
+        VideoState.SKIPPED,
+    }
+    (footage / "song.m4a").unlink()
+    assert index(store, encoder, footage).missing == 0
+    assert not store.videos.select(states=[VideoState.SKIPPED])
+
+
+def test_a_second_film_in_a_file_is_reported(store, encoder, footage):
+    path = footage / "lenses.360"
+    with av.open(str(path), "w", format="mp4") as container:
+        streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
+        for stream in streams:
+            stream.width = stream.height = 64
+            stream.pix_fmt = "yuv420p"
+        for stream in streams:
+            for number in range(10):
+                frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8))
+                frame.pts = number
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    report = index(store, encoder, footage)
+    assert [note.path for note in report.notes] == [path]

@@ -13,7 +13,10 @@ from cli_process import Run, invoke_vidseek
 
 HIT_COLUMNS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
 HIT_KEYS = [*HIT_COLUMNS, "copies"]
-REPORT_KEYS = ["indexed", "unchanged", "moved", "missing", "failed", "video_seconds", "seconds"]
+REPORT_KEYS = [
+    *("indexed", "unchanged", "moved", "missing", "failed", "skipped", "notes"),
+    *("video_seconds", "seconds"),
+]
 
 
 def test_a_second_index_run_reads_nothing(vidseek: Run, footage_master: Path) -> None:

@@ -22,6 +22,8 @@ from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.pyav_reader import PyAVReader
 from vidseek.video.readers.reader import BATCH_FRAMES, ReaderName
 
+CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "gif", "asf", "mxf")
+"""Containers in which decord was compared with PyAV."""
 INEXACT_CONTAINERS = ("mpegts", "mpeg")
 """Containers in which decord returns wrong pictures (observed: 12 for 0, 53 for 28 to 56).
 It is also 3 pictures late behind an open GOP in HEVC. Both are covered by tests."""
@@ -58,6 +60,8 @@ class DecordReader:
             raise UnreadableVideoError("mirrored; decord supports rotation only", path=path)
         if not video.has_ordinary_colours:
             raise UnreadableVideoError("decord does not convert its colours", path=path)
+        if video.info.container not in CONTAINERS:
+            raise UnreadableVideoError("decord is not tried with such files", path=path)
         if video.info.container in INEXACT_CONTAINERS or video.packets().has_leading_pictures:
             raise UnreadableVideoError("decord seeks to wrong pictures in such a file", path=path)
         if video.is_joined:

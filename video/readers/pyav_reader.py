@@ -29,6 +29,7 @@ from vidseek.video.orientation import Orientation
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.reader import ReaderName, batched, check_limits
 from vidseek.video.readers.size_changes import changes_size
+from vidseek.video.sniff import RAW_STREAMS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -44,6 +45,8 @@ _PROBE_PACKETS = 600
 _SPAN_MARGIN_SECONDS = 1.0
 _SPAN_SLACK_SECONDS = 10.0
 """A picture shown for longer hides where a span begins: the file is read from its start."""
+_REORDERED_PACKETS = 16
+"""Packets after which H.264 and HEVC must have shown a picture."""
 BEST_EFFORT_FRAMES = 60
 """Frames to return if no wanted frame can be decoded."""
 SLACK_SECONDS = 1e-4
@@ -251,6 +254,7 @@ class PyAVReader:
             codec=stream.codec_context.codec.canonical_name,
             container=self._demuxer,
             rotation_degrees=orientation.rotation_degrees,
+            other_films=max(0, len(demux.films(self._container)) - 1),
         )
 
     # -- packets -----------------------------------------------------------------------------------
@@ -327,7 +331,8 @@ class PyAVReader:
             return
         try:
             chosen = _Chooser(table.pts_seconds[rows])
-            decoded = chosen.pick(self._decode(table, rows))
+            decode = self._decode_counting if self._demuxer in RAW_STREAMS else self._decode
+            decoded = chosen.pick(decode(table, rows))
             for seconds, frame in itertools.islice(decoded, at_most):
                 yield seconds, self._to_rgb(frame)
         except MemoryError as error:
@@ -376,6 +381,34 @@ class PyAVReader:
         if decoding:
             yield from self._drain(tick, fallback)
             yield _StretchEnd(last_wanted)
+
+    def _decode_counting(
+        self, table: PacketTable, rows: NDArray[np.intp]
+    ) -> Iterator[tuple[float, VideoFrame] | _StretchEnd]:
+        """Decode a raw stream: its pictures have no times, but come out in order, one a packet."""
+        exact = table.to_decode(rows)
+        needed = exact.copy()
+        for ahead in range(1, _REORDERED_PACKETS + 1):  # a picture may be stored after later ones
+            needed[ahead:] |= exact[:-ahead]
+        container = self._reopen()
+        self._context.skip_frame = "DEFAULT"
+        shown: int | None = None
+        packets = demux.packets_of(container, self._stream, on_damage=self._mark_damaged)
+        for number, packet in enumerate(itertools.chain(packets, [None])):
+            if number % 64 == 0:
+                self._on_progress()
+            is_needed = packet is not None and needed[number]
+            if is_needed and shown is None:
+                shown = number
+            if shown is None:
+                continue
+            for frame in self._try_decode(packet if is_needed else None):
+                yield float(table.pts_seconds[min(shown, len(table) - 1)]), frame
+                shown += 1
+            if not is_needed:
+                self._context.flush_buffers()
+                yield _StretchEnd(float(table.pts_seconds[number - 1]))
+                shown = None
 
     def _drain(self, tick: float, fallback: float) -> Iterator[tuple[float, VideoFrame]]:
         """Get the pictures that the decoder still buffers for reordering."""

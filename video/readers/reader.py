@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 BATCH_FRAMES = 32
 """Maximum number of frames per batch."""
 
-ReaderName = Literal["pyav", "decord"]
+ReaderName = Literal["pyav", "decord", "pillow"]
+"""``pillow`` reads animated WebP, whichever of the others is asked for."""
 
 
 class VideoReader(Protocol):
@@ -106,16 +107,21 @@ def open_video(
 
     check_installed(reader)
     demuxer = sniff(path)
+    limits = limits or DecodeLimits()
+    if demuxer == "webp":
+        from vidseek.video.readers.pillow_reader import PillowReader
+
+        return PillowReader(path, short_side=short_side, limits=limits, on_progress=on_progress)
     video = PyAVReader(
         path,
         demuxer=demuxer,
         short_side=short_side,
         span=span,
         threads=threads,
-        limits=limits or DecodeLimits(),
+        limits=limits,
         on_progress=on_progress,
     )
-    if reader == "pyav" or not is_unmistakable(path):
+    if reader != "decord" or not is_unmistakable(path):
         return video
     from vidseek.video.readers.decord_reader import DecordReader
 

@@ -23,6 +23,8 @@ from vidseek.cli.values import number_between, one_of
 from vidseek.core.errors import Hint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vidseek.indexer import IndexReport
     from vidseek.library import Library
 
@@ -165,12 +167,16 @@ def run_index(
         raise typer.Exit(job.exit_code)
 
 
+_MAX_SUFFIXES = 8
+
 EMPTY_REPORT = {
     "indexed": 0,
     "unchanged": 0,
     "moved": 0,
     "missing": 0,
     "failed": [],
+    "skipped": {},
+    "notes": [],
     "video_seconds": 0.0,
     "seconds": 0.0,
 }
@@ -192,6 +198,8 @@ def report_json(report: IndexReport) -> dict[str, Any]:
             }
             for file in report.failed
         ],
+        "skipped": dict(report.skipped),
+        "notes": [{"path": str(file.path), "note": file.note} for file in report.notes],
         "video_seconds": round(report.video_seconds, 3),
         "seconds": round(report.seconds, 3),
     }
@@ -216,3 +224,15 @@ def print_report(report: IndexReport) -> None:
     output.print_failures(
         [(file.path, with_hint(file.reason, file.hint)) for file in report.failed]
     )
+    for file in report.notes:
+        typer.echo(f"{output.short_path(file.path)}: {output.printable(file.note)}")
+    if report.skipped:
+        typer.echo(f"skipped, no videos: {_describe_skipped(report.skipped)}")
+
+
+def _describe_skipped(skipped: Mapping[str, int]) -> str:
+    """The most frequent suffixes with their counts: ``12 .jpg, 3 .srt, 2 without suffix``."""
+    shown = list(skipped.items())[:_MAX_SUFFIXES]
+    parts = [f"{count:,} {output.printable(suffix) or 'without suffix'}" for suffix, count in shown]
+    others = sum(skipped.values()) - sum(count for _, count in shown)
+    return ", ".join([*parts, f"{others:,} others"] if others else parts)
