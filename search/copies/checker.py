@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.spacing import evenly_spaced
-from vidseek.core.types import CopyBlock, CopyVerdict, VideoState
+from vidseek.core.types import CopyBlock, CopyVerdict, Video, VideoState
 from vidseek.encoders.copies.descriptor import CopyDescriptor, is_flat, unpacked
 from vidseek.encoders.preprocessing import squash
 from vidseek.search.copies.alignment.align import align
@@ -43,7 +43,9 @@ from vidseek.search.copies.candidates import (
     in_stretches,
 )
 from vidseek.search.copies.crops import Crop, query_crops, without_borders
+from vidseek.search.copies.inspection import MIN_INSPECTED_SCORE, MatchInspector
 from vidseek.search.copies.mirroring import is_mirrored
+from vidseek.search.copies.paired_pictures import StoredPictures, UploadPictures
 from vidseek.search.copies.scoring import (
     BOILERPLATE_WEIGHT,
     MIN_SIMILARITY,
@@ -80,10 +82,12 @@ MAX_SHARING = 10_000
 class _Check:
     """One check in progress."""
 
+    path: Path
     upload: Upload
     min_score: float
     """Minimum score of a listed match."""
     job: Job
+    inspector: MatchInspector = field(default_factory=MatchInspector)
 
 
 class CopyChecker:
@@ -164,7 +168,7 @@ class CopyChecker:
         references = self._store.reference_index(self._descriptor.fingerprint).blocks()
         if excluded:
             references = BlocksWithout(references, excluded)
-        check = _Check(hashed.decoded(self._descriptor, job), least, job)
+        check = _Check(hashed.path, hashed.decoded(self._descriptor, job), least, job)
         return self._compare(check, references, sure_score=max(sure, least))
 
     def _compare(
@@ -319,7 +323,20 @@ class CopyChecker:
                 )
                 if match.score >= check.min_score:
                     matches.append(match)
-        return matches
+        # The best first: after a few of a video are refuted, the others are not looked at.
+        matches.sort(key=lambda match: -match.score)
+        inspected = [self._inspected(check, match, videos[match.video_id]) for match in matches]
+        return [match for match in inspected if match.score >= check.min_score]
+
+    def _inspected(self, check: _Check, match: ScoredAlignment, video: Video) -> ScoredAlignment:
+        """The match, with a lower score if its details differ; unchanged if it does not count."""
+        if match.score < MIN_INSPECTED_SCORE:
+            return match
+        check.job.check()
+        shown = UploadPictures(check.upload, check.path, match.crop)
+        stored = StoredPictures(self._store, video)
+        weight = check.inspector.weight(match.alignment, shown, stored)
+        return replace(match, score=match.score * weight)
 
     def _reference_sequences(self, video_ids: Collection[int]) -> dict[int, FrameSequence]:
         """The stored descriptors of videos, by id."""

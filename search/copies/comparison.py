@@ -12,11 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 
 from vidseek.core.job import Job, Progress
-from vidseek.core.types import CopyMatch, Video
+from vidseek.core.types import CopyMatch
 from vidseek.encoders.copies.descriptor import CopyDescriptor, unpacked
 from vidseek.search.copies.alignment.align import align
 from vidseek.search.copies.alignment.sequence import FrameSequence
 from vidseek.search.copies.candidates import find_candidates, in_stretches
+from vidseek.search.copies.inspection import MatchInspector
+from vidseek.search.copies.paired_pictures import StoredPictures
 from vidseek.search.copies.scoring import MIN_SIMILARITY, THRESHOLDS, match_score
 from vidseek.search.copies.upload import frame_sequence
 from vidseek.storage.store import LibraryStore
@@ -85,9 +87,11 @@ def _compare(
     for video_id, others in pairs.items():
         if video_id not in videos:
             continue  # removed meanwhile, as others may be
+        inspector = MatchInspector()
         for other in sorted(others & references.keys() & videos.keys()):
+            ours, theirs = (StoredPictures(store, videos[each]) for each in (video_id, other))
             matches[video_id] += _matches_of_pair(
-                videos[video_id], sequences[video_id], videos[other], references[other]
+                inspector, ours, sequences[video_id], theirs, references[other]
             )
     return matches
 
@@ -116,8 +120,13 @@ def _candidate_pairs(
 
 
 def _matches_of_pair(
-    video: Video, frames: FrameSequence, other: Video, other_frames: FrameSequence
+    inspector: MatchInspector,
+    pictures: StoredPictures,
+    frames: FrameSequence,
+    other_pictures: StoredPictures,
+    other_frames: FrameSequence,
 ) -> list[CopyMatch]:
+    video, other = pictures.video, other_pictures.video
     matches = []
     for alignment in align(frames, other_frames, min_similarity=MIN_SIMILARITY):
         score = match_score(
@@ -126,6 +135,8 @@ def _matches_of_pair(
             reference_seconds=other.duration_seconds,
             is_crop=False,
         )
+        if score >= THRESHOLDS["normal"]:
+            score *= inspector.weight(alignment, pictures, other_pictures)
         if score >= THRESHOLDS["normal"]:
             # Mirroring is not detected here: the pictures are not stored.
             spans = (alignment.query, alignment.reference)
