@@ -275,7 +275,7 @@ class CopyChecker:
                 )
                 if match.score >= check.min_score:
                     matches.append(match)
-        return matches
+        return self._inspected(check, matches, {look.video.id: look.video for look in looks})
 
     def _crop_sequences(
         self, crops: Sequence[Crop], upload: Upload, chosen: NDArray[np.intp]
@@ -323,20 +323,24 @@ class CopyChecker:
                 )
                 if match.score >= check.min_score:
                     matches.append(match)
-        # The best first: after a few of a video are refuted, the others are not looked at.
-        matches.sort(key=lambda match: -match.score)
-        inspected = [self._inspected(check, match, videos[match.video_id]) for match in matches]
-        return [match for match in inspected if match.score >= check.min_score]
+        return self._inspected(check, matches, videos)
 
-    def _inspected(self, check: _Check, match: ScoredAlignment, video: Video) -> ScoredAlignment:
-        """The match, with a lower score if its details differ; unchanged if it does not count."""
-        if match.score < MIN_INSPECTED_SCORE:
-            return match
-        check.job.check()
-        shown = UploadPictures(check.upload, check.path, match.crop)
-        stored = StoredPictures(self._store, video)
-        weight = check.inspector.weight(match.alignment, shown, stored)
-        return replace(match, score=match.score * weight)
+    def _inspected(
+        self, check: _Check, matches: Sequence[ScoredAlignment], videos: dict[int, Video]
+    ) -> list[ScoredAlignment]:
+        """The matches, with lower scores where the details of the videos differ; best first."""
+        inspected = []
+        # The best first: after a few of a video are refuted, its others are not looked at.
+        for match in sorted(matches, key=lambda match: -match.score):
+            weight = 1.0
+            if match.score >= MIN_INSPECTED_SCORE:
+                check.job.check()
+                shown = UploadPictures(check.upload, check.path, match.crop)
+                stored = StoredPictures(self._store, videos[match.video_id])
+                weight = check.inspector.weight(match.alignment, shown, stored)
+            if match.score * weight >= check.min_score:
+                inspected.append(replace(match, score=match.score * weight))
+        return inspected
 
     def _reference_sequences(self, video_ids: Collection[int]) -> dict[int, FrameSequence]:
         """The stored descriptors of videos, by id."""

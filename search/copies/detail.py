@@ -107,7 +107,7 @@ def _rank(views: Sequence[_View]) -> float:
 def _sift() -> Any:
     import cv2
 
-    return cv2.SIFT_create(nfeatures=FEATURES)
+    return cv2.SIFT.create(nfeatures=FEATURES)
 
 
 @dataclass(frozen=True)
@@ -212,12 +212,12 @@ def _registrations(query: _Picture, reference: _Picture) -> Iterator[NDArray[np.
     clear = [first for first, second in nearest if first.distance < MAX_RATIO * second.distance]
     if len(clear) < MIN_FEATURES:
         return
-    transform, _ = cv2.estimateAffine2D(
+    fitted, _ = cv2.estimateAffine2D(
         places[[match.queryIdx for match in clear]],
         their_places[[match.trainIdx for match in clear]],
         ransacReprojThreshold=MAX_ERROR_PIXELS,
     )
-    if transform is not None and _is_plausible(transform):
+    if fitted is not None and _is_plausible(transform := np.asarray(fitted, np.float64)):
         yield transform
 
 
