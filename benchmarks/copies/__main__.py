@@ -4,6 +4,8 @@ python -m benchmarks.copies generate --out FOLDER --sources VIDEOS [PICTURES.par
     [--limit N] [--split test] [--seed 0] [--edits EDIT ...] [--edits-per-source 8]
     [--negatives KIND ...]
     [--chains-per-source 2] [--distractors 0]
+python -m benchmarks.copies generate --out FOLDER --drawn N [--split test] [--seed 0]
+    [--edits-per-source 8] [--chains-per-source 2]
 python -m benchmarks.copies run --data FOLDER --system ours|vpdq|semantic [--plan fast|dense]
     [--calibration FOLDER2] [--partial]
 python -m benchmarks.copies groups --out FOLDER --sources VIDEOS [--split test] [--plan fast]
@@ -53,7 +55,14 @@ def main(words: Sequence[str] | None = None) -> None:
     make = commands.add_parser("generate", help="make videos and their manifest")
     make.set_defaults(act=_generate)
     make.add_argument("--out", type=Path, required=True, help="folder to make or to go on with")
-    make.add_argument("--sources", type=Path, nargs="+", required=True, metavar="PATH")
+    make.add_argument("--sources", type=Path, nargs="+", default=[], metavar="PATH")
+    make.add_argument(
+        "--drawn",
+        type=int,
+        default=Settings.drawn,
+        metavar="N",
+        help="films of drawn content that share a look with library videos, instead of sources",
+    )
     make.add_argument("--split", choices=SPLITS, default=Settings.split)
     make.add_argument("--seed", type=int, default=Settings.seed)
     make.add_argument("--limit", type=int, default=None, metavar="N", help="sources at most")
@@ -104,7 +113,10 @@ def _generate(arguments: argparse.Namespace) -> None:
         distractors=arguments.distractors,
         edits=tuple(arguments.edits),
         negatives=tuple(arguments.negatives),
+        drawn=arguments.drawn,
     )
+    if bool(settings.drawn) == bool(arguments.sources):
+        raise ValueError("generate needs either --sources or --drawn")
     sources = find_sources(arguments.sources)
     _summarise(generate(arguments.out, sources, settings, on_work=_show))
 

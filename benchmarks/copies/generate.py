@@ -26,7 +26,7 @@ from benchmarks.copies.manifest import (
     write_manifest,
 )
 from benchmarks.copies.negatives import make_pair
-from benchmarks.copies.planning import Settings, Work, plan_works
+from benchmarks.copies.planning import Settings, Work, plan_drawn_works, plan_works
 from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source, choose_sources
 from vidseek.core.errors import VideoError
@@ -56,7 +56,7 @@ def generate(
 
     Args:
         folder: target folder; created if missing.
-        sources: sources of any split.
+        sources: sources of any split; none are needed for drawn content.
         settings: what to generate.
         on_work: called before each work with its index, the number of works, and the work.
 
@@ -66,9 +66,13 @@ def generate(
     Raises:
         ValueError: the folder was made with other settings or sources, or there are too few.
     """
-    chosen = _chosen(sources, settings)
-    works = plan_works(chosen, settings)
-    names = "\n".join(source.name for source in chosen)
+    if settings.drawn:
+        works = plan_drawn_works(settings)
+        names = "\n".join(work.source.name for work in works)
+    else:
+        chosen = _chosen(sources, settings)
+        works = plan_works(chosen, settings)
+        names = "\n".join(source.name for source in chosen)
     record = {**settings.to_record(), "sources": hashlib.sha256(names.encode()).hexdigest()[:16]}
     for name in ("library", "queries"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -222,6 +226,20 @@ def _mashup(folder: Path, work: Work, settings: Settings) -> list[Entry]:
     return [_written(folder, footage, entry)]
 
 
+def _drawn(folder: Path, work: Work, settings: Settings) -> list[Entry]:
+    """A film that shares a look with library videos, and nothing else."""
+    footage = replace(_read(work.source, settings.form), segments=())
+    entry = Entry(
+        "query",
+        work.name,
+        None,
+        (work.source.name,),
+        work.source.is_synthetic,
+        negative=f"drawn_{work.name.rpartition('-')[2]}",
+    )
+    return [_written(folder, footage, entry)]
+
+
 def _pair(folder: Path, work: Work, settings: Settings) -> list[Entry]:
     """A library video and a similar query that is not a copy."""
     assert work.negative is not None
@@ -250,4 +268,5 @@ _MAKERS: dict[str, Callable[[Path, Work, Settings], list[Entry]]] = {
     "edited": _edited,
     "mashup": _mashup,
     "pair": _pair,
+    "drawn": _drawn,
 }

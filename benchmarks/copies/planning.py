@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from benchmarks.copies.drawn import drawn_families
 from benchmarks.copies.edits import ALL_EDITS, EDITS, Step, draw_chain
 from benchmarks.copies.footage import Format
 from benchmarks.copies.negatives import NEGATIVE_KINDS, NegativeKind
@@ -46,12 +47,16 @@ class Settings:
     """Single edits that take turns: a few, to have many copies of each."""
     negatives: tuple[NegativeKind, ...] = NEGATIVE_KINDS
     """Kinds of hard negatives that take turns."""
+    drawn: int = 0
+    """Films of drawn content that are not copies but share a look with library videos. If not 0,
+    nothing else is made than these, the library videos and copies of them."""
 
     def to_record(self) -> dict[str, Any]:
         """Their manifest record; leaves out values that equal the defaults of older manifests."""
         record = asdict(self)
-        if not self.distractors:
-            del record["distractors"]
+        for name in ("distractors", "drawn"):
+            if not record[name]:
+                del record[name]
         if self.edits == Settings.edits:
             del record["edits"]
         else:
@@ -68,9 +73,10 @@ class Work:
     """A video, or pair of videos, to generate."""
 
     name: str
-    kind: Literal["original", "copy", "mashup", "edited", "pair"]
+    kind: Literal["original", "copy", "mashup", "edited", "pair", "drawn"]
     """``original``: the library's video. ``copy``: an edited copy. ``mashup``: parts of three.
-    ``edited``: a distractor, edited like the copies. ``pair``: a hard negative."""
+    ``edited``: a distractor, edited like the copies. ``pair``: a hard negative. ``drawn``: a film
+    that shares a look with library videos."""
     source: Source
     others: tuple[Source, ...] = ()
     """The donor of edits, the other parts of a mashup, the query's source of a pair."""
@@ -118,6 +124,25 @@ def plan_works(sources: Sequence[Source], settings: Settings) -> list[Work]:
     for place, source in enumerate(further):
         name = names[place % len(names)]
         works.append(_work("edited", len(distractors) + place, source, name, distractors, settings))
+    return works
+
+
+def plan_drawn_works(settings: Settings) -> list[Work]:
+    """Plan the works of drawn content: families of films that share a look.
+
+    Args:
+        settings: ``drawn`` is not 0; every family has ``edits_per_source`` edited copies.
+    """
+    families = drawn_families(settings.split, seed=settings.seed, negatives=settings.drawn)
+    donors = [family.asked[0] for family in families]
+    works = []
+    for place, family in enumerate(families):
+        for number, film in enumerate(family.held):
+            works.append(Work(f"original-{place:05d}-{number}", "original", film))
+        others = [donor for donor in donors if donor.family != family.held[0].family]
+        works += _edited("copy", place, family.held[0], others, settings)
+        for number, film in enumerate(family.asked):
+            works.append(Work(f"drawn-{place:05d}-{number}-{film.kind}", "drawn", film))
     return works
 
 

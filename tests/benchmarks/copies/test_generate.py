@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 from small_sources import FORM, write_videos
 
 from benchmarks.copies.__main__ import main
+from benchmarks.copies.drawn_pictures import PICTURES
 from benchmarks.copies.edits import EDITS, FIELD_EDITS
 from benchmarks.copies.footage import read_footage
 from benchmarks.copies.generate import generate
 from benchmarks.copies.manifest import MANIFEST_NAME, read_manifest
 from benchmarks.copies.negatives import FIELD_NEGATIVE_KINDS, NegativeKind, make_pair
 from benchmarks.copies.planning import Settings, plan_works
+from benchmarks.copies.seeding import random_of
 from benchmarks.copies.sources import Source, VideoSource, choose_sources, find_sources
 
 
@@ -243,3 +246,32 @@ def test_the_command_makes_a_benchmark(
     assert len(read_manifest(tmp_path / "out").entries) > 8
     with pytest.raises(SystemExit, match="7 sources are needed"):
         main(["generate", *paths, "--limit", "2"])
+
+
+def test_drawn_films_share_a_look_and_no_words(tmp_path: Path) -> None:
+    settings = Settings(seed=3, drawn=3, edits_per_source=1, chains_per_source=0, form=FORM)
+    entries = generate(tmp_path, [], settings)
+    library = [entry for entry in entries if entry.role == "library"]
+    copies = [entry for entry in entries if entry.role == "query" and entry.negative is None]
+    negatives = [entry for entry in entries if entry.negative is not None]
+    assert (len(library), len(copies), len(negatives)) == (2, 1, 3)
+    assert {entry.negative for entry in negatives} == {"drawn_slides"}
+    assert not any(entry.segments for entry in negatives)
+    assert copies[0].segments[0].source == library[0].sources[0]
+    assert all(entry.file(tmp_path).is_file() for entry in entries)
+    assert generate(tmp_path, [], settings) == entries
+
+
+def test_every_drawn_kind_draws_other_contents_in_the_same_look() -> None:
+    look, *films = (partial(random_of, name) for name in ("look", "one", "two"))
+    for kind, draw in PICTURES.items():
+        first, second = (np.asarray(draw(look, film, 4), int) for film in films)
+        assert np.array_equal(first, draw(look, films[0], 4)), kind
+        assert 0.005 < (np.abs(first - second) > 24).any(-1).mean() < 0.7, kind
+
+
+def test_generate_needs_sources_or_drawn_films(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["generate", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main(["generate", "--out", str(tmp_path), "--drawn", "3", "--sources", str(tmp_path)])
