@@ -33,7 +33,7 @@ moments that are a second apart already differ in it; of the 18 pairs, none had 
 REFUTED_WEIGHT, STILL_WEIGHT = 0.4, 0.65
 """Factor for the score of a match that does not agree; and if all but what changes agrees, as in a
 still scene, or in two takes in one studio."""
-MAX_REFUTED = 3
+MAX_REFUTED = 2
 """Matches with one video that are refuted before its others are taken to be so, too."""
 
 
@@ -59,8 +59,14 @@ class MatchInspector:
             return 1.0
         if self._refuted[theirs.video.id] >= MAX_REFUTED:
             return REFUTED_WEIGHT
-        shown, stored = pair_pictures(alignment, ours, theirs)
-        weight = detail_weight(self._details.compare(shown, stored)) if shown else 1.0
+        weight = 0.0
+        # Half a second apart, a scene in motion may agree in nothing; then frames are decoded.
+        for is_exact in (False, True):
+            shown, stored = pair_pictures(alignment, ours, theirs, is_exact=is_exact)
+            agreement = self._details.compare(shown, stored) if shown else None
+            weight = max(weight, detail_weight(agreement))
+            if weight == 1.0:
+                break
         self._refuted[theirs.video.id] += weight <= REFUTED_WEIGHT
         return weight
 

@@ -103,7 +103,7 @@ class StoredPictures:
 
 
 def pair_pictures(
-    alignment: Alignment, ours: VideoPictures, theirs: VideoPictures
+    alignment: Alignment, ours: VideoPictures, theirs: VideoPictures, *, is_exact: bool = False
 ) -> tuple[Pictures, Pictures]:
     """Pictures of the query, and of the reference at the same moments.
 
@@ -111,6 +111,7 @@ def pair_pictures(
         alignment: the match of the two.
         ours: of the query.
         theirs: of the reference.
+        is_exact: decode frames, so that the moments are the same to a frame.
 
     Returns:
         Two lists of at most ``MAX_PAIRS`` pictures; empty if there are none of the same moments.
@@ -118,7 +119,7 @@ def pair_pictures(
     query_seconds = ours.stored_seconds(alignment.query)
     reference_seconds = theirs.stored_seconds(alignment.reference)
     near = _near(alignment, query_seconds, reference_seconds)
-    if len(near) < MIN_PAIRS:
+    if is_exact or len(near) < MIN_PAIRS:
         decoded = _decoded_pairs(alignment, ours, theirs, reference_seconds)
         if decoded[0]:
             return decoded
