@@ -35,6 +35,8 @@ MIN_PAIRS = 2
 """With fewer pairs of stored pictures, frames are decoded."""
 MAX_APART_SECONDS = 0.5
 """Between the stored pictures of a pair. Further apart, a moving scene shows something else."""
+MARGIN_SECONDS = 1.0
+"""At both ends of a match, of which no pictures are compared: other footage may begin there."""
 
 Pictures = list[NDArray[np.uint8]]
 """(H, W, 3) uint8 RGB, of any sizes."""
@@ -116,11 +118,13 @@ def pair_pictures(
     Returns:
         Two lists of at most ``MAX_PAIRS`` pictures; empty if there are none of the same moments.
     """
-    query_seconds = ours.stored_seconds(alignment.query)
-    reference_seconds = theirs.stored_seconds(alignment.reference)
+    query_seconds = ours.stored_seconds(_inner(alignment.query))
+    reference_seconds = theirs.stored_seconds(_inner(alignment.reference))
     near = _near(alignment, query_seconds, reference_seconds)
     if is_exact or len(near) < MIN_PAIRS:
-        decoded = _decoded_pairs(alignment, ours, theirs, reference_seconds)
+        decoded = _decoded_pairs(alignment, ours, theirs)
+        if not decoded[0]:
+            decoded = _half_decoded_pairs(alignment, ours, theirs, reference_seconds)
         if decoded[0]:
             return decoded
     shown: Pictures = []
@@ -149,25 +153,40 @@ def _near(
 
 
 def _decoded_pairs(
-    alignment: Alignment,
-    ours: VideoPictures,
-    theirs: VideoPictures,
-    reference_seconds: NDArray[np.float64],
+    alignment: Alignment, ours: VideoPictures, theirs: VideoPictures
 ) -> tuple[Pictures, Pictures]:
-    """Frames of the query at the moments of their stored pictures, or of both videos."""
-    chosen = reference_seconds[evenly_spaced(len(reference_seconds), MAX_PAIRS)]
-    stored = [theirs.stored(float(at)) for at in chosen]
-    if len(chosen) >= MIN_PAIRS and all(picture is not None for picture in stored):
-        shown = ours.decoded(_query_seconds(alignment, chosen).tolist())
-        return (
-            (shown, [picture for picture in stored if picture is not None]) if shown else ([], [])
-        )
-    span = alignment.query
+    """Frames of both videos; none if either file cannot be read."""
+    span = _inner(alignment.query)
     steps = (np.arange(MAX_PAIRS) + 0.5) / MAX_PAIRS
     moments = span.start_seconds + steps * span.duration_seconds
     frames = theirs.decoded(alignment.reference_seconds(moments).tolist())
     shown = ours.decoded(moments.tolist()) if frames else []
     return (shown, frames) if shown else ([], [])
+
+
+def _half_decoded_pairs(
+    alignment: Alignment,
+    ours: VideoPictures,
+    theirs: VideoPictures,
+    reference_seconds: NDArray[np.float64],
+) -> tuple[Pictures, Pictures]:
+    """Frames of the query at the moments (N,) of stored pictures of the reference."""
+    if len(reference_seconds) < MIN_PAIRS:
+        return [], []
+    chosen = reference_seconds[evenly_spaced(len(reference_seconds), MAX_PAIRS)]
+    found = [(at, theirs.stored(float(at))) for at in chosen]
+    readable = [(at, picture) for at, picture in found if picture is not None]
+    if not readable:
+        return [], []
+    times = _query_seconds(alignment, np.array([at for at, _ in readable]))
+    shown = ours.decoded(times.tolist())
+    return (shown, [picture for _, picture in readable]) if shown else ([], [])
+
+
+def _inner(span: TimeSpan) -> TimeSpan:
+    """A span without its ends, which are known to a second only."""
+    margin = min(MARGIN_SECONDS, span.duration_seconds / 4)
+    return TimeSpan(span.start_seconds + margin, span.end_seconds - margin)
 
 
 def _query_seconds(alignment: Alignment, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
