@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +75,7 @@ def check_filter(where: VideoFilter) -> None:
     """
     low, high = where.min_duration_seconds, where.max_duration_seconds
     for name, seconds in (("shortest", low), ("longest", high)):
-        if seconds is not None and (math.isnan(seconds) or seconds < 0):
+        if seconds is not None and seconds < 0:
             raise QueryError(f"The {name} duration must be 0 seconds or more, got {seconds:g}.")
     if low is not None and high is not None and low > high:
         raise QueryError(
