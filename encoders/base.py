@@ -132,6 +132,14 @@ class MonolingualEncoder(Protocol):
 
 
 @runtime_checkable
+class LimitedTextEncoder(Protocol):
+    """What an ``Encoder`` has besides if it cuts long texts."""
+
+    def reads_whole(self, text: str) -> bool:
+        """False if ``encode_text`` uses only the beginning of the text."""
+
+
+@runtime_checkable
 class VideoEncoder(Protocol):
     """Additional members of an ``Encoder`` that must see the pictures of a clip together.
 

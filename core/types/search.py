@@ -122,7 +122,7 @@ class SearchWarning:
 
     - ``empty_library``: the library has no searchable video yet;
     - ``partial_model``: the model has not encoded every video, and the others are not found;
-    - ``query_truncated``: only the beginning of the text is used;
+    - ``query_truncated``: the text is too long, and only its beginning is used;
     - ``english_only``: the model understands English only, and the text is in another script;
     - ``calibration_outdated``: the library was calibrated with another revision of the model;
     - ``library_changed``: since the first page; hits may be missing or repeated.

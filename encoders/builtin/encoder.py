@@ -40,7 +40,7 @@ from vidseek.encoders.runtime import (
 )
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +199,10 @@ class BuiltinEncoder:
         # Other alphabets are read letter by letter, and the resulting vectors are meaningless.
         return not text or text.isascii() or any(map(_is_latin_letter, text))
 
+    def reads_whole(self, text: str) -> bool:
+        """See ``LimitedTextEncoder``."""
+        return not self._encodings([text])[0].overflowing
+
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode sentences; longer sentences are cut at 64 tokens with a warning.
 
@@ -265,9 +269,7 @@ class BuiltinEncoder:
 
     def _run_text(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(N, D) vectors and (N, L, D) hidden states of a batch of sentences."""
-        session, tokenizer = self._session("text"), self._tokenizer
-        assert tokenizer is not None
-        encodings = tokenizer.encode_batch([canonical_wording(text) for text in texts])
+        session, encodings = self._session("text"), self._encodings(texts)
         too_long = [encoding for encoding in encodings if encoding.overflowing]
         if too_long:
             logger.warning(
@@ -283,6 +285,12 @@ class BuiltinEncoder:
         }
         vectors, hidden = session.run(["vectors", "hidden"], inputs)
         return vectors, hidden
+
+    def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        """The tokens of sentences, with what was cut off in ``overflowing``."""
+        self._session("text")  # its file contains the tokenizer
+        assert self._tokenizer is not None
+        return self._tokenizer.encode_batch([canonical_wording(text) for text in texts])
 
     def _session(self, part: str) -> Any:
         """The session of a part, loaded on first use."""

@@ -226,6 +226,10 @@ class HubEncoder:
             results[place] = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return results
 
+    def reads_whole(self, text: str) -> bool:
+        """See ``LimitedTextEncoder``."""
+        return not self._token_rows([text]).cut
+
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode sentences; longer sentences are cut at the model's limit with a warning.
 

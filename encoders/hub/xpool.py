@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import EncoderError, WeightsError
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, FrameFeatures
-from vidseek.encoders.base import Encoder
+from vidseek.encoders.base import Encoder, LimitedTextEncoder
 from vidseek.encoders.hub.file_names import HEAD_FACTS
 from vidseek.encoders.hubness import HubnessCorrection
 
@@ -163,6 +163,11 @@ class AttendingEncoder:
     ) -> NDArray[np.float32]:
         """See ``Encoder``; the model's own."""
         return self._base.encode_clips(frames, pts_seconds, clips)
+
+    def reads_whole(self, text: str) -> bool:
+        """See ``LimitedTextEncoder``."""
+        base = self._base
+        return not isinstance(base, LimitedTextEncoder) or base.reads_whole(text)
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See ``Encoder``; the model's own."""

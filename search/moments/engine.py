@@ -28,7 +28,7 @@ from vidseek.core.types import (
     TimeSpan,
     VideoFilter,
 )
-from vidseek.encoders.base import Encoder, MonolingualEncoder
+from vidseek.encoders.base import Encoder, LimitedTextEncoder, MonolingualEncoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.search.moments.confidence import calibrated_spec, is_usable
 from vidseek.search.moments.context import SearchContext
@@ -44,7 +44,7 @@ from vidseek.search.moments.merging import (
     merge_margin,
 )
 from vidseek.search.moments.paging import Page, make_cursor, query_digest, read_page
-from vidseek.search.moments.query import check_filter, check_limits, clean_text
+from vidseek.search.moments.query import QueryText, check_filter, check_limits, clean_text
 from vidseek.search.moments.retrieval import (
     Candidates,
     EncodedText,
@@ -146,13 +146,13 @@ class SearchEngine:
         wanted = clean_text(text)
         unwanted = None if not_text is None else clean_text(not_text, what="text to leave out")
         texts = [wanted] if unwanted is None else [wanted, unwanted]
-        warnings = [warning for each in texts for warning in each.warnings]
-        warnings += self._language_warnings([each.text for each in texts])
+        warnings = self._language_warnings([each.text for each in texts])
         digest = self._digest(options, "text", [each.text for each in texts], rerank, refine_spans)
         page = self._page(options, digest)
         index = self._index()
         if index is None:
             return self._nothing(warnings)
+        warnings += self._length_warnings(texts)
         # From here on, read one state of the database: no clip disappears between two reads.
         with self._store.snapshot():
             calibration, outdated = self._calibration()
@@ -424,6 +424,19 @@ class SearchEngine:
             for text in texts
             if not encoder.understands(text)
         ]
+
+    def _length_warnings(self, texts: Sequence[QueryText]) -> list[SearchWarning]:
+        """A warning for each text of which only the beginning is used."""
+        encoder = self._encoder
+        warnings: list[SearchWarning] = []
+        for each, what in zip(texts, ("query", "text to leave out"), strict=False):
+            if isinstance(encoder, LimitedTextEncoder) and not encoder.reads_whole(each.text):
+                name = encoder.spec.source
+                message = f"the {what} is too long for {name}: only its beginning is used"
+                warnings.append(SearchWarning("query_truncated", message))
+            else:
+                warnings += each.warnings
+        return warnings
 
     def _partial_warnings(self) -> list[SearchWarning]:
         """A warning if the encoder has not encoded every video."""

@@ -102,6 +102,11 @@ def test_every_word_can_be_spelled(encoder):
     assert "[UNK]" not in tokens
 
 
+def test_a_text_of_more_tokens_than_are_read_is_known(encoder):
+    assert all(map(encoder.reads_whole, ["", "a dog", "a dog on a beach " * 10]))
+    assert not encoder.reads_whole("a dog on a beach " * 40)
+
+
 def test_overlong_text_is_cut_with_a_warning(encoder, caplog):
     text = "a dog and " * 1000
     with caplog.at_level(logging.WARNING):

@@ -170,6 +170,7 @@ def test_a_query_is_tokenised_whole_and_gives_the_vector_of_plain_transformers(
     assert tokenizer.decode(ids, skip_special_tokens=True).strip() == wanted.strip()
     expected = plain_text_vector(encoder, family, text)
     assert encoder.encode_text([text])[0] @ expected >= 0.999
+    assert encoder.reads_whole(text)
 
 
 @pytest.mark.parametrize("language", QUERIES)
@@ -188,6 +189,7 @@ def test_a_long_query_is_cut_between_characters_and_keeps_its_end(
         with caplog.at_level(logging.WARNING):
             ids = seen_ids(encoder, "e" * shift + text, monkeypatch)
         assert f"longer than {LIMITS[family]} tokens" in caplog.text
+        assert not encoder.reads_whole("e" * shift + text)
         assert LIMITS[family] - 4 < len(ids) <= LIMITS[family]
         assert (ids[0], ids[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
         assert ids.count(tokenizer.eos_token_id) == 1

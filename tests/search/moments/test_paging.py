@@ -114,3 +114,19 @@ def test_a_text_that_the_encoder_cannot_read_is_warned_of(filled) -> None:
     result = engine.search("красный", not_text="blue")
     assert [warning.code for warning in result.warnings] == ["english_only"]
     assert len(result) == 10
+
+
+def test_a_text_of_which_the_encoder_reads_the_beginning_is_warned_of_once(filled) -> None:
+    class BriefEncoder(PaletteEncoder):
+        def reads_whole(self, text: str) -> bool:
+            return len(text.split()) <= 3
+
+    engine = SearchEngine(filled.store, BriefEncoder())
+
+    def codes(text: str, not_text: str | None = None) -> list[str]:
+        return [warning.code for warning in engine.search(text, not_text=not_text).warnings]
+
+    assert codes("red and blue", not_text="green") == []
+    assert codes("red or blue or pink") == ["query_truncated"]
+    assert codes("red", not_text="green or black or white") == ["query_truncated"]
+    assert codes("red " * 999) == ["query_truncated"]  # too many characters as well
