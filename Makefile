@@ -118,6 +118,9 @@ bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.hub_throughput
 	$(FULL)/bin/python -m benchmarks.model_add
 	$(FULL)/bin/python -m benchmarks.check_speed
+	$(FULL)/bin/python -m benchmarks.batch_search
+	$(FULL)/bin/python -m benchmarks.degradation
+	$(FULL)/bin/python -m benchmarks.vector_export
 
 bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval

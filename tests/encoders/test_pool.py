@@ -21,6 +21,8 @@ from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.pool import EncoderPool
 
 TIMEOUT_SECONDS = 30
+PALETTE, SECOND = "/models/palette", "/models/second"
+"""Named like models in folders: those of a program itself are not loaded by name."""
 
 
 class Factory:
@@ -152,12 +154,12 @@ def test_the_copy_descriptor_is_shared():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A library that is encoded with two palettes, which nothing has loaded yet."""
+    """A library that is encoded with two trained palettes, which nothing has loaded yet."""
     write_colours(tmp_path / "films" / "a.mp4", ["red", "blue"])
     monkeypatch.setattr(pool_module, "_POOL", EncoderPool(create=Factory()))
-    with vidseek.open(tmp_path / "library", encoder="palette") as library:
+    with vidseek.open(tmp_path / "library", encoder=PALETTE) as library:
         library.index(tmp_path / "films")
-        library.models.add("second", switch=False)
+        library.models.add(SECOND, switch=False)
     return tmp_path / "library"
 
 
@@ -167,7 +169,7 @@ def test_two_libraries_share_their_models_until_both_are_closed(folder, monkeypa
     first, second = vidseek.open(folder), vidseek.open(folder)
     assert first.encoder is second.encoder
     assert first._copy_descriptor is second._copy_descriptor
-    assert factory.made == ["palette"]
+    assert factory.made == [PALETTE]
     first.search("red")
     first.close()
     gc.collect()
@@ -180,10 +182,10 @@ def test_two_libraries_share_their_models_until_both_are_closed(folder, monkeypa
 
 
 def test_a_search_does_not_wait_for_another_model(folder, monkeypatch):
-    factory = Factory("second")
+    factory = Factory(SECOND)
     monkeypatch.setattr(pool_module, "_POOL", EncoderPool(create=factory))
     with vidseek.open(folder) as library, ThreadPoolExecutor(2) as executor:
-        slow = executor.submit(library.search, "red", model="second")
+        slow = executor.submit(library.search, "red", model=SECOND)
         assert factory.entered.wait(TIMEOUT_SECONDS)
         quick = executor.submit(library.search, "red")
         hits = quick.result(TIMEOUT_SECONDS)  # although the other is not loaded yet

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from vidseek.core.types import VideoState
 from vidseek.indexer import Indexer, IndexOptions
 
 UNREADABLE = {
-    "audio_only.m4a": "sound only",
     "empty.mp4": "empty",
     "random_bytes.mp4": "not a supported video format",
     "text_named.mp4": "text file",
@@ -29,6 +29,7 @@ def test_odd_files_are_indexed_or_explained(shared_data, store, encoder):
         assert "\n" not in reasons[name]
     videos = {video.path.name: video for video in store.videos.select()}
     assert len(videos) == len(list(odd.iterdir()))
+    assert videos["audio_only.m4a"].state is VideoState.SKIPPED
     assert {name for name, video in videos.items() if video.damaged} == DAMAGED
     assert (videos["rotated_90.mp4"].width, videos["rotated_90.mp4"].height) == (360, 640)
     assert videos["mpeg2.ts"].duration_seconds == pytest.approx(4.0, abs=0.1)

@@ -303,7 +303,7 @@ FILL = """
 def test_disk_that_takes_no_more(store: LibraryStore) -> None:
     add(store, count=500)
     output = run_python(FILL, str(store.folder))
-    assert output == "LibraryError LibraryFullError LibraryFullError 500 1"
+    assert output == "LibraryDiskError LibraryFullError LibraryFullError 500 1"
     assert not list(store.folder.rglob("*unfinished*"))
     assert store.find_problems() == []
     assert store.vector_index(SPEC).verify(repair=False) == []

@@ -39,6 +39,8 @@ def _write_film(path: Path, colour: tuple[int, int, int], seed: int) -> None:
     random = np.random.default_rng(seed)
     colours = np.full((10, 1, 1, 3), 128.0)
     colours[random.permutation(10)[:3]] = colour
-    noisy = colours + random.normal(0, 12, (10, 96, 160, 3))
+    # Lighter and darker squares: clips of a plain colour are blank, and no hits.
+    squares = np.kron(np.indices((6, 10)).sum(0) % 2 * 24.0 - 12, np.ones((16, 16)))[..., None]
+    noisy = colours + squares + random.normal(0, 12, (10, 96, 160, 3))
     pictures = list(np.clip(noisy, 0, 255).astype(np.uint8))
     write_video(path, pictures, frame_rate=10)

@@ -25,7 +25,7 @@ def main(library: Path) -> None:
     with LibraryStore.open(library) as store:
         engine = SearchEngine(store, ColourEncoder())
         while not ended.is_set():
-            hits = engine.search("anything at all", SearchOptions(k=1000))
+            hits = engine.search("anything at all", SearchOptions(k=1000, copies=True))
             searches += 1
             found = len({hit.video.path for hit in hits})
             if found != seen:

@@ -208,8 +208,20 @@ def test_dropping_removes_vectors_and_files(library, second) -> None:
     assert library.doctor().is_healthy
 
 
-@pytest.mark.parametrize("name", ["clip-base", "hf:some/thing", "builtin", "/no/such/folder", "x"])
-def test_a_model_that_the_library_does_not_have_is_named_with_the_next_step(library, name) -> None:
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        *(
+            (name, Hint("add_model", {"model": name}))
+            for name in ("clip-base", "hf:some/thing", "builtin")
+        ),
+        ("/no/such/folder", Hint("list_models")),
+        ("x", Hint("list_models")),
+    ],
+)
+def test_a_model_that_the_library_does_not_have_is_named_with_the_next_step(
+    library, name, hint
+) -> None:
     for ask in (
         lambda: library.search("green", model=name),
         lambda: library.models.switch(name),
@@ -217,7 +229,7 @@ def test_a_model_that_the_library_does_not_have_is_named_with_the_next_step(libr
     ):
         with pytest.raises(vidseek.UnknownEncoderError, match="palette") as error:
             ask()
-        assert error.value.hint == Hint("add_model", {"model": name})
+        assert error.value.hint == hint
 
 
 def test_a_library_without_any_model_says_how_to_begin(tmp_path: Path, second) -> None:

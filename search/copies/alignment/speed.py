@@ -96,7 +96,9 @@ def settled(videos: Comparison, match: Alignment) -> Alignment:
     is_known = all(
         chosen.lead(rival) >= SURE_SPEED or not _differ(chosen.line, rival.line) for rival in rivals
     )
-    if not is_known and plain in likely:
+    if not is_known:
+        if plain not in likely:
+            return replace(match, is_speed_known=False)
         # A cut is likelier than a film at another speed.
         chosen = plain
     return _moved(videos, match, chosen.line, is_known=is_known)

@@ -145,6 +145,11 @@ def _best_and_runner_up(
     n = min(FIRST_FETCH, context.size)
     while True:
         ranked = engine.best_clips(context, text, n)
+        if not ranked:
+            raise CalibrationError(
+                f"{engine.store.folder}: no clip answers a query; all that were found are blank",
+                hint=Hint("give_other_queries"),
+            )
         vectors = context.vectors([scored.clip.id for scored in ranked])
         unlike = np.flatnonzero(vectors @ vectors[0] <= alike_cosine)
         # The best clip is not its own runner-up, whatever its rounded length.

@@ -54,7 +54,9 @@ def test_a_video_that_is_removed_meanwhile_is_no_match(store: LibraryStore) -> N
     def matches(library: Iterable[CopyBlock], frames: CopyFrames) -> list[int]:
         sequence = FrameSequence(unpacked(frames.vectors), frames.seconds)
         upload = Upload(float(len(frames)), sequence, nothing, np.zeros(0))
-        verdict = checker._compare(_Check(upload, 0.3, Job()), library, sure_score=0.3)
+        verdict = checker._compare(
+            _Check(Path("upload.mp4"), upload, 0.3, Job()), library, sure_score=0.3
+        )
         return [one.video.id for one in verdict.matches]
 
     library = store.reference_index(FINGERPRINT).blocks()
