@@ -95,6 +95,7 @@ class Library(LibraryCopies, LibraryCatalog):
             check_model(encoder, "encoder")
             if create and isinstance(encoder, str) and LibraryStore.is_new(folder, database_url):
                 encoder = load_model(encoder, confirm_download)
+                encoder.load()
         store = LibraryStore.open(folder, create=create, database_url=database_url)
         return cls(store, encoder=encoder, confirm_download=confirm_download)
 
