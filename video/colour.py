@@ -74,6 +74,11 @@ class ColourTags:
         return _TRANSFERS.get(self.transfer, Transfer.GAMMA)
 
     @property
+    def is_hdr(self) -> bool:
+        """Whether the pictures have a high dynamic range."""
+        return self.light is not Transfer.GAMMA
+
+    @property
     def gamut(self) -> Gamut:
         """The primaries; BT.2020's for HDR and for BT.2020's matrix unless others are named."""
         if self.primaries == UNSPECIFIED and (

@@ -27,6 +27,8 @@ class VideoInfo:
     """Demuxer for the file, one of ``vidseek.video.sniff.DEMUXERS``."""
     rotation_degrees: int
     """Counter-clockwise rotation that makes the stored picture upright: 0, 90, 180 or 270."""
+    hdr: bool = False
+    """True if its pictures have a high dynamic range: PQ or HLG."""
     other_films: int = 0
     """Further video streams in the file, such as another lens or programme. They are not read."""
 

@@ -49,6 +49,9 @@ class Video:
     state: VideoState = VideoState.INDEXED
     damaged: bool = False
     """True if parts of the file could not be decoded."""
+    hdr: bool = False
+    """True if its pictures have a high dynamic range (PQ or HLG). False of a video that vidseek
+    0.2 or earlier indexed."""
     failure: str | None = None
     """Why the file could not be read, on one line (states FAILED and SKIPPED)."""
     failure_hint: Hint | None = None

@@ -108,6 +108,7 @@ class IndexTask:
             height=info.height,
             codec=info.codec,
             damaged=encoded.damaged,
+            hdr=info.hdr,
         )
         self._store.videos.add(
             video,

@@ -35,6 +35,7 @@ from vidseek.search.copies.boilerplate import (
     shared_spans,
 )
 from vidseek.search.copies.information import Information
+from vidseek.search.copies.sharpness import Sharpness
 from vidseek.storage.store import LibraryStore
 
 MIN_REST_SECONDS = 1.0
@@ -44,8 +45,21 @@ MIN_SHOWN_SHARE = 0.5
 in a way that no decoder reported."""
 _SAME_LENGTH = 1.02
 
-Priority = tuple[bool, int, int, float, int]
-"""Whether a video is sound, its length, resolution, bitrate, and its age: the largest is kept."""
+Priority = tuple[bool, bool, int, int, bool, float, int]
+"""Whether a video is sound, and as sharp as its copies, its length, resolution, whether it is HDR,
+its bitrate, and its age: the largest is kept."""
+
+
+_REASONS = (
+    "not damaged",
+    "sharpest",
+    "longest",
+    "highest resolution",
+    "HDR",
+    "highest bitrate",
+    "first indexed",
+)
+"""Why a video is kept, by the place in its ``Priority`` that decides."""
 
 
 def duplicate_groups(store: LibraryStore, fingerprint: str | None = None) -> list[DuplicateGroup]:
@@ -66,13 +80,14 @@ def duplicate_groups(store: LibraryStore, fingerprint: str | None = None) -> lis
             )
             for frames in store.copy_descriptors.read(fingerprint, video_ids=ids)
         }
-    return group_videos(videos, matches, information)
+    return group_videos(videos, matches, information, Sharpness(store))
 
 
 def group_videos(
     videos: dict[int, Video],
     matches: Sequence[CopyMatch],
     information: Mapping[int, Information],
+    sharpness: Sharpness | None = None,
 ) -> list[DuplicateGroup]:
     """Group videos by their shared segments.
 
@@ -80,6 +95,7 @@ def group_videos(
         videos: searchable library videos by id.
         matches: the matches between them.
         information: what the matched videos show, by id. The seconds count of a video without it.
+        sharpness: compares the thumbnails of copies; None takes them for equally sharp.
     """
     shared = shared_spans(matches, videos)
     _add_same_bytes(shared, videos)
@@ -91,17 +107,28 @@ def group_videos(
     for one, other in coverage:
         if videos[one].content_hash == videos[other].content_hash:
             coverage[one, other] = 1.0
-    priorities = {
-        video.id: keep_priority(video, is_sound=_is_sound(video, information.get(video.id)))
-        for video in videos.values()
-    }
     same = {
         frozenset(pair)
         for pair in coverage
         if min(coverage[pair], coverage[pair[::-1]]) >= FULL_COVERAGE
     }
+    softer = set() if sharpness is None else _softer(coverage, shared, videos, sharpness)
+    soft = {copy for copy, other in softer if frozenset((copy, other)) in same}
+    priorities = {
+        video.id: keep_priority(
+            video,
+            is_sound=_is_sound(video, information.get(video.id)),
+            is_sharp=video.id not in soft,
+        )
+        for video in videos.values()
+    }
     groups = [_as_group(members, coverage, videos, priorities) for members in _without_chains(same)]
-    groups = _under_containers(groups, coverage, same, videos, priorities)
+    # Nothing sharp is given up for a blurred video, however much that contains.
+    contained = {
+        pair: share if pair[::-1] not in softer or frozenset(pair) in same else 0.0
+        for pair, share in coverage.items()
+    }
+    groups = _under_containers(groups, contained, same, videos, priorities)
     return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
 
 
@@ -110,6 +137,23 @@ def _is_sound(video: Video, information: Information | None) -> bool:
     if video.damaged or information is None:
         return not video.damaged
     return information.shown_seconds >= MIN_SHOWN_SHARE * video.duration_seconds
+
+
+def _softer(
+    coverage: Mapping[Pair, float],
+    shared: Shared,
+    videos: Mapping[int, Video],
+    sharpness: Sharpness,
+) -> set[Pair]:
+    """The pairs of which the first is a copy that is clearly less sharp than the other."""
+    softer = set()
+    for copy, other in coverage:
+        is_copy = max(coverage[copy, other], coverage[other, copy]) >= FULL_COVERAGE
+        if is_copy and videos[copy].content_hash != videos[other].content_hash:
+            parts = merged(shared[copy, other]), merged(shared[other, copy])
+            if sharpness.is_softer((copy, parts[0]), (other, parts[1])):
+                softer.add((copy, other))
+    return softer
 
 
 def _add_same_bytes(shared: Shared, videos: dict[int, Video]) -> None:
@@ -220,20 +264,26 @@ def _as_group(
     )
 
 
-def keep_priority(video: Video, *, is_sound: bool) -> Priority:
-    """Sort key of the duplicate to keep: no damage, then length, resolution and bitrate."""
+def keep_priority(video: Video, *, is_sound: bool, is_sharp: bool = True) -> Priority:
+    """Sort key of the duplicate to keep: the largest.
+
+    Args:
+        video: a library video.
+        is_sound: False if it is damaged.
+        is_sharp: False if another copy is clearly sharper.
+    """
     # Copies differ by a frame or two; treat that as the same length.
     length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
     bitrate = video.size_bytes / max(video.duration_seconds, 0.1)
-    return is_sound, length, video.width * video.height, bitrate, -video.id
+    pixels = video.width * video.height
+    return is_sound, is_sharp, length, pixels, video.hdr, bitrate, -video.id
 
 
 def _reason(best: Priority, others: Sequence[Priority]) -> str:
-    names = ("not damaged", "longest", "highest resolution", "highest bitrate", "first indexed")
-    for place, name in enumerate(names):
+    for place, name in enumerate(_REASONS):
         if any(other[place] < best[place] for other in others):
             return name
-    return names[-1]
+    return _REASONS[-1]
 
 
 def _under_containers(

@@ -11,11 +11,12 @@ and lists where else the moment is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vidseek.core.types import Clip, MomentCopy, SearchOptions, TimeSpan, Video
-from vidseek.search.copies.duplicate_groups import keep_priority
+from vidseek.search.copies.duplicate_groups import Priority, keep_priority
+from vidseek.search.copies.sharpness import Sharpness
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.hits import RankedMoment
 from vidseek.search.moments.known_copies import Place, is_mostly_in
@@ -23,6 +24,8 @@ from vidseek.search.moments.merging import Moment
 
 MOMENTS_AT_ONCE = 16
 """Moments whose copies are read together."""
+MAX_COMPARED = 8
+"""Copies of a moment, best first by the facts of their files, whose sharpness is compared."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Folder:
         self._videos = dict(videos)
         self._preferred = preferred
         self._known = context.known_copies
+        self._sharpness = Sharpness(context.store)
 
     def fold(self, moments: Iterable[Moment]) -> Iterator[RankedMoment]:
         """The moments whose best clip no earlier hit shows, each as its best copy."""
@@ -88,14 +92,7 @@ class _Folder:
         original, *others = places
         others = self._searchable(others)
         videos = self._videos
-        order = sorted(
-            [original, *others],
-            key=lambda place: (
-                place.video_id in self._preferred,
-                keep_priority(videos[place.video_id], is_sound=not videos[place.video_id].damaged),
-            ),
-            reverse=True,
-        )
+        order = self._best_first([original, *others])
         chosen, shown = original, moment
         for place in order:
             if place is original:
@@ -109,6 +106,30 @@ class _Folder:
             MomentCopy(videos[place.video_id], place.span) for place in order if place is not chosen
         )
         return RankedMoment(shown, videos[chosen.video_id], copies)
+
+    def _best_first(self, places: list[Place]) -> list[Place]:
+        def ordered(soft: Collection[Place]) -> list[Place]:
+            return sorted(places, key=lambda place: self._priority(place, soft), reverse=True)
+
+        compared = ordered(())[:MAX_COMPARED]
+        soft = {
+            place
+            for place in compared
+            if any(self._is_softer(place, other) for other in compared if other is not place)
+        }
+        return ordered(soft) if soft else ordered(())
+
+    def _priority(self, place: Place, soft: Collection[Place]) -> tuple[bool, Priority]:
+        video = self._videos[place.video_id]
+        priority = keep_priority(video, is_sound=not video.damaged, is_sharp=place not in soft)
+        return place.video_id in self._preferred, priority
+
+    def _is_softer(self, place: Place, other: Place) -> bool:
+        videos = self._videos
+        if videos[place.video_id].content_hash == videos[other.video_id].content_hash:
+            return False
+        stretches = [(each.video_id, [each.best]) for each in (place, other)]
+        return self._sharpness.is_softer(*stretches)
 
     def _searchable(self, places: Sequence[Place]) -> list[Place]:
         """The places that may answer the query, within the length of their videos."""

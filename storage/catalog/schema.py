@@ -20,12 +20,13 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    sql,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 """Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.
@@ -138,6 +139,7 @@ class VideoRow(Base):
     damaged: Mapped[bool]
     failure: Mapped[str | None] = mapped_column(Text)
     failure_hint: Mapped[str | None] = mapped_column(String(64))
+    hdr: Mapped[bool] = mapped_column(server_default=sql.false())
 
 
 class ClipRow(Base):

@@ -48,6 +48,7 @@ VIDEO_COLUMNS = (
     VideoRow.damaged,
     VideoRow.failure,
     VideoRow.failure_hint,
+    VideoRow.hdr,
 )
 
 
@@ -68,6 +69,7 @@ def make_video(row: Any) -> Video:
         damaged=row.damaged,
         failure=row.failure,
         failure_hint=None if row.failure_hint is None else Hint(row.failure_hint),
+        hdr=row.hdr,
     )
 
 
@@ -137,6 +139,7 @@ def insert_video(connection: Connection, video: Video) -> int:
             damaged=video.damaged,
             failure=video.failure,
             failure_hint=None if video.failure_hint is None else video.failure_hint.action,
+            hdr=video.hdr,
         )
     )
     key = result.inserted_primary_key

@@ -170,6 +170,7 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
+        connection.execute("ALTER TABLE videos DROP COLUMN hdr")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -189,6 +190,7 @@ def test_a_failure_of_the_format_before_has_no_next_step(tmp_path: Path) -> None
         store.videos.add(failed, [], fingerprint=FINGERPRINT)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
+        connection.execute("ALTER TABLE videos DROP COLUMN hdr")
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -201,6 +203,24 @@ def test_a_failure_of_the_format_before_has_no_next_step(tmp_path: Path) -> None
         (stored,) = store.videos.select(states=[VideoState.FAILED])
         assert stored.failure_hint == Hint("copy_again")
         assert store.find_problems() == []
+
+
+def test_a_video_of_the_format_before_counts_as_no_hdr(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+        before = store.videos.select()
+    with sqlite3.connect(folder / "library.db") as connection:
+        connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("UPDATE alembic_version SET version_num = '0006'")
+    connection.close()
+    with LibraryStore.open(folder) as store:
+        assert store.videos.select() == before
+        assert not any(stored.hdr for stored in before)
+        store.videos.add(replace(video("/v/phone.mov"), hdr=True), [], fingerprint=FINGERPRINT)
+        stored = store.videos.at(Path("/v/phone.mov"))
+        assert stored is not None
+        assert stored.hdr
 
 
 def test_migration_that_fails_leaves_the_old_library(

@@ -85,6 +85,12 @@ def test_an_absent_matrix_is_guessed_as_players_do(
     assert off_by(patch_colours(first_picture(path, reader))) <= 6
 
 
+@pytest.mark.parametrize("name", ["hlg.mov", "pq.mp4", "bt709.mp4"])
+def test_hdr_is_told(name: str, tmp_path: Path) -> None:
+    with open_video(write_patches(tmp_path / name, SIGNALS[name])) as video:
+        assert video.info.hdr == (name != "bt709.mp4")
+
+
 @pytest.mark.parametrize("tag", [3, 8, 10, 12, 14, 15])
 def test_reserved_and_rare_matrices_are_read(tag: int, tmp_path: Path) -> None:
     path = write_patches(tmp_path / "a.mp4", Signal(matrix=5, tagged_matrix=tag))

@@ -287,6 +287,30 @@ def test_duplicates_of_a_library_are_grouped_and_drawn(
         assert len(picture.convert("RGB").getcolors(2**24) or []) > 4
 
 
+def test_a_blurred_enlargement_is_not_the_copy_to_keep(tmp_path: Path) -> None:
+    frames = film("chelsea.png", 3)
+    sharp = save(tmp_path / "sharp.mp4", frames)
+    pictures = [Image.fromarray(frame) for frame in frames]
+    blurred = [
+        np.asarray(picture.resize((80, 44)).resize((picture.width * 2, picture.height * 2)))
+        for picture in pictures
+    ]
+    save(tmp_path / "enlarged.mp4", blurred)
+    library = tmp_path / "library"
+    run_vidseek(["index", tmp_path, "--json"], library=library)
+    answer = invoke_vidseek(["duplicates", "--json"], library=library)
+    (group,) = json.loads(answer.stdout)
+    assert (group["members"][0]["path"], group["why"]) == (str(sharp), "sharpest")
+
+
+def test_a_pipe_is_told_on_stderr_that_there_are_no_duplicates(copies_master: Path) -> None:
+    answer = invoke_vidseek(["duplicates"], library=copies_master)
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr
+    as_json = invoke_vidseek(["duplicates", "--json"], library=copies_master)
+    assert (json.loads(as_json.stdout), as_json.stderr) == ([], "")
+
+
 def test_an_intro_that_five_videos_share_accuses_nobody(tmp_path: Path) -> None:
     intro = film("chelsea.png", 4)
     folder = tmp_path / "channel"

@@ -201,6 +201,7 @@ class PyAVReader:
         if (matrix := side_data.get("DISPLAYMATRIX")) is not None:
             orientation = Orientation.from_display_matrix(bytes(matrix))
         info = self._make_info(orientation, first.width, first.height)
+        info = replace(info, hdr=ColourTags.of_frame(first, self._colour).is_hdr)
         self._sizes[self._stored_size(first)] = info.width, info.height
         return orientation, info
 

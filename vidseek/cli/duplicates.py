@@ -31,9 +31,9 @@ def duplicates(
 ) -> None:
     """List videos that are copies of each other, and which to keep.
 
-    Nothing is deleted. The video to keep is undamaged, then the longest, then the one with the
-    highest resolution, then the one with the highest bitrate. An intro shared by five videos does
-    not make them copies.
+    Nothing is deleted. The video to keep is undamaged, then not blurred, then the longest, then the
+    one with the highest resolution, HDR, and the highest bitrate. An intro shared by five videos
+    does not make them copies.
 
     \b
     Example: vidseek duplicates --json
@@ -49,6 +49,8 @@ def duplicates(
         output.print_json([_group_json(group) for group in groups])
     elif output.is_for_person():
         print_groups(groups)
+    elif not groups:
+        output.say_aside("vidseek: no duplicates")
     else:
         output.print_columns(
             (number, group.kind, "keep" if one.keep else "", f"{one.coverage:.3f}", one.video.path)

@@ -170,5 +170,6 @@ def video_json(video: Video) -> dict[str, Any]:
         "modified": modified.isoformat(timespec="seconds"),
         "content_hash": video.content_hash,
         "damaged": video.damaged,
+        "hdr": video.hdr,
         "failure": video.failure,
     }

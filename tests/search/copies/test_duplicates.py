@@ -10,6 +10,7 @@ from library_pairs import match, video
 from vidseek.core.types import CopyMatch, TimeSpan, Video
 from vidseek.search.copies.boilerplate import find_boilerplate, shared_spans
 from vidseek.search.copies.duplicate_groups import group_videos
+from vidseek.search.copies.sharpness import Sharpness, Stretch
 
 
 def groups_of(videos: list[Video], matches: list[CopyMatch]) -> list[tuple[str, list[int]]]:
@@ -17,7 +18,7 @@ def groups_of(videos: list[Video], matches: list[CopyMatch]) -> list[tuple[str, 
     return [(group.kind, [one.video.id for one in group.members]) for group in groups]
 
 
-def test_the_longest_then_the_sharpest_then_the_heaviest_is_kept() -> None:
+def test_the_longest_then_the_largest_then_the_heaviest_is_kept() -> None:
     videos = [video(1), video(2, height=720), video(3, height=720, size=5000), video(4, 60.3)]
     matches = [match(a, b, 0, 60) for a in range(2, 5) for b in range(1, a)]
     (group,) = group_videos({one.id: one for one in videos}, matches, {})
@@ -148,3 +149,43 @@ def test_a_damaged_file_is_not_kept() -> None:
     damaged = {number: replace(one, damaged=True) for number, one in videos.items()}
     (group,) = group_videos({**damaged, 1: replace(broken, duration_seconds=70)}, matches, {})
     assert (group.members[0].video.id, group.why) == (1, "longest")
+
+
+class MeasuredSharpness(Sharpness):
+    """A stand-in for the thumbnails of videos that exist only as rows: a number for each."""
+
+    def __init__(self, sharpness: dict[int, float]) -> None:
+        self._of = sharpness
+
+    def is_softer(self, copy: Stretch, other: Stretch) -> bool:
+        return self._of[copy[0]] < 0.5 * self._of[other[0]]
+
+
+def test_a_larger_and_longer_copy_is_not_kept_if_it_is_blurred() -> None:
+    videos = {one.id: one for one in (video(1), video(2, 66, height=1080, size=9000))}
+    matches = [match(2, 1, 0, 60)]
+    (group,) = group_videos(videos, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.1}))
+    assert (group.members[0].video.id, group.why) == (1, "sharpest")
+    (group,) = group_videos(videos, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.3}))
+    assert (group.members[0].video.id, group.why) == (2, "longest")
+    damaged = {**videos, 1: replace(videos[1], damaged=True)}
+    (group,) = group_videos(damaged, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.1}))
+    assert (group.members[0].video.id, group.why) == (2, "not damaged")
+
+
+def test_a_sharp_excerpt_is_not_given_up_for_a_blurred_film() -> None:
+    videos = {one.id: one for one in (video(1, 60), video(2, 600))}
+    matches = [match(2, 1, 0, 60)]
+    (group,) = group_videos(videos, matches, {}, MeasuredSharpness({1: 0.1, 2: 0.4}))
+    assert (group.kind, group.members[0].video.id) == ("contains", 2)
+    assert group_videos(videos, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.1})) == []
+
+
+def test_hdr_is_kept_before_a_heavier_conversion_but_not_before_a_larger_one() -> None:
+    hdr = replace(video(1), hdr=True)
+    converted = video(2, size=9000)
+    matches = [match(2, 1, 0, 60)]
+    (group,) = group_videos({1: hdr, 2: converted}, matches, {})
+    assert (group.members[0].video.id, group.why) == (1, "HDR")
+    (group,) = group_videos({1: hdr, 2: video(2, height=720)}, matches, {})
+    assert (group.members[0].video.id, group.why) == (2, "highest resolution")

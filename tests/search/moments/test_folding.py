@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vidseek.core.types import (
     CopyFrames,
@@ -18,6 +19,7 @@ from vidseek.core.types import (
     VideoState,
 )
 from vidseek.search.moments.known_copies import KnownCopies, Place
+from vidseek.video.thumbnail import encode_thumbnail
 
 DESCRIPTOR = "a" * 16
 
@@ -82,6 +84,20 @@ def test_copies_are_one_hit_that_shows_the_best_and_names_the_others(films) -> N
     assert places(hits) == [("sharp.mp4", 4, 8), ("other.mp4", 4, 8)]
     assert copies_of(hits[0]) == [("film.mp4", 4, 8), ("excerpt.mp4", 0, 4)]
     assert hits[1].copies == ()
+
+
+def test_a_blurred_copy_is_not_shown_although_it_has_more_pixels(films) -> None:
+    rng = np.random.default_rng(1)
+    detailed = rng.integers(0, 255, (90, 160, 3), np.uint8)
+    blurred = np.asarray(Image.fromarray(detailed).resize((16, 9)).resize((160, 90)))
+    for name, picture in (("sharp.mp4", blurred), ("film.mp4", detailed)):
+        film = films.store.videos.at(films.folder / name)
+        for clip in films.store.videos.clips(film.id):
+            jpeg = encode_thumbnail(picture)
+            films.store.write_thumbnail(film.content_hash, clip.middle_frame_seconds, jpeg)
+    hits = films.search("red", k=1)
+    assert places(hits) == [("film.mp4", 4, 8)]
+    assert copies_of(hits[0])[0] != ("film.mp4", 4, 8)
 
 
 def test_copies_can_be_unfolded(films) -> None:
