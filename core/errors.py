@@ -36,6 +36,7 @@ shell commands).
     ├── EvaluationError         captions that no video of a library can be measured with
     ├── PathNotFoundError       a given path does not exist
     ├── FileAccessError         a file cannot be opened, read or written
+    ├── ServerError             the server cannot be started
     ├── QueryError              a query or option that cannot be answered
     └── JobCancelledError       the caller cancelled the job
 """
@@ -275,6 +276,12 @@ class FileAccessError(VidseekError):
     """A file that is no video of the library cannot be opened, read or written."""
 
     code = "file_access"
+
+
+class ServerError(VidseekError):
+    """The server cannot be started with these settings."""
+
+    code = "server_error"
 
 
 class JobCancelledError(VidseekError):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from vidseek.core.errors import NotAVideoError as NotAVideoError
     from vidseek.core.errors import PathNotFoundError as PathNotFoundError
     from vidseek.core.errors import QueryError as QueryError
+    from vidseek.core.errors import ServerError as ServerError
     from vidseek.core.errors import SoundOnlyError as SoundOnlyError
     from vidseek.core.errors import TrainingError as TrainingError
     from vidseek.core.errors import UnknownEncoderError as UnknownEncoderError
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from vidseek.core.job import Progress as Progress
     from vidseek.core.types import Calibration as Calibration
     from vidseek.core.types import Clip as Clip
+    from vidseek.core.types import CopyMatch as CopyMatch
     from vidseek.core.types import CopyVerdict as CopyVerdict
     from vidseek.core.types import DuplicateGroup as DuplicateGroup
     from vidseek.core.types import DuplicateMember as DuplicateMember
@@ -156,6 +158,7 @@ _HOMES = {
         "SoundOnlyError",
         "PathNotFoundError",
         "QueryError",
+        "ServerError",
         "TrainingError",
         "UnknownEncoderError",
         "UnreadableVideoError",
@@ -167,6 +170,7 @@ _HOMES = {
     "vidseek.core.types": (
         "Calibration",
         "Clip",
+        "CopyMatch",
         "CopyVerdict",
         "DuplicateGroup",
         "DuplicateMember",

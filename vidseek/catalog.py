@@ -69,6 +69,24 @@ class LibraryCatalog(OpenedLibrary):
                 path=wanted,
                 hint=Hint("list_or_index"),
             )
+        return self._details(video)
+
+    def video(self, video_id: int) -> VideoDetails:
+        """Look up one video by its id.
+
+        Args:
+            video_id: ``Video.id``.
+
+        Raises:
+            PathNotFoundError: no video has this id.
+        """
+        wanted = arguments.whole_number(video_id, "video_id")
+        video = self._store.videos.by_id([wanted]).get(wanted)
+        if video is None:
+            raise PathNotFoundError(f"no video has the id {wanted}", hint=Hint("list_or_index"))
+        return self._details(video)
+
+    def _details(self, video: Video) -> VideoDetails:
         clips = self._store.videos.clips(video.id)
         thumbnails = (
             self._store.thumbnail_path(video.content_hash, clip.middle_frame_seconds)
@@ -77,6 +95,19 @@ class LibraryCatalog(OpenedLibrary):
         return VideoDetails(
             video, tuple(clips), tuple(path if path.is_file() else None for path in thumbnails)
         )
+
+    def thumbnail(self, video: Video, seconds: float) -> Path | None:
+        """The JPEG of a frame of a video.
+
+        Args:
+            video: a video of the library.
+            seconds: the frame's time: the middle frame of a clip, or that of a hit's thumbnail.
+
+        Returns:
+            None if the library keeps no picture of that frame.
+        """
+        path = self._store.thumbnail_path(video.content_hash, seconds)
+        return path if path.is_file() else None
 
     def statistics(self) -> LibraryStatistics:
         """Counts and sizes of the library."""

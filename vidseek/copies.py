@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from vidseek.core import arguments
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
-from vidseek.core.types import CopyVerdict, DuplicateGroup
+from vidseek.core.types import CopyMatch, CopyVerdict, DuplicateGroup
 from vidseek.opened import OpenedLibrary
 
 if TYPE_CHECKING:
@@ -138,6 +138,17 @@ class LibraryCopies(OpenedLibrary):
         from vidseek.search.copies.duplicate_groups import duplicate_groups
 
         return duplicate_groups(self._store)
+
+    def shared_segments(self, video_ids: Collection[int]) -> list[CopyMatch]:
+        """The stretches that some videos share with other videos of the library.
+
+        Covers the videos that ``compare_new_videos`` has compared.
+
+        Args:
+            video_ids: ``Video.id`` of at most 10,000 videos.
+        """
+        ids = {arguments.whole_number(each, "video_ids") for each in video_ids}
+        return self._store.copy_matches.read(of_videos=ids) if ids else []
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:
         """Draw a timeline of the parts that groups share into a PNG file."""

@@ -319,6 +319,28 @@ class Library(LibraryCopies, LibraryCatalog):
             job=job,
         )
 
+    def similarity_curve(
+        self, video_id: int, text: str, *, model: str | Encoder | None = None
+    ) -> list[tuple[TimeSpan, float]]:
+        """How much each clip of a video looks like a text, in order of time.
+
+        Args:
+            video_id: ``Video.id`` of a video in the library.
+            text: what to look for.
+            model: as for ``search``.
+
+        Returns:
+            The clips' spans and their scores, before the second stage.
+
+        Raises:
+            PathNotFoundError: no video has this id.
+            QueryError: an empty text.
+            EncoderError: the library is not encoded with that model, or the model is not there.
+        """
+        arguments.text(text, "text")
+        video = self.video(video_id).video
+        return self._search_engine(model).similarity_curve(video.id, text)
+
     def vectors(
         self,
         level: VectorLevel = "clips",

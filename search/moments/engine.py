@@ -298,6 +298,34 @@ class SearchEngine:
         fetched = TextCandidates(context, text).fetch(n).clips
         return sorted(fetched, key=lambda scored: (-scored.score, scored.clip.id))
 
+    def similarity_curve(self, video_id: int, text: str) -> list[tuple[TimeSpan, float]]:
+        """How much each clip of a video looks like a text, in order of time.
+
+        Args:
+            video_id: a video of the library.
+            text: cleaned as a query is.
+
+        Returns:
+            The clips' spans and first-stage scores, cosines from -1 to 1; empty if the video has no
+            clips.
+
+        Raises:
+            QueryError: an empty text.
+            EncoderError: the library has no vectors of this encoder.
+        """
+        wanted = clean_text(text).text
+        with self._store.snapshot():
+            clips = self._store.videos.clips(video_id)
+            context = self.context(VideoFilter()) if clips else None
+            if context is None:
+                return []
+            stored = self._store.clip_vectors.read(
+                [clip.id for clip in clips], self._encoder.spec.fingerprint
+            )
+            vector = encode_texts(context, [wanted])[0].vector
+        scores = stored @ vector
+        return [(clip.span, float(score)) for clip, score in zip(clips, scores, strict=True)]
+
     # -- what is searched --------------------------------------------------------------------------
 
     def _digest(self, options: SearchOptions, *facts: object) -> str:

@@ -27,6 +27,7 @@ COMMANDS = (
     "relocate",
     "models",
     "train",
+    "serve",
     "doctor",
 )
 MODEL_COMMANDS = ("add", "switch", "drop", "list")

@@ -31,6 +31,7 @@ from vidseek.cli import (
     relocate,
     remove,
     search,
+    serve,
     similar,
     train,
 )
@@ -171,6 +172,7 @@ def _make_app() -> typer.Typer:
         "relocate": relocate.relocate,
         "models": models.models,
         "train": train.train,
+        "serve": serve.serve,
         "doctor": doctor.doctor,
     }
     for name, command in commands.items():

@@ -1,0 +1,59 @@
+"""The web page: templates and static files, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Form, Request
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import RedirectResponse, Response
+from starlette.templating import Jinja2Templates
+
+from vidseek.web.security import TOKEN_COOKIE, is_token, session_of
+
+_FOLDER = Path(__file__).parent
+
+templates = Jinja2Templates(directory=_FOLDER / "templates")
+router = APIRouter(include_in_schema=False)
+
+
+def add_to(app: FastAPI) -> None:
+    """Add the pages and their static files to an application."""
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=_FOLDER / "static"), name="static")
+
+
+@router.get("/")
+async def search_page(request: Request) -> Response:
+    """The search page."""
+    return templates.TemplateResponse(request, "search.html")
+
+
+@router.get("/login")
+async def login_page(request: Request) -> Response:
+    """The page that asks for the token."""
+    return templates.TemplateResponse(request, "login.html", {"is_wrong": False})
+
+
+@router.post("/login")
+async def log_in(
+    request: Request, token: Annotated[str, Form(min_length=1, max_length=512)]
+) -> Response:
+    """Keep the session of a right token in a cookie."""
+    wanted = request.app.state.service.settings.token
+    if wanted is not None and not is_token(token.strip(), wanted):
+        return templates.TemplateResponse(
+            request, "login.html", {"is_wrong": True}, status_code=401
+        )
+    answer = RedirectResponse("/", status_code=303)
+    if wanted is not None:
+        answer.set_cookie(
+            TOKEN_COOKIE,
+            session_of(wanted),
+            max_age=90 * 24 * 3600,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+    return answer
