@@ -18,7 +18,12 @@ from vidseek.core.errors import NotAVideoError, SoundOnlyError, UnreadableVideoE
 from vidseek.core.types import TimeSpan
 from vidseek.video.hints import CONVERT_VIDEO, COPY_AGAIN
 from vidseek.video.limits import too_much_memory
-from vidseek.video.readers.clock import LEAP_SECONDS, PacketClock, join_parts
+from vidseek.video.readers.clock import (
+    LEAP_SECONDS,
+    MAX_STEP_BACK_SECONDS,
+    PacketClock,
+    join_parts,
+)
 from vidseek.video.readers.packets import PacketTable, build_table
 from vidseek.video.sniff import RAW_STREAMS
 
@@ -45,6 +50,10 @@ _RETRIES = 50
 """Maximum number of consecutive unreadable stretches to skip."""
 MAX_PRIMING_SECONDS = 0.1
 """Pictures that begin this long after the sound begin with it: nobody sees the difference."""
+
+JOINT_PACKETS = 3
+"""How far from a joint a packet may be reported as corrupt because of it: FFmpeg completes a
+picture when it sees the next, and pictures are stored out of order."""
 
 
 def open_container(path: Path, demuxer: str) -> InputContainer:
@@ -192,6 +201,8 @@ class Scan:
     """Time 0 of the table, in the stream's time base."""
     joined_pts: NDArray[np.float64] | None
     """(packets,) continuous times in the stream's time base; None if the file's own are."""
+    joint_pts: frozenset[int] = frozenset()
+    """Joined times of packets that only look damaged, because a part of the file ends with them."""
 
 
 def start_of(container: InputContainer, stream: VideoStream) -> int | None:
@@ -239,12 +250,13 @@ def scan(
     if span is not None:
         end_pts = (base_pts or 0) + span.end_seconds / tick
     nan = float("nan")
+    corrupt: list[int] = []
     packet = None
     for packet in packets_of(container, stream, on_damage=on_damage):
         # AVI stores decoding times only; without B-frames they equal the presentation times.
         time = packet.pts if packet.pts is not None else packet.dts
         if packet.is_corrupt:
-            on_damage()
+            corrupt.append(len(pts))
         if end_pts is not None and time is not None and packet.is_keyframe and time > end_pts:
             if not pts or not time - pts[-1] > LEAP_SECONDS / tick:
                 break
@@ -269,6 +281,9 @@ def scan(
     )
     joined = join_parts(clock, has_sound_between=partial(_has_sound_between, container))
     joined_pts = None
+    at_joint = [row for row in corrupt if _is_at_joint(joined - clock.pts_seconds, row)]
+    if len(at_joint) < len(corrupt):
+        on_damage()
     if joined is not clock.pts_seconds:
         times = joined_pts = np.round(joined / tick)
         durations = array("f", np.where(clock.duration_seconds > LEAP_SECONDS, 0, durations))
@@ -276,7 +291,17 @@ def scan(
     if base_pts is None or (span is None and len(shown) and shown.min() < base_pts):
         base_pts = int(shown.min()) if len(shown) else 0
     table = build_table((times - base_pts) * tick, sizes, flags, durations)
-    return Scan(table, base_pts, joined_pts)
+    return Scan(table, base_pts, joined_pts, frozenset(int(times[row]) for row in at_joint))
+
+
+def _is_at_joint(shift_seconds: NDArray[np.float64], row: int) -> bool:
+    """Whether parts of the file meet at a packet: its neighbours are not shifted alike.
+
+    The counters of MPEG-TS also start again there, which FFmpeg reports as lost data.
+    """
+    near = shift_seconds[max(0, row - JOINT_PACKETS) : row + JOINT_PACKETS + 1]
+    near = near[~np.isnan(near)]
+    return len(near) > 0 and bool(np.ptp(near) > MAX_STEP_BACK_SECONDS)
 
 
 def _is_written(packet: Packet[VideoStream], stream: VideoStream) -> bool:

@@ -70,6 +70,7 @@ def check_numbers(
         assert len(table) == count
         assert video.info.duration_seconds == pytest.approx(seconds or count / RATE, abs=0.05)
         batches = list(video.frames(np.arange(count)))
+        assert path.suffix == ".mpg" or not video.damaged
     numbers = [number_of(frame) for batch in batches for frame in batch.data]
     times = np.concatenate([batch.pts_seconds for batch in batches])
     assert sorted(set(numbers)) == numbers
@@ -99,6 +100,19 @@ def test_joined_recordings_with_sound(tmp_path: Path) -> None:
         for n, start in enumerate((3600.0, 0.0, 7200.0))
     ]
     check_numbers(joined(tmp_path / "joined.ts", *parts), 150)
+
+
+def test_packets_lost_in_a_joined_recording_are_damage(tmp_path: Path) -> None:
+    first = part(tmp_path / "a.ts", 0, 50)
+    lost = bytearray(first.read_bytes())
+    packets = len(lost) // 188
+    del lost[packets // 3 * 188 : (packets // 3 + 8) * 188]
+    (tmp_path / "a.ts").write_bytes(lost)
+    path = joined(tmp_path / "joined.ts", first, part(tmp_path / "b.ts", 50, 100))
+    with open_video(path) as video:
+        for _ in video.frames(np.arange(len(video.packets()))):
+            pass
+        assert video.damaged
 
 
 @pytest.mark.parametrize("suffix", ["ts", "mpg"])

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from videos import (
@@ -322,3 +323,33 @@ def test_decord_that_is_not_installed_is_asked_for(
     assert caught.value.hint == Hint("install_extra", {"extra": "decord"})
     with pytest.raises(MissingExtraError):
         DecodePool(workers=1, short_side=90, reader="decord")
+
+
+def recorded_live(path: Path) -> Path:
+    """A Matroska file as live recorders write it: its parts do not tell their sizes."""
+    film = write_video(path.with_name("film.mp4"), numbered(50), gop=10, sound=True)
+    options = {"live": "1"}
+    with av.open(str(film)) as old, av.open(str(path), "w", options=options) as new:
+        streams = [new.add_stream_from_template(stream) for stream in old.streams]
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "live.mkv", "a.flv"])
+@pytest.mark.parametrize("share", [0.4, 0.75, 0.97])
+def test_a_file_that_ends_within_a_part_is_damaged(name: str, share: float, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "live.mkv":
+        recorded_live(path)
+    else:
+        codec = "vp9" if name == "a.webm" else "h264"
+        write_video(path, numbered(50), gop=10, codec=codec, sound=name != "a.webm")
+    data = path.read_bytes()
+    for end, is_damaged in ((len(data), False), (round(len(data) * share), True)):
+        path.write_bytes(data[:end])
+        with open_video(path) as video:
+            frames, _ = read_all(video, np.arange(0, len(video.packets()), 5))
+            assert (video.damaged, len(frames) > 0) == (is_damaged, True)

@@ -29,6 +29,7 @@ from vidseek.video.orientation import Orientation
 from vidseek.video.readers.packets import PacketTable
 from vidseek.video.readers.reader import ReaderName, batched, check_limits
 from vidseek.video.readers.size_changes import changes_size
+from vidseek.video.readers.truncation import is_cut_short
 from vidseek.video.sniff import RAW_STREAMS
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class PyAVReader:
         self._table: PacketTable | None = None
         self._base_pts: int | None = None
         self._joined_pts: NDArray[np.float64] | None = None
+        self._joint_pts: frozenset[int] = frozenset()
         self._sought = False
         self._latest_seconds = 0.0
         self._order = _DecodedOrder()
@@ -278,18 +280,19 @@ class PyAVReader:
                 found = self._scan_once(self._reopen())
                 seconds, wanted = found.table.pts_seconds, self._span.start_seconds
                 if len(seconds) and seconds[0] <= wanted < seconds[-1] + _SPAN_SLACK_SECONDS:
-                    self._joined_pts = found.joined_pts
+                    self._joined_pts, self._joint_pts = found.joined_pts, found.joint_pts
                     return found.table
             except av.error.FFmpegError as error:
                 logger.debug("%s: cannot seek: %s", self._path, error)
             self._sought = False
         found = self._scan_once(self._reopen())
-        table, self._base_pts, self._joined_pts = found.table, found.base_pts, found.joined_pts
+        table, self._base_pts = found.table, found.base_pts
+        self._joined_pts, self._joint_pts = found.joined_pts, found.joint_pts
         if len(table) == 0:
             raise _undecodable(self._path)
         if self._span is None:
             self._info = _with_table(self._info, table)
-            if self._is_short(table):
+            if self._is_short(table) or is_cut_short(self._path, self._demuxer):
                 self._damaged = True
             check_limits(self._info, self._limits, self._path)
         return table
@@ -431,7 +434,7 @@ class PyAVReader:
             return []
 
     def _seconds(self, frame: VideoFrame, tick: float, fallback: float) -> float:
-        if frame.is_corrupt:
+        if frame.is_corrupt and frame.pts not in self._joint_pts:
             self._mark_damaged()
         assert self._base_pts is not None
         ticks = self._order.time_of(frame)
