@@ -70,6 +70,10 @@ class Encoder(Protocol):
 
         Returns:
             N frame vectors, and N x M tokens if ``spec`` has any.
+
+        Raises:
+            TypeError: ``frames`` is not an array.
+            ValueError: it has another shape or type.
         """
 
     def encode_clips(
@@ -101,6 +105,9 @@ class Encoder(Protocol):
 
         Returns:
             (len(texts), D) float32, L2-normalised.
+
+        Raises:
+            TypeError: ``texts`` is a single string.
         """
 
     def rerank(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vidseek.core import arguments
 from vidseek.core.errors import WeightsError
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.model_ref import ModelRef
@@ -37,8 +38,13 @@ def create_encoder(
         UnknownEncoderError: no model has that name, or the folder contains none.
         WeightsError: its weights are missing or damaged.
         EncoderError: it cannot be fetched or used; the subclass says why.
+        ValueError: ``threads`` is under 1.
     """
-    ref = ModelRef.parse(name)
+    ref = ModelRef.parse(arguments.text(name, "name"))
+    if threads is not None and arguments.whole_number(threads, "threads") < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    arguments.function(confirm_download, "confirm_download")
+    arguments.function(create_base, "create_base")
     match ref.kind:
         case "builtin" | "trained":
             from vidseek.encoders.builtin.encoder import BuiltinEncoder

@@ -88,8 +88,9 @@ class _TimedJob(Job):
         """
         self._job.check()
         if self.seconds_left <= 0:
+            unit = "second" if self._timeout_seconds == 1 else "seconds"
             raise DecodeLimitError(
-                f"checking it takes longer than {self._timeout_seconds:g} seconds", path=self._path
+                f"checking it takes longer than {self._timeout_seconds:g} {unit}", path=self._path
             )
 
 

@@ -23,6 +23,7 @@ from vidseek.core.processors import processor_count
 from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.encoders.inputs import check_frames, check_texts
 from vidseek.encoders.manifest import (
     HUBNESS,
     MANIFEST_NAME,
@@ -141,11 +142,7 @@ class BuiltinEncoder:
         Returns:
             (N, D) vectors and (N, M, T) tokens.
         """
-        right = frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8
-        if not right or 0 in frames.shape[1:]:
-            raise ValueError(
-                f"encode_frames needs (N, H, W, 3) uint8, got {frames.shape} {frames.dtype}"
-            )
+        check_frames(frames)
         spec = self.spec
         vectors = np.empty((len(frames), spec.dimension), np.float32)
         tokens = np.empty((len(frames), spec.tokens_per_frame, spec.token_dimension), np.float32)
@@ -211,6 +208,7 @@ class BuiltinEncoder:
         Returns:
             (len(texts), D) float32, L2-normalised.
         """
+        texts = check_texts(texts)
         results = np.empty((len(texts), self.spec.dimension), np.float32)
         for start in range(0, len(texts), TEXT_BATCH):
             vectors, _ = self._run_text(texts[start : start + TEXT_BATCH])

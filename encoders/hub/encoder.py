@@ -40,6 +40,7 @@ from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 from vidseek.encoders.hub.towers import Towers, quiet_transformers
 from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.encoders.inputs import check_frames, check_texts
 from vidseek.encoders.model_ref import ModelRef
 
 logger = logging.getLogger(__name__)
@@ -182,10 +183,7 @@ class HubEncoder:
         Returns:
             (N, D) vectors and no tokens, (N, 0, 0).
         """
-        if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
-            raise ValueError(
-                f"encode_frames needs (N, H, W, 3) uint8, got {frames.shape} {frames.dtype}"
-            )
+        check_frames(frames)
         vectors = np.empty((len(frames), self.spec.dimension), np.float32)
         if len(frames):
             towers = self._loaded()
@@ -236,6 +234,7 @@ class HubEncoder:
         Returns:
             (len(texts), D) float32, L2-normalised.
         """
+        texts = check_texts(texts)
         if len(texts) == 0:
             return np.empty((0, self.spec.dimension), np.float32)
         rows = self._token_rows(texts)

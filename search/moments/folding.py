@@ -10,6 +10,7 @@ and lists where else the moment is.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ class _Folder:
         self._preferred = preferred
         self._known = context.known_copies
         self._sharpness = Sharpness(context.store)
+        self._shown_clips: set[int] = set()
+        """Of the hits so far: a copy may have other clips, so that two hits would overlap."""
 
     def fold(self, moments: Iterable[Moment]) -> Iterator[RankedMoment]:
         """The moments whose best clip no earlier hit shows, each as its best copy."""
@@ -86,26 +89,44 @@ class _Folder:
                 places = self._known.places(place)
                 for each in places:
                     shown[each.video_id].append(each)
-                yield self._best_copy(moment, places)
+                hit = self._best_copy(moment, places)
+                if hit is not None:
+                    self._shown_clips.update(clip.id for clip in hit.moment.clips)
+                    yield hit
 
-    def _best_copy(self, moment: Moment, places: Sequence[Place]) -> RankedMoment:
+    def _best_copy(self, moment: Moment, places: Sequence[Place]) -> RankedMoment | None:
         original, *others = places
         others = self._searchable(others)
         videos = self._videos
         order = self._best_first([original, *others])
-        chosen, shown = original, moment
+        chosen, shown = original, self._unseen(moment)
         for place in order:
-            if place is original:
+            if place is original and shown is not None:
                 break
-            clips = self._clips(place) if place.is_complete else []
+            clips = self._clips(place) if place.is_complete and place is not original else []
             if clips:
                 best = max(clips, key=lambda clip: clip.span.overlap(place.best))
-                chosen, shown = place, Moment(tuple(clips), moment.score, best)
-                break
+                copy = self._unseen(Moment(tuple(clips), moment.score, best))
+                if copy is not None:
+                    chosen, shown = place, copy
+                    break
+        if shown is None:
+            return None
         copies = tuple(
             MomentCopy(videos[place.video_id], place.span) for place in order if place is not chosen
         )
         return RankedMoment(shown, videos[chosen.video_id], copies)
+
+    def _unseen(self, moment: Moment) -> Moment | None:
+        """The clips around the best one that no earlier hit shows; None if one shows the best."""
+        at = moment.clips.index(moment.best)
+        is_new = [clip.id not in self._shown_clips for clip in moment.clips]
+        if not is_new[at]:
+            return None
+        before = itertools.takewhile(lambda row: is_new[row], range(at - 1, -1, -1))
+        after = itertools.takewhile(lambda row: is_new[row], range(at + 1, len(is_new)))
+        rows = sorted([at, *before, *after])
+        return replace(moment, clips=tuple(moment.clips[row] for row in rows))
 
     def _best_first(self, places: list[Place]) -> list[Place]:
         def ordered(soft: Collection[Place]) -> list[Place]:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from vidseek.core.errors import (
     LibraryFullError,
     LibraryLockedError,
     LibraryReadOnlyError,
+    MissingExtraError,
 )
 from vidseek.storage.filesystem import network_share
 
@@ -40,13 +42,21 @@ def database_engine(url: str, *, read_only: bool = False) -> Engine:
 
     Raises:
         LibraryError: the URL is invalid, or its driver is not installed.
+        MissingExtraError: psycopg is not installed.
     """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             return sqlite_engine(Path(parsed.database).absolute(), read_only=read_only)
+        if parsed.drivername == "postgresql" and find_spec("psycopg2") is None:
+            parsed = parsed.set(drivername="postgresql+psycopg")
         return create_engine(parsed, pool_pre_ping=True)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+            raise MissingExtraError(
+                "a library in PostgreSQL needs psycopg",
+                hint=Hint("install_extra", {"extra": "postgres"}),
+            ) from error
         if isinstance(error, LibraryError):
             raise
         raise LibraryError(f"Cannot use the database URL: {error}") from error

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from vidseek.core.errors import (
     LibraryFullError,
     LibraryReadOnlyError,
     LibraryTooNewError,
+    MissingExtraError,
     NotALibraryError,
 )
 from vidseek.storage.catalog.connection import sqlite_engine
@@ -130,12 +132,21 @@ def test_newer_library_is_refused(store: LibraryStore) -> None:
     assert refused.value.hint == Hint("upgrade_vidseek")
 
 
-@pytest.mark.parametrize(
-    "url", ["nonsense", "oracle://host/x", "postgresql+psycopg://127.0.0.1:1/x"]
-)
-def test_database_that_cannot_be_reached(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize("url", ["nonsense", "oracle://host/x"])
+def test_database_that_cannot_be_used(tmp_path: Path, url: str) -> None:
     with pytest.raises(LibraryError):
         LibraryStore.open(tmp_path / "library", create=True, database_url=url)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_database_that_cannot_be_reached(tmp_path: Path, scheme: str) -> None:
+    has_driver = find_spec("psycopg") is not None
+    with pytest.raises(LibraryError if has_driver else MissingExtraError) as refused:
+        LibraryStore.open(
+            tmp_path / "library", create=True, database_url=f"{scheme}://127.0.0.1:1/x"
+        )
+    if not has_driver:
+        assert refused.value.hint == Hint("install_extra", {"extra": "postgres"})
 
 
 def test_sqlite_by_url(tmp_path: Path) -> None:

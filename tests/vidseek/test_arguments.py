@@ -52,6 +52,16 @@ WRONG_TYPES: list[Call] = [
     lambda library: library.check("x.mp4", except_paths=5),
     lambda library: library.check("x.mp4", timeout_seconds="1"),
     lambda library: library.check_and_add("x.mp4", wait_seconds=None),
+    lambda library: vidseek.create_encoder(None),
+    lambda library: vidseek.create_encoder(5),
+    lambda library: vidseek.create_encoder(threads="x"),
+    lambda library: vidseek.create_encoder(threads=1.5),
+    lambda library: vidseek.create_encoder(confirm_download=True),
+    lambda library: vidseek.create_encoder().encode_text("a cat"),
+    lambda library: vidseek.create_encoder().encode_text([5]),
+    lambda library: vidseek.create_encoder().encode_text(None),
+    lambda library: vidseek.create_encoder().encode_frames([np.zeros((8, 8, 3), np.uint8)]),
+    lambda library: vidseek.create_encoder().encode_frames(None),
     lambda library: library.index(None),
     lambda library: library.index([3]),
     lambda library: library.index(".", exclude="*.mp4"),
@@ -114,6 +124,11 @@ def test_a_wrong_type_is_a_type_error(library: vidseek.Library, call: Call) -> N
 
 
 WRONG_VALUES: list[Call] = [
+    lambda library: vidseek.create_encoder(threads=0),
+    lambda library: vidseek.create_encoder(threads=-3),
+    lambda library: vidseek.create_encoder(""),
+    lambda library: vidseek.create_encoder().encode_frames(np.zeros((8, 8, 3), np.uint8)),
+    lambda library: vidseek.create_encoder().encode_frames(np.zeros((1, 8, 8, 3))),
     lambda library: library.search("red", k=0),
     lambda library: library.search("red", cursor="böse"),
     lambda library: library.check("x.mp4", min_score=7),

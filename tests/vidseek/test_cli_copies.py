@@ -389,6 +389,20 @@ def test_an_excepted_video_does_not_count(copies_master: Path, gallery: Path) ->
     assert (answer.returncode, json.loads(answer.stdout)["verdict"]) == (0, "new")
 
 
+def test_an_excepted_path_without_videos_is_not_ignored(
+    copies_master: Path, gallery: Path, tmp_path: Path
+) -> None:
+    cat, elsewhere = gallery / "cat.mp4", tmp_path / "elsewhere.mp4"
+    arguments = ["--except", elsewhere, "--json"]
+    answer = invoke_vidseek(["check", cat, *arguments], library=copies_master)
+    assert answer.returncode == EXIT_NOT_FOUND
+    error = json.loads(answer.stdout)
+    assert (error["code"], error["path"]) == ("path_not_found", str(elsewhere))
+    answer = invoke_vidseek(["check", cat, cat, *arguments], library=copies_master)
+    assert [each["verdict"] for each in lines_of(answer)] == ["exact", "exact"]
+    assert answer.stderr.count(str(elsewhere)) == 1
+
+
 def test_a_file_over_the_time_limit_is_an_error(copies_master: Path, gallery: Path) -> None:
     answer = invoke_vidseek(
         ["check", gallery / "cat.mp4", "--timeout", "0.000001", "--json"], library=copies_master

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ def check(
             metavar="PATH",
             readable=False,
             help="Leave this library video, or folder of them, out of the comparison, such as an "
-            "earlier version of the file. May be repeated.",
+            "earlier version of the file. It has to be in the library. May be repeated.",
         ),
     ] = None,
     timeout: Annotated[
@@ -112,7 +112,6 @@ def check(
     options: dict[str, Any] = {
         "threshold": threshold,
         "min_score": min_score,
-        "except_paths": except_paths or [],
         "timeout_seconds": timeout,
     }
     opened: Library | None = None
@@ -127,6 +126,7 @@ def check(
                         opened = stack.enter_context(
                             open_library(ctx, library, create=add, yes=yes)
                         )
+                        options["except_paths"] = _known(opened, except_paths, is_list=is_list)
                         if add:
                             _ = opened.encoder  # before the job, because loading may ask a question
                     with ShellJob() as job:
@@ -145,6 +145,26 @@ def check(
     for code in (EXIT_ERROR, EXIT_COPY):
         if code in exit_codes:
             raise typer.Exit(code)
+
+
+def _known(library: Library, paths: Sequence[Path] | None, *, is_list: bool) -> list[Path]:
+    """The excepted paths with videos in the library.
+
+    Raises:
+        PathNotFoundError: a path has none, and a single file is checked; for many, it is said.
+    """
+    from vidseek.core.errors import Hint, PathNotFoundError
+
+    known = []
+    for path in paths or []:
+        if library.videos(under=path) or library.videos(under=path.resolve()):
+            known.append(path)
+            continue
+        message = f"--except {path}: no video of the library is there"
+        if not is_list:
+            raise PathNotFoundError(message, path=path, hint=Hint("list_videos"))
+        output.say_aside(f"vidseek: {message}")
+    return known
 
 
 def _given(files: Iterable[Path]) -> Iterator[Path]:

@@ -226,6 +226,20 @@ def test_places_follow_the_speed_and_direction_of_a_match(
     assert (back.span.start_seconds, back.span.end_seconds) == pytest.approx((2, 4))
 
 
+def test_hits_do_not_overlap_where_a_copy_is_cut_into_other_clips(shelf) -> None:
+    small = add(shelf, "small.mp4", ["red", ("red", "red", "red", "black"), "grey"])
+    large = add(shelf, "large.mp4", ["grey"] * 4, width=1920, height=1080)
+    link(shelf, large, small, (2, 14), (0, 12))
+    hits = shelf.search("red", k=20)
+    spans = sorted(
+        (hit.span.start_seconds, hit.span.end_seconds)
+        for hit in hits
+        if hit.video.path.name == "large.mp4"
+    )
+    assert len(spans) > 1
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
 def test_an_ident_in_many_films_is_one_hit(shelf) -> None:
     films = [add(shelf, f"{number:02}.mp4", ["red", "grey"]) for number in range(12)]
     for later, earlier in itertools.combinations(reversed(films), 2):
