@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from vidseek.core import arguments
 
+TEXTS_CUT = "texts_cut"
+"""``code`` of the log record on texts that are too long. A search has a warning of its own."""
+
 
 def check_frames(frames: NDArray[np.uint8]) -> None:
     """Frames are an array (N, H, W, 3) uint8; a list of pictures must be stacked.

@@ -88,6 +88,10 @@ class Discovery:
     """Folders that could not be listed and files whose status could not be read."""
     skipped: Mapping[str, int]
     """Files in folders that are no videos, counted by suffix: lower case, "" for none."""
+    hidden: int
+    """Hidden files and folders that were passed over, system folders among them."""
+    links: int
+    """Links that were not followed."""
 
 
 def discover(
@@ -118,7 +122,14 @@ def discover(
     for root in roots:
         for file in walk.root(root):
             files.setdefault(file.path, file)
-    return Discovery(roots, tuple(files.values()), tuple(walk.problems), walk.skipped)
+    return Discovery(
+        roots=roots,
+        files=tuple(files.values()),
+        problems=tuple(walk.problems),
+        skipped=walk.skipped,
+        hidden=walk.hidden,
+        links=walk.links,
+    )
 
 
 def check_paths(paths: Sequence[Path]) -> None:
@@ -145,6 +156,8 @@ class _Walk:
             self._skipped.add((status.st_dev, status.st_ino))
         self.problems: list[FailedFile] = []
         self.skipped: Counter[str] = Counter()
+        self.hidden = 0
+        self.links = 0
 
     def root(self, root: Path) -> Iterator[FoundFile]:
         try:
@@ -197,8 +210,10 @@ class _Walk:
     def _is_skipped(self, entry: os.DirEntry[str], root: Path) -> bool:
         name = entry.name
         if name.startswith(".") or name in _SYSTEM_FOLDERS:
+            self.hidden += 1
             return True
         if entry.is_symlink() and not self._follow:
+            self.links += 1
             return True
         return bool(self._exclude) and self._excluded(
             Path(entry.path), os.path.relpath(entry.path, root)

@@ -145,7 +145,13 @@ class _Run:
             interrupted=interrupted,
         )
         sound_only = [*plan.sound_only, *self._index.sound_only]
-        return replace(report, skipped=_count_skipped(discovery, sound_only))
+        return replace(
+            report,
+            skipped=_count_skipped(discovery, sound_only),
+            sound_only=len(sound_only),
+            hidden=discovery.hidden,
+            links=discovery.links,
+        )
 
     def report(
         self,

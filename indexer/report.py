@@ -96,6 +96,12 @@ class IndexReport:
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Files that are no videos, counted by suffix (lower case, "" for none), most frequent first.
     Files with sound only are among them."""
+    sound_only: int = 0
+    """How many of the skipped files have sound and no pictures."""
+    hidden: int = 0
+    """Hidden files and folders that were passed over."""
+    links: int = 0
+    """Links that were not followed."""
     notes: tuple[FileNote, ...] = ()
     """Videos indexed in this run of which a part is not searchable, such as a second film."""
 

@@ -24,6 +24,7 @@ from vidseek.core.errors import (
     InternalVideoError,
     JobCancelledError,
     LibraryError,
+    SoundOnlyError,
     VideoError,
 )
 from vidseek.core.job import Job
@@ -199,7 +200,8 @@ class VideoPass(Generic[FileT, EncodedT]):
         else:
             return
         self._task.fail(file, failure)
-        self._meter.settle(file.size_bytes, encoded=was_decoded, failed=True)
+        is_failure = not isinstance(failure, SoundOnlyError)
+        self._meter.settle(file.size_bytes, encoded=was_decoded, failed=is_failure)
 
 
 def default_workers() -> int:

@@ -19,12 +19,15 @@ class VideoFilter:
     """Which videos may answer. A field that is None does not restrict."""
 
     path_glob: str | None = None
-    """Shell pattern against the absolute path, without regard to case; ``*`` also matches ``/``.
-    Without a wildcard, a file or a folder with everything below it."""
+    """Shell pattern against the absolute path, without regard to case: ``*`` matches anything, also
+    ``/``, ``?`` a character and ``[...]`` one of a set. Without a wildcard, a file, or a folder
+    with everything below it."""
     min_duration_seconds: float | None = None
+    """Videos at least this long."""
     max_duration_seconds: float | None = None
+    """Videos at most this long."""
     min_height: int | None = None
-    """Display height in pixels."""
+    """Videos at least this high: display height in pixels."""
     after: datetime | None = None
     """Modified at this time or later; naive times are local."""
     before: datetime | None = None

@@ -23,7 +23,7 @@ from vidseek.core.processors import processor_count
 from vidseek.core.types import EncoderSpec, FrameFeatures
 from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.encoders.inputs import check_frames, check_texts
+from vidseek.encoders.inputs import TEXTS_CUT, check_frames, check_texts
 from vidseek.encoders.manifest import (
     HUBNESS,
     MANIFEST_NAME,
@@ -276,6 +276,7 @@ class BuiltinEncoder:
                 len(texts),
                 LONGEST_TEXT_TOKENS,
                 texts[encodings.index(too_long[0])][:60],
+                extra={"code": TEXTS_CUT},
             )
         inputs = {
             "token_ids": np.array([encoding.ids for encoding in encodings], np.int64),

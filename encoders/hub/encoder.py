@@ -40,7 +40,7 @@ from vidseek.encoders.hub.preprocessing import read_rules
 from vidseek.encoders.hub.sentences import TokenRows, has_words, token_rows
 from vidseek.encoders.hub.towers import Towers, quiet_transformers
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.encoders.inputs import check_frames, check_texts
+from vidseek.encoders.inputs import TEXTS_CUT, check_frames, check_texts
 from vidseek.encoders.model_ref import ModelRef
 
 logger = logging.getLogger(__name__)
@@ -245,6 +245,7 @@ class HubEncoder:
                 len(texts),
                 self._text_tokens,
                 texts[rows.cut[0]][:60],
+                extra={"code": TEXTS_CUT},
             )
         inputs = {"input_ids": rows.ids}
         if self._checkpoint.family.masks_padding:

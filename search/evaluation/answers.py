@@ -52,6 +52,8 @@ class Answers:
     parts: dict[int, dict[int, tuple[Candidate, ...]]]
     """For a video with captioned parts, the candidates of each clip, by id."""
     problems: tuple[CaptionProblem, ...]
+    merged_captions: int
+    """Captions that were not asked again, as another line has them for another video."""
 
     def candidates_of(self, clip: Clip) -> tuple[Candidate, ...]:
         """The candidates that a clip is part of; several where captioned parts overlap."""
@@ -86,11 +88,13 @@ def find_answers(store: LibraryStore, captions: Captions, encoded: NDArray[np.in
         else:
             problems += [CaptionProblem(line, str(reason)) for line in captioned.lines]
     parts = _parts(matched, clips_of)
+    questions = _questions(matched, parts, _copies(store))
     return Answers(
         tuple(_target(captioned, video_id, clips_of, parts) for captioned, video_id in matched),
-        _questions(matched, parts, _copies(store)),
+        questions,
         parts,
         tuple(sorted(problems, key=lambda problem: problem.line)),
+        sum(len(captioned.captions) for captioned, _ in matched) - len(questions),
     )
 
 

@@ -82,6 +82,7 @@ def evaluate(
         text_to_video=text_to_video,
         video_to_text=backwards,
         problems=answers.problems,
+        merged_captions=answers.merged_captions,
     )
 
 

@@ -60,6 +60,9 @@ class EvaluationReport:
     """None if it was not asked for."""
     problems: tuple[CaptionProblem, ...]
     """Lines that were not used: not readable, or of no video in the library."""
+    merged_captions: int = 0
+    """Captions that repeat those of another video or part: a caption is asked once, and everything
+    that it describes is a right answer."""
 
 
 def retrieval_quality(

@@ -56,11 +56,25 @@ def _matches_path(glob: str, dialect: str) -> ColumnElement[bool]:
     named = is_or_is_below(glob)
     pattern = path_pattern(glob)
     if not pattern.has_wildcard:
-        return named
+        return _is_or_is_below_in_any_case(glob, dialect)
     # A file may be called "[1].mp4": the literal path always matches.
     if dialect == "sqlite":
         return or_(named, VideoRow.path.op("GLOB")(pattern.sqlite_glob))
     return or_(named, VideoRow.path.regexp_match(pattern.regex, flags="i"))
+
+
+def _is_or_is_below_in_any_case(path: str, dialect: str) -> ColumnElement[bool]:
+    """Like ``is_or_is_below``, and without regard to case, as patterns are."""
+    folder = path.rstrip(os.sep)
+    exact, below = path_pattern(folder or path), path_pattern(f"{folder}{os.sep}*")
+    if dialect == "sqlite":
+        return or_(
+            VideoRow.path.op("GLOB")(exact.sqlite_glob), VideoRow.path.op("GLOB")(below.sqlite_glob)
+        )
+    return or_(
+        VideoRow.path.regexp_match(exact.regex, flags="i"),
+        VideoRow.path.regexp_match(below.regex, flags="i"),
+    )
 
 
 @dataclass(frozen=True)

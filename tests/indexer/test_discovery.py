@@ -45,6 +45,8 @@ def test_hidden_files_folders_and_system_folders_are_skipped(tmp_path):
     for name in ["a.mp4", ".b.mp4", ".cache/c.mp4", "$RECYCLE.BIN/d.mp4", "lost+found/e.mp4"]:
         touch(tmp_path / name)
     assert names(tmp_path) == ["a.mp4"]
+    found = discover([tmp_path])
+    assert (found.hidden, found.links) == (4, 0)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ def test_links_are_followed_only_when_asked_and_never_in_circles(tmp_path):
     (root / "nowhere.mp4").symlink_to(tmp_path / "nothing")
     (root / "itself.mp4").symlink_to(root / "itself.mp4")
     assert names(root) == ["a.mp4"]
+    assert discover([root]).links == 5
     assert names(root, follow_symlinks=True) == ["a.mp4", "link.mp4", "elsewhere/b.mp4"]
 
 

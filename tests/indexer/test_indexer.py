@@ -468,6 +468,7 @@ def test_sound_and_other_files_are_skipped_and_counted(store, encoder, footage):
         report = index(store, encoder, footage)
         assert report.failed == ()
         assert report.skipped == {".m4a": 1, ".txt": 1}
+        assert report.sound_only == 1
     assert {video.state for video in store.videos.select(states=list(VideoState))} == {
         VideoState.INDEXED,
         VideoState.SKIPPED,

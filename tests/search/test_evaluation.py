@@ -126,7 +126,7 @@ def test_a_caption_of_several_videos_is_one_query(films) -> None:
     films.add("poppy.mp4", ["red"])
     rows = [row("red.mp4", "Red"), row("poppy.mp4", "red"), row("green.mp4", "green")]
     report = evaluate(films.engine, captions_of(films, rows), video_to_text=True)
-    assert report.text_to_video.queries == 2
+    assert (report.text_to_video.queries, report.merged_captions) == (2, 1)
     assert report.text_to_video.recall_at_1.value == 1.0
     assert report.video_to_text is not None
     assert (report.video_to_text.queries, report.video_to_text.candidates) == (3, 2)

@@ -321,7 +321,7 @@ def test_calibration_is_kept_per_encoder_and_replaced(store: LibraryStore) -> No
         (VideoFilter(path_glob="/V/*/A?1.*"), {"a"}),
         (VideoFilter(path_glob="*/[A-B]*1.mp4"), {"a"}),
         (VideoFilter(path_glob="*/[!a-bC]*"), {"a", "b", "c", "d"}),
-        (VideoFilter(path_glob="/V/films"), set()),
+        (VideoFilter(path_glob="/V/FILMS"), {"a", "b"}),
         (VideoFilter(path_glob="*/[ac]*"), {"a", "c"}),
         (VideoFilter(path_glob="*/[!ac]*.mp4"), {"a", "b", "c", "d"}),
         (VideoFilter(path_glob="/v/films/%"), set()),

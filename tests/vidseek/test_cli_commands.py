@@ -14,7 +14,8 @@ from cli_process import Run, invoke_vidseek
 HIT_COLUMNS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
 HIT_KEYS = [*HIT_COLUMNS, "copies"]
 REPORT_KEYS = [
-    *("indexed", "unchanged", "moved", "missing", "failed", "skipped", "notes"),
+    *("indexed", "unchanged", "moved", "missing", "failed", "skipped"),
+    *("sound_only", "hidden", "links", "notes"),
     *("video_seconds", "seconds"),
 ]
 
@@ -63,7 +64,10 @@ def test_moved_and_deleted_files_are_counted(tmp_path: Path, footage_master: Pat
         for video in json.loads(invoke_vidseek(["list", "--json"], library=library).stdout)
     }
     assert states == {"whiskers.mp4": "indexed", "errands.mp4": "missing"}
-    assert invoke_vidseek(["index", folder, "--prune"], library=library).returncode == 0
+    pruned = invoke_vidseek(["index", folder, "--prune"], library=library)
+    assert pruned.returncode == 0
+    assert "removed 1" in pruned.stdout
+    assert "missing" not in pruned.stdout
     videos = json.loads(invoke_vidseek(["list", "--json"], library=library).stdout)
     assert [Path(video["path"]).name for video in videos] == ["whiskers.mp4"]
 

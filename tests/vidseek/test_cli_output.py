@@ -76,7 +76,7 @@ def test_progress_says_files_amount_speed_and_time_left() -> None:
         eta_seconds=540,
     )
     line = describe_indexing(progress)
-    assert line.text == "3/1,200 files, 30.0 min of video, 30x realtime, 9:00 left, 1 not readable"
+    assert line.text == "3/1,200 files, 30.0 min of video, 30x realtime, 9:00 left, 1 failed"
     assert (line.share, line.detail) == (0.1, "a.mp4")
 
 

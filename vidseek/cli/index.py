@@ -151,7 +151,7 @@ def run_index(
     if json:
         output.print_json(report_json(report))
     else:
-        print_report(report)
+        print_report(report, pruned=prune)
     if report.internal_failure is not None:
         problem = (
             "no file could be indexed, because of this installation and not of the files: "
@@ -176,6 +176,9 @@ EMPTY_REPORT = {
     "missing": 0,
     "failed": [],
     "skipped": {},
+    "sound_only": 0,
+    "hidden": 0,
+    "links": 0,
     "notes": [],
     "video_seconds": 0.0,
     "seconds": 0.0,
@@ -199,19 +202,27 @@ def report_json(report: IndexReport) -> dict[str, Any]:
             for file in report.failed
         ],
         "skipped": dict(report.skipped),
+        "sound_only": report.sound_only,
+        "hidden": report.hidden,
+        "links": report.links,
         "notes": [{"path": str(file.path), "note": file.note} for file in report.notes],
         "video_seconds": round(report.video_seconds, 3),
         "seconds": round(report.seconds, 3),
     }
 
 
-def print_report(report: IndexReport) -> None:
-    """Print the report of an indexing run: counts, speed, and the reason of every failure."""
+def print_report(report: IndexReport, *, pruned: bool = False) -> None:
+    """Print the report of an indexing run: counts, speed, and the reason of every failure.
+
+    Args:
+        report: the report.
+        pruned: whether missing videos were removed.
+    """
     counts = {
         "indexed": report.indexed,
         "unchanged": report.unchanged,
         "moved": report.moved,
-        "missing": report.missing,
+        "removed" if pruned else "missing": report.missing,
         "failed": len(report.failed),
     }
     typer.echo("  ".join(f"{name} {count:,}" for name, count in counts.items()))
@@ -227,7 +238,18 @@ def print_report(report: IndexReport) -> None:
     for file in report.notes:
         typer.echo(f"{output.short_path(file.path)}: {output.printable(file.note)}")
     if report.skipped:
-        typer.echo(f"skipped, no videos: {_describe_skipped(report.skipped)}")
+        sound = f" ({report.sound_only:,} with sound only)" if report.sound_only else ""
+        typer.echo(f"skipped, no videos: {_describe_skipped(report.skipped)}{sound}")
+    passed_over = [
+        *(
+            [output.counted(report.hidden, "hidden entry", "hidden entries")]
+            if report.hidden
+            else []
+        ),
+        *([output.counted(report.links, "link")] if report.links else []),
+    ]
+    if passed_over:
+        typer.echo(f"passed over: {', '.join(passed_over)}")
 
 
 def _describe_skipped(skipped: Mapping[str, int]) -> str:

@@ -78,7 +78,7 @@ def describe_indexing(progress: Progress) -> ProgressLine:
     if progress.eta_seconds is not None:
         parts.append(time_left(progress.eta_seconds))
     if progress.failed:
-        parts.append(f"{progress.failed:,} not readable")
+        parts.append(f"{progress.failed:,} failed")
     return ProgressLine(
         ", ".join(parts),
         share=progress.bytes_done / progress.bytes_total if progress.bytes_total else 0.0,

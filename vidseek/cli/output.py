@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,23 @@ def amount_of_bytes(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+@contextlib.contextmanager
+def log_without(code: str) -> Iterator[None]:
+    """Leave the log records with a code out: their matter is told in the result."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return getattr(record, "code", None) != code
+
+    handlers = logging.getLogger("vidseek").handlers[:]
+    for handler in handlers:
+        handler.addFilter(is_other)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_other)
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

@@ -18,6 +18,7 @@ from vidseek.cli.options import (
     YesOption,
     open_library,
 )
+from vidseek.cli.output import log_without
 
 if TYPE_CHECKING:
     from vidseek.core.types import VideoFilter
@@ -56,7 +57,9 @@ def search(
     \b
     Example: vidseek search "a dog catching a frisbee" --not people --in ~/Movies/2024
     """
-    with open_library(ctx, library, yes=yes) as opened:
+    from vidseek.encoders.inputs import TEXTS_CUT
+
+    with open_library(ctx, library, yes=yes) as opened, log_without(TEXTS_CUT):
         result = opened.search(
             text,
             k=k,
