@@ -2,6 +2,7 @@
 #
 #   make demo                 a small library, a text, a picture and a video query
 #   make demo VIDEOS=~/Movies the same on your own folder
+#   make serve                the web page on the library of the demo
 #   make test                 the tests that need only the base install (minutes)
 #   make test-full            the tests that need torch, PostgreSQL or a browser
 #   make test-package         build the wheel; install and try it on every Python found
@@ -34,7 +35,7 @@ OLDEST = .venv-oldest
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test test-full test-long test-package test-latest test-constraints test-oldest test-all
+.PHONY: demo serve test test-full test-long test-package test-latest test-constraints test-oldest test-all
 .PHONY: coverage check docs format bench bench-retrieval clean
 
 $(BASE)/.ready: pyproject.toml constraints.txt
@@ -60,6 +61,10 @@ $(FULL)/.ready: pyproject.toml constraints.txt
 
 demo: $(BASE)/.ready
 	@$(BASE)/bin/python -m vidseek.demo $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+serve: $(BASE)/.ready
+	@[ -f demo-library/library.db ] || $(BASE)/bin/python -m vidseek.demo
+	@$(BASE)/bin/vidseek serve --library demo-library --root demo-videos $(SERVE_OPTIONS)
 
 test: $(BASE)/.ready-dev
 	$(call PYTEST,$(BASE)) -m "not full and not long and not package" $(PYTEST_OPTIONS)

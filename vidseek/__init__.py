@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from vidseek.training.user.train import train_on_captions as train_on_captions
     from vidseek.vectors import LibraryVectors as LibraryVectors
     from vidseek.video import SamplingPlan as SamplingPlan
+    from vidseek.video.limits import DecodeLimits as DecodeLimits
 
 __version__ = "0.2.0"
 
@@ -122,6 +123,7 @@ _HOMES = {
     "vidseek.encoders.base": ("Encoder", "MonolingualEncoder", "VideoEncoder"),
     "vidseek.encoders.registry": ("create_encoder",),
     "vidseek.video": ("SamplingPlan",),
+    "vidseek.video.limits": ("DecodeLimits",),
     "vidseek.indexer": ("FailedFile", "FileNote", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.catalog": ("VideoDetails",),
     "vidseek.library": ("Library", "open"),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from vidseek.core import arguments
+from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import CopyMatch, CopyVerdict, DuplicateGroup
@@ -14,6 +15,17 @@ from vidseek.opened import OpenedLibrary
 
 if TYPE_CHECKING:
     from vidseek.search.copies.scoring import Threshold
+    from vidseek.video.limits import DecodeLimits
+
+
+MAX_DISMISSED_TOGETHER = 200
+"""20,000 pairs."""
+
+
+def _decode_limits(limits: DecodeLimits | None) -> DecodeLimits:
+    from vidseek.video.limits import DEFAULT_LIMITS, DecodeLimits
+
+    return DEFAULT_LIMITS if limits is None else arguments.instance(limits, DecodeLimits, "limits")
 
 
 class LibraryCopies(OpenedLibrary):
@@ -47,6 +59,7 @@ class LibraryCopies(OpenedLibrary):
         min_score: float | None = None,
         except_paths: AnyPath | Iterable[AnyPath] = (),
         timeout_seconds: float | None = None,
+        limits: DecodeLimits | None = None,
         job: Job | None = None,
     ) -> CopyVerdict:
         """Detect whether a video is a copy of one in the library. Nothing is added.
@@ -59,6 +72,8 @@ class LibraryCopies(OpenedLibrary):
                 of the file, and folders of such videos. Paths that are not in the library change
                 nothing.
             timeout_seconds: maximum time for the check.
+            limits: the largest, longest and slowest file that is decoded; None for the limits of
+                ``index``.
             job: reports progress and cancels.
 
         Raises:
@@ -75,6 +90,7 @@ class LibraryCopies(OpenedLibrary):
             min_score=min_score,
             except_paths=tuple(arguments.paths(except_paths, "except_paths")),
             timeout_seconds=timeout_seconds,
+            limits=_decode_limits(limits),
         )
         upload = arguments.path(path, "path")
         check_job(job)
@@ -88,6 +104,7 @@ class LibraryCopies(OpenedLibrary):
         min_score: float | None = None,
         except_paths: AnyPath | Iterable[AnyPath] = (),
         timeout_seconds: float | None = None,
+        limits: DecodeLimits | None = None,
         wait_seconds: float = math.inf,
         job: Job | None = None,
     ) -> CopyVerdict:
@@ -102,6 +119,7 @@ class LibraryCopies(OpenedLibrary):
             min_score: as for ``check``.
             except_paths: as for ``check``.
             timeout_seconds: as for ``check``; waiting and adding do not count.
+            limits: as for ``check``.
             wait_seconds: how long to wait for another process that is writing to the library.
             job: reports progress and cancels.
 
@@ -123,6 +141,7 @@ class LibraryCopies(OpenedLibrary):
             min_score=min_score,
             except_paths=tuple(arguments.paths(except_paths, "except_paths")),
             timeout_seconds=timeout_seconds,
+            limits=_decode_limits(limits),
         )
         upload = arguments.path(path, "path")
         wait_seconds = arguments.duration(wait_seconds, "wait_seconds")
@@ -138,6 +157,28 @@ class LibraryCopies(OpenedLibrary):
         from vidseek.search.copies.duplicate_groups import duplicate_groups
 
         return duplicate_groups(self._store)
+
+    def dismiss_duplicates(self, video_ids: Collection[int], *, restore: bool = False) -> int:
+        """Remember that no two of some videos are duplicates of each other.
+
+        ``duplicates`` no longer groups such pairs. ``check`` is not affected.
+
+        Args:
+            video_ids: ``Video.id`` of two or more videos, at most 200.
+            restore: forget it instead.
+
+        Returns:
+            Number of pairs that changed.
+
+        Raises:
+            QueryError: fewer than two videos, or too many.
+            LibraryReadOnlyError: the library cannot be written to.
+        """
+        arguments.flag(restore, "restore")
+        ids = {arguments.whole_number(each, "video_ids") for each in video_ids}
+        if not 2 <= len(ids) <= MAX_DISMISSED_TOGETHER:
+            raise QueryError(f"2 to {MAX_DISMISSED_TOGETHER} videos can be told apart at once")
+        return self._store.copy_matches.dismiss(ids, restore=restore)
 
     def shared_segments(self, video_ids: Collection[int]) -> list[CopyMatch]:
         """The stretches that some videos share with other videos of the library.

@@ -26,6 +26,7 @@ from vidseek.core.types import CopyVerdict
 from vidseek.search.copies.checker import CopyChecker
 from vidseek.search.copies.scoring import Threshold
 from vidseek.search.copies.upload import HashedUpload
+from vidseek.video.limits import DEFAULT_LIMITS, DecodeLimits
 
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
@@ -45,6 +46,8 @@ class UploadOptions:
     """Absolute files and folders; library videos there are left out of the comparison."""
     timeout_seconds: float | None = None
     """Maximum time for checking a file; None for the limits of decoding alone."""
+    limits: DecodeLimits = DEFAULT_LIMITS
+    """What a file may be and take when it is decoded."""
 
     def __post_init__(self) -> None:
         arguments.text(self.threshold, "threshold")
@@ -119,7 +122,7 @@ class _Checks:
         if options.timeout_seconds is not None:
             job = _TimedJob(job, self._path, options.timeout_seconds)
         if self._upload is None:
-            self._upload = self._checker.open_upload(self._path, job)
+            self._upload = self._checker.open_upload(self._path, job, limits=options.limits)
         return self._checker.compare(
             self._upload,
             threshold=options.threshold,

@@ -64,6 +64,7 @@ from vidseek.search.copies.second_look import (
 from vidseek.search.copies.upload import HashedUpload, Upload, frame_sequence
 from vidseek.search.copies.verdict import covered_by, exact_verdict, make_verdict
 from vidseek.storage.store import LibraryStore
+from vidseek.video.limits import DEFAULT_LIMITS, DecodeLimits
 
 MIN_PROBES, MAX_PROBES, PROBE_SECONDS = 6, 10, 10.0
 """Frames of each crop that are compared first, one every ``PROBE_SECONDS``..."""
@@ -131,15 +132,22 @@ class CopyChecker:
             job=job,
         )
 
-    def open_upload(self, path: Path, job: Job | None = None) -> HashedUpload:
+    def open_upload(
+        self, path: Path, job: Job | None = None, *, limits: DecodeLimits = DEFAULT_LIMITS
+    ) -> HashedUpload:
         """Hash an upload, for ``compare``.
+
+        Args:
+            path: the upload.
+            job: cancels.
+            limits: what the file may be and take when it is decoded.
 
         Raises:
             PathNotFoundError: the file does not exist.
             VideoError: the file cannot be opened.
             JobCancelledError: the caller cancelled.
         """
-        return HashedUpload(path, job or Job())
+        return HashedUpload(path, job or Job(), limits=limits)
 
     def compare(
         self,

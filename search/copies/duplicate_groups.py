@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from vidseek.core.types import (
@@ -80,7 +81,8 @@ def duplicate_groups(store: LibraryStore, fingerprint: str | None = None) -> lis
             )
             for frames in store.copy_descriptors.read(fingerprint, video_ids=ids)
         }
-    return group_videos(videos, matches, information, Sharpness(store))
+        dismissed = store.copy_matches.dismissed()
+    return group_videos(videos, matches, information, Sharpness(store), dismissed)
 
 
 def group_videos(
@@ -88,6 +90,7 @@ def group_videos(
     matches: Sequence[CopyMatch],
     information: Mapping[int, Information],
     sharpness: Sharpness | None = None,
+    dismissed: Collection[frozenset[int]] = (),
 ) -> list[DuplicateGroup]:
     """Group videos by their shared segments.
 
@@ -96,6 +99,7 @@ def group_videos(
         matches: the matches between them.
         information: what the matched videos show, by id. The seconds count of a video without it.
         sharpness: compares the thumbnails of copies; None takes them for equally sharp.
+        dismissed: pairs that somebody said are no duplicates.
     """
     shared = shared_spans(matches, videos)
     _add_same_bytes(shared, videos)
@@ -103,6 +107,7 @@ def group_videos(
     coverage = {
         pair: _coverage(spans, boilerplate[pair[0]], videos[pair[0]], information.get(pair[0]))
         for pair, spans in shared.items()
+        if frozenset(pair) not in dismissed
     }
     for one, other in coverage:
         if videos[one].content_hash == videos[other].content_hash:
@@ -129,7 +134,21 @@ def group_videos(
         for pair, share in coverage.items()
     }
     groups = _under_containers(groups, contained, same, videos, priorities)
+    groups = [
+        left for group in groups if (left := _without_dismissed(group, dismissed)) is not None
+    ]
     return sorted(groups, key=lambda group: (-len(group.members), group.members[0].video.path))
+
+
+def _without_dismissed(
+    group: DuplicateGroup, dismissed: Collection[frozenset[int]]
+) -> DuplicateGroup | None:
+    """The group without the videos that are no duplicates of the kept one; None if none is left."""
+    kept, *others = group.members
+    left = [
+        member for member in others if frozenset((kept.video.id, member.video.id)) not in dismissed
+    ]
+    return replace(group, members=(kept, *left)) if left else None
 
 
 def _is_sound(video: Video, information: Information | None) -> bool:

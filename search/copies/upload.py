@@ -53,15 +53,22 @@ class Upload:
 class UploadDecoder:
     """Decodes an upload in another process."""
 
-    def __init__(self, path: Path, *, timeout_seconds: float = math.inf) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        timeout_seconds: float = math.inf,
+        limits: DecodeLimits = DEFAULT_LIMITS,
+    ) -> None:
         """Start decoding; errors of the file are raised by ``batches``.
 
         Args:
             path: the upload.
             timeout_seconds: maximum time for decoding it, if less than the limits allow.
+            limits: what the file may be and take.
         """
         self.path = absolute_path(path)
-        limits = _limits(timeout_seconds)
+        limits = _limits(limits, timeout_seconds)
         self._pool = DecodePool(workers=1, short_side=SHORT_SIDE, limits=limits)
         plan = SamplingPlan("dense", QUERY_INTERVAL_SECONDS)
         self._reading = self._pool.read([DecodeJob(self.path, plan, None)])  # ends with the pool
@@ -96,14 +103,14 @@ class UploadDecoder:
         self.close()
 
 
-def _limits(timeout_seconds: float) -> DecodeLimits:
+def _limits(limits: DecodeLimits, timeout_seconds: float) -> DecodeLimits:
     if math.isinf(timeout_seconds):
-        return DEFAULT_LIMITS
+        return limits
     return replace(
-        DEFAULT_LIMITS,
+        limits,
         base_seconds=timeout_seconds,
         seconds_per_video_second=0.0,
-        stall_seconds=min(DEFAULT_LIMITS.stall_seconds, timeout_seconds),
+        stall_seconds=min(limits.stall_seconds, timeout_seconds),
     )
 
 
@@ -122,16 +129,25 @@ def decoding_ahead(path: AnyPath, *, timeout_seconds: float = math.inf) -> Itera
         decoder.close()
 
 
-def upload_decoder(path: Path, *, timeout_seconds: float = math.inf) -> UploadDecoder:
+def upload_decoder(
+    path: Path, *, timeout_seconds: float = math.inf, limits: DecodeLimits = DEFAULT_LIMITS
+) -> UploadDecoder:
     """The decoder of an upload that is decoded in advance, or a new one."""
-    return _AHEAD.pop(path, None) or UploadDecoder(path, timeout_seconds=timeout_seconds)
+    return _AHEAD.pop(path, None) or UploadDecoder(
+        path, timeout_seconds=timeout_seconds, limits=limits
+    )
 
 
 class HashedUpload:
     """An upload known by its bytes; it is decoded when first needed, and once."""
 
-    def __init__(self, path: Path, job: Job) -> None:
+    def __init__(self, path: Path, job: Job, *, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         """Hash the file.
+
+        Args:
+            path: the upload.
+            job: cancels.
+            limits: what the file may be and take.
 
         Raises:
             PathNotFoundError: it does not exist.
@@ -143,6 +159,7 @@ class HashedUpload:
             what = "is a folder" if path.is_dir() else what
             raise PathNotFoundError(f"{path} {what}: give a video to check.", path=path)
         self.path = path
+        self._limits = limits
         self.content_hash = _hash_file(path, job)
         self._decoded: Upload | None = None
 
@@ -154,7 +171,7 @@ class HashedUpload:
             JobCancelledError: the caller cancelled.
         """
         if self._decoded is None:
-            self._decoded = read_upload(self.path, descriptor, job)
+            self._decoded = read_upload(self.path, descriptor, job, self._limits)
         return self._decoded
 
 
@@ -171,7 +188,9 @@ def _hash_file(path: Path, job: Job) -> str:
     return digest.hexdigest()
 
 
-def read_upload(path: Path, descriptor: CopyDescriptor, job: Job) -> Upload:
+def read_upload(
+    path: Path, descriptor: CopyDescriptor, job: Job, limits: DecodeLimits = DEFAULT_LIMITS
+) -> Upload:
     """Decode an upload and compute the descriptors of its frames.
 
     Raises:
@@ -183,7 +202,7 @@ def read_upload(path: Path, descriptor: CopyDescriptor, job: Job) -> Upload:
     loading = Thread(target=_load, args=(descriptor,))  # while the decoder starts
     loading.start()
     try:
-        with upload_decoder(path, timeout_seconds=job.seconds_left) as decoder:
+        with upload_decoder(path, timeout_seconds=job.seconds_left, limits=limits) as decoder:
             for batch in decoder.batches():
                 job.check()
                 useful = ~is_flat(batch.data)

@@ -11,7 +11,9 @@ from collections.abc import Collection, Sequence
 from vidseek.core.types import CopyMatch
 from vidseek.storage.catalog.copy_queries import (
     described_ids,
+    dismiss_pairs,
     read_copy_matches,
+    read_dismissed,
     replace_copy_matches,
 )
 from vidseek.storage.catalog.transactions import Transactions
@@ -59,3 +61,23 @@ class CopyMatches:
         """
         with self._transactions.reading() as connection:
             return read_copy_matches(connection, None if of_videos is None else list(of_videos))
+
+    def dismiss(self, video_ids: Collection[int], *, restore: bool = False) -> int:
+        """Remember that no two of the videos are duplicates of each other.
+
+        Videos that do not exist are left out. A video that is removed takes its pairs along.
+
+        Args:
+            video_ids: at most 10,000.
+            restore: forget it instead.
+
+        Returns:
+            Pairs that changed.
+        """
+        with self._transactions.writing() as change:
+            return dismiss_pairs(change.connection, video_ids, restore=restore)
+
+    def dismissed(self) -> set[frozenset[int]]:
+        """The pairs that were dismissed."""
+        with self._transactions.reading() as connection:
+            return read_dismissed(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,12 @@ from sqlalchemy.orm import aliased
 
 from vidseek.core.errors import Hint, LibraryDamagedError
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
-from vidseek.storage.catalog.schema import CopyFramesRow, CopyMatchRow, VideoRow
+from vidseek.storage.catalog.schema import (
+    CopyFramesRow,
+    CopyMatchRow,
+    DismissedPairRow,
+    VideoRow,
+)
 from vidseek.storage.catalog.video_queries import chunks
 
 PAGE = 500
@@ -310,3 +316,35 @@ def read_copy_matches(
         )
         for match in rows
     ]
+
+
+def dismiss_pairs(connection: Connection, video_ids: Collection[int], *, restore: bool) -> int:
+    """Store that no two of the videos are duplicates, or forget it; return the changed pairs."""
+    row = DismissedPairRow
+    stored = connection.execute(select(VideoRow.id).where(VideoRow.id.in_(list(video_ids))))
+    wanted = set(itertools.combinations(sorted(stored.scalars()), 2))
+    first = {one for one, _ in wanted}
+    known = {
+        (one, other)
+        for one, other in connection.execute(
+            select(row.video_id, row.other_id).where(row.video_id.in_(first))
+        )
+    }
+    changed = wanted & known if restore else wanted - known
+    if restore:
+        for one, other in changed:
+            connection.execute(delete(row).where(row.video_id == one, row.other_id == other))
+    elif changed:
+        connection.execute(
+            insert(row), [{"video_id": one, "other_id": other} for one, other in sorted(changed)]
+        )
+    return len(changed)
+
+
+def read_dismissed(connection: Connection) -> set[frozenset[int]]:
+    """Pairs of videos that are no duplicates."""
+    row = DismissedPairRow
+    return {
+        frozenset((one, other))
+        for one, other in connection.execute(select(row.video_id, row.other_id))
+    }

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0007"
+HEAD_REVISION = "0008"
 """Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.
@@ -236,6 +236,23 @@ class CopyMatchRow(Base):
     speed: Mapped[float]
     score: Mapped[float]
     mirrored: Mapped[bool]
+
+
+class DismissedPairRow(Base):
+    """Two videos that somebody said are no duplicates of each other. ``video_id < other_id``."""
+
+    __tablename__ = "dismissed_pairs"
+
+    video_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("videos.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    other_id: Mapped[int] = mapped_column(
+        _Id,
+        ForeignKey("videos.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )
 
 
 class ChangeRow(Base):

@@ -171,6 +171,7 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("DROP TABLE dismissed_pairs")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -191,6 +192,7 @@ def test_a_failure_of_the_format_before_has_no_next_step(tmp_path: Path) -> None
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("DROP TABLE dismissed_pairs")
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -212,6 +214,7 @@ def test_a_video_of_the_format_before_counts_as_no_hdr(tmp_path: Path) -> None:
         before = store.videos.select()
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("DROP TABLE dismissed_pairs")
         connection.execute("UPDATE alembic_version SET version_num = '0006'")
     connection.close()
     with LibraryStore.open(folder) as store:

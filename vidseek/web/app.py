@@ -12,14 +12,25 @@ from fastapi.openapi.utils import get_openapi
 
 import vidseek
 from vidseek.web import pages
-from vidseek.web.api import duplicates, health, media, search, similar, videos
+from vidseek.web.api import (
+    check,
+    duplicates,
+    health,
+    jobs,
+    media,
+    preview,
+    search,
+    similar,
+    videos,
+)
+from vidseek.web.metrics import Measured
 from vidseek.web.problems import add_problem_handlers
-from vidseek.web.schemas import Problem
+from vidseek.web.schemas import Problem, SimilarRequest
 from vidseek.web.security import Security
 from vidseek.web.service import API, Service
 from vidseek.web.settings import ServerSettings
 
-ROUTERS = (health, search, similar, videos, media, duplicates)
+ROUTERS = (health, search, similar, check, videos, media, preview, duplicates, jobs)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
@@ -65,6 +76,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     pages.add_to(app)
     add_problem_handlers(app)
     app.add_middleware(Security, settings=settings)
+    app.add_middleware(Measured, metrics=service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -88,6 +100,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = Problem.model_json_schema()
+        # The endpoint reads its body itself, since it also takes files.
+        similar_query = SimilarRequest.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+        schemas.update(similar_query.pop("$defs", {}))
+        schemas["SimilarRequest"] = similar_query
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

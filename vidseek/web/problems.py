@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from vidseek.core import errors
@@ -57,6 +58,10 @@ _CODES = {
     503: "busy",
     507: "disk_full",
 }
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection; nobody reads an answer."""
 
 
 class ProblemError(HTTPException):
@@ -124,6 +129,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(VidseekError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(ClientGoneError, _answer_nobody)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_bug)
 
 
@@ -166,6 +173,10 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         headers=error.headers,
     )
     return problem_response(problem, request_id(request))
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,8 +95,9 @@ class MediaRoots:
         if not inside:
             raise ProblemError(403, "outside_roots", "the path is outside the media roots")
         for path in inside:
-            if path.exists():
-                return path
+            with suppress(OSError):  # a name that is too long, a folder that may not be entered
+                if path.exists():
+                    return path
         raise PathNotFoundError(f"{inside[0]} does not exist", path=inside[0])
 
 

@@ -141,6 +141,16 @@ class SimilarRequest(_Query):
         return self
 
 
+class UploadQuery(BaseModel):
+    """The fields of a form beside the file."""
+
+    model_config = ConfigDict(extra="forbid")
+    k: Annotated[int, Field(ge=1, le=MAX_HITS)] = 20
+    per_video: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    copies: bool = False
+    where: Where = Field(default_factory=Where)
+
+
 class Copy(Document):
     """Where a copy shows the moment of a hit."""
 
@@ -396,3 +406,115 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"description": "A problem, told by `code`.", "content": content}
         for status in sorted({*always, *statuses})
     }
+
+
+class CheckMatch(Document):
+    """A stretch of the file that shows a stretch of a video in the library."""
+
+    video_id: int
+    path: str
+    kind: Literal["exact", "duplicate", "contains", "contained", "partial", "new"]
+    score: float
+    query_start_seconds: float
+    query_end_seconds: float
+    library_start_seconds: float
+    library_end_seconds: float
+    speed: float | None = Field(
+        description="Library seconds a second of the file, negative if it plays backwards; null if "
+        "too little moves to tell."
+    )
+    mirrored: bool
+    media_url: str
+
+
+class CheckAnswer(Document):
+    """The result of a check: what `vidseek check --json` prints, and more."""
+
+    path: str = Field(description="Name of the file; its path in the library if it was added.")
+    verdict: Literal["exact", "duplicate", "contains", "contained", "partial", "new"]
+    added: bool
+    matches: list[CheckMatch]
+    query_seconds: float = Field(description="Length of the file.")
+    compared_frames: int = Field(description="Frames that could be compared; few prove little.")
+
+
+class IndexRequest(RequestDocument):
+    """What to index."""
+
+    paths: Annotated[
+        list[Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=1000)
+    ] = Field(
+        default_factory=list,
+        description="Files and folders inside the media roots, absolute or relative to a root; "
+        "none for all roots.",
+    )
+    retry_failed: bool = Field(default=False, description="Read files again that failed before.")
+
+
+class JobProgress(Document):
+    """How far a job is."""
+
+    stage: str
+    done: int
+    total: int | None
+    unit: str
+    failed: int = 0
+    current: str | None = None
+    video_seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+    eta_seconds: float | None = None
+    realtime_factor: float | None = None
+
+
+class JobFailure(Document):
+    """A file that could not be indexed."""
+
+    path: str
+    reason: str
+
+
+class JobReport(Document):
+    """What a job did."""
+
+    indexed: int
+    unchanged: int
+    moved: int
+    missing: int
+    failed: list[JobFailure]
+    video_seconds: float
+    seconds: float
+
+
+class JobEntry(Document):
+    """A long task: an index run."""
+
+    id: str
+    kind: Literal["index"]
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    paths: list[str]
+    created: str
+    progress: JobProgress | None = None
+    report: JobReport | None = None
+    problem: str | None = Field(default=None, description="Why it failed.")
+
+
+class JobList(Document):
+    """The latest jobs, newest first."""
+
+    jobs: list[JobEntry]
+
+
+class DismissRequest(RequestDocument):
+    """Videos that are no duplicates of each other."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"video_ids": [3, 9]}]}
+    )
+    video_ids: Annotated[list[VideoId], Field(min_length=2, max_length=200)]
+    restore: bool = Field(default=False, description="Forget an earlier dismissal instead.")
+
+
+class DismissAnswer(Document):
+    """What a dismissal changed."""
+
+    changed_pairs: int

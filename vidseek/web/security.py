@@ -18,6 +18,7 @@ import ipaddress
 import re
 import secrets
 import socket
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -34,6 +35,9 @@ OPEN_PATHS = ("/login", "/static/")
 """Paths that need no token: the page that asks for it, and what that page loads."""
 UPLOAD_PATHS = ("/api/v1/check", "/api/v1/similar")
 """Paths that take files; they limit the body themselves."""
+
+LINGER_SECONDS = 1.0
+"""How long the body of a refused request is read and thrown away."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -132,17 +136,26 @@ class Security:
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope["vidseek.request_id"] = request_id
 
+        body = _Body(receive, self._limits, is_upload=scope["path"] in UPLOAD_PATHS)
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answered = MutableHeaders(scope=message)
+                if not body.is_complete and _has_body(headers):
+                    # The rest of the body is not read, so the next request cannot be either.
+                    answered["Connection"] = "close"
                 answered["X-Request-ID"] = request_id
                 for name, value in _HEADERS.items():
                     answered.setdefault(name, value)
                 if scope["path"].startswith("/api/"):
                     answered.setdefault("Cache-Control", "no-store")
+            is_last = message["type"] == "http.response.body" and not message.get("more_body")
+            if is_last and not body.is_complete and _has_body(headers):
+                await send({**message, "more_body": True})
+                await body.drain()
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        body = _Body(receive, self._limits, is_upload=scope["path"] in UPLOAD_PATHS)
         try:
             self._check_host(headers)
             self._check_origin(scope, headers)
@@ -223,6 +236,10 @@ def _cookie(headers: Headers) -> str:
     return cookies[TOKEN_COOKIE].value if TOKEN_COOKIE in cookies else ""
 
 
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
 class _Body:
     """A request body that is limited in size and pace."""
 
@@ -231,7 +248,17 @@ class _Body:
         self._limits = limits
         self._is_upload = is_upload
         self._received = 0
-        self._is_complete = False
+        self.is_complete = False
+        """True once all of it was read, or the client has gone."""
+
+    async def drain(self) -> None:
+        """Let a client that is still sending see the answer: it would lose it in a reset."""
+        deadline = asyncio.get_running_loop().time() + LINGER_SECONDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                while not self.is_complete:
+                    message = await self._receive()
+                    self.is_complete = not message.get("more_body", False)
 
     def check_length(self, headers: Headers) -> None:
         """Refuse a body that says that it is too large, before any of it is read."""
@@ -241,28 +268,21 @@ class _Body:
 
     async def receive(self) -> Message:
         """The next piece of the body; after the last, whatever comes from below."""
-        if self._is_complete:
+        if self.is_complete:
             return await self._receive()
         try:
             message = await asyncio.wait_for(self._receive(), self._limits.max_idle_seconds)
         except TimeoutError:
-            raise ProblemError(
-                408, "too_slow", "the request body came too slowly", headers={"Connection": "close"}
-            ) from None
+            raise ProblemError(408, "too_slow", "the request body came too slowly") from None
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
-            self._is_complete = not message.get("more_body", False)
+            self.is_complete = not message.get("more_body", False)
             if not self._is_upload and self._received > self._limits.max_body_bytes:
                 raise self._too_large()
         else:
-            self._is_complete = True
+            self.is_complete = True
         return message
 
     def _too_large(self) -> ProblemError:
         limit = self._limits.max_body_bytes
-        return ProblemError(
-            413,
-            "too_large",
-            f"the request body has more than {limit} bytes",
-            headers={"Connection": "close"},
-        )
+        return ProblemError(413, "too_large", f"the request body has more than {limit} bytes")

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import vidseek
-from vidseek.core.errors import PathNotFoundError
+from vidseek.core.errors import PathNotFoundError, ServerError, VidseekError
 from vidseek.core.types import (
     Clip,
     CopyMatch,
@@ -22,10 +22,14 @@ from vidseek.core.types import (
 )
 from vidseek.library import Library
 from vidseek.web import schemas
+from vidseek.web.jobs import IndexJobs
+from vidseek.web.metrics import Metrics
+from vidseek.web.previews import Previews
 from vidseek.web.problems import ProblemError
 from vidseek.web.roots import MediaRoots, topmost
 from vidseek.web.settings import ServerSettings
 from vidseek.web.text import path_text, safe_text
+from vidseek.web.uploads import Uploads
 from vidseek.web.work import WorkPool
 
 API = "/api/v1"
@@ -51,6 +55,56 @@ class Service:
         self.heavy = WorkPool(
             "heavy", threads=limits.heavy_threads, max_waiting=limits.max_waiting_heavy
         )
+        self._check_uploads()
+        self.jobs = IndexJobs(self.library, self.word)
+        self.uploads = Uploads(settings.upload_limits)
+        self.previews = Previews(self.uploads.folder / "previews")
+        self.metrics = self._metrics()
+        self.is_stopping = False
+
+    def _check_uploads(self) -> None:
+        folder = self.settings.uploads
+        if folder is None:
+            return
+        if not folder.is_dir():
+            raise PathNotFoundError(f"{folder} is not a folder", path=folder)
+        if not self.roots.contain(folder):
+            raise ServerError(f"the folder for uploads, {folder}, is outside the media roots")
+
+    def _metrics(self) -> Metrics:
+        metrics = Metrics()
+        metrics.gauge(
+            "vidseek_videos", "Searchable videos.", lambda: self.library.statistics().indexed
+        )
+        metrics.gauge("vidseek_clips", "Their clips.", lambda: self.library.statistics().clips)
+        metrics.gauge(
+            "vidseek_pending_quick", "Quick requests in work.", lambda: self.quick.pending
+        )
+        metrics.gauge(
+            "vidseek_pending_heavy", "Requests that decode video.", lambda: self.heavy.pending
+        )
+        metrics.gauge("vidseek_receiving", "Files being received.", lambda: self.uploads.active)
+        metrics.gauge(
+            "vidseek_jobs",
+            "Index runs that wait or run.",
+            lambda: sum(not job.has_ended for job in self.jobs.all()),
+        )
+        return metrics
+
+    @property
+    def decode_limits(self) -> vidseek.DecodeLimits:
+        """What an upload may be and take when it is decoded."""
+        limits = self.settings.upload_limits
+        return vidseek.DecodeLimits(
+            max_pixels=limits.max_pixels, max_duration_seconds=limits.max_duration_seconds
+        )
+
+    def word(self, error: VidseekError) -> str:
+        """An error for clients."""
+        message = str(error)
+        for secret, shown in self.hidden_texts(error.path).items():
+            message = message.replace(secret, shown)
+        return safe_text(message)
 
     def _folders_of_videos(self) -> Iterable[Path]:
         folders = {video.path.parent for video in self.library.videos()}
@@ -62,13 +116,17 @@ class Service:
 
     def stop(self) -> None:
         """Refuse new work and cancel what there is; ``close`` comes later."""
+        self.is_stopping = True
         self.quick.cancel()
         self.heavy.cancel()
+        self.jobs.stop()
 
     def close(self) -> None:
         """Wait for the threads, and close the library."""
         self.quick.close()
         self.heavy.close()
+        self.jobs.close()
+        self.uploads.close()
         self.library.close()
 
     # -- what a client may do and see --------------------------------------------------------------

@@ -14,16 +14,12 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from vidseek.core.job import Job
-from vidseek.web.problems import ProblemError
+from vidseek.web.problems import ClientGoneError, ProblemError
 
 _Result = TypeVar("_Result")
 
 BUSY_SECONDS = 2
 """When a client that was refused may try again."""
-
-
-class ClientGoneError(Exception):
-    """The client closed the connection; nobody reads an answer."""
 
 
 class WorkPool:

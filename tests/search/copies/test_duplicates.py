@@ -189,3 +189,13 @@ def test_hdr_is_kept_before_a_heavier_conversion_but_not_before_a_larger_one() -
     assert (group.members[0].video.id, group.why) == (1, "HDR")
     (group,) = group_videos({1: hdr, 2: video(2, height=720)}, matches, {})
     assert (group.members[0].video.id, group.why) == (2, "highest resolution")
+
+
+def test_a_dismissed_pair_is_no_group() -> None:
+    videos = {number: video(number) for number in (1, 2, 3)}
+    pairs = [match(1, 2, 0, 60), match(1, 3, 0, 60), match(2, 3, 0, 60)]
+    dismissed = {frozenset((1, 2))}
+    assert group_videos({1: videos[1], 2: videos[2]}, pairs[:1], {}, None, dismissed) == []
+    for group in group_videos(videos, pairs, {}, None, dismissed):
+        kept, *others = [member.video.id for member in group.members]
+        assert not any({kept, other} == {1, 2} for other in others)

@@ -7,7 +7,14 @@ from fastapi import APIRouter, Request
 from vidseek.core.types import CopyMatch, DuplicateGroup
 from vidseek.web.api.dependencies import CursorQuery, LimitQuery, ServiceOf
 from vidseek.web.cursors import Key, page_after
-from vidseek.web.schemas import Group, GroupMember, GroupPage, problem_answers
+from vidseek.web.schemas import (
+    DismissAnswer,
+    DismissRequest,
+    Group,
+    GroupMember,
+    GroupPage,
+    problem_answers,
+)
 from vidseek.web.service import Service, segment, video_entry
 
 router = APIRouter(prefix="/duplicates", tags=["copies"])
@@ -19,6 +26,19 @@ async def duplicates(
 ) -> GroupPage:
     """List the groups of duplicates, largest first, each with the video to keep first."""
     return await service.quick.run(request, lambda _: read_groups(service, limit, cursor))
+
+
+@router.post("/dismiss", responses=problem_answers(404, 409))
+async def dismiss(request: Request, service: ServiceOf, told: DismissRequest) -> DismissAnswer:
+    """Remember that some videos are no duplicates of each other, or forget it."""
+    service.check_writable()
+
+    def change() -> DismissAnswer:
+        ids = {service.shown_video(video_id).id for video_id in told.video_ids}
+        pairs = service.library.dismiss_duplicates(ids, restore=told.restore)
+        return DismissAnswer(changed_pairs=pairs)
+
+    return await service.quick.run(request, lambda _: change())
 
 
 def read_groups(service: Service, limit: int, cursor: str | None) -> GroupPage:

@@ -58,12 +58,12 @@ async def thumbnail(
 
     tag, jpeg = await service.quick.run(request, lambda _: read())
     headers = {"ETag": tag, "Cache-Control": _KEPT if v else "private, no-cache"}
-    if _matches(request.headers.get("if-none-match"), tag):
+    if has_tag(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-def _matches(given: str | None, tag: str) -> bool:
+def has_tag(given: str | None, tag: str) -> bool:
     """Whether an ``If-None-Match`` header names a tag."""
     if given is None:
         return False
@@ -95,7 +95,7 @@ async def media(request: Request, service: ServiceOf, video_id: VideoPath) -> Re
             "Cache-Control": "private, no-cache",
             "Content-Disposition": f"inline; filename*=UTF-8''{quote(safe_text(video.path.name))}",
         }
-        if _matches(request.headers.get("if-none-match"), tag):
+        if has_tag(request.headers.get("if-none-match"), tag):
             file.close()
             return Response(status_code=304, headers=headers)
         chosen = _chosen_range(request, status.st_size, headers)
