@@ -173,6 +173,7 @@ CALLS: list[Call] = [
     lambda library: library.index("."),
     lambda library: library.compare_new_videos(),
     lambda library: library.duplicates(),
+    lambda library: library.dismiss_duplicates([1, 2]),
     lambda library: library.plot_duplicates("x.png", []),
     lambda library: library.calibrate(override=True),
     lambda library: library.calibration,
