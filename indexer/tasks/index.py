@@ -177,8 +177,10 @@ class IndexTask:
 
 
 def _other_films_note(count: int) -> str:
-    streams = "a second video stream" if count == 1 else f"{count} further video streams"
-    return f"has {streams}, not indexed"
+    films = "a second film (video stream)"
+    if count > 1:
+        films = f"{count} more films (video streams)"
+    return f"has {films}, not indexed: only the first can be found"
 
 
 def _check_is_as_hashed(file: HashedFile) -> None:

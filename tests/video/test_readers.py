@@ -338,7 +338,7 @@ def recorded_live(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "live.mkv", "a.flv"])
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "live.mkv", "a.flv", "a.wmv"])
 @pytest.mark.parametrize("share", [0.4, 0.75, 0.97])
 def test_a_file_that_ends_within_a_part_is_damaged(name: str, share: float, tmp_path: Path) -> None:
     path = tmp_path / name

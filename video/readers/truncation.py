@@ -1,8 +1,9 @@
 """Recognise files that end before they should: aborted downloads and copies, crashed recorders.
 
-The demuxers of FFmpeg end silently at the end of such a Matroska, WebM or FLV file. Both formats
-tell the size of each of their parts (RFC 8794 and RFC 9559; Adobe Flash Video File Format 10.1,
-annex E), so a part that reaches beyond the end of the file is cut.
+The demuxers of FFmpeg end silently at the end of such a Matroska, WebM, FLV or WMV file. The first
+three tell the size of each of their parts (RFC 8794 and RFC 9559; Adobe Flash Video File Format
+10.1, annex E), so a part that reaches beyond the end of the file is cut. The header of the last
+tells the size of the file (Advanced Systems Format, 3.2).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import BinaryIO
 _EBML_HEADER = 0x1A45DFA3
 _SEGMENT = 0x18538067
 _CLUSTER = 0x1F43B675
+_ASF_HEADER_BYTES = 1 << 16
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _FLV_METADATA_BYTES = 4096
 _FLV_FILE_SIZE = b"filesize\x00"
 """Precedes the size of the file as a number (AMF 0) in the metadata of most programs."""
@@ -30,11 +33,11 @@ def is_cut_short(path: Path, demuxer: str) -> bool:
         path: the file.
         demuxer: the sniffed demuxer.
     """
-    if demuxer not in ("matroska", "flv"):
+    is_cut = {"matroska": _is_matroska_cut, "flv": _is_flv_cut, "asf": _is_asf_cut}.get(demuxer)
+    if is_cut is None:
         return False
-    size = path.stat().st_size
     with path.open("rb") as file:
-        return _is_matroska_cut(file, size) if demuxer == "matroska" else _is_flv_cut(file, size)
+        return is_cut(file, path.stat().st_size)
 
 
 def _is_matroska_cut(file: BinaryIO, size: int) -> bool:
@@ -79,6 +82,14 @@ def _element(data: bytes) -> tuple[int, int, int | None] | None:
     is_unknown = length == (1 << value_bits) - 1
     identifier = int.from_bytes(data[:identifier_bytes], "big")
     return identifier, header_bytes, None if is_unknown else length
+
+
+def _is_asf_cut(file: BinaryIO, size: int) -> bool:
+    _, name, properties = file.read(_ASF_HEADER_BYTES).partition(_ASF_PROPERTIES)
+    if not name or len(properties) < 76:
+        return False
+    is_broadcast = bool(properties[72] & 1)  # then the size is not valid
+    return not is_broadcast and int.from_bytes(properties[24:32], "little") > size
 
 
 def _is_flv_cut(file: BinaryIO, size: int) -> bool:
