@@ -151,4 +151,4 @@ class DuplicateGroup:
     members: tuple[DuplicateMember, ...]
     """The video to keep first."""
     why: str
-    """Why to keep that video: ``sharpest``, ``longest``, ``highest resolution``, ..."""
+    """Why to keep that video: ``sharper``, ``longest``, ``highest resolution``, ..."""

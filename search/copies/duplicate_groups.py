@@ -53,7 +53,7 @@ its bitrate, and its age: the largest is kept."""
 
 _REASONS = (
     "not damaged",
-    "sharpest",
+    "sharper",
     "longest",
     "highest resolution",
     "HDR",

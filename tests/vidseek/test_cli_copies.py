@@ -300,7 +300,7 @@ def test_a_blurred_enlargement_is_not_the_copy_to_keep(tmp_path: Path) -> None:
     run_vidseek(["index", tmp_path, "--json"], library=library)
     answer = invoke_vidseek(["duplicates", "--json"], library=library)
     (group,) = json.loads(answer.stdout)
-    assert (group["members"][0]["path"], group["why"]) == (str(sharp), "sharpest")
+    assert (group["members"][0]["path"], group["why"]) == (str(sharp), "sharper")
 
 
 def test_a_pipe_is_told_on_stderr_that_there_are_no_duplicates(copies_master: Path) -> None:

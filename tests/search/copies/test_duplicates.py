@@ -165,7 +165,7 @@ def test_a_larger_and_longer_copy_is_not_kept_if_it_is_blurred() -> None:
     videos = {one.id: one for one in (video(1), video(2, 66, height=1080, size=9000))}
     matches = [match(2, 1, 0, 60)]
     (group,) = group_videos(videos, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.1}))
-    assert (group.members[0].video.id, group.why) == (1, "sharpest")
+    assert (group.members[0].video.id, group.why) == (1, "sharper")
     (group,) = group_videos(videos, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.3}))
     assert (group.members[0].video.id, group.why) == (2, "longest")
     damaged = {**videos, 1: replace(videos[1], damaged=True)}
