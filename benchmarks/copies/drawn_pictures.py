@@ -218,6 +218,59 @@ def news(look: Numbers, film: Numbers, number: int) -> Image.Image:
     return picture
 
 
+def spreadsheet(look: Numbers, film: Numbers, number: int) -> Image.Image:
+    """A sheet of a program for tables: one grid, a few cells more in every picture."""
+    picture, draw = _canvas((255, 255, 255))
+    columns, rows, wide, high = 7, 13, 84, 22
+    draw.rectangle((0, 0, WIDTH, 44), fill=_colour(look("ribbon"), 30, 150))
+    for tab in range(5):
+        draw.text((16 + 90 * tab, 10), _words(look("tab", tab), 1, 1), fill="white", font=_font(14))
+    draw.rectangle((0, 44, WIDTH, 64), fill=(225, 225, 225))
+    for row in range(rows):
+        top = 64 + high * row
+        draw.text((8, top + 4), str(row + 1), fill="grey", font=_font(12))
+        draw.line((0, top, WIDTH, top), fill=(200, 200, 200))
+    for column in range(columns):
+        left = 40 + wide * column
+        draw.text((left + 36, 47), "ABCDEFG"[column], fill="grey", font=_font(12))
+        draw.line((left, 44, left, HEIGHT), fill=(200, 200, 200))
+        draw.text((left + 4, 67), _words(look("head", column), 1, 1), fill="black", font=_font(13))
+    filled = 6 + int(look("pace").integers(2, 5)) * number
+    for cell in range(min(filled, columns * (rows - 1))):
+        row, column = 1 + cell // columns, cell % columns
+        value = int(film("cell", cell).integers(10, 10_000))
+        left, top = 40 + wide * column, 64 + high * row
+        draw.text((left + 78, top + 4), f"{value}", fill="black", font=_font(13), anchor="ra")
+    row, column = 1 + filled // columns, filled % columns
+    left, top = 40 + wide * column, 64 + high * row
+    draw.rectangle((left, top, left + wide, top + high), outline="green", width=2)
+    return picture
+
+
+def bar_race(look: Numbers, film: Numbers, number: int) -> Image.Image:
+    """A chart whose bars grow and overtake each other."""
+    picture, draw = _canvas(_colour(look("ground"), 225, 256))
+    draw.text((20, 14), _words(film("title"), 2, 4).title(), fill="black", font=_font(24))
+    draw.text((560, 320), str(1990 + number), fill="grey", font=_font(30), anchor="mm")
+    values = {}
+    for bar in range(8):
+        growth = film("growth", bar).uniform(2, 12)
+        values[bar] = film("start", bar).uniform(10, 60) + growth * number
+    longest = max(values.values())
+    for place, bar in enumerate(sorted(values, key=lambda each: -values[each])):
+        top, wide = 54 + 36 * place, 380 * values[bar] / longest
+        draw.rectangle((120, top, 120 + wide, top + 28), fill=_colour(look("bar", bar), 60, 220))
+        draw.text(
+            (112, top + 14),
+            _words(film("name", bar), 1, 1).title(),
+            fill="black",
+            font=_font(15),
+            anchor="rm",
+        )
+        draw.text((126 + wide, top + 5), f"{values[bar]:.1f}", fill="black", font=_font(15))
+    return picture
+
+
 def menu(look: Numbers, film: Numbers, number: int) -> Image.Image:
     """A game's menus: a page every four pictures, another item chosen in each."""
     picture, draw = _canvas(_colour(look("ground"), 10, 80))
@@ -288,6 +341,8 @@ PICTURES: dict[str, Callable[[Numbers, Numbers, int], Image.Image]] = {
     "sheet_music": sheet_music,
     "news": news,
     "menu": menu,
+    "spreadsheet": spreadsheet,
+    "bar_race": bar_race,
     "studio": studio,
 }
 """A picture of a second by kind of content."""
