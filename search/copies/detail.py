@@ -16,6 +16,7 @@ lines of any text have them in common, and so have tables, staves and buttons.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -43,6 +44,10 @@ BLUR_PIXELS = 1.2
 MIN_TEXTURE, MIN_DETAIL = 6.0, 3.5
 """Standard deviation, in grey levels, of a cell that is compared: for the registration, and of the
 details, without the means of its rows and columns."""
+MIN_NOISE, NOISE_FACTOR = 0.7, 3.0
+"""Standard deviation of noise (Immerkaer 1996), in grey levels, from which on a picture is taken for
+noisy; then a cell is compared that has this many times the detail of the emptiest tenth of the
+cells, which is noise. Of 20 sharp, JPEG and drawn copies none had 0.5; of 10 noisy ones two less."""
 MIN_CORRELATION = 0.5
 """Of a cell that shows the same."""
 MIN_CELLS = 12
@@ -133,6 +138,14 @@ class _Picture:
         """(H, W) float32."""
         return _blurred(self.grey)
 
+    @cached_property
+    def min_detail(self) -> float:
+        """Minimum deviation of the details of a cell that shows more than noise."""
+        if _noise(self.grey) < MIN_NOISE:
+            return MIN_DETAIL
+        floor = float(np.percentile(_deviations(_details_of(self.blurred)), 10))
+        return max(MIN_DETAIL, NOISE_FACTOR * floor)
+
 
 @dataclass(frozen=True)
 class _View:
@@ -141,13 +154,15 @@ class _View:
     transform: NDArray[np.float64]
     """(2, 3) affine, to pixels of the other picture."""
     picture: _Grey
-    """(H, W) as the other picture; blurred."""
+    """(H, W) as the other picture; blurred, and inverted where that fits better: a negative."""
     inside: NDArray[np.bool_]
     """(H, W) what the picture covers."""
     same: int
     """Cells that show the same in both pictures..."""
     compared: int
     """...of those compared."""
+    min_detail: float
+    """Minimum deviation of the details of a cell that is compared."""
 
     @property
     def share(self) -> float:
@@ -174,6 +189,16 @@ def _blurred(grey: NDArray[Any]) -> _Grey:
     import cv2
 
     return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), BLUR_PIXELS), np.float32)
+
+
+def _noise(grey: NDArray[np.uint8]) -> float:
+    """The standard deviation of a picture's noise, by Immerkaer (1996), "Fast noise variance
+    estimation"."""
+    import cv2
+
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    filtered = cv2.filter2D(grey.astype(np.float32), -1, mask)[1:-1, 1:-1]
+    return float(np.abs(filtered).mean() * math.sqrt(math.pi / 2) / 6)
 
 
 def _views(queries: Sequence[_Picture], references: Sequence[_Picture]) -> list[_View]:
@@ -236,9 +261,13 @@ def _view(query: _Picture, reference: _Picture, transform: NDArray[np.float64]) 
     picture = _blurred(cv2.warpAffine(query.grey, transform, size))
     everything = np.full(query.grey.shape, 255, np.uint8)
     inside = cv2.warpAffine(everything, transform, size) > 200
-    textures = _textures(picture), _textures(reference.blurred)
-    same, compared = _compare(*textures, inside, MIN_TEXTURE)
-    return _View(transform, picture, inside, same, compared)
+    ours, theirs = _textures(picture), _textures(reference.blurred)
+    same, compared = _compare(ours, theirs, inside, MIN_TEXTURE)
+    opposite, _ = _compare(-ours, theirs, inside, MIN_TEXTURE)
+    if opposite > same:
+        picture, same = 255 - picture, opposite
+    min_detail = max(query.min_detail, reference.min_detail)
+    return _View(transform, picture, inside, same, compared, min_detail)
 
 
 def _agreement(views: Sequence[_View], references: Sequence[_Picture]) -> Agreement | None:
@@ -265,7 +294,7 @@ def _details(
             _details_of(view.picture - ours),
             _details_of(reference.blurred - theirs),
             view.inside,
-            MIN_DETAIL,
+            view.min_detail,
         )
         for view, reference in zip(views, references, strict=True)
     ]
