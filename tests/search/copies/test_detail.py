@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from vidseek.search.copies.detail import Agreement, DetailComparison
 from vidseek.search.copies.inspection import REFUTED_WEIGHT, STILL_WEIGHT, detail_weight
@@ -16,7 +16,7 @@ WORDS = ["matrix", "kernel", "lattice", "photon", "gradient", "sample", "ring", 
 Edit = Callable[[Image.Image], Image.Image]
 
 
-def slides(film: int, *, number: int = 3) -> list[Image.Image]:
+def slides(film: int, *, number: int = 3, lines: int = 8) -> list[Image.Image]:
     """Slides of one template with the words of a film."""
     random = np.random.default_rng(film)
     pictures = []
@@ -24,7 +24,7 @@ def slides(film: int, *, number: int = 3) -> list[Image.Image]:
         picture = Image.new("RGB", (640, 360), "white")
         draw = ImageDraw.Draw(picture)
         draw.rectangle((0, 0, 640, 50), fill=(0, 60, 140))
-        for line in range(8):
+        for line in range(lines):
             text = " ".join(random.choice(WORDS, 5))
             draw.text((30, 60 + 34 * line), text, fill="black", font=ImageFont.load_default(20))
         pictures.append(picture)
@@ -54,6 +54,7 @@ EDITS: dict[str, Edit] = {
     "turned": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
     "stretched": lambda picture: picture.resize((640, 640)),
     "in a window": in_window,
+    "negative": ImageOps.invert,
 }
 
 
@@ -66,6 +67,16 @@ def test_an_edited_copy_agrees(name: str) -> None:
     assert agreement.changing is not None
     assert agreement.changing > 0.7
     assert detail_weight(agreement) == 1.0
+
+
+def test_noise_is_not_taken_for_other_details() -> None:
+    film = arrays(slides(0, lines=4))
+    random = np.random.default_rng(1)
+    noisy = [
+        (picture + random.normal(0, 60, picture.shape)).clip(0, 255).astype(np.uint8)
+        for picture in film
+    ]
+    assert detail_weight(DetailComparison().compare(noisy, film)) == 1.0
 
 
 @pytest.mark.parametrize("name", ["none", "blurred", "cropped", "in a window"])
