@@ -46,8 +46,8 @@ MIN_TEXTURE, MIN_DETAIL = 6.0, 3.5
 details, without the means of its rows and columns."""
 MIN_NOISE, NOISE_FACTOR = 0.7, 3.0
 """A picture with at least this much noise is noisy (standard deviation, in grey levels): grey, JPEG
-and drawn copies of calibration videos had 0.2 to 0.5, noisy ones 0.4 to 1.8. Then a cell is compared
-if it has this many times the details of the emptiest tenth of the cells, which show noise."""
+and drawn copies of calibration videos had 0.2 to 0.5, noisy ones 0.4 to 1.8. Then a cell is
+compared if it has this many times the details of the emptiest tenth of the cells: noise."""
 MIN_CORRELATION = 0.5
 """Of a cell that shows the same."""
 MIN_CELLS = 12
