@@ -69,8 +69,8 @@ class LibraryCopies(OpenedLibrary):
             threshold: match strictness: ``strict``, ``normal`` or ``loose``.
             min_score: also list matches scoring at least this, 0 to 1; the verdict does not change.
             except_paths: library videos to leave out of the comparison, such as an earlier version
-                of the file, and folders of such videos. Paths that are not in the library change
-                nothing.
+                of the file, and folders of such videos. A path without any changes nothing; a
+                warning is logged.
             timeout_seconds: maximum time for the check.
             limits: the largest, longest and slowest file that is decoded; None for the limits of
                 ``index``.

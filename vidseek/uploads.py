@@ -9,6 +9,7 @@ check, the upload is compared once more: the second of the two is then a copy of
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from vidseek.core.errors import (
     UnreadableVideoError,
 )
 from vidseek.core.job import Job, Progress
+from vidseek.core.paths import printable_path
 from vidseek.core.types import CopyVerdict
 from vidseek.search.copies.checker import CopyChecker
 from vidseek.search.copies.scoring import Threshold
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
     from vidseek.storage.store import LibraryStore
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +137,16 @@ class _Checks:
         )
 
     def _excluded(self) -> frozenset[int]:
-        places = {place for path in self._options.except_paths for place in (path, path.resolve())}
-        return frozenset(
-            video.id for place in places for video in self._store.videos.select(under=place)
-        )
+        excluded: set[int] = set()
+        for path in self._options.except_paths:
+            videos = self._store.videos
+            found = [*videos.select(under=path), *videos.select(under=path.resolve())]
+            if not found:
+                logger.warning(
+                    "%s: no video of the library is there to except", printable_path(path)
+                )
+            excluded.update(video.id for video in found)
+        return frozenset(excluded)
 
 
 def check(

@@ -105,7 +105,9 @@ def test_of_two_copies_checked_at_once_one_is_new(
     assert {match.video.path for match in copy.matches} == {added.path}
 
 
-def test_excepted_videos_are_left_out_of_the_comparison(open_library: Open, films: Path) -> None:
+def test_excepted_videos_are_left_out_of_the_comparison(
+    open_library: Open, films: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     library = open_library()
     library.index([films / "cat.mp4", films / "rocket.mp4"])
     worse = films / "worse-cat.mp4"
@@ -113,7 +115,9 @@ def test_excepted_videos_are_left_out_of_the_comparison(open_library: Open, film
     assert library.check(worse, except_paths=films / "cat.mp4").kind == "new"
     assert library.check(worse, except_paths=[films / "rocket.mp4"]).kind == "duplicate"
     assert library.check(films / "same-cat.mp4", except_paths=[str(films)]).kind == "new"
+    assert not caplog.records
     assert library.check(films / "same-cat.mp4", except_paths=["/nowhere"]).kind == "exact"
+    assert any("/nowhere" in record.getMessage() for record in caplog.records)
 
 
 def test_a_check_that_takes_too_long_is_given_up(open_library: Open, films: Path) -> None:
