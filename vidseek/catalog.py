@@ -109,6 +109,13 @@ class LibraryCatalog(OpenedLibrary):
         path = self._store.thumbnail_path(video.content_hash, seconds)
         return path if path.is_file() else None
 
+    def change_number(self) -> int:
+        """A number that grows with every change of the library, by this or any other process.
+
+        While it stays, every query has the answer that it had.
+        """
+        return self._store.sequence()
+
     def statistics(self) -> LibraryStatistics:
         """Counts and sizes of the library."""
         return self._store.statistics()

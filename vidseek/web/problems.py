@@ -147,7 +147,7 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, VidseekError)
     problem = problem_of(error, hidden=request.app.state.service.hidden_texts(error.path))
-    if problem.status_code >= 500:
+    if problem.status_code >= 500 and not isinstance(error, errors.JobCancelledError):
         _logger.warning("request %s: %s", request_id(request), error)
     return problem_response(problem, request_id(request))
 

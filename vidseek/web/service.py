@@ -22,6 +22,7 @@ from vidseek.core.types import (
 )
 from vidseek.library import Library
 from vidseek.web import schemas
+from vidseek.web.answers import KeptAnswers
 from vidseek.web.jobs import IndexJobs
 from vidseek.web.metrics import Metrics
 from vidseek.web.previews import Previews
@@ -55,6 +56,7 @@ class Service:
         self.heavy = WorkPool(
             "heavy", threads=limits.heavy_threads, max_waiting=limits.max_waiting_heavy
         )
+        self.answers = KeptAnswers[schemas.SearchAnswer]()
         self._check_uploads()
         self.jobs = IndexJobs(self.library, self.word)
         self.uploads = Uploads(settings.upload_limits)

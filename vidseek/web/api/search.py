@@ -22,7 +22,12 @@ async def search(request: Request, query: SearchRequest, service: ServiceOf) -> 
 
 
 def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
-    """A page of hits that the client may see."""
+    """A page of hits that the client may see; kept until the library changes."""
+    key = (service.library.change_number(), query.model_dump_json())
+    return service.answers.get(key, lambda: _search(service, query))
+
+
+def _search(service: Service, query: SearchRequest) -> SearchAnswer:
 
     def page(cursor: str | None) -> SearchResult:
         return service.library.search(
