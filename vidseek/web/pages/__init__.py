@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
+from vidseek.web.api.dependencies import VideoPath
 from vidseek.web.security import TOKEN_COOKIE, is_token, session_of
 
 _FOLDER = Path(__file__).parent
@@ -27,13 +28,37 @@ def add_to(app: FastAPI) -> None:
 @router.get("/")
 async def search_page(request: Request) -> Response:
     """The search page."""
-    return templates.TemplateResponse(request, "search.html")
+    return templates.TemplateResponse(request, "search.html", {"page": "search"})
+
+
+@router.get("/video/{video_id}")
+async def video_page(request: Request, video_id: VideoPath) -> Response:
+    """The page of one video."""
+    return templates.TemplateResponse(request, "video.html", {"page": "video", "id": video_id})
+
+
+@router.get("/duplicates")
+async def duplicates_page(request: Request) -> Response:
+    """The groups of duplicates, side by side."""
+    return templates.TemplateResponse(request, "duplicates.html", {"page": "duplicates"})
+
+
+@router.get("/check")
+async def check_page(request: Request) -> Response:
+    """The page that checks a file for copies."""
+    return templates.TemplateResponse(request, "check.html", {"page": "check"})
+
+
+@router.get("/library")
+async def library_page(request: Request) -> Response:
+    """Media roots, index runs, and the files that could not be read."""
+    return templates.TemplateResponse(request, "library.html", {"page": "library"})
 
 
 @router.get("/login")
 async def login_page(request: Request) -> Response:
     """The page that asks for the token."""
-    return templates.TemplateResponse(request, "login.html", {"is_wrong": False})
+    return templates.TemplateResponse(request, "login.html", {"page": "login", "is_wrong": False})
 
 
 @router.post("/login")
@@ -44,7 +69,7 @@ async def log_in(
     wanted = request.app.state.service.settings.token
     if wanted is not None and not is_token(token.strip(), wanted):
         return templates.TemplateResponse(
-            request, "login.html", {"is_wrong": True}, status_code=401
+            request, "login.html", {"page": "login", "is_wrong": True}, status_code=401
         )
     answer = RedirectResponse("/", status_code=303)
     if wanted is not None:
