@@ -192,13 +192,21 @@ async function run() {
   try {
     const answer = await ask(state.order === "date" ? { k: MAX_HITS } : {}, signal);
     found = { hits: answer.hits, warnings: answer.warnings, cursor: state.order === "date" ? null : answer.next_cursor };
-    $("#status").textContent = `${found.cursor ? `${found.hits.length}+ moments` : many(found.hits.length, "moment")} in ${Math.max(1, Math.round(performance.now() - startedMs))} ms`;
+    showCount(performance.now() - startedMs);
     draw();
   } catch (error) {
     if (error.name === "AbortError") return;
     $("#status").textContent = "";
     results.replaceChildren(refusal(error));
   } finally { if (!signal.aborted) results.setAttribute("aria-busy", "false"); }
+}
+
+/** Say how many moments were found, not counting the unlikely ones. */
+function showCount(ms) {
+  const sure = found.hits.filter(isSure).length;
+  const mayBeMore = found.cursor && sure === found.hits.length;
+  const took = ms === undefined ? "" : ` in ${ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`}`;
+  $("#status").textContent = `${mayBeMore ? `${sure}+ moments` : many(sure, "moment")}${took}`;
 }
 
 function refusal(error) {
@@ -214,7 +222,7 @@ async function more() {
   try {
     const answer = await ask({ cursor: found.cursor }, signal);
     found = { ...found, hits: [...found.hits, ...answer.hits], cursor: answer.next_cursor };
-    $("#status").textContent = found.cursor ? `${found.hits.length}+ moments` : many(found.hits.length, "moment");
+    showCount();
     if (state.group) draw(); else append();
   } catch (error) {
     if (error.name !== "AbortError") { found.cursor = null; notify(error.message, { isBad: true }); }
