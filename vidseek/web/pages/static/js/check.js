@@ -19,6 +19,7 @@ async function check(file) {
   if (!file) return;
   running?.abort();
   running = new AbortController();
+  zone.classList.add("is-small");
   if (current) URL.revokeObjectURL(current.address);
   current = { file, address: URL.createObjectURL(file) };
   output.replaceChildren(h("br"), h("div", { class: "panel" }, h("h2", {}, `Checking ${file.name}`), h("progress", { "aria-label": "Checking" })));

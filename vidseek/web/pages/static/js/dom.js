@@ -47,6 +47,7 @@ export function emptyState(name, title, text, ...actions) {
 
 /** Say something for a moment at the foot of the page. */
 export function notify(text, { isBad = false } = {}) {
+  for (const old of document.querySelectorAll(".notice:not(.is-bad)")) old.remove();
   const notice = h("div", { class: `notice${isBad ? " is-bad" : ""}` }, text);
   $("#notices").append(notice);
   setTimeout(() => notice.remove(), isBad ? 7000 : 3000);

@@ -1,0 +1,190 @@
+"""The pages in a real browser, on a real server and a real library."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from web_server import RunningServer, running
+
+import vidseek
+from vidseek.demo.clips import Scene, make_clip
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path"),
+    pytest.mark.timeout(600),
+]
+TIMEOUT_MS = 60_000
+PAGES = ("/", "/?q=a+cat", "/?q=a+cat&group=1", "/video/1?q=a+cat", "/duplicates", "/check")
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page-footage")
+    make_clip(folder / "cat.mp4", [Scene("chelsea.png", 3)])
+    make_clip(folder / "errands.mp4", [Scene("motorcycle_left.png", 3), Scene("page.png", 3)])
+    make_clip(folder / "<b>cup.mp4", [Scene("coffee.png", 2)])
+    shutil.copy(folder / "cat.mp4", folder / "cat again.mp4")
+    (folder / "notes.mp4").write_text("dear diary")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("page-library") / "library"
+    with vidseek.open(folder) as library:
+        library.index([footage])
+    with running(folder, footage) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: RunningServer) -> Iterator[Any]:
+    """A page that may only ask this server, and reports no error."""
+    address = f"http://127.0.0.1:{server.port}"
+    context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    errors: list[str] = []
+    hosts: set[str] = set()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
+    yield page
+    context.close()
+    assert errors == []
+    assert hosts <= {f"127.0.0.1:{server.port}", ""}
+
+
+def wait_until(page: Any, expression: str) -> None:
+    """Wait for an expression to be true; the page's policy forbids playwright's own way."""
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
+def test_words_find_a_moment_that_plays_at_its_second(page: Any) -> None:
+    page.goto("/")
+    page.fill("#query", "a page of text")
+    page.press("#query", "Enter")
+    page.wait_for_url(re.compile(r"\?q=a\+page\+of\+text"))
+    first = page.locator(".card .picture").first
+    first.wait_for()
+    first.click()
+    film = page.locator("dialog.player video")
+    film.wait_for()
+    wait_until(page, "document.querySelector('dialog.player video').readyState >= 1")
+    source = film.get_attribute("src")
+    start = float(source.partition("#t=")[2])
+    assert film.evaluate("film => film.currentTime") >= start - 0.1
+    assert page.locator("dialog.player .mark").count() >= 1
+    page.keyboard.press("Escape")
+    page.locator("dialog.player").wait_for(state="detached")
+
+
+def test_the_search_works_by_keyboard_alone(page: Any) -> None:
+    page.goto("/?q=a+cat")
+    page.locator(".card").nth(1).wait_for()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "query"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('.card .picture')].indexOf(document.activeElement)"
+        )
+        == 1
+    )
+    page.keyboard.press("b")
+    assert page.locator("#basket-count").inner_text() == "1"
+    page.keyboard.press("Enter")
+    page.locator("dialog.player").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.locator("dialog[open] dl.keys").wait_for()
+
+
+def test_a_picture_finds_the_video_that_shows_it(page: Any, server: RunningServer) -> None:
+    hit = server.post("/search", {"text": "a cup of coffee", "k": 1}).json["hits"][0]
+    picture = server.request("GET", hit["thumbnail_url"]).body
+    page.goto("/")
+    upload = {"name": "cup.jpg", "mimeType": "image/jpeg", "buffer": picture}
+    page.set_input_files("#query-file", files=[upload])
+    page.locator(".card .card-title").first.wait_for()
+    # A name is shown as text, never as HTML.
+    assert page.locator(".card .card-title").first.inner_text() == "<b>cup"
+
+
+def test_duplicates_play_together_and_a_dismissal_is_remembered(
+    page: Any, server: RunningServer
+) -> None:
+    page.goto("/duplicates")
+    page.locator("#groups .pair").wait_for()
+    page.locator(".play-both").click()
+    wait_until(
+        page, "[...document.querySelectorAll('.pair video')].every(film => film.currentTime > 0.3)"
+    )
+    times = page.evaluate("[...document.querySelectorAll('.pair video')].map(f => f.currentTime)")
+    assert abs(times[0] - times[1]) < 1.0
+    page.get_by_role("button", name="Not a duplicate").click()
+    page.locator("#groups .empty").wait_for()
+    assert server.get("/duplicates").json["total"] == 0
+
+
+def test_a_check_shows_the_video_that_the_file_copies(page: Any, footage: Path) -> None:
+    page.goto("/check")
+    page.set_input_files("#file", str(footage / "cat.mp4"))
+    page.locator("#verdict .pair").first.wait_for()
+    assert page.locator("#verdict .verdict.is-copy").count() == 1
+    assert page.locator("#verdict .pair video").count() >= 2
+
+
+def test_the_library_names_failures_and_indexes_again(page: Any) -> None:
+    page.goto("/library")
+    page.locator("#failed tr").wait_for()
+    assert "notes.mp4" in page.locator("#failed").inner_text()
+    page.click("#retry")
+    page.locator("#jobs .badge", has_text="done").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(page: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for address in (*PAGES, "/library"):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        found = axe.Axe().run(page).response["violations"]
+        serious = [
+            (address, each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
