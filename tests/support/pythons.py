@@ -65,7 +65,12 @@ def main(versions: str, *options: str) -> int:
         if not ready.exists() or ready.read_text() != described:
             shutil.rmtree(environment, ignore_errors=True)
             constrained = versions == "constraints"
-            vidseek = ["--config-settings", "editable_mode=compat", "-e", f"{ROOT}[cpu,demo,dev]"]
+            vidseek = [
+                "--config-settings",
+                "editable_mode=compat",
+                "-e",
+                f"{ROOT}[cpu,web,demo,dev]",
+            ]
             install(python, environment, *vidseek, constrained=constrained)
             ready.write_text(described)
         print(f"Python {version}, {versions}", flush=True)

@@ -19,6 +19,15 @@ OPTIONAL = {"decord", "faiss", "matplotlib", "onnx", "open_clip", "psycopg", "py
     "skimage",
     "torch",
     "transformers",
+    *(
+        "fastapi",
+        "h11",
+        "prometheus_client",
+        "pydantic",
+        "python_multipart",
+        "starlette",
+        "uvicorn",
+    ),
 }
 
 
