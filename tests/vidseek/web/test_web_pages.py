@@ -16,13 +16,9 @@ from web_server import RunningServer, running
 import vidseek
 from vidseek.demo.clips import Scene, make_clip
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
     pytest.mark.full,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the path"),
     pytest.mark.timeout(600),
 ]
 TIMEOUT_MS = 60_000
@@ -51,6 +47,9 @@ def server(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium on the path")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(
             executable_path=CHROMIUM,
@@ -177,6 +176,7 @@ def test_the_library_names_failures_and_indexes_again(page: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible(page: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for address in (*PAGES, "/library"):
         page.goto(address)
