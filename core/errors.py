@@ -34,6 +34,7 @@ shell commands).
     ├── TrainingError           captions or a run that cannot be trained with
     ├── CalibrationError        a library whose scores cannot be calibrated
     ├── EvaluationError         captions that no video of a library can be measured with
+    ├── ExportError             moments that cannot be written for another program
     ├── PathNotFoundError       a given path does not exist
     ├── FileAccessError         a file cannot be opened, read or written
     ├── ServerError             the server cannot be started
@@ -258,6 +259,12 @@ class EvaluationError(VidseekError):
     """A library cannot be evaluated with the given captions."""
 
     code = "evaluation_error"
+
+
+class ExportError(VidseekError):
+    """There are no moments to export, or none of them can be exported."""
+
+    code = "export_error"
 
 
 class QueryError(VidseekError):

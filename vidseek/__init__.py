@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vidseek.core.errors import DownloadRefusedError as DownloadRefusedError
     from vidseek.core.errors import EncoderError as EncoderError
     from vidseek.core.errors import EvaluationError as EvaluationError
+    from vidseek.core.errors import ExportError as ExportError
     from vidseek.core.errors import FileAccessError as FileAccessError
     from vidseek.core.errors import GatedModelError as GatedModelError
     from vidseek.core.errors import Hint as Hint
@@ -139,6 +140,7 @@ _HOMES = {
         "DownloadRefusedError",
         "EncoderError",
         "EvaluationError",
+        "ExportError",
         "FileAccessError",
         "GatedModelError",
         "Hint",

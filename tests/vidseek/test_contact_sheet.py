@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidseek.core.types import SearchHit, TimeSpan, Video
-from vidseek.demo.contact_sheet import SheetRow, render_contact_sheet, write_contact_sheet
+from vidseek.exports.contact_sheet import SheetRow, render_contact_sheet, write_contact_sheet
 
 
 def hit(path: Path, *, thumbnail: Path | None = None, confidence: float | None = 0.5) -> SearchHit:

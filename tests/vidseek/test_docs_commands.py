@@ -15,6 +15,8 @@ COMMANDS = (
     "index",
     "search",
     "similar",
+    "oneshot",
+    "open",
     "check",
     "duplicates",
     "calibrate",

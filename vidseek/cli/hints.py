@@ -48,6 +48,7 @@ HINTS: dict[str, str] = {
     "install_extra": 'Run `pip install ".[{extra}]"` in the checkout of vidseek, or '
     '`pip install "WHEEL[{extra}]"` with its wheel file.',
     "install_package": "Run `pip install {package}`, or reinstall vidseek, which needs it.",
+    "install_player": "Install mpv or VLC.",
     "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
     "list_known_models": "`vidseek models` lists models to download. For any other model, give "
     "hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a model folder.",
@@ -70,6 +71,7 @@ HINTS: dict[str, str] = {
     "encode the library with the new ones.",
     "restore_weights": "Copy {folder} again from its source, or train it again.",
     "run_doctor": "Run `vidseek doctor`.",
+    "search_as_json": "Give what `search` or `similar` prints with --json.",
     "shrink_picture": "Scale the picture down first.",
     "shrink_video": "Convert the video to a lower resolution first.",
     "split_video": "Split the video into shorter files first.",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidseek.cli import output
 from vidseek.cli.hints import with_hint
+from vidseek.cli.last_search import remember_hits
 
 if TYPE_CHECKING:
     from vidseek.core.types import SearchHit, SearchResult, VideoFilter
@@ -17,24 +19,65 @@ AllOption = Annotated[
     bool,
     typer.Option("--all", help="Also show weak matches. JSON output always includes them."),
 ]
+SheetOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--sheet", metavar="FILE.html", help="Also write a page with the pictures of the hits."
+    ),
+]
 
 
 def show_hits(
-    hits: SearchResult, where: VideoFilter, *, json: bool, show_all: bool = False
+    hits: SearchResult,
+    where: VideoFilter,
+    *,
+    folder: Path,
+    json: bool,
+    show_all: bool = False,
+    sheet: Path | None = None,
+    title: str = "",
 ) -> None:
-    """Print hits: all of them as JSON, else the confident ones. Warnings go to stderr."""
+    """Print hits: all of them as JSON, else the confident ones. Warnings go to stderr.
+
+    Args:
+        hits: what was found.
+        where: the filter, to say why nothing was.
+        folder: the library's, where the numbered hits are remembered for ``vidseek open``.
+        json: print JSON.
+        show_all: also weak hits.
+        sheet: a contact sheet to write.
+        title: its title.
+    """
     for warning in hits.warnings:
         output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
     if json:
         output.print_json([hit_json(hit) for hit in hits])
+        remember_hits(folder, hits)
+        if sheet is not None:
+            _write_sheet(sheet, title, hits_to_show(hits, show_all=show_all))
         return
-    from vidseek.search.moments.confidence import filter_confident
-
-    shown = list(hits) if show_all else filter_confident(hits)
+    shown = hits_to_show(hits, show_all=show_all)
     print_hits(shown)
+    remember_hits(folder, shown)
+    if sheet is not None:
+        _write_sheet(sheet, title, shown)
     if not shown:
         why = _why_nothing_is_shown(hits, where)
         typer.echo(f"no confident match: {why}", err=not output.is_for_person())
+
+
+def hits_to_show(hits: SearchResult, *, show_all: bool) -> list[SearchHit]:
+    """The confident hits, or all."""
+    from vidseek.search.moments.confidence import filter_confident
+
+    return list(hits) if show_all else list(filter_confident(hits))
+
+
+def _write_sheet(file: Path, title: str, hits: Sequence[SearchHit]) -> None:
+    from vidseek.exports.contact_sheet import SheetRow, write_contact_sheet
+
+    write_contact_sheet(file, title=title, rows=[SheetRow(title, hits)])
+    output.say_aside(f"vidseek: wrote {output.short_path(file.absolute())}")
 
 
 def _why_nothing_is_shown(hits: SearchResult, where: VideoFilter) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli.filters import with_filters
-from vidseek.cli.hits import AllOption, show_hits
+from vidseek.cli.hits import AllOption, SheetOption, show_hits
 from vidseek.cli.options import (
     CopiesOption,
     CountOption,
@@ -45,6 +45,7 @@ def search(
         ),
     ] = False,
     show_all: AllOption = False,
+    sheet: SheetOption = None,
     model: SearchModelOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
@@ -70,4 +71,5 @@ def search(
             refine_spans=refine,
             model=model,
         )
-    show_hits(result, where, json=json, show_all=show_all)
+        folder = opened.folder
+    show_hits(result, where, folder=folder, json=json, show_all=show_all, sheet=sheet, title=text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli.filters import with_filters
-from vidseek.cli.hits import show_hits
+from vidseek.cli.hits import SheetOption, show_hits
 from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import (
     CopiesOption,
@@ -44,6 +44,7 @@ def similar(
     per_video: PerVideoOption = None,
     copies: CopiesOption = False,
     model: SearchModelOption = None,
+    sheet: SheetOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
@@ -72,4 +73,5 @@ def similar(
                 model=encoder,
                 job=job,
             )
-    show_hits(result, where, json=json)
+        folder = opened.folder
+    show_hits(result, where, folder=folder, json=json, sheet=sheet, title=file)

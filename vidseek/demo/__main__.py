@@ -24,7 +24,7 @@ from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.core.errors import VidseekError
 from vidseek.core.paths import absolute_path
 from vidseek.demo import clips
-from vidseek.demo.contact_sheet import SheetRow, write_contact_sheet
+from vidseek.exports.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import filter_confident
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from vidseek.core.types import SearchHit
+from vidseek.exports.files import write_atomically
+from vidseek.exports.moments import Moment
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SheetRow:
 
     query: str
     """The query as text."""
-    hits: Sequence[SearchHit]
+    hits: Sequence[SearchHit | Moment]
     """Best first; empty shows "no confident match"."""
     note: str = ""
     """A remark under the query."""
@@ -43,18 +43,9 @@ def write_contact_sheet(
         OSError: the page cannot be written.
     """
     page = render_contact_sheet(title=title, rows=rows, subtitle=subtitle)
+    # A path that is not valid Unicode gets replacement characters; the page stays UTF-8.
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        # A path that is not valid Unicode gets replacement characters; the page stays UTF-8.
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(page)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    write_atomically(path, page.encode("utf-8", "replace"))
 
 
 def render_contact_sheet(*, title: str, rows: Sequence[SheetRow], subtitle: str = "") -> str:
@@ -73,34 +64,40 @@ def _row(row: SheetRow) -> str:
         asked = f'<img class="asked" src="{_data_uri(row.picture)}" alt="The query">'
     note = f'<p class="note">{escape(row.note)}</p>' if row.note else ""
     if row.hits:
-        body = f'<ol class="hits">{"".join(_card(hit) for hit in row.hits)}</ol>'
+        body = f'<ol class="hits">{"".join(_card(Moment.of(hit)) for hit in row.hits)}</ol>'
     else:
         body = '<p class="none">No confident match.</p>'
     heading = f"<header>{asked}<div><h2>{escape(row.query)}</h2>{note}</div></header>"
     return f"<section>{heading}{body}</section>"
 
 
-def _card(hit: SearchHit) -> str:
-    start, end = hit.span.start_seconds, hit.span.end_seconds
+_JPEG_START = b"\xff\xd8"
+
+
+def _card(moment: Moment) -> str:
+    start, end = moment.start_seconds, moment.end_seconds
     picture = '<span class="blank">no picture</span>'
-    if hit.thumbnail is not None:
+    if moment.thumbnail is not None:
         with contextlib.suppress(OSError):
-            source = _data_uri(hit.thumbnail.read_bytes())
-            picture = f'<img src="{source}" alt="Frame of {escape(hit.video.path.name)}">'
-    if hit.confidence is None:
-        meter = f'<span class="score">score {hit.score:.2f}</span>'
+            if (jpeg := moment.thumbnail.read_bytes()).startswith(_JPEG_START):
+                source = _data_uri(jpeg)
+                picture = f'<img src="{source}" alt="Frame of {escape(moment.path.name)}">'
+    if moment.confidence is None and moment.score is None:
+        meter = ""
+    elif moment.confidence is None:
+        meter = f'<span class="score">score {moment.score:.2f}</span>'
     else:
-        percent = round(hit.confidence * 100)
+        percent = round(moment.confidence * 100)
         meter = (
             f'<span class="meter" aria-hidden="true"><i style="width:{percent}%"></i></span>'
             f'<span class="score">{percent}%</span>'
         )
     # A media fragment: browsers that can play the file start at this moment.
-    link = escape(_file_uri(hit.video.path) + f"#t={start:.2f},{end:.2f}")
+    link = escape(_file_uri(moment.path) + f"#t={start:.2f},{end:.2f}")
     return (
-        f'<li><a href="{link}" title="{escape(str(hit.video.path))}">'
+        f'<li><a href="{link}" title="{escape(str(moment.path))}">'
         f'<span class="frame">{picture}<b>{_clock(start)}&ndash;{_clock(end)}</b></span>'
-        f'<span class="name">{escape(hit.video.path.name)}</span>'
+        f'<span class="name">{escape(moment.path.name)}</span>'
         f'<span class="sure">{meter}</span></a></li>'
     )
 
