@@ -16,9 +16,8 @@ lines of any text have them in common, and so have tables, staves and buttons.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Any
 
@@ -44,10 +43,12 @@ BLUR_PIXELS = 1.2
 MIN_TEXTURE, MIN_DETAIL = 6.0, 3.5
 """Standard deviation, in grey levels, of a cell that is compared: for the registration, and of the
 details, without the means of its rows and columns."""
-MIN_NOISE, NOISE_FACTOR = 0.7, 3.0
-"""A picture with at least this much noise is noisy (standard deviation, in grey levels): grey, JPEG
-and drawn copies of calibration videos had 0.2 to 0.5, noisy ones 0.4 to 1.8. Then a cell is
-compared if it has this many times the details of the emptiest tenth of the cells: noise."""
+MIN_NOISE, NOISE_FACTOR = 1.0, 3.0
+"""Details of the emptiest tenth of the cells, in grey levels: where one video has so much more of
+them, it is noisy, or has a pattern over it. Then a cell is compared if it has this many times those
+details. Of 10 noisy copies of calibration videos one had less; of 20 others none had more."""
+MAX_DRAWN = 0.1
+"""Details of the emptiest tenth of the cells of drawn pictures, at most; camera footage had 0.2."""
 MIN_CORRELATION = 0.5
 """Of a cell that shows the same."""
 MIN_CELLS = 12
@@ -69,6 +70,9 @@ class Agreement:
     changing: float | None
     """The same of what changes in the videos; None if nothing does, or in a single pair of
     pictures."""
+    is_drawn: bool = True
+    """Whether the pictures are drawn, with flat areas, as slides and screens are. The footage of a
+    camera has grain everywhere."""
 
 
 class DetailComparison:
@@ -96,7 +100,12 @@ class DetailComparison:
         if _rank(views) < CLEAR_SHARE:
             flipped = [query.flipped for query in queries]
             views = max(views, _views(flipped, references), key=_rank)
-        return _agreement(views, references)
+        floors = [
+            min(query.floor, reference.floor)
+            for query, reference in zip(queries, references, strict=True)
+        ]
+        agreement = _agreement(views, references)
+        return agreement and replace(agreement, is_drawn=float(np.median(floors)) < MAX_DRAWN)
 
 
 def _prepared(pixels: bytes, shape: tuple[int, ...]) -> _Picture:
@@ -139,12 +148,9 @@ class _Picture:
         return _blurred(self.grey)
 
     @cached_property
-    def min_detail(self) -> float:
-        """Minimum deviation of the details of a cell that shows more than noise."""
-        if _noise(self.grey) < MIN_NOISE:
-            return MIN_DETAIL
-        floor = float(np.percentile(_deviations(_details_of(self.blurred)), 10))
-        return max(MIN_DETAIL, NOISE_FACTOR * floor)
+    def floor(self) -> float:
+        """Deviation of the details of the emptiest tenth of its cells: noise, if anything."""
+        return float(np.percentile(_deviations(_details_of(self.blurred)), 10))
 
 
 @dataclass(frozen=True)
@@ -189,16 +195,6 @@ def _blurred(grey: NDArray[Any]) -> _Grey:
     import cv2
 
     return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), BLUR_PIXELS), np.float32)
-
-
-def _noise(grey: NDArray[np.uint8]) -> float:
-    """The standard deviation of a picture's noise, by Immerkaer (1996), "Fast noise variance
-    estimation"."""
-    import cv2
-
-    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    filtered = cv2.filter2D(grey.astype(np.float32), -1, mask)[1:-1, 1:-1]
-    return float(np.abs(filtered).mean() * math.sqrt(math.pi / 2) / 6)
 
 
 def _views(queries: Sequence[_Picture], references: Sequence[_Picture]) -> list[_View]:
@@ -266,7 +262,9 @@ def _view(query: _Picture, reference: _Picture, transform: NDArray[np.float64]) 
     opposite, _ = _compare(-ours, theirs, inside, MIN_TEXTURE)
     if opposite > same:
         picture, same = 255 - picture, opposite
-    min_detail = max(query.min_detail, reference.min_detail)
+    min_detail = MIN_DETAIL
+    if abs(query.floor - reference.floor) > MIN_NOISE:
+        min_detail = max(min_detail, NOISE_FACTOR * max(query.floor, reference.floor))
     return _View(transform, picture, inside, same, compared, min_detail)
 
 

@@ -11,7 +11,7 @@ pairs, of matches that score enough to count.
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import defaultdict
 from functools import cache
 
 from vidseek.search.copies.alignment.sequence import Alignment
@@ -34,6 +34,9 @@ moments that are a second apart already differ in it; of the 18 pairs, none had 
 REFUTED_WEIGHT, STILL_WEIGHT = 0.4, 0.65
 """Factor for the score of a match that does not agree; and if all but what changes agrees, as in a
 still scene, or in two takes in one studio."""
+FOOTAGE_WEIGHT = 0.7
+"""Minimum factor for the footage of a camera: other footage seldom looks the same, and in a copy
+with jump cuts or pauses, whose moments are a second off, nothing agrees where much moves."""
 MAX_REFUTED = 2
 """Matches with one video that are refuted before its others are taken to be so, too."""
 
@@ -43,7 +46,7 @@ class MatchInspector:
 
     def __init__(self) -> None:
         self._details = DetailComparison()
-        self._refuted: Counter[int] = Counter()
+        self._refuted: defaultdict[int, list[float]] = defaultdict(list)
 
     def weight(self, alignment: Alignment, ours: VideoPictures, theirs: StoredPictures) -> float:
         """Compare the details of a match.
@@ -58,8 +61,9 @@ class MatchInspector:
         """
         if not _has_opencv():
             return 1.0
-        if self._refuted[theirs.video.id] >= MAX_REFUTED:
-            return REFUTED_WEIGHT
+        refuted = self._refuted[theirs.video.id]
+        if len(refuted) >= MAX_REFUTED:
+            return max(refuted)
         weight = 0.0
         # Half a second apart, a scene in motion may agree in nothing; then frames are decoded.
         for is_exact in (False, True):
@@ -68,7 +72,8 @@ class MatchInspector:
             weight = max(weight, detail_weight(agreement))
             if weight == 1.0:
                 break
-        self._refuted[theirs.video.id] += weight <= REFUTED_WEIGHT
+        if weight <= FOOTAGE_WEIGHT:
+            refuted.append(weight)
         return weight
 
 
@@ -76,11 +81,12 @@ def detail_weight(agreement: Agreement | None) -> float:
     """The factor for an agreement of details; None for too little to compare."""
     if agreement is None:
         return 1.0
+    refuted = REFUTED_WEIGHT if agreement.is_drawn else FOOTAGE_WEIGHT
     if agreement.changing is None:
         clear = _between(agreement.whole, MIN_SHARE, CLEAR_SHARE)
-        return REFUTED_WEIGHT + (1 - REFUTED_WEIGHT) * clear
+        return refuted + (1 - refuted) * clear
     still = _between(agreement.whole, MIN_WHOLE_SHARE, CLEAR_WHOLE_SHARE)
-    least = REFUTED_WEIGHT + (STILL_WEIGHT - REFUTED_WEIGHT) * still
+    least = max(refuted, REFUTED_WEIGHT + (STILL_WEIGHT - REFUTED_WEIGHT) * still)
     return least + (1 - least) * _between(agreement.changing, MIN_SHARE, CLEAR_SHARE)
 
 

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from vidseek.search.copies.detail import Agreement, DetailComparison
-from vidseek.search.copies.inspection import REFUTED_WEIGHT, STILL_WEIGHT, detail_weight
+from vidseek.search.copies.inspection import (
+    FOOTAGE_WEIGHT,
+    REFUTED_WEIGHT,
+    STILL_WEIGHT,
+    detail_weight,
+)
 
 WORDS = ["matrix", "kernel", "lattice", "photon", "gradient", "sample", "ring", "enzyme", "verb"]
 Edit = Callable[[Image.Image], Image.Image]
@@ -114,7 +119,16 @@ def test_takes_in_one_studio_are_told_apart_by_what_moves() -> None:
     same = DetailComparison().compare(arrays(first), arrays(first))
     other = DetailComparison().compare(arrays(take("blue", (400, 110, 250))), arrays(first))
     assert detail_weight(same) == 1.0
-    assert detail_weight(other) <= STILL_WEIGHT
+    assert detail_weight(other) <= FOOTAGE_WEIGHT
+
+
+def test_footage_whose_moments_differ_keeps_most_of_its_score() -> None:
+    random = np.random.default_rng(2)
+    footage = [random.integers(0, 256, (90, 160, 3)).astype(np.uint8) for _ in range(6)]
+    agreement = DetailComparison().compare(footage[:3], footage[3:])
+    assert agreement is not None
+    assert not agreement.is_drawn
+    assert detail_weight(agreement) == FOOTAGE_WEIGHT
 
 
 def test_pictures_without_details_are_not_judged() -> None:
