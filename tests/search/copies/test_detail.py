@@ -13,7 +13,6 @@ from vidseek.search.copies.detail import Agreement, DetailComparison
 from vidseek.search.copies.inspection import (
     FOOTAGE_WEIGHT,
     REFUTED_WEIGHT,
-    STILL_WEIGHT,
     detail_weight,
 )
 
