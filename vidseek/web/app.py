@@ -15,6 +15,7 @@ from vidseek.web import pages
 from vidseek.web.api import (
     check,
     duplicates,
+    export,
     health,
     jobs,
     media,
@@ -30,7 +31,7 @@ from vidseek.web.security import Security
 from vidseek.web.service import API, Service
 from vidseek.web.settings import ServerSettings
 
-ROUTERS = (health, search, similar, check, videos, media, preview, duplicates, jobs)
+ROUTERS = (health, search, similar, check, videos, media, preview, duplicates, export, jobs)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:

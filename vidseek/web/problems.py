@@ -25,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[VidseekError], int], ...] = (
     (errors.PathNotFoundError, 404),
     (errors.QueryError, 422),
+    (errors.ExportError, 422),
     (errors.LibraryLockedError, 409),
     (errors.LibraryReadOnlyError, 403),
     (errors.LibraryFullError, 507),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -172,6 +173,19 @@ def test_the_library_names_failures_and_indexes_again(page: Any) -> None:
     assert "notes.mp4" in page.locator("#failed").inner_text()
     page.click("#retry")
     page.locator("#jobs .badge", has_text="done").wait_for()
+
+
+def test_a_basket_is_exported(page: Any) -> None:
+    page.goto("/?q=a+cat")
+    page.locator(".card").nth(1).wait_for()
+    for number in range(2):
+        page.locator(".card .keep").nth(number).dispatch_event("click")
+    page.click("#basket-open")
+    page.locator(".basket li").nth(1).wait_for()
+    with page.expect_download() as given:
+        page.click("[data-format=json]")
+    exported = json.loads(Path(given.value.path()).read_text())
+    assert len(exported["hits"] if isinstance(exported, dict) else exported) == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
