@@ -65,8 +65,8 @@ class MatchInspector:
         if len(refuted) >= MAX_REFUTED:
             return max(refuted)
         weight = 0.0
-        # Half a second apart, a scene in motion may agree in little; then frames are decoded. That
-        # helped one of 847 matches with copies of calibration videos, and none that agreed in nothing.
+        # Half a second apart, a scene in motion may disagree; then frames are decoded. That
+        # helped one of 847 matches with copies of calibration videos, and none of the hopeless.
         for is_exact in (False, True):
             shown, stored = pair_pictures(alignment, ours, theirs, is_exact=is_exact)
             agreement = self._details.compare(shown, stored) if shown else None
