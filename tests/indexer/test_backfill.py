@@ -140,10 +140,11 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
 ):
     library = Path(shutil.copytree(template.library, tmp_path / "old"))
     with sqlite3.connect(library / "library.db") as connection:
-        for table in ("copy_frames", "copy_matches"):
+        for table in ("copy_frames", "copy_matches", "dismissed_pairs"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
-        connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
+        for column in ("failure_hint", "hdr"):
+            connection.execute(f"ALTER TABLE videos DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     with LibraryStore.open(library) as store:

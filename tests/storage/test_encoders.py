@@ -245,7 +245,7 @@ def test_a_library_of_the_first_format_takes_a_second_model(tmp_path: Path) -> N
         expected = store.vector_index(SPEC).search(unit_vectors(2, 5), 5)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE changes DROP COLUMN fingerprint")
-        for table in ("calibrations", "copy_frames", "copy_matches"):
+        for table in ("calibrations", "copy_frames", "copy_matches", "dismissed_pairs"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")

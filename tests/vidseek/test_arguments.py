@@ -199,6 +199,7 @@ CALLS: list[Call] = [
     lambda library: library.models.drop("builtin"),
     lambda library: library.models.encoder_for(None),
     lambda library: library.models.active_fingerprint(),
+    lambda library: library.change_number(),
     lambda library: library.__enter__(),
 ]
 

@@ -102,6 +102,7 @@ def test_timecode_is_a_frame_number() -> None:
     assert frames_of_timecode("noon", Fraction(25)) is None
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("handles", [0.0, 0.4])
 def test_an_edl_read_back_has_the_same_frames(film: Path, handles: float) -> None:
     otio = pytest.importorskip("opentimelineio")
@@ -146,6 +147,7 @@ def fraction(text: str) -> Fraction:
     return Fraction(text[:-1])
 
 
+@pytest.mark.full
 def test_opentimelineio_reads_the_fcpxml_back(tmp_path: Path) -> None:
     otio = pytest.importorskip("opentimelineio")
     pytest.importorskip("otio_fcpx_xml_adapter")
@@ -158,6 +160,7 @@ def test_opentimelineio_reads_the_fcpxml_back(tmp_path: Path) -> None:
     np.testing.assert_allclose(frames, wanted_frames(film), rtol=0, atol=1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["otio", "fcp7"])
 def test_other_timelines_read_back_have_the_same_frames(film: Path, name: str) -> None:
     otio = pytest.importorskip("opentimelineio")
@@ -170,6 +173,7 @@ def test_other_timelines_read_back_have_the_same_frames(film: Path, name: str) -
     assert frames == wanted_frames(film)
 
 
+@pytest.mark.full
 def test_an_edl_of_several_rates_says_what_it_rounds(tmp_path: Path) -> None:
     pytest.importorskip("otio_cmx3600_adapter")
     slow = make_film(tmp_path / "slow clip.mov", Fraction(25))
@@ -222,6 +226,7 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch) -> None:
 EVIL = "=cmd|' /C calc'!A0 \"<img src=x onerror=alert(1)>\" \n# ü \udcff.mp4"
 
 
+@pytest.mark.full
 def test_a_name_of_any_characters_breaks_no_format(tmp_path: Path) -> None:
     film = make_film(tmp_path / "plain.mov", Fraction(25)).rename(tmp_path / EVIL.replace("/", "|"))
     for name in FORMATS:
