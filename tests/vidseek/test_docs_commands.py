@@ -30,6 +30,7 @@ COMMANDS = (
     "models",
     "train",
     "serve",
+    "mcp",
     "doctor",
 )
 MODEL_COMMANDS = ("add", "switch", "drop", "list")

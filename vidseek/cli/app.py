@@ -26,6 +26,7 @@ from vidseek.cli import (
     index,
     info,
     list_videos,
+    mcp,
     model,
     models,
     oneshot,
@@ -177,6 +178,7 @@ def _make_app() -> typer.Typer:
         "models": models.models,
         "train": train.train,
         "serve": serve.serve,
+        "mcp": mcp.mcp,
         "doctor": doctor.doctor,
     }
     for name, command in commands.items():

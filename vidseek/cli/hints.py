@@ -10,6 +10,7 @@ from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
+    "add_root": "Start it with --root FOLDER to allow that folder.",
     "allow_download": "Run the command again with --yes (in Python: confirm_download), or give "
     "a folder that contains the model.",
     "calibrate_again": "Run `vidseek calibrate` again, or `vidseek calibrate --forget`.",

@@ -1,0 +1,145 @@
+"""``vidseek mcp``, asked by the client of the package `mcp` over standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_process import environment
+
+pytestmark = pytest.mark.full
+
+JPEG = b"\xff\xd8\xff"
+
+
+def ask(library: Path, use: Callable[[Any], Awaitable[Any]], *options: str) -> Any:
+    """Start the command, let ``use`` talk to it, and stop it."""
+    pytest.importorskip("mcp")
+    from mcp import Client, StdioServerParameters
+
+    async def talk() -> Any:
+        command = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "vidseek.cli", "mcp", *options],
+            env=environment(library),
+        )
+        async with Client(command, read_timeout_seconds=120) as client:
+            return await use(client)
+
+    return asyncio.run(talk())
+
+
+def call(library: Path, name: str, *options: str, **arguments: object) -> Any:
+    return ask(library, lambda client: client.call_tool(name, arguments), *options)
+
+
+def error_of(answer: Any) -> Any:
+    assert answer.is_error
+    assert json.loads(answer.content[0].text) == answer.structured_content
+    return answer.structured_content
+
+
+def test_every_tool_answers(library: Path, footage_master: Path) -> None:
+    cat = footage_master / "cat.mp4"
+
+    async def use(client: Any) -> list[Any]:
+        tools = await client.list_tools()
+        return [
+            {tool.name for tool in tools.tools},
+            await client.call_tool("search", {"text": "a cat", "k": 2}),
+            await client.call_tool("search", {"text": "a cat", "k": 1, "thumbnails": False}),
+            await client.call_tool("similar", {"file": str(cat), "k": 1}),
+            await client.call_tool("check", {"file": "cat.mp4"}),
+            await client.call_tool("video_info", {"file": "cat.mp4"}),
+            await client.call_tool("duplicates", {}),
+        ]
+
+    names, found, plain, similar, check, info, duplicates = ask(library, use)
+    assert names == {"search", "similar", "check", "video_info", "duplicates"}
+    for answer in (found, plain, similar, check, info, duplicates):
+        assert not answer.is_error, answer
+        assert json.loads(answer.content[0].text) == answer.structured_content
+    assert found.structured_content["hits"][0]["path"] == str(cat)
+    pictures = [block for block in found.content if block.type == "image"]
+    assert len(pictures) == len(found.structured_content["hits"]) == 2
+    assert base64.b64decode(pictures[0].data).startswith(JPEG)
+    assert pictures[0].mime_type == "image/jpeg"
+    assert len(plain.content) == 1
+    assert similar.structured_content["hits"][0]["path"] != str(cat)
+    assert check.structured_content["verdict"] == "exact"
+    assert check.structured_content["matches"][0]["path"] == str(cat)
+    assert info.structured_content["duration_seconds"] == pytest.approx(3, abs=0.2)
+    assert info.structured_content["clip_count"] == len(info.structured_content["clips"]) > 0
+    assert duplicates.structured_content == {"group_count": 0, "groups": []}
+
+
+def test_only_files_in_the_roots_are_read_and_named(
+    library: Path, footage_master: Path, tmp_path: Path
+) -> None:
+    kitchen = footage_master / "kitchen"
+    outside = tmp_path / "outside.mp4"
+    shutil.copy(footage_master / "cat.mp4", outside)
+
+    async def use(client: Any) -> list[Any]:
+        return [
+            await client.call_tool("search", {"text": "a cat", "k": 10}),
+            *[
+                await client.call_tool(tool, {"file": file})
+                for tool in ("similar", "check", "video_info")
+                for file in (str(outside), "../cat.mp4", "/etc/passwd", str(tmp_path / "no.mp4"))
+            ],
+        ]
+
+    found, *refused = ask(library, use, "--root", str(kitchen))
+    assert {Path(hit["path"]).parent for hit in found.structured_content["hits"]} == {kitchen}
+    for answer in refused:
+        assert error_of(answer)["code"] == "outside_roots"
+        assert "--root" in error_of(answer)["hint"]
+
+
+def test_errors_have_a_code(library: Path) -> None:
+    async def use(client: Any) -> list[Any]:
+        return [
+            await client.call_tool("search", {"text": " "}),
+            await client.call_tool("check", {"file": "nothing.mp4"}),
+            await client.call_tool("check", {"file": "notes.mp4"}),
+            await client.call_tool("similar", {"file": "cat.mp4", "start_seconds": 1}),
+        ]
+
+    codes = [error_of(answer)["code"] for answer in ask(library, use)]
+    assert codes == ["bad_query", "path_not_found", "not_a_video", "bad_query"]
+
+
+def test_index_adds_videos_if_it_may_write(
+    library: Path, footage_master: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    shutil.copy(footage_master / "cat.mp4", folder / "copy.mp4")
+    progress = []
+
+    async def note(done: float, total: float | None, message: str | None) -> None:
+        progress.append(done)
+
+    async def use(client: Any) -> Any:
+        return [
+            await client.call_tool("index", {}, progress_callback=note),
+            await client.call_tool("video_info", {"file": "copy.mp4"}),
+            await client.call_tool("index", {"paths": [str(footage_master)]}),
+        ]
+
+    run, info, refused = ask(library, use, "--allow-write", "--root", str(folder))
+    assert run.structured_content["indexed"] == 1, run
+    assert info.structured_content["path"] == str(folder / "copy.mp4")
+    assert error_of(refused)["code"] == "outside_roots"
+    assert progress
+
+    answer = call(library, "index")
+    assert answer.is_error

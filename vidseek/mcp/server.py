@@ -1,0 +1,71 @@
+"""The server: which tools it offers, and its run over standard input and output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+from mcp.server.mcpserver import MCPServer
+from mcp_types import ToolAnnotations
+
+import vidseek
+from vidseek.library import Library
+from vidseek.mcp.documents import WordHint
+from vidseek.mcp.tools import Tools
+from vidseek.web.roots import MediaRoots, topmost
+
+INSTRUCTIONS = (
+    "Search a library of videos on this machine by what can be seen in them. Times are seconds "
+    "from the start of a video. Quote the path and the time of a moment in answers."
+)
+
+
+def serve_stdio(
+    folder: Path, roots: Sequence[Path], *, allow_write: bool, word_hint: WordHint
+) -> None:
+    """Serve a library over standard input and output until the input ends.
+
+    While it runs, whatever else writes to standard output goes to standard error.
+
+    Args:
+        folder: the library.
+        roots: folders of media; empty for those of the library's videos.
+        allow_write: offer the tool ``index``.
+        word_hint: words hints for the user.
+
+    Raises:
+        LibraryError: there is no library in the folder, or it cannot be opened.
+        PathNotFoundError: a root is not a folder.
+    """
+    with vidseek.open(folder, create=False) as library:
+        media = MediaRoots(roots or _folders_of_videos(library))
+        tools = Tools(library, media, word_hint)
+        try:
+            anyio.run(create_server(tools, allow_write=allow_write).run_stdio_async)
+        finally:
+            tools.close()
+
+
+def create_server(tools: Tools, *, allow_write: bool) -> MCPServer[object]:
+    """A server with the tools; ``index`` only if it may write."""
+    server: MCPServer[object] = MCPServer(
+        "vidseek", instructions=INSTRUCTIONS, version=vidseek.__version__, log_level="WARNING"
+    )
+    reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    for tool in (tools.search, tools.similar, tools.check, tools.video_info, tools.duplicates):
+        server.add_tool(tool, annotations=reads, structured_output=False)
+    if allow_write:
+        writes = ToolAnnotations(
+            read_only_hint=False,
+            destructive_hint=False,
+            idempotent_hint=True,
+            open_world_hint=False,
+        )
+        server.add_tool(tools.index, annotations=writes, structured_output=False)
+    return server
+
+
+def _folders_of_videos(library: Library) -> list[Path]:
+    folders = topmost(video.path.parent for video in library.videos())
+    return [folder for folder in folders if folder.is_dir()]
