@@ -14,20 +14,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-OPTIONAL = {"decord", "faiss", "matplotlib", "onnx", "open_clip", "psycopg", "pyarrow"} | {
+OPTIONAL = {
+    "decord",
+    "faiss",
+    "fastapi",
+    "h11",
+    "matplotlib",
+    "mcp",
+    "onnx",
+    "open_clip",
+    "prometheus_client",
+    "psycopg",
+    "pyarrow",
+    "pydantic",
+    "python_multipart",
     "safetensors",
     "skimage",
+    "starlette",
     "torch",
     "transformers",
-    *(
-        "fastapi",
-        "h11",
-        "prometheus_client",
-        "pydantic",
-        "python_multipart",
-        "starlette",
-        "uvicorn",
-    ),
+    "uvicorn",
 }
 
 
