@@ -89,7 +89,7 @@ class Discovery:
     skipped: Mapping[str, int]
     """Files in folders that are no videos, counted by suffix: lower case, "" for none."""
     hidden: int
-    """Hidden files and folders that were passed over, system folders among them."""
+    """Hidden files and folders that were ignored, system folders among them."""
     links: int
     """Links that were not followed."""
 

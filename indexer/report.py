@@ -99,7 +99,7 @@ class IndexReport:
     sound_only: int = 0
     """How many of the skipped files have sound and no pictures."""
     hidden: int = 0
-    """Hidden files and folders that were passed over."""
+    """Hidden files and folders that were ignored."""
     links: int = 0
     """Links that were not followed."""
     notes: tuple[FileNote, ...] = ()

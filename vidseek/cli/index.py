@@ -240,16 +240,13 @@ def print_report(report: IndexReport, *, pruned: bool = False) -> None:
     if report.skipped:
         sound = f" ({report.sound_only:,} with sound only)" if report.sound_only else ""
         typer.echo(f"skipped, no videos: {_describe_skipped(report.skipped)}{sound}")
-    passed_over = [
-        *(
-            [output.counted(report.hidden, "hidden entry", "hidden entries")]
-            if report.hidden
-            else []
-        ),
-        *([output.counted(report.links, "link")] if report.links else []),
-    ]
-    if passed_over:
-        typer.echo(f"passed over: {', '.join(passed_over)}")
+    ignored = []
+    if report.hidden:
+        ignored.append(output.counted(report.hidden, "hidden entry", "hidden entries"))
+    if report.links:
+        ignored.append(output.counted(report.links, "link"))
+    if ignored:
+        typer.echo(f"ignored: {', '.join(ignored)}")
 
 
 def _describe_skipped(skipped: Mapping[str, int]) -> str:
