@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from vidseek.web.app import create_app
-from vidseek.web.protocol import protocol_for
+from vidseek.web.serve import server_config
 from vidseek.web.service import Service
 from vidseek.web.settings import RequestLimits, ServerSettings
 
@@ -108,22 +108,8 @@ def running(library: Path, *roots: Path, **settings: Any) -> Iterator[RunningSer
     options = ServerSettings(library=library, roots=roots, port=0, request_limits=QUICK)
     options = replace(options, **settings)
     app = create_app(options)
-    limits = options.request_limits
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=0,
-        http=protocol_for(limits),
-        ws="none",
-        lifespan="on",
-        loop="asyncio",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=limits.max_connections,
-        timeout_graceful_shutdown=limits.shutdown_seconds,
-    )
+    config = server_config(app, options)
+    config.host, config.port = "127.0.0.1", 0
     server = uvicorn.Server(config)
     ready = threading.Event()
     started = server.startup

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from vidseek.core.errors import ServerError
 from vidseek.web.app import create_app
@@ -45,27 +46,32 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str, Service], None])
     """
     with _listen(settings.host, settings.port) as listener:
         app = create_app(settings)
-        limits = settings.request_limits
-        config = uvicorn.Config(
-            app,
-            http=protocol_for(limits),
-            ws="none",
-            lifespan="on",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=limits.max_connections,
-            timeout_keep_alive=int(limits.max_header_seconds),
-            timeout_graceful_shutdown=limits.shutdown_seconds,
-        )
+        config = server_config(app, settings)
         on_ready(page_address(settings.host, listener.getsockname()[1]), app.state.service)
         server = _Server(config, app.state.service)
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             return  # uvicorn raises the signal again once it has stopped
+
+
+def server_config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
+    """How uvicorn runs the app: within the limits, and without logs of its own."""
+    limits = settings.request_limits
+    return uvicorn.Config(
+        app,
+        http=protocol_for(limits),
+        ws="none",
+        lifespan="on",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.max_connections,
+        timeout_keep_alive=int(limits.max_header_seconds),
+        timeout_graceful_shutdown=limits.shutdown_seconds,
+    )
 
 
 def page_address(host: str, port: int) -> str:
