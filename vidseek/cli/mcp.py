@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import gc
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vidseek.cli.options import LibraryOption, library_folder
+from vidseek.cli.options import LibraryOption, RootOption, library_folder
 
 
 def mcp(
     ctx: typer.Context,
-    root: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--root",
-            metavar="DIR",
-            readable=False,
-            help="Folder of media; nothing outside is indexed, read or shown. May be repeated. "
-            "Default: the folders of the library's videos.",
-        ),
-    ] = None,
+    root: RootOption = None,
     allow_write: Annotated[
         bool, typer.Option("--allow-write", help="Offer the tool that indexes videos.")
     ] = False,

@@ -47,6 +47,16 @@ def open_library(
         gc.enable()
 
 
+RootOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        readable=False,
+        help="Folder of media; nothing outside is indexed, read or shown. May be repeated. "
+        "Default: the folders of the library's videos.",
+    ),
+]
 LibraryOption = Annotated[
     Path | None,
     typer.Option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import LibraryOption, library_folder
+from vidseek.cli.options import LibraryOption, RootOption, library_folder
 from vidseek.cli.values import whole_number
 
 if TYPE_CHECKING:
@@ -43,16 +43,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    root: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--root",
-            metavar="DIR",
-            readable=False,
-            help="Folder of media; nothing outside is indexed, read or shown. May be repeated. "
-            "Default: the folders of the library's videos.",
-        ),
-    ] = None,
+    root: RootOption = None,
     uploads: Annotated[
         Path | None,
         typer.Option(
