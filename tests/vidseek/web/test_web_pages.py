@@ -104,7 +104,7 @@ def test_words_find_a_moment_that_plays_at_its_second(page: Any) -> None:
     wait_until(page, "document.querySelector('dialog.player video').readyState >= 1")
     source = film.get_attribute("src")
     start = float(source.partition("#t=")[2])
-    assert film.evaluate("film => film.currentTime") >= start - 0.1
+    wait_until(page, f"document.querySelector('dialog.player video').currentTime >= {start - 0.1}")
     assert page.locator("dialog.player .mark").count() >= 1
     page.keyboard.press("Escape")
     page.locator("dialog.player").wait_for(state="detached")

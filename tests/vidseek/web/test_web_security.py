@@ -208,13 +208,13 @@ def test_a_link_out_of_the_roots_is_not_followed(
 
 
 def test_a_slow_client_is_cut_off(server: RunningServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-")
         answer = b""
         while piece := client.recv(1024):
             answer += piece
         assert answer.startswith(b"HTTP/1.1 408")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
         client.sendall(
             b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
@@ -224,7 +224,8 @@ def test_a_slow_client_is_cut_off(server: RunningServer) -> None:
 
 
 def test_a_hundred_idle_connections_are_closed(server: RunningServer) -> None:
-    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(100)]
+    address = ("127.0.0.1", server.port)
+    clients = [socket.create_connection(address, timeout=120) for _ in range(100)]
     try:
         assert server.get("/health").status == 200
         for client in clients:

@@ -46,7 +46,7 @@ def gate(indexed_master: Path, footage_master: Path, footage: Path) -> Iterator[
 def left_behind(server: RunningServer) -> list[str]:
     """Files of uploads that are still there."""
     folder = server.service.uploads.folder
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         left = [path.name for path in folder.iterdir() if path.name != "previews"]
         if not left:
@@ -187,7 +187,7 @@ def test_a_file_that_hides_its_size_is_cut_off(gate: RunningServer) -> None:
 def test_half_an_upload_leaves_nothing_and_frees_its_place(gate: RunningServer) -> None:
     clients = []
     for _ in range(40):
-        client = socket.create_connection(("127.0.0.1", gate.port), timeout=30)
+        client = socket.create_connection(("127.0.0.1", gate.port), timeout=120)
         client.sendall(
             f"POST {API}/check HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
             "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode()
@@ -199,6 +199,9 @@ def test_half_an_upload_leaves_nothing_and_frees_its_place(gate: RunningServer) 
         client.close()
     assert {line.split()[1] for line in first_lines} == {b"408", b"503"}
     assert left_behind(gate) == []
+    deadline = time.monotonic() + 60
+    while gate.service.uploads.active and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert gate.service.uploads.active == 0
     assert gate.get("/health").status == 200
 
@@ -231,16 +234,16 @@ def test_a_client_that_goes_away_frees_its_work(gate: RunningServer, tmp_path: P
     content = film.read_bytes()[: 4 << 20]
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     body = head + content + b"\r\n--x--\r\n"
-    with socket.create_connection(("127.0.0.1", gate.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", gate.port), timeout=120) as client:
         client.sendall(
             f"POST {API}/check HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
             "Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode()
             + body
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while gate.service.heavy.pending == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while gate.service.heavy.pending and time.monotonic() < deadline:
         time.sleep(0.05)
     assert gate.service.heavy.pending == 0
