@@ -42,6 +42,7 @@ from vidseek.storage.catalog.connection import (
 from vidseek.storage.catalog.copy_descriptors import CopyDescriptors
 from vidseek.storage.catalog.copy_matches import CopyMatches
 from vidseek.storage.catalog.encoders import Encoders
+from vidseek.storage.catalog.labels import Labels
 from vidseek.storage.catalog.statistics import count_contents
 from vidseek.storage.catalog.transactions import Transactions
 from vidseek.storage.catalog.video_queries import chunks, content_hashes
@@ -90,6 +91,7 @@ class LibraryStore:
         self.clip_vectors = ClipVectors(self._transactions)
         self.copy_descriptors = CopyDescriptors(self._transactions)
         self.copy_matches = CopyMatches(self._transactions)
+        self.labels = Labels(self._transactions)
         self._lease = lease
         self._indexes: dict[str, VectorIndex] = {}
         self._references: dict[str, ReferenceIndex] = {}

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from vidseek.core.job import Job as Job
     from vidseek.core.job import Progress as Progress
     from vidseek.core.types import Calibration as Calibration
+    from vidseek.core.types import Classification as Classification
     from vidseek.core.types import Clip as Clip
     from vidseek.core.types import CopyMatch as CopyMatch
     from vidseek.core.types import CopyVerdict as CopyVerdict
@@ -65,6 +66,9 @@ if TYPE_CHECKING:
     from vidseek.core.types import EncoderSpec as EncoderSpec
     from vidseek.core.types import FrameFeatures as FrameFeatures
     from vidseek.core.types import FrameMatch as FrameMatch
+    from vidseek.core.types import LabelExample as LabelExample
+    from vidseek.core.types import LabelledMoment as LabelledMoment
+    from vidseek.core.types import LabelScore as LabelScore
     from vidseek.core.types import LibraryModel as LibraryModel
     from vidseek.core.types import LibraryStatistics as LibraryStatistics
     from vidseek.core.types import Match as Match
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     from vidseek.core.types import SearchResult as SearchResult
     from vidseek.core.types import SearchWarning as SearchWarning
     from vidseek.core.types import TimeSpan as TimeSpan
+    from vidseek.core.types import TrainedLabel as TrainedLabel
     from vidseek.core.types import VectorBatch as VectorBatch
     from vidseek.core.types import Video as Video
     from vidseek.core.types import VideoFilter as VideoFilter
@@ -87,6 +92,7 @@ if TYPE_CHECKING:
     from vidseek.indexer import IndexProgress as IndexProgress
     from vidseek.indexer import IndexReport as IndexReport
     from vidseek.indexer import ModelReport as ModelReport
+    from vidseek.labels import LibraryLabels as LibraryLabels
     from vidseek.library import Library as Library
     from vidseek.library import open as open
     from vidseek.models import LibraryModels as LibraryModels
@@ -127,6 +133,7 @@ _HOMES = {
     "vidseek.video.limits": ("DecodeLimits",),
     "vidseek.indexer": ("FailedFile", "FileNote", "IndexProgress", "IndexReport", "ModelReport"),
     "vidseek.catalog": ("VideoDetails",),
+    "vidseek.labels": ("LibraryLabels",),
     "vidseek.library": ("Library", "open"),
     "vidseek.models": ("LibraryModels",),
     "vidseek.vectors": ("LibraryVectors",),
@@ -173,6 +180,7 @@ _HOMES = {
     ),
     "vidseek.core.types": (
         "Calibration",
+        "Classification",
         "Clip",
         "CopyMatch",
         "CopyVerdict",
@@ -181,6 +189,9 @@ _HOMES = {
         "EncoderSpec",
         "FrameFeatures",
         "FrameMatch",
+        "LabelExample",
+        "LabelScore",
+        "LabelledMoment",
         "LibraryModel",
         "LibraryStatistics",
         "Match",
@@ -189,6 +200,7 @@ _HOMES = {
         "SearchResult",
         "SearchWarning",
         "TimeSpan",
+        "TrainedLabel",
         "VectorBatch",
         "Video",
         "VideoFilter",

@@ -22,8 +22,8 @@ from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import Calibration
 from vidseek.models import check_model, load_model
-from vidseek.queries import LibraryQueries
 from vidseek.storage.store import LibraryStore
+from vidseek.understanding import LibraryUnderstanding
 
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
@@ -41,7 +41,7 @@ def default_library_folder() -> Path:
     return Path(user_data_dir("vidseek", appauthor=False)) / "default"
 
 
-class Library(LibraryQueries, LibraryCopies):
+class Library(LibraryUnderstanding, LibraryCopies):
     """A library: a folder with the metadata and vectors of videos, not the videos themselves.
 
     Use it in ``with``, or call ``close()``. It can be searched from several threads, and while
@@ -146,6 +146,7 @@ class Library(LibraryQueries, LibraryCopies):
             # Another process may have started a run; that run or the next compares them.
             with contextlib.suppress(LibraryLockedError):
                 self.compare_new_videos(job=job)
+            self.labels.update()
         return report
 
     def calibrate(

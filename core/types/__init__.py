@@ -39,6 +39,21 @@ from vidseek.core.types.encoder import (
 from vidseek.core.types.encoder import (
     FrameFeatures as FrameFeatures,
 )
+from vidseek.core.types.labels import (
+    Classification as Classification,
+)
+from vidseek.core.types.labels import (
+    LabelExample as LabelExample,
+)
+from vidseek.core.types.labels import (
+    LabelledMoment as LabelledMoment,
+)
+from vidseek.core.types.labels import (
+    LabelScore as LabelScore,
+)
+from vidseek.core.types.labels import (
+    TrainedLabel as TrainedLabel,
+)
 from vidseek.core.types.library import (
     FileStamp as FileStamp,
 )

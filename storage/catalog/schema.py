@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0008"
+HEAD_REVISION = "0009"
 """Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.
@@ -253,6 +253,73 @@ class DismissedPairRow(Base):
         autoincrement=False,
         index=True,
     )
+
+
+class LabelRow(Base):
+    """A label that somebody gave parts of videos."""
+
+    __tablename__ = "labels"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class LabelExampleRow(Base):
+    """A part of a video that shows a label, or does not."""
+
+    __tablename__ = "label_examples"
+
+    label_id: Mapped[int] = mapped_column(
+        ForeignKey("labels.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    video_id: Mapped[int] = mapped_column(
+        _Id,
+        ForeignKey("videos.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )
+    start_seconds: Mapped[float] = mapped_column(primary_key=True)
+    end_seconds: Mapped[float] = mapped_column(primary_key=True)
+    is_positive: Mapped[bool]
+
+
+class LabelClassifierRow(Base):
+    """A label's classifier, for the vectors of one encoder.
+
+    P(label) = sigmoid(weights * vector + bias).
+    """
+
+    __tablename__ = "label_classifiers"
+
+    label_id: Mapped[int] = mapped_column(
+        ForeignKey("labels.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
+    weights: Mapped[bytes] = mapped_column(LargeBinary)
+    """(D,) float32."""
+    bias: Mapped[float]
+    positives: Mapped[int]
+    accuracy: Mapped[float | None]
+    last_clip_id: Mapped[int] = mapped_column(BigInteger)
+    """Clips up to this id have been classified."""
+
+
+class ClipLabelRow(Base):
+    """A clip that has a label, by a classifier."""
+
+    __tablename__ = "clip_labels"
+
+    clip_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("clips.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    label_id: Mapped[int] = mapped_column(
+        ForeignKey("labels.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )
+    confidence: Mapped[float]
 
 
 class ChangeRow(Base):

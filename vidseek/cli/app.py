@@ -18,6 +18,7 @@ from vidseek import __version__
 from vidseek.cli import (
     calibrate,
     check,
+    classify,
     doctor,
     duplicates,
     evaluate,
@@ -25,6 +26,7 @@ from vidseek.cli import (
     failed,
     index,
     info,
+    label,
     list_videos,
     mcp,
     model,
@@ -166,6 +168,7 @@ def _make_app() -> typer.Typer:
         "oneshot": oneshot.oneshot,
         "open": open_hit.open_hit,
         "check": check.check,
+        "classify": classify.classify,
         "duplicates": duplicates.duplicates,
         "calibrate": calibrate.calibrate,
         "evaluate": evaluate.evaluate,
@@ -184,6 +187,7 @@ def _make_app() -> typer.Typer:
     for name, command in commands.items():
         application.command(name, cls=Command)(command)
     application.add_typer(_make_model_app(), name="model")
+    application.add_typer(_make_label_app(), name="label")
     return application
 
 
@@ -198,6 +202,20 @@ def _make_model_app() -> typer.Typer:
     group.command("switch", cls=Command)(model.switch)
     group.command("drop", cls=Command)(model.drop)
     group.command("list", cls=Command)(model.list_models)
+    return group
+
+
+def _make_label_app() -> typer.Typer:
+    group = typer.Typer(
+        cls=TyperGroup,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="Label moments, and teach the library to recognise the labels.",
+    )
+    group.command("add", cls=Command)(label.add)
+    group.command("remove", cls=Command)(label.remove)
+    group.command("train", cls=Command)(label.train)
+    group.command("list", cls=Command)(label.list_labels)
     return group
 
 

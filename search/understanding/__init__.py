@@ -1,0 +1,1 @@
+"""Understanding: labels of videos, from words or from examples."""

@@ -1,0 +1,151 @@
+"""Labels of videos, of parts of videos or of every clip, from the confidences of their clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core import arguments
+from vidseek.core.errors import QueryError
+from vidseek.core.job import Job, Progress
+from vidseek.core.types import Clip, LabelledMoment, LabelScore, TimeSpan, Video
+from vidseek.core.types.labels import NONE_OF_THESE
+from vidseek.search.moments.blank import BlankClips
+from vidseek.storage.store import LibraryStore
+
+BEST_SHARE = 0.1
+"""A video's confidence in a label is the mean over this share of its clips, the best ones, and at
+least one clip: a thing may be shown in a part of the video only, but one clip of a long video says
+little."""
+
+Confidences = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""From (K, D) float32 clip vectors to (K, L) confidences."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions:
+    """How labels are reported."""
+
+    k: int = 5
+    """Labels a moment at most."""
+    min_confidence: float = 0.1
+    """Labels below this are left out."""
+    by_clip: bool = False
+    """Label every clip by itself, not the video."""
+
+    def __post_init__(self) -> None:
+        if arguments.whole_number(self.k, "k") < 1:
+            raise QueryError(f"The number of labels must be at least 1, got {self.k}.")
+        if not 0 <= arguments.number(self.min_confidence, "min_confidence") <= 1:
+            raise QueryError(f"The confidence must be 0 to 1, got {self.min_confidence:g}.")
+        arguments.flag(self.by_clip, "by_clip")
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """Labels, and the function that tells how sure each is."""
+
+    labels: Sequence[str]
+    """L names."""
+    confidences: Confidences
+    has_none: bool
+    """Whether the rest of the confidence means "none of these"."""
+    are_exclusive: bool
+    """Whether a clip's confidences share its probability; otherwise each stands by itself."""
+
+
+def classify_videos(
+    store: LibraryStore,
+    fingerprint: str,
+    labelling: Labelling,
+    parts: Iterable[tuple[Video, TimeSpan | None]],
+    options: ClassifyOptions,
+    *,
+    job: Job,
+) -> list[LabelledMoment]:
+    """Label videos from their stored vectors. Nothing is decoded.
+
+    Args:
+        store: the library; call this within one of its snapshots.
+        fingerprint: of the encoder whose vectors are read.
+        labelling: the labels.
+        parts: videos, and the part of each to label; None for the whole video.
+        options: how labels are reported.
+        job: reports progress and cancels.
+
+    Returns:
+        A moment for each video or clip, most confident first; videos without vectors are left out.
+
+    Raises:
+        JobCancelledError: the job was cancelled.
+    """
+    moments: list[LabelledMoment] = []
+    blanks = BlankClips(store)
+    wanted = list(parts)
+    for done, (video, span) in enumerate(wanted):
+        job.check()
+        job.report(
+            Progress(stage="classifying", done=done, total=len(wanted), unit="videos")
+        )
+        clips = _clips_of(store, video, span)
+        ids, vectors = store.clip_vectors.read_existing(
+            np.array([clip.id for clip in clips], np.int64), fingerprint
+        )
+        if len(ids) == 0:
+            continue
+        by_id = {clip.id: clip for clip in clips}
+        encoded = [by_id[clip_id] for clip_id in ids.tolist()]
+        confidences = labelling.confidences(vectors)
+        blank = set(blanks.of(encoded))
+        confidences[[clip.id in blank for clip in encoded]] = 0.0
+        if options.by_clip:
+            rows = [(clip.span, row) for clip, row in zip(encoded, confidences, strict=True)]
+        else:
+            rows = [(_whole(video, span), pooled(confidences))]
+        moments += [
+            LabelledMoment(video, where, _named(row, labelling, options)) for where, row in rows
+        ]
+    return sorted(moments, key=_most_confident_first)
+
+
+def pooled(confidences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, L) confidences of a video's clips to (L,) of the video."""
+    count = max(1, round(BEST_SHARE * len(confidences)))
+    best = np.partition(confidences, -count, axis=0)[-count:]
+    mean: NDArray[np.float64] = best.mean(axis=0)
+    return mean
+
+
+def _clips_of(store: LibraryStore, video: Video, span: TimeSpan | None) -> list[Clip]:
+    if span is None:
+        return store.videos.clips(video.id)
+    return store.videos.clips_within(video.id, span)
+
+
+def _whole(video: Video, span: TimeSpan | None) -> TimeSpan:
+    return TimeSpan(0.0, max(video.duration_seconds, 0.0)) if span is None else span
+
+
+def _named(
+    row: NDArray[np.float64], labelling: Labelling, options: ClassifyOptions
+) -> tuple[LabelScore, ...]:
+    order = np.argsort(-row, kind="stable")[: options.k]
+    chosen = [
+        LabelScore(labelling.labels[place], float(row[place]))
+        for place in order.tolist()
+        if row[place] >= options.min_confidence and row[place] > 0
+    ]
+    if chosen or not labelling.has_none:
+        return tuple(chosen)
+    shown = row.sum() if labelling.are_exclusive else row.max()
+    return (LabelScore(NONE_OF_THESE, float(max(0.0, 1.0 - shown))),)
+
+
+def _most_confident_first(moment: LabelledMoment) -> tuple[bool, float, str, TimeSpan]:
+    best = moment.labels[0] if moment.labels else LabelScore(NONE_OF_THESE, 1.0)
+    is_none = best.label == NONE_OF_THESE
+    confidence = 0.0 if is_none else best.confidence
+    return is_none, -confidence, str(moment.video.path), moment.span

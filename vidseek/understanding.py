@@ -1,0 +1,154 @@
+"""The methods of a library that say what its videos show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vidseek.core import arguments
+from vidseek.core.errors import Hint, QueryError
+from vidseek.core.job import Job, check_job
+from vidseek.core.paths import AnyPath
+from vidseek.core.types import (
+    Classification,
+    SearchWarning,
+    TimeSpan,
+    Video,
+    VideoFilter,
+    VideoState,
+)
+from vidseek.labels import LibraryLabels
+from vidseek.queries import EVERYTHING, LibraryQueries
+
+if TYPE_CHECKING:
+    from vidseek.encoders.base import Encoder
+    from vidseek.search.understanding.classify import Labelling
+
+Part = tuple[AnyPath, TimeSpan | None]
+"""A video and the part of it that is meant; None for the whole video."""
+
+
+class LibraryUnderstanding(LibraryQueries):
+    """See ``vidseek.Library``."""
+
+    @property
+    def labels(self) -> LibraryLabels:
+        """The labels of the library, which it learns from examples."""
+        return LibraryLabels(self._store, self.models)
+
+    def classify(
+        self,
+        videos: Sequence[AnyPath | Part] | None = None,
+        labels: Sequence[str] | None = None,
+        *,
+        where: VideoFilter = EVERYTHING,
+        k: int = 5,
+        min_confidence: float = 0.1,
+        by_clip: bool = False,
+        model: str | Encoder | None = None,
+        job: Job | None = None,
+    ) -> Classification:
+        """Say which labels fit videos, parts of videos or every clip. No video is read.
+
+        Args:
+            videos: videos of the library, each a path or a path and a span; None for all.
+            labels: in plain words, such as those of ``label_set``; duplicates count once. None for
+                the labels that the library has learned from examples.
+            where: which of the videos.
+            k: labels of a moment at most.
+            min_confidence: labels below this are left out.
+            by_clip: label every clip by itself, not the whole video.
+            model: one of ``models.list()``; None for the active model.
+            job: reports progress and cancels.
+
+        Returns:
+            A moment for each video or clip, most confident first. ``none of these`` is the only
+            label of a moment without a confident label; a model without calibration cannot tell
+            that, which is a warning.
+
+        Raises:
+            QueryError: no label, an empty label, a filter that contradicts itself, a span outside
+                its video, ``k`` under 1.
+            PathNotFoundError: a video is not in the library.
+            EncoderError: the library is not encoded with that model, the model is not there, or
+                the labels were learned with another model.
+            JobCancelledError: the job was cancelled.
+        """
+        from vidseek.search.moments.query import check_filter
+        from vidseek.search.understanding.classify import ClassifyOptions, classify_videos
+
+        options = ClassifyOptions(k=k, min_confidence=min_confidence, by_clip=by_clip)
+        arguments.instance(where, VideoFilter, "where")
+        check_filter(where)
+        check_job(job)
+        job = job or Job()
+        parts = self._parts(videos, where)
+        if labels is None:
+            fingerprint, labelling = self.labels.labelling(model)
+            warnings: list[SearchWarning] = []
+        else:
+            given = arguments.texts(labels, "labels")
+            fingerprint, labelling, warnings = self._zero_shot(given, model, job)
+        if not parts:
+            message = f"{self.folder} has no searchable video to classify"
+            empty = SearchWarning("empty_library", message, Hint("index"))
+            return Classification((), (empty, *warnings))
+        with self._store.snapshot():
+            moments = classify_videos(
+                self._store, fingerprint, labelling, parts, options, job=job
+            )
+        return Classification(tuple(moments), tuple(warnings))
+
+    def _zero_shot(
+        self, labels: Sequence[str], model: str | Encoder | None, job: Job
+    ) -> tuple[str, Labelling, list[SearchWarning]]:
+        from vidseek.search.understanding.classify import Labelling
+        from vidseek.search.understanding.zero_shot import ZeroShotClassifier, unique_labels
+
+        unique_labels(labels)  # refused before a model is loaded
+        engine = self._search_engine(model)
+        engine.context(EVERYTHING)  # refuses an encoder whose vectors the library does not have
+        classifier = ZeroShotClassifier(engine, labels, job=job)
+        labelling = Labelling(
+            classifier.labels,
+            classifier.confidences,
+            has_none=classifier.is_calibrated,
+            are_exclusive=True,
+        )
+        return engine.encoder.spec.fingerprint, labelling, classifier.warnings()
+
+    def _parts(
+        self, videos: Sequence[AnyPath | Part] | None, where: VideoFilter
+    ) -> list[tuple[Video, TimeSpan | None]]:
+        """The searchable videos that are meant, in order, and their parts."""
+        if videos is None:
+            every = self._store.videos.select(states=[VideoState.INDEXED])
+            chosen: list[tuple[Video, TimeSpan | None]] = [(video, None) for video in every]
+        else:
+            if isinstance(videos, str | bytes):
+                raise arguments.wrong_type("videos", "a list of paths", videos)
+            chosen = [self._part(each) for each in videos]
+        passing = self._store.videos.passing({video.id for video, _ in chosen}, where)
+        return [part for part in chosen if part[0].id in passing]
+
+    def _part(self, given: AnyPath | Part) -> tuple[Video, TimeSpan | None]:
+        path, span = given if isinstance(given, tuple) else (given, None)
+        video = self.info(path).video
+        if span is not None:
+            arguments.instance(span, TimeSpan, "span")
+            check_within(span, video)
+        return video, span
+
+
+def check_within(span: TimeSpan, video: Video) -> None:
+    """Refuse a part that begins after its video ends.
+
+    Raises:
+        QueryError: it does.
+    """
+    if span.start_seconds >= video.duration_seconds > 0:
+        raise QueryError(
+            f"{video.path} lasts {video.duration_seconds:.1f} s: the part from "
+            f"{span.start_seconds:g} to {span.end_seconds:g} s is outside it.",
+            path=video.path,
+        )
