@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidseek.core import arguments
-from vidseek.core.errors import Hint, QueryError
+from vidseek.core.errors import Hint
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import (
@@ -17,7 +17,7 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
-from vidseek.labels import LibraryLabels
+from vidseek.labels import LibraryLabels, check_within
 from vidseek.queries import EVERYTHING, LibraryQueries
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class LibraryUnderstanding(LibraryQueries):
             empty = SearchWarning("empty_library", message, Hint("index"))
             return Classification((), (empty, *warnings))
         with self._store.snapshot():
-            moments = classify_videos(
-                self._store, fingerprint, labelling, parts, options, job=job
-            )
+            moments = classify_videos(self._store, fingerprint, labelling, parts, options, job=job)
         return Classification(tuple(moments), tuple(warnings))
 
     def _zero_shot(
@@ -138,17 +136,3 @@ class LibraryUnderstanding(LibraryQueries):
             arguments.instance(span, TimeSpan, "span")
             check_within(span, video)
         return video, span
-
-
-def check_within(span: TimeSpan, video: Video) -> None:
-    """Refuse a part that begins after its video ends.
-
-    Raises:
-        QueryError: it does.
-    """
-    if span.start_seconds >= video.duration_seconds > 0:
-        raise QueryError(
-            f"{video.path} lasts {video.duration_seconds:.1f} s: the part from "
-            f"{span.start_seconds:g} to {span.end_seconds:g} s is outside it.",
-            path=video.path,
-        )

@@ -32,8 +32,11 @@ class VideoFilter:
     """Modified at this time or later; naive times are local."""
     before: datetime | None = None
     """Modified before this time."""
+    labels: tuple[str, ...] = ()
+    """Videos of which a clip has each of these labels; see ``Library.labels``."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", arguments.texts(self.labels, "labels"))
         if self.path_glob is not None:
             arguments.text(self.path_glob, "path_glob")
         for name in ("min_duration_seconds", "max_duration_seconds"):

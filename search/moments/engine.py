@@ -44,7 +44,13 @@ from vidseek.search.moments.merging import (
     merge_margin,
 )
 from vidseek.search.moments.paging import Page, make_cursor, query_digest, read_page
-from vidseek.search.moments.query import QueryText, check_filter, check_limits, clean_text
+from vidseek.search.moments.query import (
+    QueryText,
+    check_filter,
+    check_labels,
+    check_limits,
+    clean_text,
+)
 from vidseek.search.moments.retrieval import (
     Candidates,
     EncodedText,
@@ -333,10 +339,11 @@ class SearchEngine:
         encoder = (spec.fingerprint, spec.revision, spec.head_hash)
         return query_digest(*facts, options.where, options.per_video, options.copies, encoder)
 
-    @staticmethod
-    def _page(options: SearchOptions, digest: str) -> Page:
+    def _page(self, options: SearchOptions, digest: str) -> Page:
         check_limits(k=options.k, per_video=options.per_video)
         check_filter(options.where)
+        if options.where.labels:
+            check_labels(options.where.labels, self._store.labels.names())
         return read_page(options.cursor, size=options.k, query=digest)
 
     def _index(self) -> VectorIndex | None:

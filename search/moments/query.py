@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from vidseek.core.errors import QueryError
+from vidseek.core.errors import Hint, QueryError
 from vidseek.core.types import SearchWarning, VideoFilter
 
 MAX_QUERY_CHARACTERS = 1_000
@@ -88,6 +89,17 @@ def check_filter(where: VideoFilter) -> None:
     after, before = where.after, where.before
     if after is not None and before is not None and _aware(after) >= _aware(before):
         raise QueryError(f"No time is after {after} and before {before}: swap the two dates.")
+
+
+def check_labels(wanted: Collection[str], known: Collection[str]) -> None:
+    """Refuse a label that the library does not have.
+
+    Raises:
+        QueryError: names the label.
+    """
+    for label in wanted:
+        if label not in known:
+            raise QueryError(f"The library has no label {label!r}.", hint=Hint("list_labels"))
 
 
 def _aware(time: datetime) -> datetime:

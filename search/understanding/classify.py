@@ -87,9 +87,7 @@ def classify_videos(
     wanted = list(parts)
     for done, (video, span) in enumerate(wanted):
         job.check()
-        job.report(
-            Progress(stage="classifying", done=done, total=len(wanted), unit="videos")
-        )
+        job.report(Progress(stage="classifying", done=done, total=len(wanted), unit="videos"))
         clips = _clips_of(store, video, span)
         ids, vectors = store.clip_vectors.read_existing(
             np.array([clip.id for clip in clips], np.int64), fingerprint

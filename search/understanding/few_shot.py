@@ -97,9 +97,7 @@ def _import_sklearn() -> tuple[Any, Any]:
 def _fit(
     model: Any, inputs: NDArray[np.float64], is_positive: NDArray[np.bool_], strength: float
 ) -> Any:
-    classifier = model.LogisticRegression(
-        C=strength, class_weight="balanced", max_iter=MAX_STEPS
-    )
+    classifier = model.LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_STEPS)
     return classifier.fit(inputs, is_positive)
 
 

@@ -168,7 +168,5 @@ def label_new_clips(
             )
             counts[classifier.label] += len(found)
             done = start + len(chosen)
-            job.report(
-                Progress(stage="labelling clips", done=done, total=len(ids), unit="clips")
-            )
+            job.report(Progress(stage="labelling clips", done=done, total=len(ids), unit="clips"))
     return counts

@@ -119,9 +119,7 @@ class ZeroShotClassifier:
             batches.append(vectors.reshape(len(chosen), len(PROMPTS), -1).mean(axis=1))
             done = start + len(chosen)
             job.report(
-                Progress(
-                    stage="encoding labels", done=done, total=len(self.labels), unit="labels"
-                )
+                Progress(stage="encoding labels", done=done, total=len(self.labels), unit="labels")
             )
         means = np.concatenate(batches)
         lengths = np.linalg.norm(means, axis=1, keepdims=True)

@@ -10,11 +10,17 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, func, or_, select
 
 from vidseek.core.errors import QueryError
 from vidseek.core.types import VideoFilter
-from vidseek.storage.catalog.schema import VideoRow, encode_path
+from vidseek.storage.catalog.schema import (
+    ClipLabelRow,
+    ClipRow,
+    LabelRow,
+    VideoRow,
+    encode_path,
+)
 
 _LONGEST_PATTERN = 4096
 
@@ -39,7 +45,18 @@ def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[boo
         conditions.append(VideoRow.modified_ns >= _nanoseconds(where.after))
     if where.before is not None:
         conditions.append(VideoRow.modified_ns < _nanoseconds(where.before))
+    conditions += [_has_label(label) for label in where.labels]
     return conditions
+
+
+def _has_label(name: str) -> ColumnElement[bool]:
+    labelled = (
+        select(ClipRow.video_id)
+        .join(ClipLabelRow, ClipLabelRow.clip_id == ClipRow.id)
+        .join(LabelRow, LabelRow.id == ClipLabelRow.label_id)
+        .where(LabelRow.name == name)
+    )
+    return VideoRow.id.in_(labelled)
 
 
 def is_or_is_below(path: str) -> ColumnElement[bool]:

@@ -314,9 +314,7 @@ def _clip_counts(connection: Connection) -> dict[int, int]:
     rows = connection.execute(
         select(ClipLabelRow.label_id, func.count())
         .join(ClipRow, ClipRow.id == ClipLabelRow.clip_id)
-        .join(
-            VideoRow, and_(VideoRow.id == ClipRow.video_id, VideoRow.state == VideoState.INDEXED)
-        )
+        .join(VideoRow, and_(VideoRow.id == ClipRow.video_id, VideoRow.state == VideoState.INDEXED))
         .group_by(ClipLabelRow.label_id)
     )
     return {label_id: count for label_id, count in rows}  # noqa: C416  (rows are no pairs to mypy)

@@ -131,8 +131,7 @@ def _moment_json(moment: LabelledMoment) -> dict[str, Any]:
         "start_seconds": round(moment.span.start_seconds, 3),
         "end_seconds": round(moment.span.end_seconds, 3),
         "labels": [
-            {"label": each.label, "confidence": round(each.confidence, 4)}
-            for each in moment.labels
+            {"label": each.label, "confidence": round(each.confidence, 4)} for each in moment.labels
         ],
     }
 

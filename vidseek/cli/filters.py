@@ -54,6 +54,13 @@ BeforeOption = Annotated[
     typer.Option(parser=parse_date, metavar="DATE", help="Only files modified before this date."),
 ]
 
+HasLabelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label", metavar="NAME", help="Only videos with this label; see `vidseek label`."
+    ),
+]
+
 
 def build_filter(
     *,
@@ -63,6 +70,7 @@ def build_filter(
     min_height: MinHeightOption = None,
     after: AfterOption = None,
     before: BeforeOption = None,
+    has_label: HasLabelOption = None,
 ) -> VideoFilter:
     """Make a filter from the options of the command line."""
     from vidseek.core.types import VideoFilter
@@ -74,14 +82,18 @@ def build_filter(
         min_height=min_height,
         after=after,
         before=before,
+        labels=tuple(has_label or ()),
     )
 
 
 def with_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Replace a command's parameter ``where`` by the options of ``build_filter``."""
+    given = _parameters(command)
     options = _parameters(build_filter)
+    if any(parameter.name == "label" for parameter in given):  # its own --label
+        options = [option for option in options if option.name != "has_label"]
     parameters = []
-    for parameter in _parameters(command):
+    for parameter in given:
         parameters += options if parameter.name == "where" else [parameter]
 
     @functools.wraps(command)

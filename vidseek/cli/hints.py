@@ -9,6 +9,7 @@ from __future__ import annotations
 from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
+    "add_label_examples": "Add examples with `vidseek label add {label} VIDEO@START-END`.",
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "add_root": "Start it with --root FOLDER to allow that folder.",
     "allow_download": "Run the command again with --yes (in Python: confirm_download), or give "
@@ -41,6 +42,8 @@ HINTS: dict[str, str] = {
     "give_database_url": "Open it from Python: vidseek.open(folder, database_url={url!r}).",
     "give_encoder": "Open it in that program: vidseek.open(folder, encoder=...), or encode it with "
     "another model: `vidseek model add NAME`.",
+    "give_labels": "Give labels with --label, --labels or --set, or teach the library some with "
+    "`vidseek label add` and `vidseek label train`.",
     "give_other_queries": "Other queries may do better: --queries FILE.",
     "index": "Run `vidseek index FOLDER`.",
     "index_folder": "Run `vidseek index {folder}` first.",
@@ -53,6 +56,7 @@ HINTS: dict[str, str] = {
     "list_failed": "`vidseek failed` shows why; `vidseek failed --retry` tries again.",
     "list_known_models": "`vidseek models` lists models to download. For any other model, give "
     "hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED or a model folder.",
+    "list_labels": "`vidseek label list` shows its labels.",
     "list_models": "`vidseek model list` shows its models.",
     "list_or_index": "`vidseek list` shows its videos, `vidseek index FOLDER` adds more.",
     "list_videos": "`vidseek list` shows its videos.",
@@ -64,6 +68,7 @@ HINTS: dict[str, str] = {
     "relocate_missing": "Check the new path, or add --missing-ok if its disk is not mounted now.",
     "remove_first": "If that video is gone, run `vidseek remove {path}` first; otherwise give "
     "another path.",
+    "remove_label_example": "Remove one with `vidseek label remove {label} VIDEO@START-END`.",
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
     "restore_database": "Restore library.db from a backup, or index into a new library.",
     "restore_model": "Put the folder back, run `vidseek model add NEWPATH` if it was moved, or "
@@ -80,6 +85,7 @@ HINTS: dict[str, str] = {
     "switch_model": "Run `vidseek model switch {model}` to use it.",
     "train_image_model": "Train a head on an image model, such as clip-base; `vidseek models` "
     "lists more.",
+    "train_labels": "Run `vidseek label train` to learn them again with this model.",
     "try_hub_model": "For a model on the hub, write {model}.",
     "uninstall_one_faiss": "Run `pip uninstall faiss-cpu faiss-gpu`, then install one of them.",
     "upgrade_package": "Run `pip install --upgrade {package}`.",

@@ -29,8 +29,11 @@ def list_videos(
     """
     with open_library(ctx, library) as opened:
         videos = opened.videos(damaged=True if damaged else None)
+        labels = opened.labels.of_videos(videos)
     if json:
-        output.print_json([output.video_json(video) for video in videos])
+        output.print_json(
+            [{**output.video_json(video), "labels": labels.get(video.id, [])} for video in videos]
+        )
     elif not output.is_for_person():
         output.print_columns(
             (
@@ -40,19 +43,21 @@ def list_videos(
                 video.width,
                 video.height,
                 video.codec,
+                ", ".join(labels.get(video.id, [])),
             )
             for video in videos
         )
     else:
         for video in videos:
-            _print_video_line(video)
+            _print_video_line(video, labels.get(video.id, []))
         total = sum(video.duration_seconds for video in videos)
         typer.echo(f"{output.counted(len(videos), 'video')}, {output.amount_of_time(total)}")
 
 
-def _print_video_line(video: Video) -> None:
+def _print_video_line(video: Video, labels: list[str]) -> None:
     notes = [] if video.state.value == "indexed" else [video.state.value]
     notes += ["damaged"] if video.damaged else []
+    notes += map(output.printable, labels)
     note = f"  ({', '.join(notes)})" if notes else ""
     size = f"{video.width}x{video.height}" if video.height else ""
     lead = f"{output.clock(round(video.duration_seconds)):>8}  {size:>9}  "

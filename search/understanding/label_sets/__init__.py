@@ -24,7 +24,9 @@ def bundled_labels(name: str) -> tuple[str, ...]:
     """
     if name not in LABEL_SETS:
         raise QueryError(f"There is no label set {name!r}; the sets are {', '.join(LABEL_SETS)}.")
-    text = files("vidseek.search.understanding.label_sets").joinpath(f"{name}.txt").read_text("utf-8")
+    text = (
+        files("vidseek.search.understanding.label_sets").joinpath(f"{name}.txt").read_text("utf-8")
+    )
     return parse_labels(text.splitlines())
 
 
