@@ -2,10 +2,10 @@
 
 classifier = train_label("goal", positives, negatives)
 
-Logistic regression on the vectors of a frozen encoder is the usual probe of such vectors (Radford et
-al., 2021). The classes are weighted, since a label has few examples and many counterexamples; the
-regularisation is chosen and the probability is calibrated by cross-validation over videos, so that
-clips of one video are never on both sides.
+Logistic regression on the vectors of a frozen encoder is the usual probe of such vectors (Radford
+et al., 2021). The classes are weighted, since a label has few examples and many counterexamples;
+the regularisation is chosen and the probability is calibrated by cross-validation over videos, so
+that clips of one video are never on both sides.
 """
 
 from __future__ import annotations
