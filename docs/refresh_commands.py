@@ -24,8 +24,9 @@ def refreshed(page: str) -> str:
     """Return the page with every table regenerated."""
     group: Any = typer.main.get_command(app)
     commands = {"vidseek": group, **group.commands}
-    for name, command in commands["model"].commands.items():
-        commands[f"model {name}"] = command
+    for kind in ("model", "label"):
+        for name, command in commands[kind].commands.items():
+            commands[f"{kind} {name}"] = command
     return _BLOCK.sub(lambda block: _block(commands, block["command"]), page)
 
 

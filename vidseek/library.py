@@ -146,7 +146,8 @@ class Library(LibraryUnderstanding, LibraryCopies):
             # Another process may have started a run; that run or the next compares them.
             with contextlib.suppress(LibraryLockedError):
                 self.compare_new_videos(job=job)
-            self.labels.update()
+            with contextlib.suppress(LibraryLockedError):
+                self.labels.update()
         return report
 
     def calibrate(

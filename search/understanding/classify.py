@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,11 @@ BEST_SHARE = 0.1
 least one clip: a thing may be shown in a part of the video only, but one clip of a long video says
 little."""
 
+PARTS_AT_ONCE = 128
+"""Videos whose clips are read together."""
+
+Part = tuple[Video, TimeSpan | None]
+"""A video and the part of it that is meant; None for the whole video."""
 Confidences = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """From (K, D) float32 clip vectors to (K, L) confidences."""
 
@@ -61,7 +66,7 @@ def classify_videos(
     store: LibraryStore,
     fingerprint: str,
     labelling: Labelling,
-    parts: Iterable[tuple[Video, TimeSpan | None]],
+    parts: Iterable[Part],
     options: ClassifyOptions,
     *,
     job: Job,
@@ -85,28 +90,52 @@ def classify_videos(
     moments: list[LabelledMoment] = []
     blanks = BlankClips(store)
     wanted = list(parts)
-    for done, (video, span) in enumerate(wanted):
+    for done in range(0, len(wanted), PARTS_AT_ONCE):
         job.check()
         job.report(Progress(stage="classifying", done=done, total=len(wanted), unit="videos"))
-        clips = _clips_of(store, video, span)
-        ids, vectors = store.clip_vectors.read_existing(
-            np.array([clip.id for clip in clips], np.int64), fingerprint
-        )
-        if len(ids) == 0:
-            continue
-        by_id = {clip.id: clip for clip in clips}
-        encoded = [by_id[clip_id] for clip_id in ids.tolist()]
-        confidences = labelling.confidences(vectors)
-        blank = set(blanks.of(encoded))
-        confidences[[clip.id in blank for clip in encoded]] = 0.0
-        if options.by_clip:
-            rows = [(clip.span, row) for clip, row in zip(encoded, confidences, strict=True)]
-        else:
-            rows = [(_whole(video, span), pooled(confidences))]
-        moments += [
-            LabelledMoment(video, where, _named(row, labelling, options)) for where, row in rows
-        ]
+        chosen = wanted[done : done + PARTS_AT_ONCE]
+        for (video, span), clips, confidences in _scored(
+            store, fingerprint, labelling, blanks, chosen
+        ):
+            if options.by_clip:
+                rows = [(clip.span, row) for clip, row in zip(clips, confidences, strict=True)]
+            else:
+                rows = [(_whole(video, span), pooled(confidences))]
+            moments += [
+                LabelledMoment(video, where, _named(row, labelling, options)) for where, row in rows
+            ]
     return sorted(moments, key=_most_confident_first)
+
+
+def _scored(
+    store: LibraryStore,
+    fingerprint: str,
+    labelling: Labelling,
+    blanks: BlankClips,
+    parts: Sequence[Part],
+) -> Iterator[tuple[Part, list[Clip], NDArray[np.float64]]]:
+    """Each part with its encoded clips and their (K, L) confidences; blank clips have none."""
+    every = store.videos.clips_of({video.id for video, _ in parts})
+    ids, vectors = store.clip_vectors.read_existing(
+        np.array([clip.id for clips in every.values() for clip in clips], np.int64), fingerprint
+    )
+    row_of = {clip_id: row for row, clip_id in enumerate(ids.tolist())}
+    for video, span in parts:
+        clips = [
+            clip
+            for clip in every.get(video.id, [])
+            if clip.id in row_of and (span is None or _is_within(clip, span))
+        ]
+        if not clips:
+            continue
+        confidences = labelling.confidences(vectors[[row_of[clip.id] for clip in clips]])
+        blank = blanks.of(clips)
+        confidences[[clip.id in blank for clip in clips]] = 0.0
+        yield (video, span), clips, confidences
+
+
+def _is_within(clip: Clip, span: TimeSpan) -> bool:
+    return clip.span.start_seconds < span.end_seconds and clip.span.end_seconds > span.start_seconds
 
 
 def pooled(confidences: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,12 +144,6 @@ def pooled(confidences: NDArray[np.float64]) -> NDArray[np.float64]:
     best = np.partition(confidences, -count, axis=0)[-count:]
     mean: NDArray[np.float64] = best.mean(axis=0)
     return mean
-
-
-def _clips_of(store: LibraryStore, video: Video, span: TimeSpan | None) -> list[Clip]:
-    if span is None:
-        return store.videos.clips(video.id)
-    return store.videos.clips_within(video.id, span)
 
 
 def _whole(video: Video, span: TimeSpan | None) -> TimeSpan:

@@ -16,7 +16,14 @@ from vidseek.storage.catalog.encoder_queries import (
     write_calibration,
     write_spec,
 )
-from vidseek.storage.catalog.schema import CalibrationRow, ClipVectorRow, EncoderRow, LibraryRow
+from vidseek.storage.catalog.schema import (
+    CalibrationRow,
+    ClipLabelRow,
+    ClipVectorRow,
+    EncoderRow,
+    LabelClassifierRow,
+    LibraryRow,
+)
 from vidseek.storage.catalog.statistics import count_models
 from vidseek.storage.catalog.transactions import Transactions
 from vidseek.storage.catalog.video_queries import (
@@ -137,7 +144,11 @@ class Encoders:
                 )
             ).one()
             delete_vectors(connection, encoder.id, None)
-            # The calibration is deleted by the foreign key.
+            learned = select(LabelClassifierRow.label_id).where(
+                LabelClassifierRow.encoder_id == encoder.id
+            )
+            connection.execute(delete(ClipLabelRow).where(ClipLabelRow.label_id.in_(learned)))
+            # The calibration and the classifiers of labels are deleted by foreign keys.
             connection.execute(delete(EncoderRow).where(EncoderRow.id == encoder.id))
             if first is not None:
                 change.log_ranges([(first, last)], fingerprint=fingerprint)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from vidseek.core.types import LabelExample, TimeSpan, TrainedLabel, VideoState
 from vidseek.storage.catalog.schema import (
@@ -94,7 +94,14 @@ class Labels:
     def examples(self, name: str | None = None) -> list[LabelExample]:
         """The examples of a label, or of all labels, in INDEXED videos."""
         statement = (
-            select(LabelExampleRow, LabelRow.name)
+            select(
+                LabelRow.name,
+                LabelExampleRow.video_id,
+                LabelExampleRow.start_seconds,
+                LabelExampleRow.end_seconds,
+                LabelExampleRow.is_positive,
+            )
+            .select_from(LabelExampleRow)
             .join(LabelRow, LabelRow.id == LabelExampleRow.label_id)
             .join(VideoRow, VideoRow.id == LabelExampleRow.video_id)
             .where(VideoRow.state == VideoState.INDEXED)
@@ -110,15 +117,7 @@ class Labels:
                     TimeSpan(row.start_seconds, row.end_seconds),
                     row.is_positive,
                 )
-                for row in connection.execute(
-                    statement.with_only_columns(
-                        LabelRow.name,
-                        LabelExampleRow.video_id,
-                        LabelExampleRow.start_seconds,
-                        LabelExampleRow.end_seconds,
-                        LabelExampleRow.is_positive,
-                    )
-                )
+                for row in connection.execute(statement)
             ]
 
     def names(self) -> list[str]:
@@ -292,7 +291,7 @@ def _label_id(connection: Connection, name: str) -> int | None:
     return found
 
 
-def _same(example: LabelExample, label_id: int) -> tuple[object, ...]:
+def _same(example: LabelExample, label_id: int) -> tuple[ColumnElement[bool], ...]:
     return (
         LabelExampleRow.label_id == label_id,
         LabelExampleRow.video_id == example.video_id,

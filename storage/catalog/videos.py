@@ -338,6 +338,17 @@ class Videos:
         with self._transactions.reading() as connection:
             return read_clips(connection, ClipRow.video_id == video_id)
 
+    def clips_of(self, video_ids: Collection[int]) -> dict[int, list[Clip]]:
+        """Clips of videos that have any, by video, each in order of time."""
+        found: dict[int, list[Clip]] = {}
+        with self._transactions.reading() as connection:
+            for chunk in chunks(video_ids):
+                for clip in read_clips(connection, ClipRow.video_id.in_(chunk)):
+                    found.setdefault(clip.video_id, []).append(clip)
+        for clips in found.values():
+            clips.sort(key=lambda clip: clip.span)
+        return found
+
     def clips_within(self, video_id: int, span: TimeSpan) -> list[Clip]:
         """Clips of a video that begin before the span's end and end after its start, in order.
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "oneshot",
     "open",
     "check",
+    "classify",
     "duplicates",
     "calibrate",
     "evaluate",
@@ -34,7 +35,12 @@ COMMANDS = (
     "doctor",
 )
 MODEL_COMMANDS = ("add", "switch", "drop", "list")
-SECTIONS = (*COMMANDS, *(f"model {command}" for command in MODEL_COMMANDS))
+LABEL_COMMANDS = ("add", "remove", "train", "list")
+SECTIONS = (
+    *COMMANDS,
+    *(f"model {command}" for command in MODEL_COMMANDS),
+    *(f"label {command}" for command in LABEL_COMMANDS),
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +62,9 @@ def section(page: str, command: str) -> str:
 
 
 def test_every_command_has_a_section(page: str) -> None:
-    assert listed_in(help_of()) == (*COMMANDS, "model")
+    assert listed_in(help_of()) == (*COMMANDS, "model", "label")
     assert listed_in(help_of("model")) == MODEL_COMMANDS
+    assert listed_in(help_of("label")) == LABEL_COMMANDS
     assert tuple(re.findall(r"^## vidseek ([\w ]+)$", page, re.MULTILINE)) == SECTIONS
 
 
@@ -98,7 +105,7 @@ def test_every_command_shown_exists_with_its_options() -> None:
     assert len(commands_shown()) > 50
     for page, words in commands_shown():
         names = [word for word in words if not word.startswith("-")]
-        command = names[:2] if names[0] == "model" else names[:1]
+        command = names[:2] if names[0] in ("model", "label") else names[:1]
         assert " ".join(command) in SECTIONS, f"{page}: {words}"
         options = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", help_of(*command)))
         for word in words:

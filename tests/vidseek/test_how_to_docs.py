@@ -37,3 +37,12 @@ def test_an_encoder_of_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert (name, float(start)) == ("b.mp4", 0.0)
     assert float(score) > 0.95
     assert printed[2] == "b.mp4"
+
+
+def test_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_examples(FOLDER / "label-videos.md", tmp_path)
+    printed = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in printed[:3]} == {"a.mp4", "b.mp4", "c.mp4"}
+    assert printed[3] == "1"
+    assert "warm" in printed[4]
