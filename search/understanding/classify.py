@@ -116,9 +116,11 @@ def _scored(
 ) -> Iterator[tuple[Part, list[Clip], NDArray[np.float64]]]:
     """Each part with its encoded clips and their (K, L) confidences; blank clips have none."""
     every = store.videos.clips_of({video.id for video, _ in parts})
+    together = [clip for clips in every.values() for clip in clips]
     ids, vectors = store.clip_vectors.read_existing(
-        np.array([clip.id for clips in every.values() for clip in clips], np.int64), fingerprint
+        np.array([clip.id for clip in together], np.int64), fingerprint
     )
+    blank = blanks.of(together)
     row_of = {clip_id: row for row, clip_id in enumerate(ids.tolist())}
     for video, span in parts:
         clips = [
@@ -129,7 +131,6 @@ def _scored(
         if not clips:
             continue
         confidences = labelling.confidences(vectors[[row_of[clip.id] for clip in clips]])
-        blank = blanks.of(clips)
         confidences[[clip.id in blank for clip in clips]] = 0.0
         yield (video, span), clips, confidences
 
