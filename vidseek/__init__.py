@@ -66,7 +66,6 @@ if TYPE_CHECKING:
     from vidseek.core.types import EncoderSpec as EncoderSpec
     from vidseek.core.types import FrameFeatures as FrameFeatures
     from vidseek.core.types import FrameMatch as FrameMatch
-    from vidseek.core.types import LabelExample as LabelExample
     from vidseek.core.types import LabelledMoment as LabelledMoment
     from vidseek.core.types import LabelScore as LabelScore
     from vidseek.core.types import LibraryModel as LibraryModel
@@ -189,7 +188,6 @@ _HOMES = {
         "EncoderSpec",
         "FrameFeatures",
         "FrameMatch",
-        "LabelExample",
         "LabelScore",
         "LabelledMoment",
         "LibraryModel",

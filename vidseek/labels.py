@@ -222,6 +222,7 @@ class LibraryLabels:
         return [self._example(name, each, shown=shown) for each in examples]
 
     def _example(self, name: str, given: Example, *, shown: bool) -> LabelExample:
+        span: TimeSpan | None
         if isinstance(given, SearchHit):
             path, span = given.video.path, given.span
         elif isinstance(given, tuple):

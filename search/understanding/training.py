@@ -90,8 +90,9 @@ class LabelTrainer:
         ids, _ = self._store.clip_vectors.read_existing(
             np.array([clip.id for clip in covered], np.int64), self._fingerprint
         )
-        self._video_of |= dict.fromkeys(ids.tolist(), example.video_id)
-        return ids.tolist()
+        encoded: list[int] = ids.tolist()
+        self._video_of |= dict.fromkeys(encoded, example.video_id)
+        return encoded
 
     def _background(self, known: set[int]) -> set[int]:
         """Clips of the library without an example, drawn at random, the same each time."""

@@ -123,7 +123,8 @@ class ZeroShotClassifier:
             )
         means = np.concatenate(batches)
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
-        return (means / np.maximum(lengths, 1e-9)).astype(np.float32)
+        unit: NDArray[np.float32] = (means / np.maximum(lengths, 1e-9)).astype(np.float32)
+        return unit
 
 
 def unique_labels(labels: Sequence[str]) -> tuple[str, ...]:

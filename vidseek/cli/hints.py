@@ -42,8 +42,8 @@ HINTS: dict[str, str] = {
     "give_database_url": "Open it from Python: vidseek.open(folder, database_url={url!r}).",
     "give_encoder": "Open it in that program: vidseek.open(folder, encoder=...), or encode it with "
     "another model: `vidseek model add NAME`.",
-    "give_labels": "Give labels with --label, --labels or --set, or teach the library some with "
-    "`vidseek label add` and `vidseek label train`.",
+    "give_labels": "Give labels with --label, --labels or --set, or teach the library some: "
+    "`vidseek label add NAME VIDEO`, then `vidseek label train`.",
     "give_other_queries": "Other queries may do better: --queries FILE.",
     "index": "Run `vidseek index FOLDER`.",
     "index_folder": "Run `vidseek index {folder}` first.",
