@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
 from counting_descriptor import CountingDescriptor, loaded
+from library_samples import LABEL_TABLES
 
 from vidseek.core.job import Job
 from vidseek.core.types import CopyFrames, VideoState
@@ -140,7 +141,7 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
 ):
     library = Path(shutil.copytree(template.library, tmp_path / "old"))
     with sqlite3.connect(library / "library.db") as connection:
-        for table in ("copy_frames", "copy_matches", "dismissed_pairs"):
+        for table in (*LABEL_TABLES, "copy_frames", "copy_matches", "dismissed_pairs"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
         for column in ("failure_hint", "hdr"):

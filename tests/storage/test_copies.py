@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from library_samples import SPEC, clips, video
+from library_samples import LABEL_TABLES, SPEC, clips, video
 
 from vidseek.core.errors import LibraryDamagedError
 from vidseek.core.types import CopyBlock, CopyFrames, CopyMatch, TimeSpan, VideoState
@@ -308,6 +308,8 @@ def test_a_library_of_the_format_before_takes_copy_frames(tmp_path: Path, backen
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
         connection.execute("DROP TABLE dismissed_pairs")
+        for table in LABEL_TABLES:
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     with LibraryStore.open(folder) as store:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from library_samples import SPEC, clips, encoder_spec, unit_vectors, video
+from library_samples import LABEL_TABLES, SPEC, clips, encoder_spec, unit_vectors, video
 
 from vidseek.core.errors import LibraryError
 from vidseek.core.types import Calibration, EncodedClip, EncoderSpec, VideoState
@@ -245,7 +245,13 @@ def test_a_library_of_the_first_format_takes_a_second_model(tmp_path: Path) -> N
         expected = store.vector_index(SPEC).search(unit_vectors(2, 5), 5)
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE changes DROP COLUMN fingerprint")
-        for table in ("calibrations", "copy_frames", "copy_matches", "dismissed_pairs"):
+        for table in (
+            *LABEL_TABLES,
+            "calibrations",
+            "copy_frames",
+            "copy_matches",
+            "dismissed_pairs",
+        ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from later_version import later_migrations
-from library_samples import SPEC, clips, unit_vectors, video
+from library_samples import LABEL_TABLES, SPEC, clips, unit_vectors, video
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from vidseek.core.errors import Hint, LibraryDamagedError, LibraryTooNewError
@@ -172,6 +172,8 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
         connection.execute("DROP TABLE dismissed_pairs")
+        for table in LABEL_TABLES:
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -193,6 +195,8 @@ def test_a_failure_of_the_format_before_has_no_next_step(tmp_path: Path) -> None
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
         connection.execute("DROP TABLE dismissed_pairs")
+        for table in LABEL_TABLES:
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
     connection.close()
     with LibraryStore.open(folder) as store:
@@ -215,6 +219,8 @@ def test_a_video_of_the_format_before_counts_as_no_hdr(tmp_path: Path) -> None:
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
         connection.execute("DROP TABLE dismissed_pairs")
+        for table in LABEL_TABLES:
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0006'")
     connection.close()
     with LibraryStore.open(folder) as store:
