@@ -207,7 +207,7 @@ def test_list_gives_every_file(vidseek: Run, footage_master: Path) -> None:
     assert states["cat.mp4"] == "indexed"
     columns = vidseek("list").stdout.splitlines()
     assert len(columns) == 4
-    assert all(len(line.split("\t")) == 6 for line in columns)
+    assert all(len(line.split("\t")) == 7 for line in columns)
 
 
 def test_info_tells_of_one_video(vidseek: Run, footage_master: Path) -> None:
