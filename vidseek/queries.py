@@ -9,7 +9,15 @@ from vidseek.catalog import LibraryCatalog
 from vidseek.core import arguments
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
-from vidseek.core.types import SearchOptions, SearchResult, TimeSpan, VectorLevel, VideoFilter
+from vidseek.core.types import (
+    QueryTerms,
+    SearchOptions,
+    SearchResult,
+    TimeSpan,
+    VectorLevel,
+    VideoFilter,
+)
+from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
 
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
@@ -32,8 +40,14 @@ class LibraryQueries(LibraryCatalog):
         copies: bool = False,
         rerank: bool = True,
         refine_spans: bool = False,
+        then: Sequence[str] = (),
+        within_seconds: float | None = None,
+        like: AnyPath | None = None,
+        like_weight: float = DEFAULT_LIKE_WEIGHT,
+        not_like: AnyPath | None = None,
         model: str | Encoder | None = None,
         cursor: str | None = None,
+        job: Job | None = None,
     ) -> SearchResult:
         """Find the moments that match a text, best first.
 
@@ -48,17 +62,28 @@ class LibraryQueries(LibraryCatalog):
             rerank: False skips the second stage.
             refine_spans: begin and end hits where the similarity to the best clip and to the text
                 falls, not by merging neighbouring clips that score alike.
+            then: texts of steps that follow in the same video, in order. A hit spans the steps,
+                which are in ``SearchHit.steps``.
+            within_seconds: each step begins at most this long after the step before ends.
+            like: a picture or video that the moments should resemble, too. Such hits have no
+                confidence.
+            like_weight: weight of ``like``; the text has weight 1.
+            not_like: a picture or video that the moments should not resemble.
             model: one of ``models.list()``, by name or fingerprint, or its encoder; None for the
                 active model. A warning says if the model has not encoded every video.
             cursor: ``next_cursor`` of this query's last page, for the next one.
+            job: reports the reading of ``like`` and ``not_like``, and cancels it.
 
         Returns:
             A page of hits, warnings about them, and the cursor of the next page.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
-                another query.
+                another query, a time between steps that is not above 0, ...
+            PathNotFoundError: ``like`` or ``not_like`` does not exist.
+            VideoError: ``like`` or ``not_like`` cannot be read.
             EncoderError: the library is not encoded with that model, or the model is not there.
+            JobCancelledError: the job was cancelled.
         """
         options = SearchOptions(k=k, where=where, per_video=per_video, copies=copies, cursor=cursor)
         arguments.text(text, "text")
@@ -66,12 +91,22 @@ class LibraryQueries(LibraryCatalog):
             arguments.text(not_text, "not_text")
         arguments.flag(rerank, "rerank")
         arguments.flag(refine_spans, "refine_spans")
+        terms = QueryTerms(
+            then=arguments.texts(then, "then"),
+            within_seconds=within_seconds,
+            like=None if like is None else arguments.path(like, "like"),
+            like_weight=like_weight,
+            not_like=None if not_like is None else arguments.path(not_like, "not_like"),
+        )
+        check_job(job)
         return self._search_engine(model).search(
             text,
             options,
             not_text=not_text,
             rerank=rerank,
             refine_spans=refine_spans,
+            terms=terms,
+            job=job,
         )
 
     def search_many(

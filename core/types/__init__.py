@@ -70,6 +70,9 @@ from vidseek.core.types.search import (
     MomentCopy as MomentCopy,
 )
 from vidseek.core.types.search import (
+    QueryTerms as QueryTerms,
+)
+from vidseek.core.types.search import (
     SearchHit as SearchHit,
 )
 from vidseek.core.types.search import (

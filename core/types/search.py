@@ -86,8 +86,13 @@ class SearchHit:
     """JPEG of the best frame; None if the file no longer exists."""
     copies: tuple[MomentCopy, ...] = ()
     """Where else the library shows the moment, best copy first; empty if copies are not folded."""
+    steps: tuple[TimeSpan, ...] = ()
+    """Where each step of a sequence is, in order; empty for other queries."""
 
 
+DEFAULT_LIKE_WEIGHT = 0.5
+"""Of a picture beside a text. Cosines of pictures with each other vary more than those of texts
+with pictures: with equal weights the text would hardly count."""
 MAX_HITS = 1 << 31
 """Larger numbers of hits mean this: no library has as many moments."""
 
@@ -119,6 +124,33 @@ class SearchOptions:
             arguments.text(self.cursor, "cursor")
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueryTerms:
+    """What a text query is combined with."""
+
+    then: tuple[str, ...] = ()
+    """Texts of the steps that follow in the same video, in order."""
+    within_seconds: float | None = None
+    """Each step begins at most this long after the step before ends; None for any time after."""
+    like: Path | None = None
+    """A picture or video that moments should resemble, too."""
+    like_weight: float = DEFAULT_LIKE_WEIGHT
+    """Weight of ``like``; the text has weight 1."""
+    not_like: Path | None = None
+    """A picture or video that moments should not resemble."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "then", arguments.texts(self.then, "then"))
+        if self.within_seconds is not None:
+            within = arguments.number(self.within_seconds, "within_seconds")
+            object.__setattr__(self, "within_seconds", within)
+        for name in ("like", "not_like"):
+            if (file := getattr(self, name)) is not None:
+                object.__setattr__(self, name, arguments.path(file, name))
+        weight = arguments.number(self.like_weight, "like_weight")
+        object.__setattr__(self, "like_weight", weight)
+
+
 @dataclass(frozen=True)
 class SearchWarning:
     """Something the reader of a result should know."""
@@ -131,6 +163,7 @@ class SearchWarning:
     - ``query_truncated``: the text is too long, and only its beginning is used;
     - ``english_only``: the model understands English only, and the text is in another script;
     - ``calibration_outdated``: the library was calibrated with another revision of the model;
+    - ``no_sequence``: no video has as many clips as the query has steps, close enough together;
     - ``library_changed``: since the first page; hits may be missing or repeated.
     """
     message: str

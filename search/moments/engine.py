@@ -9,7 +9,7 @@ An engine keeps no state of a query and may be used from several threads at once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from vidseek.core.job import Job
 from vidseek.core.types import (
     Calibration,
     EncoderSpec,
+    QueryTerms,
     SearchOptions,
     SearchResult,
     SearchWarning,
@@ -49,20 +50,25 @@ from vidseek.search.moments.query import (
     check_filter,
     check_labels,
     check_limits,
+    check_terms,
     clean_text,
 )
 from vidseek.search.moments.retrieval import (
+    NOT_WEIGHT,
     Candidates,
     EncodedText,
     TextCandidates,
     VisualCandidates,
     encode_texts,
 )
-from vidseek.search.moments.visual_query import read_visual_query
+from vidseek.search.moments.sequences import SequenceFinder, SequenceQuery
+from vidseek.search.moments.visual_query import read_appearance, read_visual_query
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import VectorIndex
 
 DEFAULT_OPTIONS = SearchOptions()
+NO_TERMS = QueryTerms()
+UNWANTED = "text to leave out"
 FIRST_FETCH = 256
 """Clips in the first fetch: more than ``RERANK_DEPTH``, but few enough for a query to take
 milliseconds."""
@@ -130,7 +136,9 @@ class SearchEngine:
         not_text: str | None = None,
         rerank: bool = True,
         refine_spans: bool = False,
+        terms: QueryTerms = NO_TERMS,
         prepared: PreparedText | None = None,
+        job: Job | None = None,
     ) -> SearchResult:
         """Find the moments that a sentence describes.
 
@@ -142,23 +150,42 @@ class SearchEngine:
             refine_spans: end hits where the similarity curve around their best clip falls (see
                 ``vidseek.search.moments.localization``) instead of merging neighbours of similar
                 score.
-            prepared: what ``prepare`` gave for this text and these options; None to begin anew.
+            terms: steps that follow, and pictures that hits should resemble or not. Hits that
+                resemble a picture have no confidence: encoders are calibrated for sentences. The
+                steps of a sequence are scored by the first stage.
+            prepared: what ``prepare`` gave for this text and these options, without ``terms``; None
+                to begin anew.
+            job: reports the reading of pictures and videos, and cancels it.
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
-                another query.
+                another query, ...
+            PathNotFoundError: a picture or video of ``terms`` does not exist.
+            VideoError: it cannot be read.
             EncoderError: the library has no vectors of this encoder.
+            JobCancelledError: the job was cancelled.
         """
+        check_terms(terms)
+        if terms.then and refine_spans:
+            raise QueryError("The spans of a sequence are those of its steps: they are not fitted.")
         wanted = clean_text(text)
-        unwanted = None if not_text is None else clean_text(not_text, what="text to leave out")
-        texts = [wanted] if unwanted is None else [wanted, unwanted]
-        warnings = self._language_warnings([each.text for each in texts])
-        digest = self._digest(options, "text", [each.text for each in texts], rerank, refine_spans)
+        texts = {"query": wanted}
+        if not_text is not None:
+            texts[UNWANTED] = clean_text(not_text, what=UNWANTED)
+        steps = {
+            f"text of step {number}": clean_text(step, what=f"text of step {number}")
+            for number, step in enumerate(terms.then, 2)
+        }
+        texts |= steps
+        facts = {what: each.text for what, each in texts.items()}
+        warnings = self._language_warnings(list(facts.values()))
+        digest = self._digest(options, "text", facts, rerank, refine_spans, terms)
         page = self._page(options, digest)
         index = self._index()
         if index is None:
             return self._nothing(warnings)
         warnings += self._length_warnings(texts)
+        appearance = self._appearance(terms, job or Job())
         # From here on, read one state of the database: no clip disappears between two reads.
         with self._store.snapshot():
             calibration, outdated = self._calibration()
@@ -167,12 +194,30 @@ class SearchEngine:
                 context = self._context(index, options.where, self._hubness(calibration))
             else:
                 context = prepared.context
+            if prepared is None:
+                asked = [wanted.text, *(each.text for each in steps.values())]
+                encoded = encode_texts(
+                    context, asked, not_text=facts.get(UNWANTED), appearance=appearance
+                )
+            else:
+                encoded = [prepared.encoded]
+            is_corrected = rerank and not steps
+            if not is_corrected and calibration is not None and calibration.hubness is not None:
+                calibration = None  # fitted to corrected scores; these are uncorrected
+            spec = None
+            if appearance is None:
+                spec = calibrated_spec(self._encoder.spec, calibration)
+            if steps:
+                query = SequenceQuery(
+                    np.stack([each.direction for each in encoded]), terms.within_seconds, spec
+                )
+                ranked = self._ranked_sequences(context, query, options, page)
+                if not ranked.moments and page.offset == 0 and context.size > 0:
+                    warnings.append(self._no_sequence(query))
+                queries = np.stack([each.vector for each in encoded])
+                return self._result(context, ranked, queries, spec, digest, warnings)
             candidates = TextCandidates(
-                context,
-                wanted.text,
-                not_text=None if unwanted is None else unwanted.text,
-                second_stage=rerank,
-                encoded=None if prepared is None else prepared.encoded,
+                context, wanted.text, second_stage=rerank, encoded=encoded[0]
             )
             if refine_spans:
 
@@ -184,9 +229,6 @@ class SearchEngine:
                 margin = merge_margin(self._encoder.spec.confidence_scale)
                 ranking = Ranking.merged(Arrangement(context, options), margin)
             ranked = self._ranked(context, candidates, ranking, page)
-            if not rerank and calibration is not None and calibration.hubness is not None:
-                calibration = None  # fitted to corrected scores; these are uncorrected
-            spec = calibrated_spec(self._encoder.spec, calibration)
             return self._result(context, ranked, candidates.vector[None], spec, digest, warnings)
 
     def similar(
@@ -414,6 +456,16 @@ class SearchEngine:
             n = min(4 * n, context.size)
         return RankedMoments([], page, has_more=False)
 
+    def _ranked_sequences(
+        self, context: SearchContext, query: SequenceQuery, options: SearchOptions, page: Page
+    ) -> RankedMoments:
+        """A page of sequences."""
+        finder = SequenceFinder(context, query)
+        found = finder.moments(max(FIRST_FETCH, 2 * page.end))
+        hits = Arrangement(context, options).hits(found, finder.videos)
+        moments = list(islice(hits, page.end + 1))
+        return RankedMoments(moments[page.offset : page.end], page, len(moments) > page.end)
+
     # -- results -----------------------------------------------------------------------------------
 
     def _result(
@@ -447,6 +499,25 @@ class SearchEngine:
         )
         return SearchResult((), (*warnings, empty))
 
+    @staticmethod
+    def _no_sequence(query: SequenceQuery) -> SearchWarning:
+        within = query.within_seconds
+        close = "" if within is None else f", at most {within:g} s apart"
+        return SearchWarning(
+            "no_sequence", f"no video has {len(query.directions)} clips{close}, for as many steps"
+        )
+
+    def _appearance(self, terms: QueryTerms, job: Job) -> NDArray[np.float32] | None:
+        """(D,) what the pictures add to the direction of a text; None for no pictures."""
+        parts = []
+        if terms.like is not None:
+            like = read_appearance(self._store, self._encoder, terms.like, job)
+            parts.append(np.float32(terms.like_weight) * like)
+        if terms.not_like is not None:
+            not_like = read_appearance(self._store, self._encoder, terms.not_like, job)
+            parts.append(np.float32(-NOT_WEIGHT) * not_like)
+        return sum(parts[1:], parts[0]) if parts else None
+
     def _language_warnings(self, texts: Sequence[str]) -> list[SearchWarning]:
         encoder = self._encoder
         if not isinstance(encoder, MonolingualEncoder):
@@ -460,11 +531,11 @@ class SearchEngine:
             if not encoder.understands(text)
         ]
 
-    def _length_warnings(self, texts: Sequence[QueryText]) -> list[SearchWarning]:
+    def _length_warnings(self, texts: Mapping[str, QueryText]) -> list[SearchWarning]:
         """A warning for each text of which only the beginning is used."""
         encoder = self._encoder
         warnings: list[SearchWarning] = []
-        for each, what in zip(texts, ("query", "text to leave out"), strict=False):
+        for what, each in texts.items():
             if isinstance(encoder, LimitedTextEncoder) and not encoder.reads_whole(each.text):
                 name = encoder.spec.source
                 message = f"the {what} is too long for {name}: only its beginning is used"

@@ -25,6 +25,9 @@ from vidseek.search.moments.merging import Moment
 
 MOMENTS_AT_ONCE = 16
 """Moments whose copies are read together."""
+SAME_TIME_SECONDS = 0.5
+"""Segments of copies end and begin this precisely: a step may begin so long before the step before
+it has ended."""
 MAX_COMPARED = 8
 """Copies of a moment, best first by the facts of their files, whose sharpness is compared."""
 
@@ -82,11 +85,12 @@ class _Folder:
         shown: dict[int, list[Place]] = defaultdict(list)
         for batch in _batches(moments, MOMENTS_AT_ONCE):
             self._known.read({moment.video_id for moment in batch})
+            self._videos |= self._context.videos({moment.video_id for moment in batch})
             for moment in batch:
-                place = Place(moment.video_id, moment.span, moment.best.span)
+                place = _place(moment)
                 if any(earlier.shows(place) for earlier in shown[place.video_id]):
                     continue
-                places = self._known.places(place)
+                places = self._places(moment)
                 for each in places:
                     shown[each.video_id].append(each)
                 hit = self._best_copy(moment, places)
@@ -103,13 +107,10 @@ class _Folder:
         for place in order:
             if place is original and shown is not None:
                 break
-            clips = self._clips(place) if place.is_complete and place is not original else []
-            if clips:
-                best = max(clips, key=lambda clip: clip.span.overlap(place.best))
-                copy = self._unseen(Moment(tuple(clips), moment.score, best))
-                if copy is not None:
-                    chosen, shown = place, copy
-                    break
+            copy = None if place is original else self._copy(moment, place)
+            if copy is not None:
+                chosen, shown = place, copy
+                break
         if shown is None:
             return None
         copies = tuple(
@@ -117,8 +118,68 @@ class _Folder:
         )
         return RankedMoment(shown, videos[chosen.video_id], copies)
 
+    def _places(self, moment: Moment) -> list[Place]:
+        """The moment's place, and those of its copies; of a sequence, those with every step."""
+        if not moment.is_sequence:
+            return self._known.places(_place(moment))
+        original = _place(moment)
+        others = [self._steps(moment, video_id) for video_id in self._partners(moment)]
+        best = moment.clips.index(moment.best)
+        return [original, *(_around(steps, best) for steps in others if steps)]
+
+    def _partners(self, moment: Moment) -> list[int]:
+        """Other videos that show the best step of a sequence."""
+        found = self._known.places(Place(moment.video_id, moment.best.span, moment.best.span))
+        return sorted({place.video_id for place in found} - {moment.video_id})
+
+    def _steps(self, moment: Moment, video_id: int) -> list[Place]:
+        """Where a video shows the steps of a sequence, in their order; empty if it does not."""
+        steps: list[Place] = []
+        for clip in moment.clips:
+            found = self._known.places(Place(moment.video_id, clip.span, clip.span))
+            start = steps[-1].span.end_seconds - SAME_TIME_SECONDS if steps else 0.0
+            step = min(
+                (
+                    place
+                    for place in found
+                    if place.video_id == video_id and place.span.start_seconds >= start
+                ),
+                key=lambda place: place.span,
+                default=None,
+            )
+            if step is None:
+                return []
+            steps.append(step)
+        return steps
+
+    def _copy(self, moment: Moment, place: Place) -> Moment | None:
+        """The moment as a copy shows it; None if the copy cannot be shown instead."""
+        clips = self._clips(place) if place.is_complete else []
+        if not clips:
+            return None
+        if not moment.is_sequence:
+            best = max(clips, key=lambda clip: clip.span.overlap(place.best))
+            return self._unseen(Moment(tuple(clips), moment.score, best))
+        chain = [
+            max(clips, key=lambda clip: clip.span.overlap(step.span))
+            for step in self._steps(moment, place.video_id)
+        ]
+        if any(
+            later.span.start_seconds <= earlier.span.start_seconds
+            for earlier, later in itertools.pairwise(chain)
+        ):
+            return None  # its clips are cut otherwise: two steps are in one of them
+        best = chain[moment.clips.index(moment.best)]
+        return self._unseen(Moment(tuple(chain), moment.score, best, is_sequence=True))
+
     def _unseen(self, moment: Moment) -> Moment | None:
-        """The clips around the best one that no earlier hit shows; None if one shows the best."""
+        """The clips around the best one that no earlier hit shows; None if one shows the best.
+
+        A sequence is shown whole, or not at all.
+        """
+        if moment.is_sequence:
+            is_seen = any(clip.id in self._shown_clips for clip in moment.clips)
+            return None if is_seen else moment
         at = moment.clips.index(moment.best)
         is_new = [clip.id not in self._shown_clips for clip in moment.clips]
         if not is_new[at]:
@@ -171,6 +232,17 @@ class _Folder:
         clips = [clip for clip in clips if is_mostly_in(clip.span, place.span)]
         may_answer = self._context.may_answer([clip.id for clip in clips])
         return clips if all(clip.id in may_answer for clip in clips) else []
+
+
+def _place(moment: Moment) -> Place:
+    return Place(moment.video_id, moment.span, moment.best.span)
+
+
+def _around(steps: Sequence[Place], best: int) -> Place:
+    """The place of a sequence, from the places of its steps."""
+    span = steps[0].span.union(steps[-1].span)
+    is_complete = all(step.is_complete for step in steps)
+    return Place(steps[best].video_id, span, steps[best].span, is_complete)
 
 
 def _inside(place: Place, video: Video) -> Place:

@@ -91,4 +91,5 @@ def _make_hit(
         frames=tuple(frames),
         thumbnail=thumbnail if thumbnail.is_file() else None,
         copies=ranked.copies,
+        steps=tuple(clip.span for clip in moment.clips) if moment.is_sequence else (),
     )

@@ -39,14 +39,16 @@ class ScoredClip:
 
 @dataclass(frozen=True)
 class Moment:
-    """A clip, or a run of adjacent clips."""
+    """A clip, a run of adjacent clips, or the clips of a sequence."""
 
     clips: tuple[Clip, ...]
     """In order of time, at least one."""
     score: float
-    """Score of the best clip."""
+    """Score of the best clip; of a sequence, see ``sequences.score_of_evidence``."""
     best: Clip
     """The best clip, one of ``clips``."""
+    is_sequence: bool = False
+    """Whether the clips are the steps of a sequence, with time between them."""
 
     @property
     def video_id(self) -> int:

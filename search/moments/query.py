@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vidseek.core.errors import Hint, QueryError
-from vidseek.core.types import SearchWarning, VideoFilter
+from vidseek.core.types import QueryTerms, SearchWarning, VideoFilter
 
 MAX_QUERY_CHARACTERS = 1_000
 """Longer queries are cut: no encoder reads more than a few dozen words, and tokenising a pasted
@@ -54,6 +54,31 @@ def clean_text(text: str, *, what: str = "query") -> QueryText:
         )
         return QueryText(text[:MAX_QUERY_CHARACTERS].rstrip(), (warning,))
     return QueryText(text)
+
+
+MAX_STEPS = 16
+"""Steps of a sequence; each is a search of its own."""
+MAX_LIKE_WEIGHT = 100.0
+
+
+def check_terms(terms: QueryTerms) -> None:
+    """Refuse what a text cannot be combined with.
+
+    Raises:
+        QueryError: too many steps, a time or weight that is not above 0, a time without steps.
+    """
+    if len(terms.then) + 1 > MAX_STEPS:
+        raise QueryError(f"A sequence has at most {MAX_STEPS} steps, got {len(terms.then) + 1}.")
+    within = terms.within_seconds
+    if within is not None and not terms.then:
+        raise QueryError("A time between steps needs a second step.")
+    if within is not None and within <= 0:
+        raise QueryError(f"The time between steps must be more than 0 seconds, got {within:g}.")
+    if not 0 < terms.like_weight <= MAX_LIKE_WEIGHT:
+        raise QueryError(
+            f"The weight of a picture must be more than 0 and at most {MAX_LIKE_WEIGHT:g}, got "
+            f"{terms.like_weight:g}."
+        )
 
 
 def check_limits(*, k: int, per_video: int | None) -> None:

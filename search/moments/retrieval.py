@@ -54,7 +54,7 @@ class EncodedText:
     vector: NDArray[np.float32]
     """(D,) of the wanted text."""
     unwanted: NDArray[np.float32] | None = None
-    """(D,) of the unwanted text, weighted; None for none."""
+    """(D,) of the unwanted text, weighted, less what pictures add; None for none."""
     nearest: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
     """(n,) scores and ids of the nearest clips, if they were fetched together with those of other
     queries."""
@@ -66,7 +66,12 @@ class EncodedText:
 
 
 def encode_texts(
-    context: SearchContext, texts: Sequence[str], *, not_text: str | None = None, n: int = 0
+    context: SearchContext,
+    texts: Sequence[str],
+    *,
+    not_text: str | None = None,
+    appearance: NDArray[np.float32] | None = None,
+    n: int = 0,
 ) -> list[EncodedText]:
     """Encode several text queries at once.
 
@@ -74,11 +79,15 @@ def encode_texts(
         context: the context of the queries.
         texts: at least one.
         not_text: what none of the queries should find.
+        appearance: (D,) weighted vector of pictures that clips should resemble, added to every
+            query; None for none.
         n: also fetch the ``n`` nearest clips of each, with one call of the index.
     """
     given = [*texts] if not_text is None else [*texts, not_text]
     vectors = text_vectors(context.encoder, given)
     unwanted = None if not_text is None else vectors[-1] * np.float32(NOT_WEIGHT)
+    if appearance is not None:
+        unwanted = -appearance if unwanted is None else unwanted - appearance
     encoded = [EncodedText(vector, unwanted) for vector in vectors[: len(texts)]]
     if n == 0:
         return encoded

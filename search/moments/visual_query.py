@@ -86,6 +86,21 @@ def read_visual_query(
     return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
 
 
+def read_appearance(
+    store: LibraryStore, encoder: Encoder, path: Path, job: Job
+) -> NDArray[np.float32]:
+    """(D,) float32, L2-normalised: what a picture or a whole video looks like.
+
+    Raises:
+        PathNotFoundError: the file does not exist.
+        VideoError: the file cannot be read.
+        JobCancelledError: the job was cancelled.
+    """
+    query = read_visual_query(store, encoder, path, None, job)
+    mean: NDArray[np.float32] = query.weights @ query.vectors
+    return mean / np.maximum(np.linalg.norm(mean), np.float32(1e-9))
+
+
 _Rows = tuple[NDArray[np.float32], NDArray[np.float32], bool]
 """Vectors (Q, D), seconds (Q,), and whether the query is a single picture."""
 

@@ -83,12 +83,14 @@ def _write_sheet(file: Path, title: str, hits: Sequence[SearchHit]) -> None:
 def _why_nothing_is_shown(hits: SearchResult, where: VideoFilter) -> str:
     if hits:
         return f"--all shows {output.counted(len(hits), 'weak match', 'weak matches')}"
+    if any(warning.code == "no_sequence" for warning in hits.warnings):
+        return "no video is long enough for the steps"
     return "the library has no videos" if where.is_empty else "no video passes the filters"
 
 
 def hit_json(hit: SearchHit) -> dict[str, Any]:
-    """A hit as JSON."""
-    return {
+    """A hit as JSON; the steps are there if it is a sequence."""
+    document = {
         "path": str(hit.video.path),
         "start_seconds": round(hit.span.start_seconds, 3),
         "end_seconds": round(hit.span.end_seconds, 3),
@@ -104,6 +106,15 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
             for copy in hit.copies
         ],
     }
+    if hit.steps:
+        document["steps"] = [
+            {
+                "start_seconds": round(step.start_seconds, 3),
+                "end_seconds": round(step.end_seconds, 3),
+            }
+            for step in hit.steps
+        ]
+    return document
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
@@ -123,6 +134,9 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
             f"{rank:>3}  {output.styled(f'{sure:>5}', fg='green')}  {time:<{wide}}  "
             f"{output.styled(name, bold=True)}"
         )
+        if hit.steps:
+            clocks = (output.span_clock(step.start_seconds, step.end_seconds) for step in hit.steps)
+            typer.echo(output.styled(f"     {', then '.join(clocks)}", dim=True))
         if hit.copies:
             files = len({copy.video.path for copy in hit.copies})
             also = f"also in {output.counted(files, 'file')}: --copies lists them"
@@ -133,4 +147,4 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
 
 def _columns(hit: SearchHit) -> list[object]:
     """The columns of a hit for a pipe."""
-    return [value for name, value in hit_json(hit).items() if name != "copies"]
+    return [value for name, value in hit_json(hit).items() if name not in ("copies", "steps")]

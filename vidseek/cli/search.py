@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidseek.cli.filters import with_filters
 from vidseek.cli.hits import AllOption, SheetOption, show_hits
+from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import (
     CopiesOption,
     CountOption,
@@ -19,6 +22,8 @@ from vidseek.cli.options import (
     open_library,
 )
 from vidseek.cli.output import log_without
+from vidseek.cli.values import parse_timeout, parse_weighted
+from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
 
 if TYPE_CHECKING:
     from vidseek.core.types import VideoFilter
@@ -37,6 +42,41 @@ def search(
     where: VideoFilter,
     per_video: PerVideoOption = None,
     copies: CopiesOption = False,
+    then: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--then",
+            metavar="TEXT",
+            help="What follows later in the same video. Repeat it for more steps.",
+        ),
+    ] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(
+            "--within",
+            metavar="SECONDS",
+            parser=parse_timeout,
+            help="Each step begins at most this long after the step before ends.",
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            metavar="FILE[@WEIGHT]",
+            help="A picture or video that the moments should resemble, too. "
+            f"Weight beside the text: {DEFAULT_LIKE_WEIGHT:g} by default.",
+        ),
+    ] = None,
+    not_like: Annotated[
+        Path | None,
+        typer.Option(
+            "--not-like",
+            metavar="FILE",
+            readable=False,
+            help="A picture or video that the moments should not resemble.",
+        ),
+    ] = None,
     refine: Annotated[
         bool,
         typer.Option(
@@ -57,11 +97,14 @@ def search(
 
     \b
     Example: vidseek search "a dog catching a frisbee" --not people --in ~/Movies/2024
+             vidseek search "a man walks in" --then "he sits down" --within 30
     """
     from vidseek.encoders.inputs import TEXTS_CUT
 
+    like_file, like_weight = parse_weighted(like) if like else (None, DEFAULT_LIKE_WEIGHT)
     with open_library(ctx, library, yes=yes) as opened, log_without(TEXTS_CUT):
-        result = opened.search(
+        search_library = functools.partial(
+            opened.search,
             text,
             k=k,
             not_text=not_text,
@@ -69,7 +112,18 @@ def search(
             per_video=per_video,
             copies=copies,
             refine_spans=refine,
-            model=model,
+            then=then or (),
+            within_seconds=within,
+            like=like_file,
+            like_weight=like_weight,
+            not_like=not_like and not_like.expanduser(),
         )
+        if like_file is None and not_like is None:
+            result = search_library(model=model)
+        else:
+            # Loaded outside the job, because loading may ask a question.
+            encoder = opened.models.encoder_for(model)
+            with ShellJob() as job:
+                result = search_library(model=encoder, job=job)
         folder = opened.folder
     show_hits(result, where, folder=folder, json=json, show_all=show_all, sheet=sheet, title=text)

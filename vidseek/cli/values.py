@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
+
 if TYPE_CHECKING:
     from vidseek.core.types import TimeSpan
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", re.ASCII)
 _MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOTALL | re.ASCII)
+
+_WEIGHTED = re.compile(r"(?P<path>.+)@(?P<weight>\d+(?:\.\d+)?)", re.DOTALL | re.ASCII)
 
 
 def parse_seconds(text: str) -> float:
@@ -122,6 +126,24 @@ def parse_moment(text: str) -> tuple[Path, TimeSpan | None]:
     if end <= start:
         raise typer.BadParameter(f"the part {found['start']}-{found['end']} ends before it starts")
     return Path(found["path"]).expanduser(), TimeSpan(start, end)
+
+
+def parse_weighted(text: str) -> tuple[Path, float]:
+    """Parse ``FILE`` or ``FILE@WEIGHT``.
+
+    A file whose name really ends with ``@WEIGHT`` is taken as that file.
+
+    Raises:
+        typer.BadParameter: the weight is not above 0.
+    """
+    whole = Path(text).expanduser()
+    found = _WEIGHTED.fullmatch(text)
+    if found is None or whole.exists():
+        return whole, DEFAULT_LIKE_WEIGHT
+    weight = float(found["weight"])
+    if weight <= 0:
+        raise typer.BadParameter("the weight of --like must be more than 0")
+    return Path(found["path"]).expanduser(), weight
 
 
 def absolute_pattern(pattern: str) -> str:

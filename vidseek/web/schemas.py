@@ -12,6 +12,7 @@ from vidseek.core.types import VideoFilter
 
 MAX_ID = 2**63 - 1
 MAX_HITS = 200
+MAX_STEPS = 16
 MAX_TEXT = 4000
 MAX_WILDCARDS = 16
 MAX_SECONDS = 1e7
@@ -19,6 +20,7 @@ MAX_SECONDS = 1e7
 VideoId = Annotated[int, Field(ge=1, le=MAX_ID, examples=[7])]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+StepText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
 Threshold = Literal["strict", "normal", "loose"]
 
 
@@ -117,6 +119,18 @@ class SearchRequest(_Query):
     refine_spans: bool = Field(
         default=False, description="Fit the start and end of hits to the scene."
     )
+    then: list[StepText] = Field(
+        default_factory=list,
+        max_length=MAX_STEPS - 1,
+        description="What follows later in the same video: the texts of further steps, in order.",
+        examples=[["he sits down"]],
+    )
+    within_seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)] | None = (
+        Field(
+            default=None,
+            description="Each step begins at most this long after the step before ends.",
+        )
+    )
 
 
 class SimilarRequest(_Query):
@@ -160,6 +174,13 @@ class Copy(Document):
     end_seconds: float
 
 
+class Step(Document):
+    """Where a step of a sequence is."""
+
+    start_seconds: float
+    end_seconds: float
+
+
 class Hit(Document):
     """A moment that answers a query."""
 
@@ -177,6 +198,9 @@ class Hit(Document):
     duration_seconds: float = Field(description="Length of the video.")
     modified: str = Field(description="When the file was modified, ISO 8601.")
     copies: list[Copy] = []
+    steps: list[Step] = Field(
+        default=[], description="The steps of a sequence, in order; empty for other queries."
+    )
 
 
 class AnswerWarning(Document):
@@ -199,6 +223,7 @@ _HIT_EXAMPLE: JsonDict = {
     "duration_seconds": 64.2,
     "modified": "2026-01-31T10:00:00+00:00",
     "copies": [],
+    "steps": [],
 }
 
 

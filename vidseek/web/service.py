@@ -225,6 +225,13 @@ class Service:
                 for copy in hit.copies
                 if self.roots.contain(copy.video.path)
             ],
+            steps=[
+                schemas.Step(
+                    start_seconds=round(step.start_seconds, 3),
+                    end_seconds=round(step.end_seconds, 3),
+                )
+                for step in hit.steps
+            ],
         )
 
 

@@ -38,6 +38,8 @@ def _search(service: Service, query: SearchRequest) -> SearchAnswer:
             per_video=query.per_video,
             copies=query.copies,
             refine_spans=query.refine_spans,
+            then=query.then,
+            within_seconds=query.within_seconds,
             cursor=cursor,
         )
 
