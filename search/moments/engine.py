@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import EncoderError, Hint
+from vidseek.core.errors import EncoderError, Hint, QueryError
 from vidseek.core.job import Job
 from vidseek.core.types import (
     Calibration,
