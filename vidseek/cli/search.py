@@ -50,7 +50,7 @@ def search(
             help="What follows later in the same video. Repeat it for more steps.",
         ),
     ] = None,
-    within: Annotated[
+    within_seconds: Annotated[
         float | None,
         typer.Option(
             "--within",
@@ -113,7 +113,7 @@ def search(
             copies=copies,
             refine_spans=refine,
             then=then or (),
-            within_seconds=within,
+            within_seconds=within_seconds,
             like=like_file,
             like_weight=like_weight,
             not_like=not_like and not_like.expanduser(),

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
+from linked_videos import add, copies_of, link, places
 from palette_encoder import HeadlessEncoder, PaletteEncoder
-from test_folding import add, copies_of, link, places
 
 from vidseek.core.errors import QueryError
 from vidseek.core.types import QueryTerms, SearchHit, SearchOptions, TimeSpan, VideoFilter
