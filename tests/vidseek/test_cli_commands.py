@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from cli_process import Run, invoke_vidseek
 
+from vidseek.cli.exit_codes import EXIT_NOT_FOUND, EXIT_USAGE
+
 HIT_COLUMNS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
 HIT_KEYS = [*HIT_COLUMNS, "copies"]
 REPORT_KEYS = [
@@ -164,6 +166,57 @@ def test_tight_spans_change_where_hits_end_not_which_come_first(vidseek: Run) ->
     spans = sorted((hit["path"], hit["start_seconds"], hit["end_seconds"]) for hit in tight)
     for (path, _, end), (other_path, start, _) in itertools.pairwise(spans):
         assert path != other_path or end <= start
+
+
+def test_a_sequence_spans_and_lists_its_steps(vidseek: Run) -> None:
+    answer = vidseek("search", "a motorcycle", "--then", "a page of text", "--json")
+    assert answer.returncode == 0, answer.stderr
+    best = json.loads(answer.stdout)[0]
+    assert Path(best["path"]).name == "errands.mp4"
+    assert [list(step) for step in best["steps"]] == [["start_seconds", "end_seconds"]] * 2
+    assert best["steps"][0]["start_seconds"] == best["start_seconds"]
+    assert best["steps"][1]["end_seconds"] == best["end_seconds"]
+    columns = vidseek("search", "a motorcycle", "--then", "a page", "--all").stdout.splitlines()
+    assert {len(row.split("\t")) for row in columns} == {7}
+    assert "steps" not in json.loads(vidseek("search", "a motorcycle", "--json").stdout)[0]
+
+
+def test_a_sequence_longer_than_every_video_is_no_error(vidseek: Run) -> None:
+    answer = vidseek("search", "a cat", *["--then", "a dog"] * 12, "--json")
+    assert (answer.returncode, json.loads(answer.stdout)) == (0, [])
+    assert answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--then", " "], EXIT_USAGE),
+        (["--within", "5"], EXIT_USAGE),
+        (["--then", "a dog", "--within", "0"], EXIT_USAGE),
+        (["--then", "a dog", "--within", "soon"], EXIT_USAGE),
+        (["--then", "a dog", "--refine"], EXIT_USAGE),
+        (["--like", "photo.jpg@0"], EXIT_USAGE),
+        (["--like", "nowhere.jpg"], EXIT_NOT_FOUND),
+        (["--not-like", "nowhere.jpg"], EXIT_NOT_FOUND),
+    ],
+)
+def test_impossible_combinations_are_refused(vidseek: Run, options: list[str], code: int) -> None:
+    answer = vidseek("search", "a cat", *options)
+    assert answer.returncode == code, answer.stderr
+    assert answer.stdout == ""
+
+
+def test_a_text_is_combined_with_a_picture(vidseek: Run, tmp_path: Path) -> None:
+    from vidseek.demo.clips import load_photograph
+
+    picture = tmp_path / "bike@1.jpg"
+    load_photograph("motorcycle_right.png").save(picture)
+    for given in (picture, f"{picture}@2"):
+        hits = json.loads(vidseek("search", "a thing", "--like", given, "--json").stdout)
+        assert Path(hits[0]["path"]).name == "errands.mp4"
+        assert all(hit["confidence"] is None for hit in hits)
+    hits = json.loads(vidseek("search", "a thing", "--not-like", picture, "--json").stdout)
+    assert Path(hits[-1]["path"]).name == "errands.mp4"
 
 
 def test_similar_by_picture_video_and_part(

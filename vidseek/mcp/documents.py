@@ -71,6 +71,7 @@ def _hit(hit: SearchHit, roots: MediaRoots) -> dict[str, Any]:
             for copy in hit.copies
             if roots.contain(copy.video.path)
         ],
+        "steps": [_span(step) for step in hit.steps],
     }
 
 

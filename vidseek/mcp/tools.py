@@ -71,6 +71,12 @@ class Tools:
         text: Annotated[str, Field(description="What can be seen, in plain words.")],
         k: Count = 5,
         not_text: Annotated[str | None, Field(description="What must not be seen.")] = None,
+        then: Annotated[
+            list[str], Field(description="What follows later in the same video, step by step.")
+        ] = [],  # noqa: B006 - a field's default, which is copied
+        within_seconds: Annotated[
+            float | None, Field(gt=0, description="Longest time from one step to the next.")
+        ] = None,
         path_glob: Glob = None,
         per_video: Annotated[int | None, Field(ge=1, description="Most hits per video.")] = None,
         cursor: Cursor = None,
@@ -81,7 +87,14 @@ class Tools:
         def work(job: Job) -> CallToolResult:
             where = VideoFilter(path_glob=path_glob)
             result = self._library.search(
-                text, k, not_text=not_text, where=where, per_video=per_video, cursor=cursor
+                text,
+                k,
+                not_text=not_text,
+                where=where,
+                per_video=per_video,
+                then=then,
+                within_seconds=within_seconds,
+                cursor=cursor,
             )
             return self._hits(result, thumbnails=thumbnails)
 

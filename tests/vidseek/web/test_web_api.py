@@ -56,6 +56,38 @@ def test_a_filter_restricts_the_answer(server: RunningServer) -> None:
     assert {Path(hit["path"]).parent.name for hit in found["hits"]} == {"kitchen"}
 
 
+def test_a_sequence_has_steps(server: RunningServer) -> None:
+    query = {"text": "a motorcycle", "then": ["a page of text"], "within_seconds": 10}
+    best = server.post("/search", query).json["hits"][0]
+    assert Path(best["path"]).name == "errands.mp4"
+    first, last = best["steps"]
+    assert (first["start_seconds"], last["end_seconds"]) == (
+        best["start_seconds"],
+        best["end_seconds"],
+    )
+    assert first["end_seconds"] <= last["start_seconds"]
+    plain = server.post("/search", {"text": "a motorcycle"}).json["hits"][0]
+    assert plain["steps"] == []
+    long = server.post("/search", {"text": "a cat", "then": ["a dog"] * 15}).json
+    assert (long["hits"], [each["code"] for each in long["warnings"]]) == ([], ["no_sequence"])
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"then": [""]},
+        {"then": [" "]},
+        {"then": ["a dog"] * 16},
+        {"then": ["a dog"], "within_seconds": 0},
+        {"then": ["a dog"], "refine_spans": True},
+        {"within_seconds": 5},
+        {"then": "a dog"},
+    ],
+)
+def test_impossible_sequences_are_refused(server: RunningServer, members: dict) -> None:
+    assert server.post("/search", {"text": "a cat", **members}).status == 422
+
+
 def test_similar_finds_a_part_of_a_video_and_can_leave_it_out(server: RunningServer) -> None:
     errands = ids_by_name(server)["errands.mp4"]
     part = {"video_id": errands, "start_seconds": 0, "end_seconds": 2.5}
