@@ -92,14 +92,29 @@ def joined_films(
         end = parts[-1][3]
         if end < FILM_SECONDS:
             break  # the rest would be a film of one or two scenes
-        times = np.concatenate([start + clip.pts_seconds[kept] for clip, kept, start, _ in parts])
-        signatures = np.concatenate([clip.signatures[kept] for clip, kept, _, _ in parts])
-        vectors = np.concatenate([clip.vectors[kept] for clip, kept, _, _ in parts])
-        scenes += [
-            Scene(len(films), TimeSpan(start, stop), clip.query) for clip, _, start, stop in parts
-        ]
-        films.append(_cut(encoder, times, signatures, vectors, end, number=len(films)))
+        film, of_film = _film(parts, encoder, number=len(films))
+        scenes += of_film
+        films.append(film)
     return films, scenes
+
+
+def join_excerpts(
+    clips: list[Captioned], encoder: Encoder, random: np.random.Generator, *, number: int
+) -> tuple[Film, list[Scene]]:
+    """A film of excerpts of these clips in this order, sampled twice a second."""
+    return _film(list(_excerpts(iter(clips), random, 0.5)), encoder, number=number)
+
+
+_Excerpt = tuple[Captioned, list[int], float, float]
+"""A clip, the positions of its frames, and start and stop in the film."""
+
+
+def _film(parts: list[_Excerpt], encoder: Encoder, *, number: int) -> tuple[Film, list[Scene]]:
+    times = np.concatenate([start + clip.pts_seconds[kept] for clip, kept, start, _ in parts])
+    signatures = np.concatenate([clip.signatures[kept] for clip, kept, _, _ in parts])
+    vectors = np.concatenate([clip.vectors[kept] for clip, kept, _, _ in parts])
+    scenes = [Scene(number, TimeSpan(start, stop), clip.query) for clip, _, start, stop in parts]
+    return _cut(encoder, times, signatures, vectors, parts[-1][3], number=number), scenes
 
 
 def _chained(order: list[int], clips: list[Captioned]) -> list[int]:
@@ -115,8 +130,8 @@ def _chained(order: list[int], clips: list[Captioned]) -> list[int]:
 
 def _excerpts(
     clips: Iterator[Captioned], random: np.random.Generator, spacing_seconds: float
-) -> Iterator[tuple[Captioned, list[int], float, float]]:
-    """Excerpts until the film is long enough: clip, frame positions, start and stop in the film."""
+) -> Iterator[_Excerpt]:
+    """Excerpts until the film is long enough."""
     at = 0.0
     while at < FILM_SECONDS and (clip := next(clips, None)) is not None:
         length = min(float(random.uniform(*EXCERPT_SECONDS)), clip.duration_seconds)
