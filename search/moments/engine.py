@@ -192,15 +192,12 @@ class SearchEngine:
             warnings += [*outdated, *self._partial_warnings()]
             if prepared is None:
                 context = self._context(index, options.where, self._hubness(calibration))
-            else:
-                context = prepared.context
-            if prepared is None:
                 asked = [wanted.text, *(each.text for each in steps.values())]
                 encoded = encode_texts(
                     context, asked, not_text=facts.get(UNWANTED), appearance=appearance
                 )
             else:
-                encoded = [prepared.encoded]
+                context, encoded = prepared.context, [prepared.encoded]
             is_corrected = rerank and not steps
             if not is_corrected and calibration is not None and calibration.hubness is not None:
                 calibration = None  # fitted to corrected scores; these are uncorrected
@@ -208,28 +205,20 @@ class SearchEngine:
             if appearance is None:
                 spec = calibrated_spec(self._encoder.spec, calibration)
             if steps:
-                query = SequenceQuery(
-                    np.stack([each.direction for each in encoded]), terms.within_seconds, spec
-                )
+                directions = np.stack([each.direction for each in encoded])
+                query = SequenceQuery(directions, terms.within_seconds, spec)
                 ranked = self._ranked_sequences(context, query, options, page)
                 if not ranked.moments and page.offset == 0 and context.size > 0:
                     warnings.append(self._no_sequence(query))
-                queries = np.stack([each.vector for each in encoded])
-                return self._result(context, ranked, queries, spec, digest, warnings)
-            candidates = TextCandidates(
-                context, wanted.text, second_stage=rerank, encoded=encoded[0]
-            )
-            if refine_spans:
-
-                def find(ranked: Sequence[ScoredClip]) -> Iterable[Moment]:
-                    return localize_moments(ranked, candidates.direction, context.around)
-
-                ranking = Ranking(find, Arrangement(context, options))
             else:
-                margin = merge_margin(self._encoder.spec.confidence_scale)
-                ranking = Ranking.merged(Arrangement(context, options), margin)
-            ranked = self._ranked(context, candidates, ranking, page)
-            return self._result(context, ranked, candidates.vector[None], spec, digest, warnings)
+                candidates = TextCandidates(
+                    context, wanted.text, second_stage=rerank, encoded=encoded[0]
+                )
+                arrangement = Arrangement(context, options)
+                ranking = self._text_ranking(candidates, arrangement, refine_spans=refine_spans)
+                ranked = self._ranked(context, candidates, ranking, page)
+            queries = np.stack([each.vector for each in encoded])
+            return self._result(context, ranked, queries, spec, digest, warnings)
 
     def similar(
         self,
@@ -421,6 +410,19 @@ class SearchEngine:
         if calibration is not None and calibration.hubness is not None:
             return stored_hubness(calibration.hubness, self._store.folder)
         return self._encoder.hubness
+
+    def _text_ranking(
+        self, candidates: TextCandidates, arrangement: Arrangement, *, refine_spans: bool
+    ) -> Ranking:
+        if not refine_spans:
+            margin = merge_margin(self._encoder.spec.confidence_scale)
+            return Ranking.merged(arrangement, margin)
+        around = arrangement.context.around
+
+        def find(ranked: Sequence[ScoredClip]) -> Iterable[Moment]:
+            return localize_moments(ranked, candidates.direction, around)
+
+        return Ranking(find, arrangement)
 
     # -- moments -----------------------------------------------------------------------------------
 

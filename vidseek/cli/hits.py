@@ -90,7 +90,7 @@ def _why_nothing_is_shown(hits: SearchResult, where: VideoFilter) -> str:
 
 def hit_json(hit: SearchHit) -> dict[str, Any]:
     """A hit as JSON; the steps are there if it is a sequence."""
-    document = {
+    document: dict[str, Any] = {
         "path": str(hit.video.path),
         "start_seconds": round(hit.span.start_seconds, 3),
         "end_seconds": round(hit.span.end_seconds, 3),

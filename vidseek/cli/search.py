@@ -101,7 +101,7 @@ def search(
     """
     from vidseek.encoders.inputs import TEXTS_CUT
 
-    like_file, like_weight = parse_weighted(like) if like else (None, DEFAULT_LIKE_WEIGHT)
+    like_file, like_weight = (None, DEFAULT_LIKE_WEIGHT) if like is None else parse_weighted(like)
     with open_library(ctx, library, yes=yes) as opened, log_without(TEXTS_CUT):
         search_library = functools.partial(
             opened.search,
