@@ -111,7 +111,6 @@ class TextCandidates:
         context: SearchContext,
         text: str,
         *,
-        not_text: str | None = None,
         second_stage: bool = True,
         encoded: EncodedText | None = None,
     ) -> None:
@@ -120,16 +119,14 @@ class TextCandidates:
         Args:
             context: the context of the query.
             text: the wanted text.
-            not_text: the unwanted text.
             second_stage: False leaves out the second stage.
-            encoded: what ``encode_texts`` gave for the texts; None to encode them now.
+            encoded: what ``encode_texts`` gave for the text, and for what hits should not show;
+                None to encode the text now.
         """
         self._context = context
         self._text = text
         self._depth = rerank_depth(context, wanted=second_stage)
-        self._encoded = encoded or encode_texts(context, [text], not_text=not_text)[0]
-        self.vector = self._encoded.vector
-        """(D,) float32 of the wanted text."""
+        self._encoded = encoded or encode_texts(context, [text])[0]
         self.direction = self._encoded.direction
         """(D,) float32: the first stage's score is a vector's inner product with it."""
         self._reranked: dict[int, float] = {}
