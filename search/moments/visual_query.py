@@ -97,8 +97,9 @@ def read_appearance(
         JobCancelledError: the job was cancelled.
     """
     query = read_visual_query(store, encoder, path, None, job)
-    mean: NDArray[np.float32] = query.weights @ query.vectors
-    return mean / np.maximum(np.linalg.norm(mean), np.float32(1e-9))
+    mean = query.weights @ query.vectors
+    normalised: NDArray[np.float32] = mean / np.maximum(np.linalg.norm(mean), np.float32(1e-9))
+    return normalised
 
 
 _Rows = tuple[NDArray[np.float32], NDArray[np.float32], bool]

@@ -23,7 +23,6 @@ from vidseek.cli.options import (
 )
 from vidseek.cli.output import log_without
 from vidseek.cli.values import parse_timeout, parse_weighted
-from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
 
 if TYPE_CHECKING:
     from vidseek.core.types import VideoFilter
@@ -65,7 +64,7 @@ def search(
             "--like",
             metavar="FILE[@WEIGHT]",
             help="A picture or video that the moments should resemble, too. "
-            f"Weight beside the text: {DEFAULT_LIKE_WEIGHT:g} by default.",
+            "Weight beside the text: 0.5 by default.",
         ),
     ] = None,
     not_like: Annotated[
@@ -99,6 +98,7 @@ def search(
     Example: vidseek search "a dog catching a frisbee" --not people --in ~/Movies/2024
              vidseek search "a man walks in" --then "he sits down" --within 30
     """
+    from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
     from vidseek.encoders.inputs import TEXTS_CUT
 
     like_file, like_weight = (None, DEFAULT_LIKE_WEIGHT) if like is None else parse_weighted(like)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
-
 if TYPE_CHECKING:
     from vidseek.core.types import TimeSpan
 
@@ -136,6 +134,8 @@ def parse_weighted(text: str) -> tuple[Path, float]:
     Raises:
         typer.BadParameter: the weight is not above 0.
     """
+    from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
+
     whole = Path(text).expanduser()
     found = _WEIGHTED.fullmatch(text)
     if found is None or whole.exists():
