@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from vidseek.search.evaluation.report import RetrievalQuality as RetrievalQuality
     from vidseek.search.moments.calibration.report import CalibrationReport as CalibrationReport
     from vidseek.search.moments.calibration.report import ConfidenceQuality as ConfidenceQuality
+    from vidseek.search.understanding.related import Reason as Reason
+    from vidseek.search.understanding.related import RelatedVideo as RelatedVideo
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
     from vidseek.training.user.train import TrainingReport as TrainingReport
@@ -139,6 +141,7 @@ _HOMES = {
     "vidseek.search": ("filter_confident",),
     "vidseek.search.evaluation.report": ("Estimate", "EvaluationReport", "RetrievalQuality"),
     "vidseek.search.moments.calibration.report": ("CalibrationReport", "ConfidenceQuality"),
+    "vidseek.search.understanding.related": ("Reason", "RelatedVideo"),
     "vidseek.core.job": ("Job", "Progress"),
     "vidseek.core.errors": (
         "CalibrationError",

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from vidseek.copies import LibraryCopies
 from vidseek.core import arguments
 from vidseek.core.errors import LibraryLockedError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import Calibration
+from vidseek.discovery import LibraryDiscovery
 from vidseek.models import check_model, load_model
 from vidseek.storage.store import LibraryStore
 from vidseek.understanding import LibraryUnderstanding
@@ -41,7 +41,7 @@ def default_library_folder() -> Path:
     return Path(user_data_dir("vidseek", appauthor=False)) / "default"
 
 
-class Library(LibraryUnderstanding, LibraryCopies):
+class Library(LibraryUnderstanding, LibraryDiscovery):
     """A library: a folder with the metadata and vectors of videos, not the videos themselves.
 
     Use it in ``with``, or call ``close()``. It can be searched from several threads, and while

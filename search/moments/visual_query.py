@@ -40,6 +40,8 @@ class VisualQuery:
     """(Q, D) float32, L2-normalised: one row per query clip, at least one."""
     weights: NDArray[np.float32]
     """(Q,) float32, positive: seconds that each row represents."""
+    spans: tuple[TimeSpan, ...]
+    """Q parts of the file; an empty one at 0 for a picture."""
     is_picture: bool
     own_clips: frozenset[int]
     """Library clips that the query itself covers."""
@@ -81,9 +83,11 @@ def read_visual_query(
         covered = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
     own_clips = frozenset(clip.id for clip in covered)
     stored = _stored(store, encoder, covered, span) if covered else None
-    vectors, weights, is_one_picture = stored or _decoded(encoder, path, span, job)
+    vectors, spans, is_one_picture = stored or _decoded(encoder, path, span, job)
     chosen = evenly_spaced(len(vectors), MAX_QUERY_CLIPS)
-    return VisualQuery(vectors[chosen], weights[chosen], is_one_picture, own_clips)
+    shown = tuple(spans[row] for row in chosen)
+    weights = np.ones(1, np.float32) if is_one_picture else _positive(shown)
+    return VisualQuery(vectors[chosen], weights, shown, is_one_picture, own_clips)
 
 
 def read_appearance(
@@ -102,8 +106,8 @@ def read_appearance(
     return normalised
 
 
-_Rows = tuple[NDArray[np.float32], NDArray[np.float32], bool]
-"""Vectors (Q, D), seconds (Q,), and whether the query is a single picture."""
+_Rows = tuple[NDArray[np.float32], list[TimeSpan], bool]
+"""Vectors (Q, D), parts of the file, and whether the query is a single picture."""
 
 
 def _unchanged(store: LibraryStore, path: Path) -> Video | None:
@@ -124,10 +128,9 @@ def _stored(
     fingerprint = encoder.spec.fingerprint
     ids = [clip.id for clip in clips]
     vectors = store.clip_vectors.read(ids, fingerprint)
-    seconds = np.array([clip.span.duration_seconds for clip in clips], np.float32)
     if span is None:
-        return vectors, _positive(seconds), False
-    rows, weights = [], []
+        return vectors, [clip.span for clip in clips], False
+    rows, spans = [], []
     features = store.clip_vectors.frame_features(ids, fingerprint)
     for clip, vector, frames in zip(clips, vectors, features, strict=True):
         overlap = clip.span.overlap(span)
@@ -139,10 +142,10 @@ def _stored(
             part = [slice(0, len(inside))]
             vector = clip_vectors(encoder, frames[inside], times[inside], part)[0]
         rows.append(vector)
-        weights.append(overlap)
+        spans.append(_common(clip.span, span))
     if not rows:
         return None
-    return np.stack(rows), _positive(np.array(weights, np.float32)), False
+    return np.stack(rows), spans, False
 
 
 def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _Rows:
@@ -162,7 +165,7 @@ def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _
             raise QueryError(f"{path} is a picture: it has no part {_span_text(span)}.")
         batch = read_picture(path)
         features = frame_features(encoder, without_bars(batch.data))
-        return features.vectors, np.ones(1, np.float32), True
+        return features.vectors, [TimeSpan(0.0, 0.0)], True
 
     from vidseek.encoders.pipeline import encode_video
 
@@ -178,11 +181,14 @@ def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _
         for decoded in pool.read([DecodeJob(path, SamplingPlan(), span)]):
             _check_part(span, decoded.info.duration_seconds, path)
             clips = encode_video(decoded, encoder, on_batch=on_batch).clips
-    seconds = [
-        clip.span.duration_seconds if span is None else clip.span.overlap(span) for clip in clips
-    ]
-    vectors = np.stack([clip.vector for clip in clips])
-    return vectors, _positive(np.array(seconds, np.float32)), False
+    spans = [clip.span if span is None else _common(clip.span, span) for clip in clips]
+    return np.stack([clip.vector for clip in clips]), spans, False
+
+
+def _common(clip: TimeSpan, span: TimeSpan) -> TimeSpan:
+    """The part of a clip within a span; empty if they do not meet."""
+    start = max(clip.start_seconds, span.start_seconds)
+    return TimeSpan(start, max(start, min(clip.end_seconds, span.end_seconds)))
 
 
 def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> None:
@@ -192,8 +198,9 @@ def _check_part(span: TimeSpan | None, duration_seconds: float, path: Path) -> N
         )
 
 
-def _positive(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give clips of a single frame, which may last 0 s, a small weight."""
+def _positive(spans: Sequence[TimeSpan]) -> NDArray[np.float32]:
+    """Seconds of each part; clips of a single frame, which may last 0 s, get a small weight."""
+    seconds = np.array([span.duration_seconds for span in spans], np.float32)
     return np.maximum(seconds, np.float32(1e-3))
 
 

@@ -1,1 +1,1 @@
-"""Understanding: labels of videos, from words or from examples."""
+"""What a library's vectors tell beyond search: labels, recommendations, summaries, the unusual."""
