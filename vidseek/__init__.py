@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from vidseek.search.moments.calibration.report import ConfidenceQuality as ConfidenceQuality
     from vidseek.search.understanding.related import Reason as Reason
     from vidseek.search.understanding.related import RelatedVideo as RelatedVideo
+    from vidseek.search.understanding.summary import KeyFrame as KeyFrame
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
     from vidseek.training.user.train import TrainingReport as TrainingReport
@@ -142,6 +143,7 @@ _HOMES = {
     "vidseek.search.evaluation.report": ("Estimate", "EvaluationReport", "RetrievalQuality"),
     "vidseek.search.moments.calibration.report": ("CalibrationReport", "ConfidenceQuality"),
     "vidseek.search.understanding.related": ("Reason", "RelatedVideo"),
+    "vidseek.search.understanding.summary": ("KeyFrame",),
     "vidseek.core.job": ("Job", "Progress"),
     "vidseek.core.errors": (
         "CalibrationError",

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from vidseek.copies import LibraryCopies
 from vidseek.core import arguments
+from vidseek.core.errors import Hint, PathNotFoundError, UnreadableVideoError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
-from vidseek.core.types import TimeSpan, VideoFilter
+from vidseek.core.types import TimeSpan, Video, VideoFilter, VideoState
 
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.search.understanding.related import Example, RelatedVideo
+    from vidseek.search.understanding.summary import KeyFrame
 
 EVERYTHING = VideoFilter()
+DEFAULT_FRAMES = 12
 
 Part = AnyPath | tuple[AnyPath, TimeSpan]
 """A video or picture, or a part of a video."""
@@ -77,6 +80,79 @@ class LibraryDiscovery(LibraryCopies):
         seen = frozenset().union(*(self._shown_in(each.path, job) for each in examples))
         options = RelatedOptions(k=k, where=where, diversity=diversity, seen=seen)
         return related(self._store, engine.encoder, examples, options, job)
+
+    def summary(
+        self,
+        path: AnyPath,
+        *,
+        frames: int | None = None,
+        seconds: float | None = None,
+        span: TimeSpan | None = None,
+        query: str | None = None,
+        model: str | Encoder | None = None,
+        job: Job | None = None,
+    ) -> list[KeyFrame]:
+        """Choose key frames that cover what a video of the library shows, in order of time.
+
+        Blank and blurred frames are left out, and frames that show the same as another one.
+        ``vidseek.exports.summary.write_summary`` writes them as a list, a page, a picture or a
+        reel.
+
+        Args:
+            path: the video.
+            frames: number of key frames, 1 to 500; None for 12, unless ``seconds`` is given.
+            seconds: instead, choose whole clips that last this long together at most.
+            span: the part of the video to summarise; None for all of it.
+            query: summarise only what matches this text.
+            model: as for ``search``.
+            job: reports progress and cancels.
+
+        Returns:
+            Fewer than asked for if the video shows less; none if all of it is blank.
+
+        Raises:
+            PathNotFoundError: the video is not in the library.
+            QueryError: a number is out of range, both are given, the text is empty, or the video
+                has no such part.
+            UnreadableVideoError: the library could not read the video when it was indexed.
+            EncoderError: the library is not encoded with that model, or the model is not there.
+            JobCancelledError: the job was cancelled.
+        """
+        from vidseek.search.understanding.summary import (
+            SummaryOptions,
+            VideoFrames,
+            summarise,
+        )
+
+        if frames is None and seconds is None:
+            frames = DEFAULT_FRAMES
+        options = SummaryOptions(frames=frames, seconds=seconds, span=span)
+        check_job(job)
+        video = self._stored_video(arguments.path(path, "path"))
+        engine = self._search_engine(model)
+        relevance = None
+        if query is not None:
+            import numpy as np
+
+            curve = engine.similarity_curve(video.id, arguments.text(query, "query"))
+            relevance = np.array([score for _, score in curve], np.float32)
+        with self._store.snapshot():
+            read = VideoFrames.read(self._store, engine.encoder.spec.fingerprint, video, span)
+        fingerprint = self._copy_descriptor.fingerprint
+        return summarise(self._store, read, fingerprint, options, relevance=relevance, job=job)
+
+    def _stored_video(self, path: Path) -> Video:
+        for known in dict.fromkeys((path, path.resolve())):
+            video = self._store.videos.at(known)
+            if video is None:
+                continue
+            if video.state in (VideoState.FAILED, VideoState.SKIPPED):
+                reason = video.failure or "it has no pictures"
+                raise UnreadableVideoError(reason, path=path)
+            return video
+        raise PathNotFoundError(
+            f"{path} is not in the library {self.folder}", path=path, hint=Hint("list_or_index")
+        )
 
     def _shown_in(self, path: Path, job: Job | None) -> set[int]:
         """Ids of the library videos that are a file, or for a file from outside its copies."""

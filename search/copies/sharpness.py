@@ -141,3 +141,19 @@ def _sharpness(pictures: Sequence[_Picture], level: int) -> float:
     measured = [picture.variances(level) for picture in pictures if picture.level <= level]
     contrast = sum(contrast for _, contrast in measured)
     return sum(laplacian for laplacian, _ in measured) / contrast if contrast > 0 else 0.0
+
+
+def sharpness_of(picture: NDArray[np.uint8]) -> float | None:
+    """How sharp a picture is: comparable among pictures of one size.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+
+    Returns:
+        Variance of the Laplacian divided by that of the picture; None if it is flat or too small.
+    """
+    shown = _picture_of(picture)
+    if shown is None:
+        return None
+    laplacian, contrast = shown.variances(shown.level)
+    return laplacian / contrast if contrast > 0 else None

@@ -39,6 +39,7 @@ from vidseek.cli import (
     search,
     serve,
     similar,
+    summary,
     train,
 )
 from vidseek.cli.errors import report_failure
@@ -167,6 +168,7 @@ def _make_app() -> typer.Typer:
         "search": search.search,
         "similar": similar.similar,
         "related": related.related,
+        "summary": summary.summary,
         "oneshot": oneshot.oneshot,
         "open": open_hit.open_hit,
         "check": check.check,
