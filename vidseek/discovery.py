@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidseek.copies import LibraryCopies
 from vidseek.core import arguments
-from vidseek.core.errors import Hint, PathNotFoundError, UnreadableVideoError
+from vidseek.core.errors import Hint, PathNotFoundError, QueryError, UnreadableVideoError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import TimeSpan, Video, VideoFilter, VideoState
 
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
+    from vidseek.search.understanding.outliers import Outlier
     from vidseek.search.understanding.related import Example, RelatedVideo
     from vidseek.search.understanding.summary import KeyFrame
 
@@ -140,6 +142,56 @@ class LibraryDiscovery(LibraryCopies):
             read = VideoFrames.read(self._store, engine.encoder.spec.fingerprint, video, span)
         fingerprint = self._copy_descriptor.fingerprint
         return summarise(self._store, read, fingerprint, options, relevance=relevance, job=job)
+
+    def outliers(
+        self,
+        path: AnyPath | None = None,
+        k: int = 10,
+        *,
+        span: TimeSpan | None = None,
+        where: VideoFilter = EVERYTHING,
+        normal: VideoFilter | None = None,
+        model: str | Encoder | None = None,
+        job: Job | None = None,
+    ) -> list[Outlier]:
+        """Find moments that are unlike the rest, or unlike normal footage, most unusual first.
+
+        Args:
+            path: examine one video, by itself; None for all that pass ``where``.
+            k: number of moments.
+            span: only this part of ``path``.
+            where: which videos to examine.
+            normal: which videos show normal footage; None for the examined videos themselves.
+            model: as for ``search``; it is not loaded.
+            job: reports progress and cancels.
+
+        Returns:
+            Moments with scores and the nearest normal clips.
+
+        Raises:
+            PathNotFoundError: the video is not in the library.
+            QueryError: ``k`` is under 1, a filter contradicts itself, both a video and a filter are
+                given, or there is no normal footage.
+            UnreadableVideoError: the library could not read the video when it was indexed.
+            EncoderError: the library is not encoded with that model.
+            LibraryError: the library has no model yet.
+            JobCancelledError: the job was cancelled.
+        """
+        from vidseek.search.understanding.outliers import OutlierOptions, outliers
+        from vidseek.vectors import stored_spec
+
+        if path is not None:
+            if not where.is_empty:
+                raise QueryError("Give a video or a filter, not both.")
+            video = self._stored_video(arguments.path(path, "path"))
+            # The pattern of a file whose name has wildcards: each in brackets is itself.
+            where = VideoFilter(path_glob=re.sub(r"[*?\[]", r"[\g<0>]", str(video.path)))
+        elif span is not None:
+            raise QueryError("A part needs a video.")
+        options = OutlierOptions(k=k, where=where, span=span, normal=normal)
+        check_job(job)
+        fingerprint = stored_spec(self.models, model).fingerprint
+        return outliers(self._store, fingerprint, options, job)
 
     def _stored_video(self, path: Path) -> Video:
         for known in dict.fromkeys((path, path.resolve())):

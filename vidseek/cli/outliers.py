@@ -1,0 +1,111 @@
+"""``vidseek outliers``: moments unlike the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidseek.cli import output
+from vidseek.cli.filters import with_filters
+from vidseek.cli.jobs import ShellJob
+from vidseek.cli.options import (
+    CountOption,
+    JsonOption,
+    LibraryOption,
+    SearchModelOption,
+    open_library,
+)
+from vidseek.cli.values import absolute_pattern, parse_moment
+
+if TYPE_CHECKING:
+    from vidseek.core.types import VideoFilter
+    from vidseek.search.understanding.outliers import Outlier
+
+
+@with_filters
+def outliers(
+    ctx: typer.Context,
+    video: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="VIDEO[@START-END]",
+            help="A video of the library, compared with itself. Default: all videos.",
+        ),
+    ] = None,
+    *,
+    k: CountOption = 10,
+    where: VideoFilter,
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Normal footage: a file, folder or pattern. Default: the examined videos.",
+        ),
+    ] = None,
+    model: SearchModelOption = None,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find moments that are unlike the rest, or unlike normal footage.
+
+    The score counts standard deviations above what is usual for the camera: 3 or more is unusual.
+
+    \b
+    Example: vidseek outliers --in cameras/today --normal cameras/last-week
+    """
+    from vidseek.core.types import VideoFilter as Filter
+
+    path, span = (None, None) if video is None else parse_moment(video)
+    footage = None if normal is None else Filter(path_glob=absolute_pattern(normal))
+    with open_library(ctx, library) as opened, ShellJob() as job:
+        found = opened.outliers(
+            path, k, span=span, where=where, normal=footage, model=model, job=job
+        )
+    if json:
+        output.print_json([_json(each) for each in found])
+    else:
+        _print(found)
+
+
+def _json(found: Outlier) -> dict[str, Any]:
+    return {
+        "path": str(found.video.path),
+        "start_seconds": round(found.span.start_seconds, 3),
+        "end_seconds": round(found.span.end_seconds, 3),
+        "score": round(found.score, 4),
+        "nearest": {
+            "path": str(found.nearest.video.path),
+            "start_seconds": round(found.nearest.span.start_seconds, 3),
+            "end_seconds": round(found.nearest.span.end_seconds, 3),
+        },
+    }
+
+
+def _print(found: list[Outlier]) -> None:
+    if not output.is_for_person():
+        output.print_columns((rank, *_columns(each)) for rank, each in enumerate(found, 1))
+        return
+    for rank, each in enumerate(found, 1):
+        time = output.span_clock(each.span.start_seconds, each.span.end_seconds)
+        normal = each.nearest
+        usual = output.span_clock(normal.span.start_seconds, normal.span.end_seconds)
+        score = output.styled(f"{each.score:>6.1f}", fg="green")
+        typer.echo(f"{rank:>3}  {score}  {time}  {output.short_path(each.video.path)}")
+        near = f"     nearest normal clip: {usual} of {output.short_path(normal.video.path)}"
+        typer.echo(output.styled(near, dim=True))
+    if not found:
+        typer.echo("there is nothing to compare")
+
+
+def _columns(found: Outlier) -> list[object]:
+    nearest = found.nearest
+    return [
+        found.video.path,
+        round(found.span.start_seconds, 3),
+        round(found.span.end_seconds, 3),
+        round(found.score, 4),
+        nearest.video.path,
+        round(nearest.span.start_seconds, 3),
+        round(nearest.span.end_seconds, 3),
+    ]
