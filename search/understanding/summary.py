@@ -35,8 +35,9 @@ SHORTLIST = 3
 """Times the wanted number of frames, which are decoded to leave the blurred ones out."""
 MIN_SHARPNESS_SHARE = 0.4
 """Of the median of the shortlist; blurring with a sigma of two pixels leaves 0.15 to 0.47."""
-MIN_COPY_COSINE = 0.8
-"""Of the copy descriptors of two frames that show the same."""
+MIN_COPY_COSINE, MIN_MEANING_COSINE = 0.9, 0.9
+"""Of the copy descriptors and of the vectors of two frames that show the same: both are needed,
+because each takes some pictures for the same that are not."""
 MIN_QUERY_SHARE = 0.5
 """Of the way from a video's median clip to its best one: clips below do not match a query."""
 SHORT_SIDE = 240
@@ -85,7 +86,7 @@ class VideoFrames:
     seconds: NDArray[np.float64]
     """(N,) float64."""
     vectors: NDArray[np.float32]
-    """(N, D) float32 unit rows, without what all frames of the video have in common."""
+    """(N, D) float32 unit rows."""
 
     @classmethod
     def read(
@@ -111,16 +112,20 @@ class VideoFrames:
         else:
             inside = np.ones(len(seconds), np.bool_)
         stacked = np.concatenate(vectors)[inside] if vectors else np.empty((0, 1), np.float32)
-        stacked = unit(stacked)
-        if len(stacked) > 1:
-            stacked = unit(np.asarray(stacked - stacked.mean(axis=0) / 2, np.float32))
-        return cls(video, tuple(clips), rows[inside], seconds[inside], stacked)
+        return cls(video, tuple(clips), rows[inside], seconds[inside], unit(stacked))
 
     def some(self, rows: NDArray[np.intp]) -> VideoFrames:
         """Some of the frames."""
         return VideoFrames(
             self.video, self.clips, self.clip_rows[rows], self.seconds[rows], self.vectors[rows]
         )
+
+    def likeness(self) -> NDArray[np.float32]:
+        """(N, N) cosines, 0 or more, without half of what all the frames have in common."""
+        centred = self.vectors
+        if len(centred) > 1:
+            centred = unit(np.asarray(centred - centred.mean(axis=0) / 2, np.float32))
+        return np.maximum(centred @ centred.T, 0)
 
     def weights(self) -> NDArray[np.float32]:
         """(N,) what each frame counts: a clip counts by the root of its length.
@@ -172,15 +177,14 @@ def summarise(
     frames, copies = frames.some(rows), None if copies is None else copies[rows]
     if len(rows) == 0:
         return []
-    likeness = np.maximum(frames.vectors @ frames.vectors.T, 0)
+    likeness = frames.likeness()
+    same = _show_the_same(frames, copies)
     if options.seconds is not None:
-        return _reel(frames, likeness, copies, options.seconds)
+        return _reel(frames, likeness, same, options.seconds)
     assert options.frames is not None
 
     def is_new(row: int, chosen: list[int]) -> bool:
-        if copies is None or not chosen:
-            return True
-        return bool((copies[chosen] @ copies[row]).max() < MIN_COPY_COSINE)
+        return not same[row, chosen].any()
 
     weights = frames.weights()
     wanted = SHORTLIST * options.frames
@@ -221,10 +225,18 @@ def _paired(
     return rows, found[rows]
 
 
+def _show_the_same(frames: VideoFrames, copies: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    """(N, N): which frames are copies of each other."""
+    same = frames.vectors @ frames.vectors.T >= MIN_MEANING_COSINE
+    if copies is not None:
+        same &= copies @ copies.T >= MIN_COPY_COSINE
+    return np.asarray(same)
+
+
 def _reel(
     frames: VideoFrames,
     likeness: NDArray[np.float32],
-    copies: NDArray[np.float32] | None,
+    same: NDArray[np.bool_],
     seconds: float,
 ) -> list[KeyFrame]:
     """Whole clips that fit into a number of seconds together; a part of one if none fits."""
@@ -235,11 +247,10 @@ def _reel(
     costs = np.array([frames.clips[row].span.duration_seconds for row in clip_rows])
 
     def is_new(row: int, chosen: list[int]) -> bool:
-        if copies is None or not chosen:
+        if not chosen:
             return True
-        mine = copies[groups[row]]
-        others = copies[np.concatenate([groups[each] for each in chosen])]
-        return bool((mine @ others.T).max(axis=1).min() < MIN_COPY_COSINE)
+        others = np.concatenate([groups[each] for each in chosen])
+        return not same[np.ix_(groups[row], others)].any(axis=1).all()
 
     weights = frames.weights()
     chosen = choose(clip_likeness, weights, costs=costs, budget=seconds, may_join=is_new)
