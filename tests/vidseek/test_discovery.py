@@ -16,6 +16,8 @@ from scene_videos import Scene, write_scenes
 
 import vidseek as api
 from vidseek.core.errors import ExportError, PathNotFoundError, QueryError, UnreadableVideoError
+from vidseek.demo.clips import Scene as DemoScene
+from vidseek.demo.clips import make_clip
 from vidseek.exports.summary import write_summary
 
 A, B, C, D = (Scene(seed) for seed in (1, 2, 3, 4))
@@ -192,14 +194,12 @@ def test_nothing_to_compare_and_no_normal_footage(make_library: MakeLibrary, tmp
 # -- related ---------------------------------------------------------------------------------------
 
 
-def test_a_file_from_outside_is_not_recommended_as_itself(
-    make_library: MakeLibrary, tmp_path
-) -> None:
-    library = make_library({"a.mp4": [A, B, C], "b.mp4": [A, D], "c.mp4": [Scene(7)]})
-    outside = write_scenes(tmp_path / "outside.mp4", [A, B, C, Scene(8, seconds=0.2)])
-    found = library.related(outside, 5)
-    assert sorted(each.video.path.name for each in found) == ["b.mp4", "c.mp4"]
-    assert {each.because.path for each in found} == {outside}
+def test_a_file_from_outside_is_not_recommended_as_itself(vidseek: Run, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.mp4"
+    make_clip(outside, [DemoScene("motorcycle_left.png", 3), DemoScene("page.png", 3)])
+    found = json.loads(vidseek("related", outside, "--json").stdout)
+    assert sorted(Path(each["path"]).name for each in found) == ["cat.mp4", "red cup@1-2.mp4"]
+    assert {each["because"]["path"] for each in found} == {str(outside)}
 
 
 # -- the commands ----------------------------------------------------------------------------------
