@@ -235,5 +235,5 @@ def _examples(value: Part | Iterable[Part], name: str, *, liked: bool = True) ->
     examples = []
     for each in given:
         path, span = each if isinstance(each, tuple) and is_part(each) else (each, None)
-        examples.append(Example(arguments.path(path, name), span, liked))  # type: ignore[arg-type]
+        examples.append(Example(arguments.path(path, name), span, liked))
     return examples

@@ -125,7 +125,7 @@ class VideoFrames:
         centred = self.vectors
         if len(centred) > 1:
             centred = unit(np.asarray(centred - centred.mean(axis=0) / 2, np.float32))
-        return np.maximum(centred @ centred.T, 0)
+        return np.asarray(np.maximum(centred @ centred.T, 0), np.float32)
 
     def weights(self) -> NDArray[np.float32]:
         """(N,) what each frame counts: a clip counts by the root of its length.
@@ -135,7 +135,7 @@ class VideoFrames:
         seconds = np.array([max(clip.span.duration_seconds, 0.04) for clip in self.clips])
         frames = np.bincount(self.clip_rows, minlength=len(self.clips))
         share = np.sqrt(seconds) / np.maximum(frames, 1)
-        return share[self.clip_rows].astype(np.float32)
+        return np.asarray(share[self.clip_rows], np.float32)
 
     def key_frame(self, row: int) -> KeyFrame:
         """The key frame of a row."""
