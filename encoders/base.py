@@ -147,6 +147,14 @@ class LimitedTextEncoder(Protocol):
 
 
 @runtime_checkable
+class RevisedEncoder(Protocol):
+    """What an ``Encoder`` has besides if it can stand in for an earlier revision of itself."""
+
+    def earlier(self, fingerprint: str) -> Encoder | None:
+        """The earlier revision of that fingerprint; None if it cannot compute that."""
+
+
+@runtime_checkable
 class VideoEncoder(Protocol):
     """Additional members of an ``Encoder`` that must see the pictures of a clip together.
 

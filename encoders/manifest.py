@@ -42,6 +42,15 @@ class Part:
 
 
 @dataclass(frozen=True)
+class EarlierRevision:
+    """A revision whose vectors the same files compute, for libraries encoded with it."""
+
+    spec: EncoderSpec
+    hubness: dict[str, Any]
+    """Fields of its ``HubnessCorrection`` that differ; empty if none does."""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything known about a model without loading it."""
 
@@ -50,6 +59,8 @@ class Manifest:
     parts: dict[str, Part]
     rerank: bool
     """True if the cross-modal head was measured to improve the first stage."""
+    earlier: EarlierRevision | None = None
+    """None if these files compute no other revision's vectors."""
 
     def read(self, name: str) -> bytes:
         """Read the file of a part.
@@ -104,13 +115,25 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
             # A library finds the model that it was indexed with by this name.
             facts["name"] = str(absolute_path(folder))
         spec = EncoderSpec.from_document(facts)
-        return Manifest(folder, spec, parts, bool(table["rerank"]))
+        return Manifest(folder, spec, parts, bool(table["rerank"]), _read_earlier(table))
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path}: incomplete ({error})", hint=weights_hint(folder)) from error
 
 
+def _read_earlier(table: dict[str, Any]) -> EarlierRevision | None:
+    if table.get("earlier") is None:
+        return None
+    facts = table["earlier"]
+    return EarlierRevision(EncoderSpec.from_document(facts["spec"]), dict(facts["hubness"]))
+
+
 def write_manifest(
-    folder: Path, *, spec: dict[str, Any], revisions: dict[str, str], rerank: bool
+    folder: Path,
+    *,
+    spec: dict[str, Any],
+    revisions: dict[str, str],
+    rerank: bool,
+    earlier: EarlierRevision | None = None,
 ) -> Manifest:
     """Write the manifest of the files in a folder and read it back.
 
@@ -119,6 +142,7 @@ def write_manifest(
         spec: ``EncoderSpec.to_document`` without the hash.
         revisions: revision by part; the bank of sentences takes the text encoder's.
         rerank: whether the cross-modal head is used.
+        earlier: a revision that the files compute, too.
     """
     parts = {}
     for name, file in FILES.items():
@@ -130,6 +154,8 @@ def write_manifest(
             "revision": revisions["text" if name == HUBNESS else name],
         }
     table = {"format": FORMAT, "spec": spec, "rerank": rerank, "parts": parts}
+    if earlier is not None:
+        table["earlier"] = {"spec": earlier.spec.to_document(), "hubness": earlier.hubness}
     path = folder / MANIFEST_NAME
     path.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return read_manifest(folder)

@@ -280,6 +280,9 @@ class LibraryModels:
         encoder = self._load(name)
         found = encoder.spec
         if found.fingerprint != spec.fingerprint:
+            earlier = _earlier_revision(encoder, spec)
+            if earlier is not None:
+                return self._keep(earlier)
             raise EncoderError(
                 f"{self._store.folder} was indexed with the encoder {spec}; its weights have been "
                 f"replaced since by those of {found}, and their vectors cannot be compared",
@@ -350,6 +353,13 @@ class LibraryModels:
         }
         missing_here = missing.pop(model.spec.fingerprint)
         return len(set.intersection(*missing.values()) - missing_here)
+
+
+def _earlier_revision(encoder: Encoder, spec: EncoderSpec) -> Encoder | None:
+    """The revision of a loaded encoder that a library was encoded with, if it can compute that."""
+    from vidseek.encoders.base import RevisedEncoder
+
+    return encoder.earlier(spec.fingerprint) if isinstance(encoder, RevisedEncoder) else None
 
 
 _ENCODER_MEMBERS = (

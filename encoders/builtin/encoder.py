@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from vidseek.core.errors import WeightsError
 from vidseek.core.processors import processor_count
 from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.encoders.base import Encoder
+from vidseek.encoders.builtin.earlier import EarlierBuiltinEncoder
 from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.inputs import TEXTS_CUT, check_frames, check_texts
@@ -133,6 +136,13 @@ class BuiltinEncoder:
         for part in VISUAL_PARTS:
             self._session(part)
 
+    def earlier(self, fingerprint: str) -> Encoder | None:
+        """See ``RevisedEncoder``."""
+        revision = self._manifest.earlier
+        if revision is None or revision.spec.fingerprint != fingerprint:
+            return None
+        return EarlierBuiltinEncoder(self, revision, partial(self._encode_frames, output="plain"))
+
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames, each by itself.
 
@@ -142,6 +152,9 @@ class BuiltinEncoder:
         Returns:
             (N, D) vectors and (N, M, T) tokens.
         """
+        return self._encode_frames(frames, output="vectors")
+
+    def _encode_frames(self, frames: NDArray[np.uint8], *, output: str) -> FrameFeatures:
         check_frames(frames)
         spec = self.spec
         vectors = np.empty((len(frames), spec.dimension), np.float32)
@@ -149,7 +162,7 @@ class BuiltinEncoder:
         for start in range(0, len(frames), FRAME_BATCH):
             end = start + FRAME_BATCH
             pictures = squash(frames[start:end], spec.image_size)
-            found = self._session("vision").run(["vectors", "tokens"], {"pictures": pictures})
+            found = self._session("vision").run([output, "tokens"], {"pictures": pictures})
             if found[0].shape[1:] != vectors.shape[1:] or found[1].shape[1:] != tokens.shape[1:]:
                 raise WeightsError(
                     f"{self._file('vision')}: gives vectors of shape {found[0].shape[1:]} and "

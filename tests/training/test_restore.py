@@ -64,14 +64,17 @@ def assert_vision_alike(blob: bytes) -> None:
     from vidseek.training.networks.stem import normalise
 
     pictures = np.random.default_rng(0).integers(0, 256, (2, 260, 260, 3)).astype(np.uint8)
-    vectors, tokens = run_onnx(blob, pictures=pictures)
+    vectors, tokens, *plain = run_onnx(blob, pictures=pictures)
     vision = restore_vision(blob)
+    assert len(plain) == (vision.names is not None)
     assert not vision.training
     with torch.inference_mode():
         inputs = normalise(torch.from_numpy(pictures).permute(0, 3, 1, 2))
         output = vision(vision.stem.fine_map(inputs))
     assert_alike(output.vectors.numpy(), vectors)
     assert_alike(output.tokens.numpy(), tokens)
+    for without_names in plain:
+        assert_alike(output.plain.numpy(), without_names)
 
 
 def assert_temporal_alike(blob: bytes) -> None:

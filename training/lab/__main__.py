@@ -45,6 +45,13 @@ def main() -> None:
     export.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     export.set_defaults(run=_export)
 
+    revise = commands.add_parser("revise", help="add names of classes and attention over time")
+    revise.add_argument("--from", dest="start", type=Path, default=WEIGHTS_FOLDER)
+    revise.add_argument("--to", dest="folder", type=Path, default=Path(".cache/revision"))
+    revise.add_argument("--revision", required=True)
+    revise.add_argument("--threads", type=int, default=2)
+    revise.set_defaults(run=_revise)
+
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
@@ -88,6 +95,13 @@ def _export(arguments: argparse.Namespace) -> None:
         revision=arguments.revision,
         parts=arguments.parts,
     )
+
+
+def _revise(arguments: argparse.Namespace) -> None:
+    from vidseek.training.lab.revise import RevisionInputs, revise
+
+    inputs = RevisionInputs(arguments.data, arguments.cache / "frames", arguments.threads)
+    revise(arguments.start, arguments.folder, inputs, revision=arguments.revision)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class VisionConfig(ViTConfig):  # type: ignore[misc]
     token_dimension: int = 128
     head_width: int = 768
     head_dropout: float = 0.3
+    class_names: int = 0
+    """Classes whose names are added to a frame's vector; 0 for none."""
     projection_size: int = SENTENCE_DIMENSION
 
 

@@ -44,16 +44,18 @@ class _StemFeatures(nn.Module):
 
 
 class _Frames(nn.Module):
-    """Maps pictures to frame vectors and tokens."""
+    """Maps pictures to frame vectors, tokens and, with names of classes, vectors without them."""
 
     def __init__(self, vision: Vision) -> None:
         super().__init__()
         self.vision = vision
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         fine = self.vision.stem.fine_map(normalise(pictures.permute(0, 3, 1, 2)))
         output = self.vision(fine)
-        return output.vectors, output.tokens
+        if self.vision.names is None:
+            return output.vectors, output.tokens
+        return output.vectors, output.tokens, output.plain
 
 
 class _Scores(nn.Module):
@@ -93,16 +95,20 @@ def export_stem(path: Path) -> None:
 def export_vision(
     vision: Vision, path: Path, *, int8: bool = True, side: int = PICTURE_SIZE
 ) -> None:
-    """Write the visual encoder: pictures (N, side, side, 3) uint8 to vectors and tokens."""
+    """Write the visual encoder: pictures (N, side, side, 3) uint8 to vectors and tokens.
+
+    With names of classes it has the output ``plain``, too: the vectors of the revision before it.
+    """
     vision = _for_tracing(vision)
     del vision.stem.classes  # only training uses ImageNet's classes
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    outputs = ["vectors", "tokens"] if vision.names is None else ["vectors", "tokens", "plain"]
     trace(
         _Frames(vision),
         (example,),
         path,
         inputs={"pictures": {0: "n"}},
-        outputs={"vectors": {0: "n"}, "tokens": {0: "n"}},
+        outputs={name: {0: "n"} for name in outputs},
     )
     finish(path, int8=int8)
 

@@ -94,6 +94,11 @@ class _Graph:
             raise self.mismatch([parameter])
         return constants.shape
 
+    def length(self, parameter: str) -> int:
+        """Length of a vector with its original name; 0 if there is none."""
+        constants = self.named(parameter)
+        return 0 if constants is None else len(constants)
+
     def count(self, pattern: str) -> int:
         """Number of layers with a name like ``layers.{}.mlp.fc1.bias``."""
         layers = 0
@@ -126,6 +131,7 @@ def restore_vision(blob: bytes) -> Vision:
         head_width=graph.shape("head.0.bias")[0],
         token_dimension=graph.shape("token_output.bias")[0],
         projection_size=graph.shape("shortcut.bias")[0],
+        class_names=graph.length("names.classes.bias"),
     )
     vision: Vision = _filled(Vision(config), graph)
     return vision

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.models.vit.modeling_vit import ViTLayer, ViTPreTrainedModel
 
+from vidseek.training.networks.class_names import ClassNames
 from vidseek.training.networks.configuration import VisionConfig
 from vidseek.training.networks.stem import (
     COARSE_CHANNELS,
@@ -38,6 +39,8 @@ class FrameOutput:
     """(N, M, T) float32."""
     pooled: Tensor
     """(N, 1280) the stem's pooled features, for the side loss."""
+    plain: Tensor
+    """(N, D) the vectors without names of classes; the same as ``vectors`` if it has none."""
     attentions: tuple[Tensor, ...] = ()
     """For each layer an (N, heads, 1 + M + cells, 1 + M + cells) tensor, if requested."""
 
@@ -92,6 +95,9 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         )
         self.transformer_output = nn.Linear(config.hidden_size, config.projection_size)
         self.token_output = nn.Linear(config.hidden_size, config.token_dimension)
+        self.names: ClassNames | None = None
+        if config.class_names:
+            self.names = ClassNames(classes=config.class_names, dimension=config.projection_size)
         if stem is not None:  # fresh; from_pretrained fills in everything instead
             self._initialise()
         self.post_init()
@@ -113,6 +119,11 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
         from vidseek.training.networks.stem import FINE_BLOCKS
 
         return [self.stem.blocks[FINE_BLOCKS:], self.stem.last]
+
+    def add_names(self, names: ClassNames) -> None:
+        """Add the names of classes to the vectors, in place of those that it has."""
+        self.config.class_names = len(names.vectors)
+        self.names = names
 
     def _drop_cells(self, hidden: Tensor, share: float) -> Tensor:
         leading = 1 + self.config.tokens_per_frame
@@ -146,9 +157,13 @@ class Vision(ViTPreTrainedModel):  # type: ignore[misc]
             hidden = layer(hidden)
         leading = self.layernorm(hidden[:, : 1 + self.config.tokens_per_frame])
         vectors = self.head(pooled) + self.shortcut(pooled) + self.transformer_output(leading[:, 0])
+        plain = vectors = functional.normalize(vectors.float(), dim=-1)
+        if self.names is not None:
+            vectors = functional.normalize(plain + self.names(fine), dim=-1)
         return FrameOutput(
-            vectors=functional.normalize(vectors.float(), dim=-1),
+            vectors=vectors,
             tokens=self.token_output(leading[:, 1:]).float(),
             pooled=pooled,
+            plain=plain,
             attentions=tuple(attentions),
         )
