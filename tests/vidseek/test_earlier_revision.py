@@ -1,0 +1,50 @@
+"""A library of the built-in model's earlier revision answers as before, until it is switched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_videos import write_colours
+
+import vidseek
+from vidseek.encoders.builtin.encoder import BuiltinEncoder
+from vidseek.encoders.manifest import read_manifest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A library as revision 3 left it."""
+    write_colours(tmp_path / "films" / "traffic.mp4", ["red", "green"])
+    revision = read_manifest().earlier
+    assert revision is not None
+    earlier = BuiltinEncoder().earlier(revision.spec.fingerprint)
+    assert earlier is not None
+    with vidseek.open(tmp_path / "library", encoder=earlier) as library:
+        assert library.index(tmp_path / "films").indexed == 1
+    return tmp_path
+
+
+def test_it_is_searched_and_extended_as_before_and_switched_when_asked(folder: Path) -> None:
+    with vidseek.open(folder / "library", create=False) as library:
+        (model,) = library.models.list()
+        assert (model.spec.source, model.spec.revision) == ("builtin", "3")
+        before = library.search("something red", 2)
+        assert before.hits
+        write_colours(folder / "films" / "sea.mp4", ["blue", "white"])
+        assert library.index(folder / "films").indexed == 1
+        assert [each.spec.revision for each in library.models.list()] == ["3"]
+        assert library.similar(folder / "films" / "sea.mp4", 1)
+
+        # The earlier revision answers until the new one has encoded everything.
+        assert library.models.add("builtin").switched
+        active = {each.spec.revision: each.is_active for each in library.models.list()}
+        assert active == {"3": False, "4": True}
+        assert library.search("something red", 2).hits
+        old = next(each for each in library.models.list() if each.spec.revision == "3")
+        again = library.search("something red", 2, model=old.spec.fingerprint)
+        scores = [hit.score for hit in again if hit.video.path.name == "traffic.mp4"]
+        first = [hit.score for hit in before]
+        np.testing.assert_allclose(scores[:1], first[:1], atol=1e-5)
+        assert library.models.drop(old.spec.fingerprint) > 0
