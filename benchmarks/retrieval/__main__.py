@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.machine import DATA, processor_name
 from benchmarks.retrieval.clips import clips
+from benchmarks.retrieval.motion import motion
 from benchmarks.retrieval.pictures import Flickr8k, classes, msrvtt
 from benchmarks.retrieval.speed import speed
 from benchmarks.retrieval.synonyms import synonyms
@@ -22,8 +23,8 @@ from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
 FLICKR_PARTS = ("flickr8k", "rerank", "synonyms")
-PARTS = (*FLICKR_PARTS, "msrvtt", "clips", "classes", "speed")
-TEST_PARTS = ("clips",)
+PARTS = (*FLICKR_PARTS, "msrvtt", "motion", "clips", "classes", "speed")
+TEST_PARTS = ("clips", "motion")
 """Parts that have test data only."""
 
 
@@ -57,6 +58,8 @@ def main() -> None:
             synonyms(flickr, data)
     if "msrvtt" in only:
         msrvtt(encoder, data)
+    if "motion" in only:
+        motion(encoder, data)
     if "clips" in only:
         clips(encoder, data)
     if "classes" in only:
