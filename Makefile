@@ -14,7 +14,8 @@
 #   make coverage             branch coverage of test, test-full and test-long, by room
 #   make check                format, lint, types, imports between rooms
 #   make docs                 the documentation as a site, in site/; a broken link fails
-#   make bench                measured claims (minutes); make bench-retrieval: the model's alone
+#   make bench                measured claims (minutes); make bench-retrieval: the model's alone;
+#                             make bench-understanding: what goes beyond search
 
 PYTHON ?= python3
 # Compiling modules that are never imported takes longer than installing them.
@@ -36,7 +37,7 @@ WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS)
 
 .PHONY: demo serve test test-full test-long test-package test-latest test-constraints test-oldest test-all
-.PHONY: coverage check docs format bench bench-retrieval clean
+.PHONY: coverage check docs format bench bench-retrieval bench-understanding clean
 
 $(BASE)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BASE)
@@ -111,7 +112,7 @@ format: $(FULL)/.ready
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
 
-bench: bench-retrieval
+bench: bench-retrieval bench-understanding
 	$(FULL)/bin/python -m benchmarks.confidence
 	$(FULL)/bin/python -m benchmarks.hubness
 	$(FULL)/bin/python -m benchmarks.indexing
@@ -131,6 +132,9 @@ bench: bench-retrieval
 
 bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval
+
+bench-understanding: $(FULL)/.ready
+	$(FULL)/bin/python -m benchmarks.pointing
 
 clean:
 	rm -rf $(BASE) $(FULL) .venv-* site demo-library demo-videos .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import CellFeatures, EncoderSpec, FrameFeatures, TimeAttention
 from vidseek.encoders.hubness import HubnessCorrection
 
 
@@ -152,6 +152,45 @@ class RevisedEncoder(Protocol):
 
     def earlier(self, fingerprint: str) -> Encoder | None:
         """The earlier revision of that fingerprint; None if it cannot compute that."""
+
+
+@runtime_checkable
+class CellEncoder(Protocol):
+    """What an ``Encoder`` has besides if it can tell where in a frame something is."""
+
+    def encode_cells(self, frames: NDArray[np.uint8]) -> CellFeatures | None:
+        """Encode the cells of frames, each frame by itself.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB, N at least 1.
+
+        Returns:
+            Vectors comparable with texts; None if this model has no cells.
+
+        Raises:
+            EncoderError: the weights cannot be used.
+        """
+
+
+@runtime_checkable
+class TimeAttentionEncoder(Protocol):
+    """What an ``Encoder`` has besides if ``encode_clips`` attends over time."""
+
+    def attend_over_time(
+        self, frames: FrameFeatures, pts_seconds: NDArray[np.float64]
+    ) -> TimeAttention | None:
+        """How ``encode_clips`` makes the vector of a clip of all these frames.
+
+        Args:
+            frames: features of the F frames of a clip, F at least 1.
+            pts_seconds: (F,) their presentation times, ascending.
+
+        Returns:
+            None if this model is of a form whose attention cannot be read.
+
+        Raises:
+            EncoderError: the weights cannot be used.
+        """
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """Reading videos: identify files, choose and decode frames, cut videos into clips."""
 
-from vidseek.video.bars import without_bars
+from vidseek.video.bars import lit_part, without_bars
 from vidseek.video.info import VideoInfo
 from vidseek.video.limits import DecodeLimits
 from vidseek.video.picture import is_picture, read_picture
@@ -26,6 +26,7 @@ __all__ = [
     "frame_grids",
     "frame_signatures",
     "is_picture",
+    "lit_part",
     "nearest",
     "open_video",
     "probe",

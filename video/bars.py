@@ -33,11 +33,15 @@ def without_bars(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if len(frames) == 0:
         return frames
-    brightest = frames.max(axis=(0, 3))
-    top, bottom = _lit(brightest.max(axis=1))
-    left, right = _lit(brightest.max(axis=0))
-    cut = frames[:, top:bottom, left:right]
+    rows, columns = lit_part(frames)
+    cut = frames[:, rows, columns]
     return frames if cut.shape == frames.shape else np.ascontiguousarray(cut)
+
+
+def lit_part(frames: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """The rows and columns that ``without_bars`` leaves of at least one frame (N, H, W, 3)."""
+    brightest = frames.max(axis=(0, 3))
+    return slice(*_lit(brightest.max(axis=1))), slice(*_lit(brightest.max(axis=0)))
 
 
 def _lit(levels: NDArray[np.uint8]) -> tuple[int, int]:

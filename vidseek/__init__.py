@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from vidseek.core.job import Job as Job
     from vidseek.core.job import Progress as Progress
     from vidseek.core.types import Calibration as Calibration
+    from vidseek.core.types import CellFeatures as CellFeatures
     from vidseek.core.types import Classification as Classification
     from vidseek.core.types import Clip as Clip
     from vidseek.core.types import CopyMatch as CopyMatch
@@ -64,8 +65,10 @@ if TYPE_CHECKING:
     from vidseek.core.types import DuplicateGroup as DuplicateGroup
     from vidseek.core.types import DuplicateMember as DuplicateMember
     from vidseek.core.types import EncoderSpec as EncoderSpec
+    from vidseek.core.types import Explanation as Explanation
     from vidseek.core.types import FrameFeatures as FrameFeatures
     from vidseek.core.types import FrameMatch as FrameMatch
+    from vidseek.core.types import FrameWeight as FrameWeight
     from vidseek.core.types import LabelledMoment as LabelledMoment
     from vidseek.core.types import LabelScore as LabelScore
     from vidseek.core.types import LibraryModel as LibraryModel
@@ -75,15 +78,19 @@ if TYPE_CHECKING:
     from vidseek.core.types import SearchHit as SearchHit
     from vidseek.core.types import SearchResult as SearchResult
     from vidseek.core.types import SearchWarning as SearchWarning
+    from vidseek.core.types import TimeAttention as TimeAttention
     from vidseek.core.types import TimeSpan as TimeSpan
     from vidseek.core.types import TrainedLabel as TrainedLabel
     from vidseek.core.types import VectorBatch as VectorBatch
     from vidseek.core.types import Video as Video
     from vidseek.core.types import VideoFilter as VideoFilter
     from vidseek.core.types import VideoState as VideoState
+    from vidseek.core.types import WordMap as WordMap
     from vidseek.doctor import DoctorReport as DoctorReport
+    from vidseek.encoders.base import CellEncoder as CellEncoder
     from vidseek.encoders.base import Encoder as Encoder
     from vidseek.encoders.base import MonolingualEncoder as MonolingualEncoder
+    from vidseek.encoders.base import TimeAttentionEncoder as TimeAttentionEncoder
     from vidseek.encoders.base import VideoEncoder as VideoEncoder
     from vidseek.encoders.registry import create_encoder as create_encoder
     from vidseek.indexer import FailedFile as FailedFile
@@ -131,7 +138,13 @@ switch_off_telemetry()
 
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
-    "vidseek.encoders.base": ("Encoder", "MonolingualEncoder", "VideoEncoder"),
+    "vidseek.encoders.base": (
+        "CellEncoder",
+        "Encoder",
+        "MonolingualEncoder",
+        "TimeAttentionEncoder",
+        "VideoEncoder",
+    ),
     "vidseek.encoders.registry": ("create_encoder",),
     "vidseek.video": ("SamplingPlan",),
     "vidseek.video.limits": ("DecodeLimits",),
@@ -187,6 +200,7 @@ _HOMES = {
     ),
     "vidseek.core.types": (
         "Calibration",
+        "CellFeatures",
         "Classification",
         "Clip",
         "CopyMatch",
@@ -194,8 +208,10 @@ _HOMES = {
         "DuplicateGroup",
         "DuplicateMember",
         "EncoderSpec",
+        "Explanation",
         "FrameFeatures",
         "FrameMatch",
+        "FrameWeight",
         "LabelScore",
         "LabelledMoment",
         "LibraryModel",
@@ -205,12 +221,14 @@ _HOMES = {
         "SearchHit",
         "SearchResult",
         "SearchWarning",
+        "TimeAttention",
         "TimeSpan",
         "TrainedLabel",
         "VectorBatch",
         "Video",
         "VideoFilter",
         "VideoState",
+        "WordMap",
     ),
     "vidseek.training.user.train": (
         "CaptionProblem",

@@ -39,6 +39,24 @@ from vidseek.core.types.encoder import (
 from vidseek.core.types.encoder import (
     FrameFeatures as FrameFeatures,
 )
+from vidseek.core.types.explanation import (
+    Area as Area,
+)
+from vidseek.core.types.explanation import (
+    CellFeatures as CellFeatures,
+)
+from vidseek.core.types.explanation import (
+    Explanation as Explanation,
+)
+from vidseek.core.types.explanation import (
+    FrameWeight as FrameWeight,
+)
+from vidseek.core.types.explanation import (
+    TimeAttention as TimeAttention,
+)
+from vidseek.core.types.explanation import (
+    WordMap as WordMap,
+)
 from vidseek.core.types.labels import (
     Classification as Classification,
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import CellFeatures, EncoderSpec, FrameFeatures
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import EarlierRevision
@@ -33,6 +33,7 @@ class EarlierBuiltinEncoder(Encoder):
         current: BuiltinEncoder,
         earlier: EarlierRevision,
         encode_frames: Callable[[NDArray[np.uint8]], FrameFeatures],
+        encode_cells: Callable[[NDArray[np.uint8]], CellFeatures | None],
     ) -> None:
         """Load nothing yet.
 
@@ -40,8 +41,10 @@ class EarlierBuiltinEncoder(Encoder):
             current: the current revision.
             earlier: what the manifest says of the earlier one.
             encode_frames: as ``Encoder.encode_frames``, with the earlier revision's vectors.
+            encode_cells: as ``CellEncoder.encode_cells``, with the earlier revision's vectors.
         """
-        self._current, self._earlier, self._frames = current, earlier, encode_frames
+        self._current, self._earlier = current, earlier
+        self._frames, self._cells = encode_frames, encode_cells
 
     @property
     def spec(self) -> EncoderSpec:
@@ -61,6 +64,10 @@ class EarlierBuiltinEncoder(Encoder):
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """See ``Encoder``; a clip is the mean of these."""
         return self._frames(frames)
+
+    def encode_cells(self, frames: NDArray[np.uint8]) -> CellFeatures | None:
+        """See ``CellEncoder``."""
+        return self._cells(frames)
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See ``Encoder``."""

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from vidseek.core.errors import WeightsError
 from vidseek.core.processors import processor_count
-from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import CellFeatures, EncoderSpec, FrameFeatures, TimeAttention
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.builtin.earlier import EarlierBuiltinEncoder
+from vidseek.encoders.builtin.maps import BuiltinMaps
 from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.inputs import TEXTS_CUT, check_frames, check_texts
@@ -91,6 +92,7 @@ class BuiltinEncoder:
         self._sessions: dict[str, Any] = {}
         self._tokenizer: Tokenizer | None = None
         self._hubness: HubnessCorrection | None = None
+        self._maps = BuiltinMaps(self._manifest, threads=self._threads)
         # A search, which needs the text part, does not wait for the visual part to be loaded.
         self._locks = {part: threading.Lock() for part in INPUTS}
 
@@ -141,7 +143,12 @@ class BuiltinEncoder:
         revision = self._manifest.earlier
         if revision is None or revision.spec.fingerprint != fingerprint:
             return None
-        return EarlierBuiltinEncoder(self, revision, partial(self._encode_frames, output="plain"))
+        return EarlierBuiltinEncoder(
+            self,
+            revision,
+            partial(self._encode_frames, output="plain"),
+            partial(self._maps.cells, names=False),
+        )
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames, each by itself.
@@ -203,6 +210,19 @@ class BuiltinEncoder:
                 ["clips"], inputs
             )
         return results
+
+    def encode_cells(self, frames: NDArray[np.uint8]) -> CellFeatures | None:
+        """See ``CellEncoder``; the cells cover the whole frame, which is squashed to a square."""
+        return self._maps.cells(frames)
+
+    def attend_over_time(
+        self, frames: FrameFeatures, pts_seconds: NDArray[np.float64]
+    ) -> TimeAttention | None:
+        """See ``TimeAttentionEncoder``."""
+        vectors, mask = _pad([frames.vectors])
+        seconds = (pts_seconds - pts_seconds[:1]).astype(np.float32)[None]
+        inputs = {"vectors": vectors, "seconds": seconds, "mask": mask}
+        return self._maps.attention(inputs)
 
     def understands(self, text: str) -> bool:
         """See ``MonolingualEncoder``."""

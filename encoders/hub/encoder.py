@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import WeightsError
-from vidseek.core.types import EncoderSpec, FrameFeatures
+from vidseek.core.types import CellFeatures, EncoderSpec, FrameFeatures
 from vidseek.encoders.hub.catalogue import find_model
 from vidseek.encoders.hub.checkpoint import Checkpoint, read_checkpoint, reason_of, weights_hash
 from vidseek.encoders.hub.download import (
@@ -198,6 +198,20 @@ class HubEncoder:
                         coming = beside.submit(self._prepared, frames[following])
                     vectors[part] = towers.pictures(inputs)
         return FrameFeatures(vectors, np.empty((len(frames), 0, 0), np.float32))
+
+    def encode_cells(self, frames: NDArray[np.uint8]) -> CellFeatures | None:
+        """See ``CellEncoder``; the cells are the visual tower's patches."""
+        check_frames(frames)
+        fitted = self._rules.fit(frames)
+        vectors = self._loaded().patches(self._visual_inputs(fitted))
+        if vectors is None:
+            return None
+        side = self._rules.patch_size or int(self._config.vision_config.patch_size)
+        rows, columns = fitted.shape[1] // side, fitted.shape[2] // side
+        # NaFlex models pad to a number of patches.
+        shape = (len(frames), rows, columns, vectors.shape[-1])
+        cells = vectors[:, : rows * columns].reshape(shape)
+        return CellFeatures(cells, self._rules.area(*frames.shape[1:3]))
 
     def encode_clips(
         self,

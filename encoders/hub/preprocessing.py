@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import Hint, UnsupportedModelError, WeightsError
+from vidseek.core.types import Area
 
 _FILES = (
     ("preprocessor_config.json", None),
@@ -105,6 +106,14 @@ class PictureRules:
                 )
             frames = resized
         return frames if self.crop is None else _crop(frames, *self.crop, self.middle)
+
+    def area(self, height: int, width: int) -> Area:
+        """The part of frames of a size that ``fit`` leaves; beyond 0 to 1 where it pads them."""
+        resized_height, resized_width = self._target(height, width)
+        if self.crop is None:
+            return 0.0, 0.0, 1.0, 1.0
+        x, y = self.crop[1] / resized_width / 2, self.crop[0] / resized_height / 2
+        return 0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y
 
     def pixels(self, fitted: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 3, h, w) float32 from the result of ``fit``."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.errors import EncoderError, Hint, UnsupportedModelError, WeightsError
+from vidseek.encoders.hub.cells import has_patches, patch_vectors
 from vidseek.encoders.hub.checkpoint import Checkpoint, reason_of
 from vidseek.encoders.hub.video_towers import video_tower
 
@@ -36,6 +37,7 @@ class Towers:
         """
         import torch
 
+        self._family = checkpoint.family
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = _best_dtype(self.device)
         self._model = _load_any(checkpoint, self.dtype).to(self.device).eval()
@@ -46,6 +48,17 @@ class Towers:
     def pictures(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """(N, D) float32, L2-normalised, from arrays of N rows that the visual tower takes."""
         tower = self._model.get_image_features if self._video is None else self._video.frames
+        return self._in_batches(tower, inputs)
+
+    def patches(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32] | None:
+        """(N, P, D) float32, L2-normalised vectors of patches; None if the model gives none."""
+        family = self._family
+        if not has_patches(family, self._model):
+            return None
+
+        def tower(**part: Any) -> Any:
+            return patch_vectors(family, self._model, part)
+
         return self._in_batches(tower, inputs)
 
     def clips(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from vidseek.core.errors import EncoderError, WeightsError
 from vidseek.core.paths import absolute_path
-from vidseek.core.types import EncoderSpec, FrameFeatures
-from vidseek.encoders.base import Encoder, LimitedTextEncoder
+from vidseek.core.types import CellFeatures, EncoderSpec, FrameFeatures
+from vidseek.encoders.base import CellEncoder, Encoder, LimitedTextEncoder
 from vidseek.encoders.hub.file_names import HEAD_FACTS
 from vidseek.encoders.hubness import HubnessCorrection
 
@@ -154,6 +154,10 @@ class AttendingEncoder:
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """See ``Encoder``; the model's own."""
         return self._base.encode_frames(frames)
+
+    def encode_cells(self, frames: NDArray[np.uint8]) -> CellFeatures | None:
+        """See ``CellEncoder``; the model's own."""
+        return self._base.encode_cells(frames) if isinstance(self._base, CellEncoder) else None
 
     def encode_clips(
         self,

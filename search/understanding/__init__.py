@@ -1,1 +1,1 @@
-"""What a library's vectors tell beyond search: labels, recommendations, summaries, the unusual."""
+"""What a library's vectors tell beyond search: labels, explanations, summaries, the unusual."""

@@ -46,7 +46,7 @@ def test_a_benchmark_explains_itself(
 
 
 @pytest.mark.parametrize(
-    "name", ["confidence.__main__", "hubness", "indexing", "moments.__main__", "shots"]
+    "name", ["confidence.__main__", "hubness", "indexing", "moments.__main__", "pointing", "shots"]
 )
 def test_a_benchmark_without_its_data_says_what_is_missing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

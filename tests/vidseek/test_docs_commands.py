@@ -20,6 +20,7 @@ COMMANDS = (
     "outliers",
     "oneshot",
     "open",
+    "explain",
     "check",
     "classify",
     "duplicates",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", re.ASCII)
 _MOMENT = re.compile(r"(?P<path>.+)@(?P<start>[\d:.]+)-(?P<end>[\d:.]+)", re.DOTALL | re.ASCII)
-
+_INSTANT = re.compile(r"(?P<path>.+)@(?P<at>[\d:.]+)", re.DOTALL | re.ASCII)
 _WEIGHTED = re.compile(r"(?P<path>.+)@(?P<weight>\d+(?:\.\d+)?)", re.DOTALL | re.ASCII)
 
 
@@ -144,6 +144,19 @@ def parse_weighted(text: str) -> tuple[Path, float]:
     if weight <= 0:
         raise typer.BadParameter("the weight of --like must be more than 0")
     return Path(found["path"]).expanduser(), weight
+
+
+def parse_instant(text: str) -> tuple[Path, float | TimeSpan | None]:
+    """Parse ``FILE``, ``FILE@TIME`` or ``FILE@START-END``.
+
+    Raises:
+        typer.BadParameter: the part ends before it starts.
+    """
+    path, span = parse_moment(text)
+    found = _INSTANT.fullmatch(text)
+    if span is not None or found is None or path.exists():
+        return path, span
+    return Path(found["path"]).expanduser(), parse_seconds(found["at"])
 
 
 def absolute_pattern(pattern: str) -> str:
