@@ -33,7 +33,7 @@ def merged_clips(margin: float) -> Way:
     def find(
         films: list[Film], ranked: list[ScoredClip], query: NDArray[np.float32], k: int
     ) -> Spans:
-        moments = find_moments(ranked, margin=margin)[:k]
+        moments = list(islice(find_moments(ranked, margin=margin), k))
         return [(moment.video_id, moment.span) for moment in moments]
 
     return find
@@ -81,7 +81,7 @@ def merged_around(margin: float) -> Window:
 
     def find(film: Film, query: NDArray[np.float32], anchor: int) -> TimeSpan:
         clip = film.clips[anchor]
-        moments = find_moments(rank([film], query), margin=margin)
+        moments = list(find_moments(rank([film], query), margin=margin))
         return next(moment.span for moment in moments if clip in moment.clips)
 
     return find

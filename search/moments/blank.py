@@ -21,7 +21,7 @@ SAME_FRAME_SECONDS = 0.005
 
 
 class BlankClips:
-    """Tells which clips are blank; what it has read of a video is kept for the query."""
+    """Tells which clips are blank; what it has read of a video is kept."""
 
     def __init__(self, store: LibraryStore) -> None:
         self._store = store

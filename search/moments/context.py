@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidseek.core.types import Clip, FrameFeatures, TimeSpan, Video, VideoFilter, VideoState
 from vidseek.encoders.base import Encoder
 from vidseek.encoders.hubness import HubnessCorrection
-from vidseek.search.moments.blank import BlankClips
+from vidseek.search.moments.catalog_rows import CatalogRows
 from vidseek.search.moments.known_copies import KnownCopies
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import EVERYTHING, VectorIndex
@@ -31,21 +31,19 @@ class SearchContext:
     """Ids of clips that may not answer."""
     hubness: HubnessCorrection | None = None
     """The hubness correction of the library or of the encoder; None for none."""
-    _seen: dict[int, Clip] = field(default_factory=dict, repr=False, compare=False)
-    """Clips read for this query, so that larger fetches read only new clips."""
-    _blank: set[int] = field(default_factory=set, repr=False, compare=False)
-    """Those of them that show nothing."""
-    _seen_videos: dict[int, Video] = field(default_factory=dict, repr=False, compare=False)
-    """Videos read for this query, or for the queries that are answered together."""
+    kept: CatalogRows | None = field(default=None, repr=False, compare=False)
+    """Rows that are shared with other queries of the same snapshot or state; None to read them for
+    this query alone."""
 
     @cached_property
-    def _blanks(self) -> BlankClips:
-        return BlankClips(self.store)
+    def rows(self) -> CatalogRows:
+        """Rows of the catalog, each read once."""
+        return self.kept or CatalogRows(self.store)
 
-    @cached_property
+    @property
     def known_copies(self) -> KnownCopies:
         """The copies of videos, each read once."""
-        return KnownCopies(self.store)
+        return self.rows.known_copies
 
     @cached_property
     def size(self) -> int:
@@ -59,7 +57,7 @@ class SearchContext:
 
     def without(self, ids: Collection[int]) -> SearchContext:
         """The context without some clips."""
-        return replace(self, exclude=np.fromiter(ids, np.int64, len(ids)))
+        return replace(self, exclude=np.fromiter(ids, np.int64, len(ids)), kept=self.rows)
 
     def nearest(
         self, queries: NDArray[np.float32], n: int
@@ -69,18 +67,18 @@ class SearchContext:
 
     def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
         """The clips that still exist and are not blank: blank clips answer no query."""
-        new = self.store.videos.clips_by_id([i for i in ids if i not in self._seen])
-        self._seen.update(new)
-        self._blank.update(self._blanks.of(new.values()))
-        return {i: self._seen[i] for i in ids if i in self._seen and i not in self._blank}
+        return self.rows.clips(ids)
 
     def videos(self, ids: Collection[int]) -> dict[int, Video]:
         """The videos that still exist and are searchable, by id."""
-        unread = set(ids).difference(self._seen_videos)
-        if unread:
-            self._seen_videos.update(self.store.videos.by_id(unread))
-        read = {i: self._seen_videos[i] for i in ids if i in self._seen_videos}
-        return {i: video for i, video in read.items() if video.state is VideoState.INDEXED}
+        read = self.rows.videos(ids)
+        return {video.id: video for video in read if video.state is VideoState.INDEXED}
+
+    def hubness_corrections(self, ids: Sequence[int]) -> NDArray[np.float32] | None:
+        """(K,) what is added to the clips' scores for hubness; None for no correction."""
+        if self.hubness is None:
+            return None
+        return self.rows.corrections(self.hubness, ids, self.vectors)
 
     def passing(self, video_ids: Collection[int]) -> dict[int, Video]:
         """Those of the videos that may answer, by id."""

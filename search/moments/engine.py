@@ -31,6 +31,7 @@ from vidseek.core.types import (
 )
 from vidseek.encoders.base import Encoder, LimitedTextEncoder, MonolingualEncoder
 from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.search.moments.catalog_rows import CatalogRows, KeptRows
 from vidseek.search.moments.confidence import calibrated_spec, is_usable
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.folding import Arrangement
@@ -117,6 +118,9 @@ class SearchEngine:
     def __init__(self, store: LibraryStore, encoder: Encoder) -> None:
         self._store = store
         self._encoder = encoder
+        self._kept = KeptRows(store)
+        self._refreshed: tuple[int, VectorIndex] | None = None
+        """State of the library in which the index was refreshed."""
 
     @property
     def store(self) -> LibraryStore:
@@ -188,10 +192,11 @@ class SearchEngine:
         appearance = self._appearance(terms, job or Job())
         # From here on, read one state of the database: no clip disappears between two reads.
         with self._store.snapshot():
-            calibration, outdated = self._calibration()
-            warnings += [*outdated, *self._partial_warnings()]
+            rows = self._kept.now() if prepared is None else prepared.context.rows
+            calibration, outdated = rows.fact("calibration", self._calibration)
+            warnings += [*outdated, *rows.fact("partial", self._partial_warnings)]
             if prepared is None:
-                context = self._context(index, options.where, self._hubness(calibration))
+                context = self._context(index, options.where, self._hubness(calibration), rows)
                 asked = [wanted.text, *(each.text for each in steps.values())]
                 encoded = encode_texts(
                     context, asked, not_text=facts.get(UNWANTED), appearance=appearance
@@ -258,7 +263,8 @@ class SearchEngine:
             return self._nothing([])
         query = read_visual_query(self._store, self._encoder, Path(path), span, job or Job())
         with self._store.snapshot():
-            context = self._context(index, options.where, None)
+            rows = self._kept.now()
+            context = self._context(index, options.where, None, rows)
             if exclude_itself and query.own_clips:
                 context = context.without(query.own_clips)
             candidates = VisualCandidates(
@@ -268,7 +274,7 @@ class SearchEngine:
             arrangement = Arrangement(context, options, preferred=frozenset(own))
             ranking = Ranking.merged(arrangement, DEFAULT_MARGIN)
             ranked = self._ranked(context, candidates, ranking, page)
-            warnings = self._partial_warnings()
+            warnings = list(rows.fact("partial", self._partial_warnings))
             return self._result(context, ranked, query.vectors, None, digest, warnings)
 
     def current_confidence(self) -> CurrentConfidence:
@@ -295,9 +301,12 @@ class SearchEngine:
         """
         cleaned = [clean_text(text).text for text in texts]
         unwanted = None if not_text is None else clean_text(not_text).text
-        context = self.context(options.where)
-        if context is None:
+        index = self._index()
+        if index is None:
             return [None] * len(texts)
+        rows = self._kept.now()
+        calibration, _ = rows.fact("calibration", self._calibration)
+        context = self._context(index, options.where, self._hubness(calibration), rows)
         n = min(max(FIRST_FETCH, 2 * options.k), context.size)
         encoded = encode_texts(context, cleaned, not_text=unwanted, n=n)
         return [PreparedText(context, each) for each in encoded]
@@ -379,6 +388,9 @@ class SearchEngine:
 
     def _index(self) -> VectorIndex | None:
         """The refreshed vector index; None if it is empty."""
+        sequence = self._store.sequence()
+        if self._refreshed is not None and self._refreshed[0] == sequence:
+            return self._refreshed[1]
         spec = self._encoder.spec
         stored = self._store.encoders.specs()
         if not stored:
@@ -387,7 +399,10 @@ class SearchEngine:
             raise self._other_encoder(stored)
         index = self._store.vector_index(spec)
         index.refresh()
-        return index if len(index) > 0 else None
+        if len(index) == 0:
+            return None
+        self._refreshed = sequence, index
+        return index
 
     def _other_encoder(self, stored: Sequence[EncoderSpec]) -> EncoderError:
         spec = self._encoder.spec
@@ -401,9 +416,15 @@ class SearchEngine:
         )
 
     def _context(
-        self, index: VectorIndex, where: VideoFilter, hubness: HubnessCorrection | None
+        self,
+        index: VectorIndex,
+        where: VideoFilter,
+        hubness: HubnessCorrection | None,
+        rows: CatalogRows | None = None,
     ) -> SearchContext:
-        return SearchContext(self._store, self._encoder, index, where=where, hubness=hubness)
+        return SearchContext(
+            self._store, self._encoder, index, where=where, hubness=hubness, kept=rows
+        )
 
     def _hubness(self, calibration: Calibration | None) -> HubnessCorrection | None:
         """The hubness correction: the library's, else the encoder's own."""
@@ -479,7 +500,7 @@ class SearchEngine:
         digest: str,
         warnings: list[SearchWarning],
     ) -> SearchResult:
-        position = self._store.clip_vectors.position()
+        position = context.rows.fact("position", self._store.clip_vectors.position)
         state = f"{position.sequence}-{position.stamp}"
         if ranked.page.library_state not in (None, state):
             warnings.append(

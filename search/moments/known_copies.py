@@ -72,8 +72,8 @@ class KnownCopies:
             links[match.other_id].append(_link(_swapped(match)))
         twins = self._store.videos.with_same_content(unread)
         for video_id in unread:
-            self._links[video_id] = links[video_id]
             self._twins[video_id] = twins.get(video_id, ())
+            self._links[video_id] = links[video_id]  # last: it tells other threads that both are
 
     def partners(self, video_id: int) -> set[int]:
         """Videos that show a part of a video or all of it; the video was read before."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidseek.core.types import Clip, TimeSpan
@@ -72,14 +72,14 @@ def merge_margin(confidence_scale: float | None) -> float:
     return -math.log(NEIGHBOUR_ODDS) / confidence_scale
 
 
-def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]:
-    """Merge clips into moments.
+def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> Iterator[Moment]:
+    """Merge clips into moments, one by one: a caller rarely needs all of them.
 
     Args:
         ranked: clips of any videos, best first; each clip once.
         margin: see ``merge_margin``.
 
-    Returns:
+    Yields:
         Moments, best first; every clip is in exactly one moment.
     """
     timelines: dict[int, list[ScoredClip]] = defaultdict(list)
@@ -91,7 +91,6 @@ def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]
         position.update({scored.clip.id: index for index, scored in enumerate(timeline)})
 
     taken: set[int] = set()
-    moments = []
     for best in ranked:
         if best.clip.id in taken:
             continue
@@ -99,8 +98,7 @@ def find_moments(ranked: Sequence[ScoredClip], *, margin: float) -> list[Moment]
         first, last = _grow(timeline, position[best.clip.id], taken, margin)
         run = timeline[first : last + 1]
         taken.update(scored.clip.id for scored in run)
-        moments.append(Moment(tuple(scored.clip for scored in run), best.score, best.clip))
-    return moments
+        yield Moment(tuple(scored.clip for scored in run), best.score, best.clip)
 
 
 def _grow(

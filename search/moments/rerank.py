@@ -41,12 +41,14 @@ def rerank(
     Returns:
         (K,) scores of the second stage.
     """
-    vectors = context.vectors(clip_ids)
-    penalties = np.zeros(len(clip_ids), np.float32) if unwanted is None else vectors @ unwanted
+    penalties = np.zeros(len(clip_ids), np.float32)
+    if unwanted is not None:
+        penalties = context.vectors(clip_ids) @ unwanted
     wanted = scores + penalties
     if context.encoder.reranks:
         wanted = context.encoder.rerank(text, context.features(clip_ids), wanted)
-    if context.hubness is not None:
-        wanted = wanted + context.hubness.corrections(vectors)
+    corrections = context.hubness_corrections(clip_ids)
+    if corrections is not None:
+        wanted = wanted + corrections
     reranked: NDArray[np.float32] = wanted - penalties
     return reranked

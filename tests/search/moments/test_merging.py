@@ -36,7 +36,7 @@ def run_of(*scores: float, video_id: int = 1, seconds: float = 5.0) -> list[Scor
 
 def moments_of(*clips: ScoredClip, margin: float = MARGIN):
     ranked = sorted(clips, key=lambda scored: (-scored.score, scored.clip.id))
-    return find_moments(ranked, margin=margin)
+    return list(find_moments(ranked, margin=margin))
 
 
 def spans(moments) -> list[tuple[float, float]]:

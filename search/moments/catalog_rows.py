@@ -1,0 +1,120 @@
+"""Rows of the catalog that queries share: each is read once in one state of the library.
+
+    with store.snapshot():
+        rows = kept.now()
+        rows.clips([1, 2, 3])
+
+Queries of a library that does not change read the same clips and videos again and again, which
+would take most of their time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseek.core.types import Clip, Video
+from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.search.moments.blank import BlankClips
+from vidseek.search.moments.known_copies import KnownCopies
+from vidseek.storage.store import LibraryStore
+
+MAX_KEPT_CLIPS = 50_000
+"""Clips that are kept for later queries: about 40 MB with their videos and copies."""
+
+_Fact = TypeVar("_Fact")
+
+
+class CatalogRows:
+    """Clips, videos and copies that were read in one state of the library. Thread-safe."""
+
+    def __init__(self, store: LibraryStore) -> None:
+        self._store = store
+        self._clips: dict[int, Clip] = {}
+        self._blank: set[int] = set()
+        self._blanks = BlankClips(store)
+        self._videos: dict[int, Video] = {}
+        self._corrections: dict[int, tuple[HubnessCorrection, dict[int, float]]] = {}
+        self._facts: dict[str, object] = {}
+        self.known_copies = KnownCopies(store)
+        """The copies of videos."""
+
+    @property
+    def size(self) -> int:
+        """Number of clips that were read."""
+        return len(self._clips)
+
+    def fact(self, name: str, read: Callable[[], _Fact]) -> _Fact:
+        """Something small about the library, read once.
+
+        Args:
+            name: of the fact; a name always has the same type.
+            read: reads it.
+        """
+        if name not in self._facts:
+            self._facts[name] = read()
+        return cast("_Fact", self._facts[name])
+
+    def clips(self, ids: Sequence[int]) -> dict[int, Clip]:
+        """The clips that exist and are not blank: blank clips answer no query."""
+        unread = [i for i in ids if i not in self._clips]
+        if unread:
+            new = self._store.videos.clips_by_id(unread)
+            # Blank clips first: another thread may look the clips up in between.
+            self._blank.update(self._blanks.of(new.values()))
+            self._clips.update(new)
+        return {i: self._clips[i] for i in ids if i in self._clips and i not in self._blank}
+
+    def videos(self, ids: Collection[int]) -> Iterable[Video]:
+        """The videos that exist."""
+        unread = [i for i in ids if i not in self._videos]
+        if unread:
+            self._videos.update(self._store.videos.by_id(unread))
+        return (self._videos[i] for i in ids if i in self._videos)
+
+    def corrections(
+        self,
+        hubness: HubnessCorrection,
+        ids: Sequence[int],
+        read_vectors: Callable[[Sequence[int]], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
+        """What a hubness correction adds to the scores of clips.
+
+        Args:
+            hubness: the correction.
+            ids: K clips.
+            read_vectors: reads the (n, D) vectors of clips.
+
+        Returns:
+            (K,) float32.
+        """
+        # Holding the correction keeps its id from being given to another.
+        _, known = self._corrections.setdefault(id(hubness), (hubness, {}))
+        unknown = [i for i in ids if i not in known]
+        if unknown:
+            found = hubness.corrections(read_vectors(unknown))
+            known.update(zip(unknown, found.tolist(), strict=True))
+        return np.array([known[i] for i in ids], np.float32)
+
+
+class KeptRows:
+    """The rows of the latest state of a library, for the queries to come."""
+
+    def __init__(self, store: LibraryStore) -> None:
+        self._store = store
+        self._kept: tuple[int, CatalogRows] | None = None
+
+    def now(self) -> CatalogRows:
+        """The rows of the state that this thread's snapshot sees. Call it within a snapshot."""
+        sequence = self._store.sequence()
+        kept = self._kept
+        if kept is not None and kept[0] == sequence and kept[1].size <= MAX_KEPT_CLIPS:
+            return kept[1]
+        rows = CatalogRows(self._store)
+        # A query that began before a change must not displace the rows of the newer state.
+        if kept is None or kept[0] <= sequence:
+            self._kept = sequence, rows
+        return rows
