@@ -83,6 +83,7 @@ class _Folder:
     def fold(self, moments: Iterable[Moment]) -> Iterator[RankedMoment]:
         """The moments whose best clip no earlier hit shows, each as its best copy."""
         shown: dict[int, list[Place]] = defaultdict(list)
+        self._known.read(self._videos)  # at once, which also serves the queries to come
         for batch in _batches(moments, MOMENTS_AT_ONCE):
             self._known.read({moment.video_id for moment in batch})
             self._videos |= self._context.videos({moment.video_id for moment in batch})
@@ -190,6 +191,9 @@ class _Folder:
         return replace(moment, clips=tuple(moment.clips[row] for row in rows))
 
     def _best_first(self, places: list[Place]) -> list[Place]:
+        if len(places) == 1:
+            return places
+
         def ordered(soft: Collection[Place]) -> list[Place]:
             return sorted(places, key=lambda place: self._priority(place, soft), reverse=True)
 

@@ -11,7 +11,7 @@ stores for every pair of videos. Nothing is compared here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from vidseek.core.types import CopyMatch, TimeSpan
@@ -19,6 +19,7 @@ from vidseek.storage.store import LibraryStore
 
 MAX_PLACES = 200
 """An ident may be in every film of a library; a hit lists no more of them."""
+VIDEOS_AT_ONCE = 10_000
 MIN_SHARED = 0.5
 """A clip is shown elsewhere if at least this share of it is."""
 MIN_COMPLETE = 0.8
@@ -62,10 +63,12 @@ class KnownCopies:
         self._twins: dict[int, tuple[int, ...]] = {}
 
     def read(self, video_ids: Collection[int]) -> None:
-        """Read what is known about the copies of videos, in two queries."""
-        unread = sorted(set(video_ids) - set(self._links))
-        if not unread:
-            return
+        """Read what is known about the copies of videos, in two queries for thousands of them."""
+        unread = sorted({each for each in video_ids if each not in self._links})
+        for start in range(0, len(unread), VIDEOS_AT_ONCE):
+            self._read(unread[start : start + VIDEOS_AT_ONCE])
+
+    def _read(self, unread: Sequence[int]) -> None:
         links: dict[int, list[_Link]] = defaultdict(list)
         for match in self._store.copy_matches.read(of_videos=unread):
             links[match.video_id].append(_link(match))

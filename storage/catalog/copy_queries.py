@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, false, insert, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    false,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from vidseek.core.errors import Hint, LibraryDamagedError
@@ -282,12 +294,31 @@ def read_copy_matches(
     connection: Connection, video_ids: Sequence[int] | None = None
 ) -> list[CopyMatch]:
     """Read the matches between INDEXED videos, by video and time; None for all videos."""
+    if video_ids is None:
+        rows = connection.execute(_matches_statement(of_videos=False))
+    else:
+        statement = _matches_statement(of_videos=True)
+        rows = connection.execute(statement, {"video_ids": list(video_ids)})
+    return [
+        CopyMatch(
+            video_id=match.video_id,
+            other_id=match.other_id,
+            span=TimeSpan(match.start_seconds, match.end_seconds),
+            other_span=TimeSpan(match.other_start_seconds, match.other_end_seconds),
+            speed=match.speed,
+            score=match.score,
+            mirrored=match.mirrored,
+        )
+        for match in rows
+    ]
+
+
+@cache
+def _matches_statement(*, of_videos: bool) -> Any:
+    """Built once: building it takes longer than the database takes to answer it."""
     row = CopyMatchRow
-    wanted = (
-        [] if video_ids is None else [row.video_id.in_(video_ids) | row.other_id.in_(video_ids)]
-    )
     first, other = aliased(VideoRow), aliased(VideoRow)
-    rows = connection.execute(
+    statement = (
         select(
             row.video_id,
             row.other_id,
@@ -301,21 +332,12 @@ def read_copy_matches(
         )
         .join(first, and_(first.id == row.video_id, first.state == VideoState.INDEXED))
         .join(other, and_(other.id == row.other_id, other.state == VideoState.INDEXED))
-        .where(*wanted)
         .order_by(row.video_id, row.other_id, row.start_seconds, row.id)
     )
-    return [
-        CopyMatch(
-            video_id=match.video_id,
-            other_id=match.other_id,
-            span=TimeSpan(match.start_seconds, match.end_seconds),
-            other_span=TimeSpan(match.other_start_seconds, match.other_end_seconds),
-            speed=match.speed,
-            score=match.score,
-            mirrored=match.mirrored,
-        )
-        for match in rows
-    ]
+    if of_videos:
+        ids: Any = bindparam("video_ids", expanding=True)
+        statement = statement.where(row.video_id.in_(ids) | row.other_id.in_(ids))
+    return statement
 
 
 def dismiss_pairs(connection: Connection, video_ids: Collection[int], *, restore: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from vidseek.core.types import Calibration, EncoderSpec
@@ -26,6 +27,8 @@ def write_spec(spec: EncoderSpec) -> str:
     return json.dumps(spec.to_document(), sort_keys=True)
 
 
+# Every query needs it, and parsing it takes longer than reading it.
+@lru_cache(maxsize=64)
 def read_spec(document: str) -> EncoderSpec:
     """Read a spec; fields that a newer vidseek added are ignored."""
     return EncoderSpec.from_document(json.loads(document))

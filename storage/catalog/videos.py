@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -284,19 +285,9 @@ class Videos:
     def with_same_content(self, video_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
         """Ids of other searchable videos with the same bytes, by the id of each video with any."""
         found: dict[int, tuple[int, ...]] = defaultdict(tuple)
-        first, other = aliased(VideoRow), aliased(VideoRow)
         with self._transactions.reading() as connection:
             for chunk in chunks(video_ids):
-                rows = connection.execute(
-                    select(first.id, other.id)
-                    .join(other, other.content_hash == first.content_hash)
-                    .where(
-                        first.id.in_(chunk),
-                        other.id != first.id,
-                        other.state == VideoState.INDEXED,
-                    )
-                    .order_by(first.id, other.id)
-                )
+                rows = connection.execute(_same_content_statement(), {"video_ids": list(chunk)})
                 for video_id, other_id in rows:
                     found[video_id] += (other_id,)
         return dict(found)
@@ -379,3 +370,19 @@ class Videos:
                 select(*VIDEO_COLUMNS).where(*conditions).order_by(VideoRow.path)
             )
             return [make_video(row) for row in rows]
+
+
+@cache
+def _same_content_statement() -> Any:
+    """Built once: building it takes longer than the database takes to answer it."""
+    first, other = aliased(VideoRow), aliased(VideoRow)
+    return (
+        select(first.id, other.id)
+        .join(other, other.content_hash == first.content_hash)
+        .where(
+            first.id.in_(bindparam("video_ids", expanding=True)),
+            other.id != first.id,
+            other.state == VideoState.INDEXED,
+        )
+        .order_by(first.id, other.id)
+    )
