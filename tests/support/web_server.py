@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from vidseek.web.app import create_app
-from vidseek.web.serve import server_config
+from vidseek.web.listening import server_config
 from vidseek.web.service import Service
 from vidseek.web.settings import RequestLimits, ServerSettings
 

@@ -1,18 +1,22 @@
-"""``vidseek mcp``, asked by the client of the package `mcp` over standard input and output."""
+"""``vidseek mcp``, asked by the client of the package `mcp`: over standard streams and HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
+import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_process import environment
+from cli_process import environment, run_vidseek
 
 pytestmark = pytest.mark.full
 
@@ -143,3 +147,81 @@ def test_index_adds_videos_if_it_may_write(
 
     answer = call(library, "index")
     assert answer.is_error
+
+
+TOKEN = "a-token-of-this-test"
+HELLO = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}).encode()
+
+
+@contextmanager
+def serving_http(library: Path, *options: str) -> Iterator[int]:
+    """The command with ``--http``; gives its port."""
+    pytest.importorskip("mcp")
+    command = [sys.executable, "-m", "vidseek.cli", "mcp", "--http", "--port", "0", *options]
+    with subprocess.Popen(
+        command, env=environment(library), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r":(\d+)/mcp$", process.stdout.readline())
+            assert found is not None
+            yield int(found[1])
+        finally:
+            process.terminate()
+            process.wait(120)
+
+
+def post(port: int, **headers: str) -> int:
+    """Status of a request that a program without the package sends."""
+    given = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.request("POST", "/mcp", HELLO, given)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_several_clients_ask_over_http(library: Path, footage_master: Path) -> None:
+    with serving_http(library) as port:
+        from mcp import Client
+
+        async def search(text: str) -> Any:
+            async with Client(f"http://127.0.0.1:{port}/mcp", read_timeout_seconds=120) as client:
+                return await client.call_tool("search", {"text": text, "k": 1})
+
+        async def both() -> Any:
+            return await asyncio.gather(search("a cat"), search("coffee in a kitchen"))
+
+        cat, coffee = asyncio.run(both())
+    assert cat.structured_content["hits"][0]["path"] == str(footage_master / "cat.mp4")
+    assert coffee.structured_content["hits"][0]["path"] != str(footage_master / "cat.mp4")
+
+
+def test_http_needs_the_token_and_a_host_and_origin_of_its_own(library: Path) -> None:
+    with serving_http(library, "--token", TOKEN) as port:
+        import httpx2
+        from mcp import Client
+        from mcp.client.streamable_http import streamable_http_client
+
+        bearer = f"Bearer {TOKEN}"
+        assert post(port) == 401
+        assert post(port, Authorization="Bearer something-else") == 401
+        assert post(port, Authorization=bearer, Host="evil.example") == 421
+        assert post(port, Authorization=bearer, Origin="http://evil.example") == 403
+        assert post(port, Authorization=bearer, Sec_Fetch_Site="cross-site") == 403
+
+        async def names() -> set[str]:
+            headers = {"Authorization": bearer}
+            async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
+                transport = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http)
+                async with Client(transport, read_timeout_seconds=120) as client:
+                    return {tool.name for tool in (await client.list_tools()).tools}
+
+        assert "search" in asyncio.run(names())
+
+
+@pytest.mark.parametrize("option", [("--port", "1234"), ("--token", TOKEN)])
+def test_an_address_without_http_is_refused(library: Path, option: tuple[str, str]) -> None:
+    assert run_vidseek(["mcp", *option], library=library).returncode == 2

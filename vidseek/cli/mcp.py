@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from vidseek.cli.options import LibraryOption, RootOption, library_folder
+from vidseek.cli import output
+from vidseek.cli.options import (
+    AllowHostOption,
+    HostOption,
+    LibraryOption,
+    PortOption,
+    RootOption,
+    TokenOption,
+    access_token,
+    library_folder,
+)
 
 
 def mcp(
@@ -17,12 +27,19 @@ def mcp(
     allow_write: Annotated[
         bool, typer.Option("--allow-write", help="Offer the tool that indexes videos.")
     ] = False,
+    http: Annotated[
+        bool, typer.Option("--http", help="Listen on an address instead, for several assistants.")
+    ] = False,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8766,
+    token: TokenOption = None,
+    allow_host: AllowHostOption = None,
     library: LibraryOption = None,
 ) -> None:
-    """Offer the library to an assistant, over the Model Context Protocol.
+    """Offer the library to assistants, over the Model Context Protocol.
 
-    The assistant starts it and talks to it through standard input and output. See
-    docs/how-to/use-from-an-assistant.md.
+    The assistant starts it and talks to it through standard input and output, or, with --http,
+    reaches it at an address. See docs/how-to/use-from-an-assistant.md.
 
     \b
     Example: vidseek mcp --root ~/Movies
@@ -30,16 +47,42 @@ def mcp(
     _check_extra()
     from vidseek.cli.hints import shell_hint
     from vidseek.core.paths import absolute_path
-    from vidseek.mcp.server import serve_stdio
+    from vidseek.mcp.server import serve_http, serve_stdio
+    from vidseek.web.settings import ServerSettings
 
     gc.freeze()  # imported modules live until the process ends
     gc.enable()
-    serve_stdio(
-        library_folder(ctx, library),
-        [absolute_path(folder) for folder in root or ()],
-        allow_write=allow_write,
-        word_hint=shell_hint,
+    folder = library_folder(ctx, library)
+    roots = tuple(absolute_path(each) for each in root or ())
+    if not http:
+        _refuse_addresses(ctx)
+        serve_stdio(folder, roots, allow_write=allow_write, word_hint=shell_hint)
+        return
+    token, is_new_token = access_token(host, token)
+
+    def tell(address: str) -> None:
+        typer.echo(f"vidseek: assistants reach {output.short_path(folder)} at {address}")
+        if is_new_token:
+            typer.echo(f"vidseek: the token is {token}")
+
+    settings = ServerSettings(
+        library=folder,
+        roots=roots,
+        host=host,
+        port=port,
+        token=token,
+        allowed_hosts=tuple(allow_host or ()),
     )
+    serve_http(settings, allow_write=allow_write, word_hint=shell_hint, on_ready=tell)
+
+
+def _refuse_addresses(ctx: typer.Context) -> None:
+    """Refuse options that would change nothing."""
+    for name in ("host", "port", "token", "allow_host"):
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter("needs --http", param_hint=option)
 
 
 def _check_extra() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,57 @@ def open_library(
         gc.enable()
 
 
+MIN_TOKEN_CHARACTERS = 16
+
+
+def access_token(host: str, token: str | None) -> tuple[str | None, bool]:
+    """The token of a server, and whether it was made now, so that the user must be told.
+
+    Raises:
+        typer.BadParameter: an empty token.
+    """
+    from vidseek.cli import output
+    from vidseek.web.settings import is_loopback
+
+    if token is not None and not token.strip():
+        raise typer.BadParameter("is empty", param_hint="--token")
+    if is_loopback(host):
+        return token, False
+    if token is None:
+        return secrets.token_urlsafe(24), True
+    if len(token) < MIN_TOKEN_CHARACTERS:
+        output.say_aside(f"vidseek: a token under {MIN_TOKEN_CHARACTERS} characters can be guessed")
+    return token, False
+
+
+HostOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS", help="Address to listen on. Any but a loopback address needs a token."
+    ),
+]
+PortOption = Annotated[
+    int, typer.Option(metavar="PORT", parser=whole_number(0), help="Port; 0 takes a free one.")
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKEN",
+        envvar="VIDSEEK_TOKEN",
+        show_envvar=False,
+        help="Secret that every request must bring. Default: VIDSEEK_TOKEN; without it, none "
+        "on a loopback address, else a new one that is printed.",
+        show_default=False,
+    ),
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="Another name by which clients reach this server. May be repeated.",
+    ),
+]
 RootOption = Annotated[
     list[Path] | None,
     typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,38 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.options import LibraryOption, RootOption, library_folder
-from vidseek.cli.values import whole_number
+from vidseek.cli.options import (
+    AllowHostOption,
+    HostOption,
+    LibraryOption,
+    PortOption,
+    RootOption,
+    TokenOption,
+    access_token,
+    library_folder,
+)
 
 if TYPE_CHECKING:
     from vidseek.web.service import Service
 
-MIN_TOKEN_CHARACTERS = 16
-
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Address to listen on. Any but a loopback address needs a token.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(metavar="PORT", parser=whole_number(0), help="Port; 0 takes a free one.")
-    ] = 8765,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKEN",
-            envvar="VIDSEEK_TOKEN",
-            show_envvar=False,
-            help="Secret that every request must bring. Default: VIDSEEK_TOKEN; without it, none "
-            "on a loopback address, else a new one that is printed.",
-            show_default=False,
-        ),
-    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8765,
+    token: TokenOption = None,
     root: RootOption = None,
     uploads: Annotated[
         Path | None,
@@ -53,14 +40,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-host",
-            metavar="NAME",
-            help="Another name by which browsers reach this server. May be repeated.",
-        ),
-    ] = None,
+    allow_host: AllowHostOption = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Refuse everything that changes the library.")
     ] = False,
@@ -77,15 +57,9 @@ def serve(
     _check_extra()
     from vidseek.core.paths import absolute_path
     from vidseek.web.serve import serve as run
-    from vidseek.web.settings import ServerSettings, is_loopback
+    from vidseek.web.settings import ServerSettings
 
-    made = None
-    if token is not None and not token.strip():
-        raise typer.BadParameter("is empty", param_hint="--token")
-    if token is None and not is_loopback(host):
-        token = made = secrets.token_urlsafe(24)
-    elif token is not None and len(token) < MIN_TOKEN_CHARACTERS and not is_loopback(host):
-        output.say_aside(f"vidseek: a token under {MIN_TOKEN_CHARACTERS} characters can be guessed")
+    token, is_new_token = access_token(host, token)
     settings = ServerSettings(
         library=library_folder(ctx, library),
         roots=tuple(absolute_path(folder) for folder in root or ()),
@@ -101,8 +75,8 @@ def serve(
         typer.echo(f"vidseek: serving {output.short_path(service.library.folder)} at {address}")
         for folder in service.roots.folders:
             typer.echo(f"vidseek: media in {output.short_path(folder)}")
-        if made is not None:
-            typer.echo(f"vidseek: the token is {made}")
+        if is_new_token:
+            typer.echo(f"vidseek: the token is {token}")
         if open_page:
             webbrowser.open(address)
 

@@ -1,19 +1,26 @@
-"""The server: which tools it offers, and its run over standard input and output."""
+"""The server: which tools it offers, and its run over standard input and output or over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
 
 import vidseek
 from vidseek.library import Library
 from vidseek.mcp.documents import WordHint
 from vidseek.mcp.tools import Tools
+from vidseek.web.listening import address_of, listen, run_app
 from vidseek.web.roots import MediaRoots, topmost
+from vidseek.web.security import Security
+from vidseek.web.settings import ServerSettings
+
+HTTP_PATH = "/mcp"
 
 INSTRUCTIONS = (
     "Search a library of videos on this machine by what can be seen in them. Times are seconds "
@@ -38,11 +45,52 @@ def serve_stdio(
         LibraryError: there is no library in the folder, or it cannot be opened.
         PathNotFoundError: a root is not a folder.
     """
+    with _open_tools(folder, roots, word_hint) as tools:
+        anyio.run(create_server(tools, allow_write=allow_write).run_stdio_async)
+
+
+def serve_http(
+    settings: ServerSettings,
+    *,
+    allow_write: bool,
+    word_hint: WordHint,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve a library over streamable HTTP until SIGINT or SIGTERM.
+
+    Requests pass the checks of the web page's server: host, origin, token, size and pace.
+
+    Args:
+        settings: the library, its media roots, the address and the token.
+        allow_write: offer the tool ``index``.
+        word_hint: words hints for the user.
+        on_ready: called with the address for clients once the port is open.
+
+    Raises:
+        ServerError: the address cannot be used.
+        LibraryError: there is no library in the folder, or it cannot be opened.
+        PathNotFoundError: a root is not a folder.
+    """
+    with (
+        listen(settings.host, settings.port) as listener,
+        _open_tools(settings.library, settings.roots, word_hint) as tools,
+    ):
+        app = create_server(tools, allow_write=allow_write).streamable_http_app(
+            streamable_http_path=HTTP_PATH,
+            # Security knows which hosts are allowed.
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+        address = address_of(settings.host, listener.getsockname()[1])
+        on_ready(address.rstrip("/") + HTTP_PATH)
+        run_app(Security(app, settings), settings, listener, on_stop=tools.cancel)
+
+
+@contextmanager
+def _open_tools(folder: Path, roots: Sequence[Path], word_hint: WordHint) -> Iterator[Tools]:
     with vidseek.open(folder, create=False) as library:
-        media = MediaRoots(roots or _folders_of_videos(library))
-        tools = Tools(library, media, word_hint)
+        tools = Tools(library, MediaRoots(roots or _folders_of_videos(library)), word_hint)
         try:
-            anyio.run(create_server(tools, allow_write=allow_write).run_stdio_async)
+            yield tools
         finally:
             tools.close()
 

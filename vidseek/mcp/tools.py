@@ -62,6 +62,10 @@ class Tools:
         self._word_hint = word_hint
         self._threads = ToolThreads()
 
+    def cancel(self) -> None:
+        """Cancel the calls."""
+        self._threads.cancel()
+
     def close(self) -> None:
         """Cancel the calls and wait for their threads."""
         self._threads.close()

@@ -53,10 +53,14 @@ class ToolThreads:
             with self._guard:
                 self._jobs.discard(job)
 
-    def close(self) -> None:
-        """Cancel the work and wait until it has ended."""
+    def cancel(self) -> None:
+        """Cancel the work."""
         with self._guard:
             jobs = list(self._jobs)
         for job in jobs:
             job.cancel()
+
+    def close(self) -> None:
+        """Cancel the work and wait until it has ended."""
+        self.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
