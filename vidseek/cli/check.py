@@ -19,6 +19,7 @@ from vidseek.cli.exit_codes import EXIT_COPY, EXIT_ERROR
 from vidseek.cli.jobs import ShellJob
 from vidseek.cli.options import JsonOption, LibraryOption, YesOption, open_library
 from vidseek.cli.values import number_between, one_of, parse_timeout
+from vidseek.figures import match_figures
 
 if TYPE_CHECKING:
     from vidseek.core.errors import VidseekError
@@ -252,17 +253,7 @@ def _doubt(verdict: CopyVerdict) -> str:
 
 
 def _match_json(match: Match) -> dict[str, object]:
-    return {
-        "path": str(match.video.path),
-        "kind": match.kind,
-        "score": round(match.score, 4),
-        "query_start_seconds": round(match.query_span.start_seconds, 3),
-        "query_end_seconds": round(match.query_span.end_seconds, 3),
-        "library_start_seconds": round(match.library_span.start_seconds, 3),
-        "library_end_seconds": round(match.library_span.end_seconds, 3),
-        "speed": None if match.speed is None else round(match.speed, 3),
-        "mirrored": match.mirrored,
-    }
+    return {"path": str(match.video.path), **match_figures(match)}
 
 
 def _print_verdict(verdict: CopyVerdict) -> None:

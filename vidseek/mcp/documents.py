@@ -15,6 +15,7 @@ from vidseek.core.types import (
     TimeSpan,
     Video,
 )
+from vidseek.figures import match_figures
 from vidseek.indexer import IndexReport
 from vidseek.web.roots import MediaRoots
 from vidseek.web.text import path_text, safe_text
@@ -81,17 +82,7 @@ def verdict_document(verdict: CopyVerdict, roots: MediaRoots) -> dict[str, Any]:
         "verdict": verdict.kind,
         "compared_frames": verdict.compared_frames,
         "matches": [
-            {
-                "path": path_text(match.video.path),
-                "kind": match.kind,
-                "score": round(match.score, 4),
-                "query_start_seconds": round(match.query_span.start_seconds, 3),
-                "query_end_seconds": round(match.query_span.end_seconds, 3),
-                "library_start_seconds": round(match.library_span.start_seconds, 3),
-                "library_end_seconds": round(match.library_span.end_seconds, 3),
-                "speed": None if match.speed is None else round(match.speed, 3),
-                "mirrored": match.mirrored,
-            }
+            {"path": path_text(match.video.path), **match_figures(match)}
             for match in verdict.matches
             if roots.contain(match.video.path)
         ],

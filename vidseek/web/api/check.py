@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from vidseek.core.errors import PathNotFoundError, VideoError
 from vidseek.core.job import Job
 from vidseek.core.types import CopyVerdict, Match
+from vidseek.figures import match_figures
 from vidseek.web.api.dependencies import ServiceOf
 from vidseek.web.problems import ProblemError
 from vidseek.web.schemas import CheckAnswer, CheckMatch, Threshold, problem_answers
@@ -159,13 +160,6 @@ def _match(match: Match) -> CheckMatch:
     return CheckMatch(
         video_id=match.video.id,
         path=path_text(match.video.path),
-        kind=match.kind,
-        score=round(match.score, 4),
-        query_start_seconds=round(match.query_span.start_seconds, 3),
-        query_end_seconds=round(match.query_span.end_seconds, 3),
-        library_start_seconds=round(match.library_span.start_seconds, 3),
-        library_end_seconds=round(match.library_span.end_seconds, 3),
-        speed=None if match.speed is None else round(match.speed, 3),
-        mirrored=match.mirrored,
+        **match_figures(match),
         media_url=media_url(match.video),
     )
