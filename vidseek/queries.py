@@ -22,6 +22,7 @@ from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.vectors import LibraryVectors
+    from vidseek.video.limits import DecodeLimits
 
 EVERYTHING = VideoFilter()
 
@@ -177,6 +178,7 @@ class LibraryQueries(LibraryCatalog):
         exclude_itself: bool = False,
         model: str | Encoder | None = None,
         cursor: str | None = None,
+        limits: DecodeLimits | None = None,
         job: Job | None = None,
     ) -> SearchResult:
         """Find moments similar to a picture, a video or a part of a video, best first.
@@ -191,6 +193,7 @@ class LibraryQueries(LibraryCatalog):
             exclude_itself: leave out moments of the query itself, if it is in the library.
             model: as for ``search``.
             cursor: as for ``search``.
+            limits: what a video may be and take if it is decoded, as for ``check``.
             job: reports progress and cancels.
 
         Returns:
@@ -208,6 +211,10 @@ class LibraryQueries(LibraryCatalog):
         if span is not None:
             arguments.instance(span, TimeSpan, "span")
         arguments.flag(exclude_itself, "exclude_itself")
+        if limits is not None:
+            from vidseek.video.limits import DecodeLimits
+
+            arguments.instance(limits, DecodeLimits, "limits")
         check_job(job)
         return self._search_engine(model).similar(
             path,
@@ -215,6 +222,7 @@ class LibraryQueries(LibraryCatalog):
             span=span,
             exclude_itself=exclude_itself,
             job=job,
+            limits=limits,
         )
 
     def similarity_curve(

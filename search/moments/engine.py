@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,9 @@ from vidseek.search.moments.sequences import SequenceFinder, SequenceQuery
 from vidseek.search.moments.visual_query import read_appearance, read_visual_query
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import VectorIndex
+
+if TYPE_CHECKING:
+    from vidseek.video.limits import DecodeLimits
 
 DEFAULT_OPTIONS = SearchOptions()
 NO_TERMS = QueryTerms()
@@ -233,6 +237,7 @@ class SearchEngine:
         span: TimeSpan | None = None,
         exclude_itself: bool = False,
         job: Job | None = None,
+        limits: DecodeLimits | None = None,
     ) -> SearchResult:
         """Find moments that look like a picture, a video or a part of a video.
 
@@ -245,6 +250,7 @@ class SearchEngine:
             span: the part of the video to compare; None for the whole video.
             exclude_itself: leave out the file's own moments that ``span`` covers.
             job: reports progress and cancels.
+            limits: what a video may be and take if it is decoded; None for the usual limits.
 
         Returns:
             Hits without confidence: encoders are calibrated for sentences.
@@ -261,7 +267,9 @@ class SearchEngine:
         index = self._index()
         if index is None:
             return self._nothing([])
-        query = read_visual_query(self._store, self._encoder, Path(path), span, job or Job())
+        query = read_visual_query(
+            self._store, self._encoder, Path(path), span, job or Job(), limits
+        )
         with self._store.snapshot():
             rows = self._kept.now()
             context = self._context(index, options.where, None, rows)

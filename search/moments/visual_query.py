@@ -25,7 +25,7 @@ from vidseek.encoders.outputs import clip_vectors, frame_features
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
-    from vidseek.video import VideoInfo
+    from vidseek.video import DecodeLimits, VideoInfo
 
 MAX_QUERY_CLIPS = 64
 """A longer query is represented by this many evenly spaced clips: an hour has hundreds, and each is
@@ -48,7 +48,12 @@ class VisualQuery:
 
 
 def read_visual_query(
-    store: LibraryStore, encoder: Encoder, path: Path, span: TimeSpan | None, job: Job
+    store: LibraryStore,
+    encoder: Encoder,
+    path: Path,
+    span: TimeSpan | None,
+    job: Job,
+    limits: DecodeLimits | None = None,
 ) -> VisualQuery:
     """Turn a file into query vectors.
 
@@ -58,6 +63,7 @@ def read_visual_query(
         path: a picture or a video.
         span: the part of a video; None for all of it.
         job: reports progress and cancels.
+        limits: what a video may be and take if it is decoded; None for the usual limits.
 
     Raises:
         PathNotFoundError: the file does not exist.
@@ -83,7 +89,7 @@ def read_visual_query(
         covered = [clip for clip in clips if span is None or clip.span.overlap(span) > 0]
     own_clips = frozenset(clip.id for clip in covered)
     stored = _stored(store, encoder, covered, span) if covered else None
-    vectors, spans, is_one_picture = stored or _decoded(encoder, path, span, job)
+    vectors, spans, is_one_picture = stored or _decoded(encoder, path, span, job, limits)
     chosen = evenly_spaced(len(vectors), MAX_QUERY_CLIPS)
     shown = tuple(spans[row] for row in chosen)
     weights = np.ones(1, np.float32) if is_one_picture else _positive(shown)
@@ -148,7 +154,9 @@ def _stored(
     return np.stack(rows), spans, False
 
 
-def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _Rows:
+def _decoded(
+    encoder: Encoder, path: Path, span: TimeSpan | None, job: Job, limits: DecodeLimits | None
+) -> _Rows:
     """Rows from decoding the file."""
     # Imported here because the readers are slow to import and text queries never need them.
     from vidseek.video import (
@@ -159,6 +167,7 @@ def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _
         read_picture,
         without_bars,
     )
+    from vidseek.video.limits import DEFAULT_LIMITS
 
     if is_picture(path):
         if span is not None:
@@ -177,7 +186,8 @@ def _decoded(encoder: Encoder, path: Path, span: TimeSpan | None, job: Job) -> _
         job.report(Progress(stage="reading the query", done=frames, unit="frames"))
         job.check()
 
-    with DecodePool(workers=1, short_side=encoder.spec.image_size) as pool:
+    short_side = encoder.spec.image_size
+    with DecodePool(workers=1, short_side=short_side, limits=limits or DEFAULT_LIMITS) as pool:
         for decoded in pool.read([DecodeJob(path, SamplingPlan(), span)]):
             _check_part(span, decoded.info.duration_seconds, path)
             clips = encode_video(decoded, encoder, on_batch=on_batch).clips

@@ -125,7 +125,10 @@ def test_what_is_no_video_is_refused(gate: RunningServer, content: bytes, code: 
     assert left_behind(gate) == []
 
 
-def test_videos_beyond_the_limits_are_refused(gate: RunningServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/check", "/similar"])
+def test_videos_beyond_the_limits_are_refused(
+    gate: RunningServer, tmp_path: Path, path: str
+) -> None:
     large = make_video(
         tmp_path / "large.mp4", [picture(1, width=1600, height=1200)], seconds_each=0.2
     )
@@ -133,7 +136,7 @@ def test_videos_beyond_the_limits_are_refused(gate: RunningServer, tmp_path: Pat
         tmp_path / "long.mp4", [picture(2, width=64, height=48)], seconds_each=70, frame_rate=2
     )
     for film in (large, long):
-        answer = gate.send_file("/check", film.read_bytes())
+        answer = gate.send_file(path, film.read_bytes())
         assert (answer.status, answer.code) == (413, "decode_limit")
     assert left_behind(gate) == []
 

@@ -132,6 +132,7 @@ def similar_to_upload(
             where=query.where.to_filter(),
             per_video=query.per_video,
             copies=query.copies,
+            limits=service.decode_limits,
             job=timed,
         )
     except VideoError as error:
