@@ -194,6 +194,17 @@ class TimeAttentionEncoder(Protocol):
 
 
 @runtime_checkable
+class FrameSharingEncoder(Protocol):
+    """What an ``Encoder`` has besides if another one gives the same frame vectors and tokens.
+
+    A library then computes its clip vectors from the stored frames, without decoding.
+    """
+
+    def shares_frames(self, fingerprint: str) -> bool:
+        """True if the encoder of that fingerprint differs in ``encode_clips`` alone."""
+
+
+@runtime_checkable
 class VideoEncoder(Protocol):
     """Additional members of an ``Encoder`` that must see the pictures of a clip together.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ class Manifest:
     """True if the cross-modal head was measured to improve the first stage."""
     earlier: EarlierRevision | None = None
     """None if these files compute no other revision's vectors."""
+    same_frames: tuple[str, ...] = ()
+    """Fingerprints of revisions with the same vision file: they differ in clip vectors alone."""
 
     def read(self, name: str) -> bytes:
         """Read the file of a part.
@@ -115,7 +118,14 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
             # A library finds the model that it was indexed with by this name.
             facts["name"] = str(absolute_path(folder))
         spec = EncoderSpec.from_document(facts)
-        return Manifest(folder, spec, parts, bool(table["rerank"]), _read_earlier(table))
+        return Manifest(
+            folder,
+            spec,
+            parts,
+            bool(table["rerank"]),
+            _read_earlier(table),
+            tuple(map(str, table.get("same_frames", []))),
+        )
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path}: incomplete ({error})", hint=weights_hint(folder)) from error
 
@@ -134,6 +144,7 @@ def write_manifest(
     revisions: dict[str, str],
     rerank: bool,
     earlier: EarlierRevision | None = None,
+    same_frames: Sequence[str] = (),
 ) -> Manifest:
     """Write the manifest of the files in a folder and read it back.
 
@@ -143,6 +154,7 @@ def write_manifest(
         revisions: revision by part; the bank of sentences takes the text encoder's.
         rerank: whether the cross-modal head is used.
         earlier: a revision that the files compute, too.
+        same_frames: fingerprints of revisions with the same vision file.
     """
     parts = {}
     for name, file in FILES.items():
@@ -156,6 +168,8 @@ def write_manifest(
     table = {"format": FORMAT, "spec": spec, "rerank": rerank, "parts": parts}
     if earlier is not None:
         table["earlier"] = {"spec": earlier.spec.to_document(), "hubness": earlier.hubness}
+    if same_frames:
+        table["same_frames"] = list(same_frames)
     path = folder / MANIFEST_NAME
     path.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return read_manifest(folder)

@@ -150,6 +150,10 @@ class BuiltinEncoder:
             partial(self._maps.cells, names=False),
         )
 
+    def shares_frames(self, fingerprint: str) -> bool:
+        """See ``FrameSharingEncoder``."""
+        return fingerprint in self._manifest.same_frames
+
     def encode_frames(self, frames: NDArray[np.uint8]) -> FrameFeatures:
         """Encode frames, each by itself.
 

@@ -4,8 +4,9 @@
     VideoPass(task, ...).run(store.videos.not_encoded_by(encoder.spec.fingerprint))
 
 The files are read again at the times of the clips' frames, because the library stores only a small
-thumbnail of each clip. Every video is one transaction, and no other encoder's
-vectors are touched.
+thumbnail of each clip. Where the encoder shares the frame vectors of another one in the library,
+the stored frames are used instead, and the files are not needed. Every video is one transaction,
+and no other encoder's vectors are touched.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidseek.core.errors import Hint, VideoError
-from vidseek.core.types import Clip, EncodedClip, Video
-from vidseek.encoders.base import Encoder
+from vidseek.core.types import Clip, EncodedClip, FrameFeatures, Video
+from vidseek.encoders.base import Encoder, FrameSharingEncoder
+from vidseek.encoders.outputs import clip_vectors
 from vidseek.encoders.pipeline import reencode_clips
 from vidseek.indexer.report import FailedFile
 from vidseek.indexer.tasks.stored_video import check_is_as_indexed
@@ -54,8 +57,11 @@ class ReencodeTask:
         stored = self._store.videos.get(video.id)
         if stored is None:
             return None
-        check_is_as_indexed(stored)
         clips = self._store.videos.clips(video.id)
+        if clips and (encoded := self._from_stored_frames(clips)) is not None:
+            self._add(video, encoded)
+            return None
+        check_is_as_indexed(stored)
         if not clips:
             raise VideoError(
                 "the library has no clips of it", path=stored.path, hint=Hint("run_doctor")
@@ -91,6 +97,28 @@ class ReencodeTask:
         # False if another process has removed the video meanwhile.
         self.encoded += self._store.clip_vectors.add(video.id, clips, fingerprint=fingerprint)
 
+    def _from_stored_frames(self, clips: Sequence[Clip]) -> EncodedClips | None:
+        """Clips computed from frames that another encoder stored, if they are this one's, too."""
+        encoder = self._encoder
+        if not isinstance(encoder, FrameSharingEncoder):
+            return None
+        ids = np.array([clip.id for clip in clips], np.int64)
+        for spec in self._store.encoders.specs():
+            if not encoder.shares_frames(spec.fingerprint):
+                continue
+            with self._store.snapshot():
+                stored, _ = self._store.clip_vectors.read_existing(np.sort(ids), spec.fingerprint)
+                if len(stored) < len(ids):
+                    continue
+                features = self._store.clip_vectors.frame_features(ids, spec.fingerprint)
+            return {
+                clip.id: EncodedClip(
+                    clip.span, clip.frame_seconds, _clip_vector(encoder, clip, frames), frames
+                )
+                for clip, frames in zip(clips, features, strict=True)
+            }
+        return None
+
     def _encoded_copy(self, video: Video, clips: Sequence[Clip]) -> EncodedClips | None:
         """Vectors of another file with the same bytes and the same clips, if it is encoded."""
         fingerprint = self._encoder.spec.fingerprint
@@ -112,3 +140,9 @@ class ReencodeTask:
                 )
             }
         return None
+
+
+def _clip_vector(encoder: Encoder, clip: Clip, frames: FrameFeatures) -> NDArray[np.float32]:
+    seconds = np.array(clip.frame_seconds, np.float64)
+    (vector,) = clip_vectors(encoder, frames, seconds, [slice(0, len(frames))])
+    return np.asarray(vector, np.float32)

@@ -192,6 +192,22 @@ def test_a_manifest_is_read_as_it_was_written(folder):
     assert {part.revision for part in written.parts.values()} == {"next"}
 
 
+def test_revisions_with_the_same_vision_file_share_their_frames(folder):
+    spec = json.loads((folder / MANIFEST_NAME).read_text())["spec"]
+    encoder = BuiltinEncoder(folder)
+    assert not encoder.shares_frames("0123456789abcdef")
+    write_manifest(
+        folder,
+        spec=spec,
+        revisions=dict.fromkeys(PARTS, "next"),
+        rerank=False,
+        same_frames=["0123456789abcdef"],
+    )
+    encoder = BuiltinEncoder(folder)
+    assert encoder.shares_frames("0123456789abcdef")
+    assert not encoder.shares_frames(encoder.spec.fingerprint)
+
+
 def rewrite_manifest(folder: Path) -> None:
     manifest = read_manifest(folder)
     spec = json.loads((folder / MANIFEST_NAME).read_text())["spec"]

@@ -113,6 +113,48 @@ def test_copies_are_decoded_once(store, encoder, second, footage, indexed):
     assert second.frames_encoded == ones
 
 
+class OtherTime(ColourEncoder):
+    """Sees the frames of another encoder, and joins them in another way."""
+
+    def __init__(self, shared: ColourEncoder) -> None:
+        super().__init__(SECOND)
+        self.shared = shared
+
+    def shares_frames(self, fingerprint: str) -> bool:
+        return fingerprint == self.shared.spec.fingerprint
+
+    def encode_clips(self, frames, pts_seconds, clips):
+        assert all(np.all(np.diff(pts_seconds[clip]) > 0) for clip in clips)
+        return np.stack([frames.vectors[clip][-1] for clip in clips])
+
+
+def test_where_only_clips_change_stored_frames_are_used_and_files_are_not(
+    store, encoder, footage, indexed
+):
+    later = OtherTime(encoder)
+    for video in store.videos.select(states=[VideoState.INDEXED])[:1]:
+        video.path.unlink()
+    report = add(store, later)
+    assert (report.encoded, report.failed, report.switched) == (3, (), True)
+    assert (later.frames_encoded, report.video_seconds) == (0, 0.0)
+    fingerprint = later.spec.fingerprint
+    for video in store.videos.select(states=[VideoState.INDEXED]):
+        ids = [clip.id for clip in store.videos.clips(video.id)]
+        before = store.clip_vectors.frame_features(ids, encoder.spec.fingerprint)
+        after = store.clip_vectors.frame_features(ids, fingerprint)
+        vectors = store.clip_vectors.read(ids, fingerprint)
+        for ours, theirs, vector in zip(before, after, vectors, strict=True):
+            assert np.array_equal(ours.vectors, theirs.vectors)
+            assert np.array_equal(ours.tokens, theirs.tokens)
+            np.testing.assert_allclose(vector, theirs.vectors[-1], atol=2e-3)
+
+
+def test_frames_of_an_encoder_that_is_not_shared_are_not_used(store, encoder, indexed):
+    later = OtherTime(ColourEncoder("third"))
+    assert add(store, later).encoded == 3
+    assert later.frames_encoded > 0
+
+
 def test_a_changed_file_is_reported_and_keeps_the_old_model(
     store, encoder, second, footage, indexed, make_video
 ):

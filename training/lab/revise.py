@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidseek.core.errors import WeightsError
+from vidseek.core.paths import hash_file
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.hubness import HubnessCorrection
@@ -145,6 +146,7 @@ def revise(start: Path, folder: Path, inputs: RevisionInputs, *, revision: str) 
         revisions=revisions,
         rerank=known.rerank,
         earlier=_earlier(known, encoder, hubness),
+        same_frames=_same_frames(known, folder),
     )
 
 
@@ -168,6 +170,13 @@ def _earlier_share(
             kinds.append(name)
     scores = best_scores(labels, np.stack(clips), kinds, encoder.hubness)
     return confident_share(scores, spec.confidence_scale, spec.confidence_bias)
+
+
+def _same_frames(known: Manifest, folder: Path) -> tuple[str, ...]:
+    """Fingerprints of the starting revision and those before it, if the vision file is the same."""
+    if hash_file(folder / FILES["vision"]) != known.parts["vision"].sha256:
+        return ()
+    return (*known.same_frames, known.spec.fingerprint)
 
 
 def _earlier(
