@@ -25,6 +25,9 @@ pytestmark = [
 TIMEOUT_MS = 60_000
 PAGES = ("/", "/?q=a+cat", "/?q=a+cat&group=1", "/video/1?q=a+cat", "/duplicates", "/check")
 
+SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
+SIZES = {"wide": (1280, 860), "phone": (390, 844)}
+
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -202,3 +205,19 @@ def test_pages_are_accessible(page: Any, scheme: str) -> None:
             if each["impact"] in ("serious", "critical")
         ]
         assert serious == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_the_screen(page: Any, scheme: str, size: str) -> None:
+    """Nothing sticks out at the side. The screenshots are there to be looked at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for address in (*PAGES, "/library", "/login"):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        name = re.sub(r"[^a-z0-9]+", "-", address).strip("-") or "start"
+        page.screenshot(path=SCREENSHOTS / f"{name}-{size}-{scheme}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address

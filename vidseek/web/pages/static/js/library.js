@@ -89,8 +89,8 @@ function videoRow(video) {
   const place = h("span", { class: "blank-picture" });
   if (video.state === "indexed") poster(video.id).then((address) => { if (address) place.replaceWith(h("img", { src: address, alt: "", loading: "lazy" })); });
   return h("tr", {}, h("td", {}, h("a", { class: "video-cell", href: `/video/${video.id}`, title: video.path }, place, video.title)),
-    h("td", { class: "number" }, clock(video.duration_seconds)), h("td", { class: "number" }, video.height ? `${video.width} × ${video.height}` : ""),
-    h("td", { class: "number" }, sizeText(video.size_bytes)), h("td", {}, dateText(video.modified)),
+    h("td", { class: "number" }, clock(video.duration_seconds)), h("td", { class: "number is-detail" }, video.height ? `${video.width} × ${video.height}` : ""),
+    h("td", { class: "number is-detail" }, sizeText(video.size_bytes)), h("td", { class: "is-detail" }, dateText(video.modified)),
     h("td", {}, h("span", { class: `badge ${video.state === "indexed" ? "good" : "bad"}` }, video.state)));
 }
 
