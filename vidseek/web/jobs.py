@@ -17,6 +17,7 @@ from vidseek.core.errors import PathNotFoundError, VidseekError
 from vidseek.core.job import Job, Progress
 from vidseek.indexer import IndexProgress, IndexReport
 from vidseek.library import Library
+from vidseek.web.priority import yield_processor
 from vidseek.web.problems import ProblemError
 
 _logger = logging.getLogger(__name__)
@@ -65,7 +66,9 @@ class IndexJobs:
         """
         self._library = library
         self._word = word
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vidseek-index")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="vidseek-index", initializer=yield_processor
+        )
         self._jobs: OrderedDict[str, IndexJob] = OrderedDict()
         self._guard = threading.Lock()
         self._is_closing = False

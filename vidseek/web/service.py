@@ -26,6 +26,7 @@ from vidseek.web.answers import KeptAnswers
 from vidseek.web.jobs import IndexJobs
 from vidseek.web.metrics import Metrics
 from vidseek.web.previews import Previews
+from vidseek.web.priority import yield_processor
 from vidseek.web.problems import ProblemError
 from vidseek.web.roots import MediaRoots, topmost
 from vidseek.web.settings import ServerSettings
@@ -54,7 +55,10 @@ class Service:
             "quick", threads=limits.search_threads, max_waiting=limits.max_waiting
         )
         self.heavy = WorkPool(
-            "heavy", threads=limits.heavy_threads, max_waiting=limits.max_waiting_heavy
+            "heavy",
+            threads=limits.heavy_threads,
+            max_waiting=limits.max_waiting_heavy,
+            initialize=yield_processor,
         )
         self.answers = KeptAnswers[schemas.SearchAnswer]()
         self._check_uploads()
@@ -113,8 +117,9 @@ class Service:
         return [folder for folder in topmost(folders) if folder.is_dir()]
 
     def warm(self) -> None:
-        """Load the model, so that the first search does not wait for it."""
-        self.library.encoder.load()
+        """Load the index and the model, so that the first query does not wait for them."""
+        self.library.search("a first query", 1)  # what a text needs
+        self.library.encoder.load()  # what a picture needs
 
     def stop(self) -> None:
         """Refuse new work and cancel what there is; ``close`` comes later."""

@@ -25,8 +25,27 @@ BUSY_SECONDS = 2
 class WorkPool:
     """A fixed number of threads, and a bounded number of requests that wait for one."""
 
-    def __init__(self, name: str, *, threads: int, max_waiting: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"vidseek-{name}")
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        max_waiting: int,
+        initialize: Callable[[], None] | None = None,
+    ) -> None:
+        """Start no thread yet.
+
+        Args:
+            name: of the threads.
+            threads: requests that are worked on at once.
+            max_waiting: requests that may wait; more are refused.
+            initialize: called once in each thread.
+        """
+        self._threads = ThreadPoolExecutor(
+            threads,
+            thread_name_prefix=f"vidseek-{name}",
+            initializer=initialize,
+        )
         self._max_pending = threads + max_waiting
         self._jobs: set[Job] = set()
         self._guard = threading.Lock()
