@@ -56,10 +56,7 @@ def read_checkpoint(folder: Path, *, open_clip: bool = False) -> Checkpoint:
         return _read_open_clip(folder, names)
     config = _read_json(folder / "config.json", folder)
     family = family_of(config, where=str(folder))
-    weights = _weights(folder)
-    for path in weights:
-        _check_length(path)
-    return Checkpoint(folder, family, weights)
+    return Checkpoint(folder, family, read_weights(folder))
 
 
 def _read_open_clip(folder: Path, names: list[str]) -> Checkpoint:
@@ -93,6 +90,19 @@ def _read_json(path: Path, folder: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise WeightsError(f"{path}: is not a JSON object; fetch the model again")
     return document
+
+
+def read_weights(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files of a folder in the format of transformers, checked to be whole.
+
+    Raises:
+        WeightsError: files are missing or cut short.
+        UnsupportedModelError: its weights are pickles.
+    """
+    weights = _weights(folder)
+    for path in weights:
+        _check_length(path)
+    return weights
 
 
 def _weights(folder: Path) -> tuple[Path, ...]:

@@ -28,7 +28,7 @@ from vidseek.encoders.hub.open_clip_config import is_open_clip, weights_name
 ConfirmDownload: TypeAlias = Callable[[str, int], bool]
 """Called with the repository and the download's bytes; downloads only if it returns True."""
 
-_FILES = ("*.json", "*.txt", "*.model")
+_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 """Configuration and vocabulary. With the weights that is all: no pickle, no program, no weights for
 other software."""
 
@@ -81,6 +81,7 @@ def fetch(
     *,
     confirm: ConfirmDownload | None,
     open_clip: bool = False,
+    is_complete: Callable[[Path], bool] | None = None,
 ) -> tuple[Path, str]:
     """The folder of a model, downloaded if it is not in the cache.
 
@@ -89,6 +90,8 @@ def fetch(
         revision: branch, tag or commit; None for the default.
         confirm: asked before anything is downloaded; None refuses.
         open_clip: take it in the format of open_clip also where it is there in both.
+        is_complete: tells whether a folder has everything, or raises as ``read_checkpoint`` does;
+            None for a dual encoder.
 
     Returns:
         Folder and commit.
@@ -100,7 +103,7 @@ def fetch(
     """
     from huggingface_hub import snapshot_download
 
-    cached = _cached(repository, revision, open_clip)
+    cached = _cached(repository, revision, open_clip, is_complete)
     if cached is not None:
         return cached, cached.name
     siblings, commit = _listing(repository, revision)
@@ -124,7 +127,12 @@ def fetch(
     return folder, commit
 
 
-def _cached(repository: str, revision: str | None, open_clip: bool) -> Path | None:
+def _cached(
+    repository: str,
+    revision: str | None,
+    open_clip: bool,
+    is_complete: Callable[[Path], bool] | None,
+) -> Path | None:
     """The folder of a model that is completely in the cache."""
     from huggingface_hub import snapshot_download
 
@@ -136,6 +144,8 @@ def _cached(repository: str, revision: str | None, open_clip: bool) -> Path | No
                 repository, revision=revision, local_files_only=True, allow_patterns=["config.json"]
             )
         )
+        if is_complete is not None:
+            return folder if is_complete(folder) else None
         checkpoint = read_checkpoint(folder, open_clip=open_clip)
     except UnsupportedModelError:
         raise

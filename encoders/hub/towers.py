@@ -39,7 +39,7 @@ class Towers:
 
         self._family = checkpoint.family
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.dtype = _best_dtype(self.device)
+        self.dtype = best_dtype(self.device)
         self._model = _load_any(checkpoint, self.dtype).to(self.device).eval()
         self._video = video_tower(checkpoint.family, self._model)
         self._lock = threading.Lock()
@@ -178,7 +178,7 @@ def quiet_transformers() -> Iterator[None]:
         output.set_verbosity(level)
 
 
-def _best_dtype(device: str) -> Any:
+def best_dtype(device: str) -> Any:
     """Half precision where the hardware computes it faster, which is more exact than needed."""
     import torch
 

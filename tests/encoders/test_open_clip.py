@@ -193,7 +193,7 @@ def plain_vectors(open_clip, folder: Path, pixels: np.ndarray) -> list[np.ndarra
 def test_vectors_are_those_of_plain_open_clip(kind, folders, open_clip, monkeypatch):
     import torch
 
-    monkeypatch.setattr("vidseek.encoders.hub.towers._best_dtype", lambda _: torch.float32)
+    monkeypatch.setattr("vidseek.encoders.hub.towers.best_dtype", lambda _: torch.float32)
     frames = np.stack([blocks(seed) for seed in range(3)])
     encoder = create_encoder(str(folders(kind)))
     assert isinstance(encoder, Encoder)
@@ -215,7 +215,7 @@ def test_half_precision_is_near_to_full(kind, folders, open_clip, monkeypatch):
     frames = np.stack([blocks(seed) for seed in range(3)])
     encoders = []
     for dtype in (torch.float32, torch.bfloat16):
-        monkeypatch.setattr("vidseek.encoders.hub.towers._best_dtype", lambda _, one=dtype: one)
+        monkeypatch.setattr("vidseek.encoders.hub.towers.best_dtype", lambda _, one=dtype: one)
         encoders.append(create_encoder(str(folders(kind))))
         encoders[-1].encode_text(["a dog"])
     full, half = (
