@@ -154,6 +154,35 @@ class RevisedEncoder(Protocol):
         """The earlier revision of that fingerprint; None if it cannot compute that."""
 
 
+class Captioner(Protocol):
+    """A model that puts pictures into words; bring your own to ``Library.describe`` and ``ask``."""
+
+    @property
+    def source(self) -> str:
+        """Name of the model, which is stored with its captions."""
+
+    @property
+    def pictures_at_once(self) -> int:
+        """How many pictures of a moment it sees together."""
+
+    def caption(self, frames: NDArray[np.uint8]) -> str:
+        """Describe a moment in a sentence.
+
+        Args:
+            frames: (N, H, W, 3) uint8 RGB, in order of time; N from 1 to ``pictures_at_once``.
+
+        Raises:
+            EncoderError: it makes no captions.
+        """
+
+    def answer(self, frames: NDArray[np.uint8], question: str) -> str:
+        """Answer a question about pictures, as ``caption``.
+
+        Raises:
+            EncoderError: it answers no questions.
+        """
+
+
 @runtime_checkable
 class CellEncoder(Protocol):
     """What an ``Encoder`` has besides if it can tell where in a frame something is."""

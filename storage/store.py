@@ -32,6 +32,7 @@ from vidseek.core.job import Job
 from vidseek.core.paths import absolute_path
 from vidseek.core.types import EncoderSpec, LibraryStatistics, VideoState
 from vidseek.storage import thumbnails
+from vidseek.storage.catalog.captions import Captions
 from vidseek.storage.catalog.clip_vectors import ClipVectors
 from vidseek.storage.catalog.connection import (
     database_engine,
@@ -92,6 +93,7 @@ class LibraryStore:
         self.copy_descriptors = CopyDescriptors(self._transactions)
         self.copy_matches = CopyMatches(self._transactions)
         self.labels = Labels(self._transactions)
+        self.captions = Captions(self._transactions)
         self._lease = lease
         self._indexes: dict[str, VectorIndex] = {}
         self._references: dict[str, ReferenceIndex] = {}

@@ -56,12 +56,15 @@ if TYPE_CHECKING:
     from vidseek.core.errors import WeightsError as WeightsError
     from vidseek.core.job import Job as Job
     from vidseek.core.job import Progress as Progress
+    from vidseek.core.types import AnswerFrame as AnswerFrame
     from vidseek.core.types import Calibration as Calibration
+    from vidseek.core.types import Caption as Caption
     from vidseek.core.types import CellFeatures as CellFeatures
     from vidseek.core.types import Classification as Classification
     from vidseek.core.types import Clip as Clip
     from vidseek.core.types import CopyMatch as CopyMatch
     from vidseek.core.types import CopyVerdict as CopyVerdict
+    from vidseek.core.types import Description as Description
     from vidseek.core.types import DuplicateGroup as DuplicateGroup
     from vidseek.core.types import DuplicateMember as DuplicateMember
     from vidseek.core.types import EncoderSpec as EncoderSpec
@@ -83,10 +86,12 @@ if TYPE_CHECKING:
     from vidseek.core.types import TrainedLabel as TrainedLabel
     from vidseek.core.types import VectorBatch as VectorBatch
     from vidseek.core.types import Video as Video
+    from vidseek.core.types import VideoAnswer as VideoAnswer
     from vidseek.core.types import VideoFilter as VideoFilter
     from vidseek.core.types import VideoState as VideoState
     from vidseek.core.types import WordMap as WordMap
     from vidseek.doctor import DoctorReport as DoctorReport
+    from vidseek.encoders.base import Captioner as Captioner
     from vidseek.encoders.base import CellEncoder as CellEncoder
     from vidseek.encoders.base import Encoder as Encoder
     from vidseek.encoders.base import MonolingualEncoder as MonolingualEncoder
@@ -139,6 +144,7 @@ switch_off_telemetry()
 _HOMES = {
     "vidseek.doctor": ("DoctorReport",),
     "vidseek.encoders.base": (
+        "Captioner",
         "CellEncoder",
         "Encoder",
         "MonolingualEncoder",
@@ -200,11 +206,14 @@ _HOMES = {
     ),
     "vidseek.core.types": (
         "Calibration",
+        "Caption",
+        "AnswerFrame",
         "CellFeatures",
         "Classification",
         "Clip",
         "CopyMatch",
         "CopyVerdict",
+        "Description",
         "DuplicateGroup",
         "DuplicateMember",
         "EncoderSpec",
@@ -228,6 +237,7 @@ _HOMES = {
         "Video",
         "VideoFilter",
         "VideoState",
+        "VideoAnswer",
         "WordMap",
     ),
     "vidseek.training.user.train": (

@@ -20,11 +20,11 @@ from vidseek.core.errors import LibraryLockedError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import Calibration
+from vidseek.descriptions import LibraryDescriptions
 from vidseek.discovery import LibraryDiscovery
 from vidseek.explanations import LibraryExplanations
 from vidseek.models import check_model, load_model
 from vidseek.storage.store import LibraryStore
-from vidseek.understanding import LibraryUnderstanding
 
 if TYPE_CHECKING:
     from vidseek.doctor import DoctorReport
@@ -42,7 +42,7 @@ def default_library_folder() -> Path:
     return Path(user_data_dir("vidseek", appauthor=False)) / "default"
 
 
-class Library(LibraryExplanations, LibraryUnderstanding, LibraryDiscovery):
+class Library(LibraryExplanations, LibraryDescriptions, LibraryDiscovery):
     """A library: a folder with the metadata and vectors of videos, not the videos themselves.
 
     Use it in ``with``, or call ``close()``. It can be searched from several threads, and while

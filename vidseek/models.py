@@ -53,7 +53,7 @@ class LibraryModels:
         self._opened: LibraryStore | None = store
         self._folder = store.folder
         self._fixed = encoder
-        self._confirm_download = confirm_download
+        self.confirm_download = confirm_download
         self._default: Encoder | None = None
         self._loaded: dict[str, Encoder] = {}
 
@@ -259,7 +259,7 @@ class LibraryModels:
         return self._keep(self._default)
 
     def _load(self, name: str) -> Encoder:
-        return self._keep(load_model(name, self._confirm_download))
+        return self._keep(load_model(name, self.confirm_download))
 
     def _keep(self, encoder: Encoder) -> Encoder:
         check_model(encoder, "model")

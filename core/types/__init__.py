@@ -24,6 +24,18 @@ from vidseek.core.types.copies import (
 from vidseek.core.types.copies import (
     MatchKind as MatchKind,
 )
+from vidseek.core.types.description import (
+    AnswerFrame as AnswerFrame,
+)
+from vidseek.core.types.description import (
+    Caption as Caption,
+)
+from vidseek.core.types.description import (
+    Description as Description,
+)
+from vidseek.core.types.description import (
+    VideoAnswer as VideoAnswer,
+)
 from vidseek.core.types.encoder import (
     Calibration as Calibration,
 )

@@ -40,7 +40,7 @@ CaptionerKind = Literal["captions", "answers", "text", "chat"]
 
 def create_captioner(
     name: str, *, threads: int | None = None, confirm_download: ConfirmDownload | None = None
-) -> Captioner:
+) -> HubCaptioner:
     """Load a model that puts pictures into words.
 
     Args:
@@ -61,15 +61,15 @@ def create_captioner(
         raise _unsuitable(name)
     require_hub()
     if ref.folder is not None:
-        return Captioner(ref.folder, source=ref.source, threads=threads)
+        return HubCaptioner(ref.folder, source=ref.source, threads=threads)
     assert ref.repository is not None
     folder, commit = fetch(
         ref.repository, ref.revision, confirm=confirm_download, is_complete=_is_complete
     )
-    return Captioner(folder, source=ref.at(commit), threads=threads)
+    return HubCaptioner(folder, source=ref.at(commit), threads=threads)
 
 
-class Captioner:
+class HubCaptioner:
     """A model that puts pictures into words. Safe to use from several threads, one at a time."""
 
     def __init__(self, folder: Path, *, source: str, threads: int | None = None) -> None:
@@ -79,8 +79,7 @@ class Captioner:
         read_weights(folder)
         if threads is not None:
             torch.set_num_threads(threads)
-        self.source = source
-        """Name and commit of the model."""
+        self._source = source
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._dtype = best_dtype(self._device)
         self._lock = threading.Lock()
@@ -88,6 +87,11 @@ class Captioner:
         self._processor = _load_processor(folder)
         self.kind: CaptionerKind = _kind_of(self._model, self._processor)
         """What the model can do."""
+
+    @property
+    def source(self) -> str:
+        """Name and commit of the model."""
+        return self._source
 
     @property
     def pictures_at_once(self) -> int:
@@ -202,8 +206,8 @@ def _is_complete(folder: Path) -> bool:
 
 def _unsuitable(name: str) -> UnsupportedModelError:
     return UnsupportedModelError(
-        f"{name} does not put pictures into words. Use an image-to-text or image-text-to-text model "
-        "of transformers, such as BLIP, GIT or a chat model that takes pictures"
+        f"{name} does not put pictures into words. Use an image-to-text or image-text-to-text "
+        "model of transformers, such as BLIP, GIT or a chat model that takes pictures"
     )
 
 

@@ -322,6 +322,22 @@ class ClipLabelRow(Base):
     confidence: Mapped[float]
 
 
+class CaptionRow(Base):
+    """A sentence about a part of a video."""
+
+    __tablename__ = "captions"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    video_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("videos.id", ondelete="CASCADE"), index=True
+    )
+    start_seconds: Mapped[float]
+    end_seconds: Mapped[float]
+    text: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    """Name and commit of the model that wrote it."""
+
+
 class ChangeRow(Base):
     """A range of clip ids whose clips may have become searchable or stopped being so.
 

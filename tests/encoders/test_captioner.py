@@ -103,8 +103,9 @@ def test_tokens_are_those_of_plain_transformers(family, count, question, folders
 
 
 def test_what_each_model_can_do(folders) -> None:
-    blip, answers = create_captioner(str(folders("blip"))), create_captioner(
-        str(folders("blip-vqa"))
+    blip, answers = (
+        create_captioner(str(folders("blip"))),
+        create_captioner(str(folders("blip-vqa"))),
     )
     assert isinstance(blip.caption(frames(5)), str)
     assert isinstance(answers.answer(frames(2), QUESTION), str)

@@ -107,9 +107,7 @@ def _git(text: dict[str, Any], family: str) -> Any:
 
     frames = 4 if family == "git-video" else None
     vision = {**_SIZES, **_PICTURES}
-    return GitForCausalLM(
-        GitConfig(vision_config=vision, num_image_with_embedding=frames, **text)
-    )
+    return GitForCausalLM(GitConfig(vision_config=vision, num_image_with_embedding=frames, **text))
 
 
 def _llava(text: dict[str, Any], family: str) -> Any:
@@ -121,7 +119,5 @@ def _llava(text: dict[str, Any], family: str) -> Any:
     )
 
     vision = CLIPVisionConfig(**_SIZES, **_PICTURES, projection_dim=24)
-    config = LlavaConfig(
-        vision_config=vision, text_config=LlamaConfig(**text), image_token_index=3
-    )
+    config = LlavaConfig(vision_config=vision, text_config=LlamaConfig(**text), image_token_index=3)
     return LlavaForConditionalGeneration(config)

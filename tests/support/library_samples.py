@@ -17,8 +17,8 @@ from vidseek.core.types import (
 )
 
 DIMENSION = 32
-LABEL_TABLES = ("clip_labels", "label_classifiers", "label_examples", "labels")
-"""Tables of format 0009, in an order in which they can be dropped."""
+LABEL_TABLES = ("captions", "clip_labels", "label_classifiers", "label_examples", "labels")
+"""Tables of formats 0009 and 0010, in an order in which they can be dropped."""
 
 
 def encoder_spec(name: str = "sample", *, dimension: int = DIMENSION) -> EncoderSpec:

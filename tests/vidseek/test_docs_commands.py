@@ -23,6 +23,8 @@ COMMANDS = (
     "explain",
     "check",
     "classify",
+    "describe",
+    "ask",
     "duplicates",
     "calibrate",
     "evaluate",

@@ -16,9 +16,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from vidseek import __version__
 from vidseek.cli import (
+    ask,
     calibrate,
     check,
     classify,
+    describe,
     doctor,
     duplicates,
     evaluate,
@@ -177,6 +179,8 @@ def _make_app() -> typer.Typer:
         "explain": explain.explain,
         "check": check.check,
         "classify": classify.classify,
+        "describe": describe.describe,
+        "ask": ask.ask,
         "duplicates": duplicates.duplicates,
         "calibrate": calibrate.calibrate,
         "evaluate": evaluate.evaluate,

@@ -76,6 +76,13 @@ def search(
             help="A picture or video that the moments should not resemble.",
         ),
     ] = None,
+    captions: Annotated[
+        bool,
+        typer.Option(
+            "--captions",
+            help="Search the words of the captions that `vidseek describe` stored.",
+        ),
+    ] = False,
     refine: Annotated[
         bool,
         typer.Option(
@@ -101,6 +108,10 @@ def search(
     from vidseek.core.types.search import DEFAULT_LIKE_WEIGHT
     from vidseek.encoders.inputs import TEXTS_CUT
 
+    if captions and (refine or any((not_text, then, within_seconds, like, not_like, model))):
+        raise typer.BadParameter(
+            "--captions goes with filters only, not with --not, --then, --like, --refine or --model"
+        )
     like_file, like_weight = (None, DEFAULT_LIKE_WEIGHT) if like is None else parse_weighted(like)
     with open_library(ctx, library, yes=yes) as opened, log_without(TEXTS_CUT):
         search_library = functools.partial(
@@ -118,7 +129,9 @@ def search(
             like_weight=like_weight,
             not_like=not_like and not_like.expanduser(),
         )
-        if like_file is None and not_like is None:
+        if captions:
+            result = opened.search_captions(text, k, where=where)
+        elif like_file is None and not_like is None:
             result = search_library(model=model)
         else:
             # Loaded outside the job, because loading may ask a question.
