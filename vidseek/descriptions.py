@@ -43,11 +43,11 @@ class LibraryDescriptions(LibraryUnderstanding):
         Raises:
             EncoderError: it cannot be fetched or used; the subclass says why.
         """
+        _ = self._store
+        name = arguments.text(name, "name")
         from vidseek.encoders.hub.captioner import create_captioner
 
-        return create_captioner(
-            arguments.text(name, "name"), confirm_download=self.models.confirm_download
-        )
+        return create_captioner(name, confirm_download=self.models.confirm_download)
 
     def describe(
         self,

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0009"
+HEAD_REVISION = "0010"
 """Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.

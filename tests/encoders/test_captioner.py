@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from caption_checkpoints import make_caption_checkpoint
+from colour_encoder import ColourEncoder
 from hub_checkpoints import make_checkpoint
 from PIL import Image
 
+import vidseek
 from vidseek.core.errors import UnsupportedModelError, WeightsError
+from vidseek.demo.clips import Scene, make_clip
 from vidseek.encoders.hub import captioner as captioner_module
 from vidseek.encoders.hub.captioner import CAPTION_PROMPT, MAX_NEW_TOKENS, create_captioner
 
@@ -135,3 +138,18 @@ def test_other_models_are_refused(tmp_path: Path, folders) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(WeightsError):
         create_captioner(str(cut))
+
+
+def test_a_library_is_described_and_asked(folders, tmp_path: Path) -> None:
+    video = tmp_path / "chelsea.mp4"
+    make_clip(video, [Scene("chelsea.png", 2), Scene("coffee.png", 2)])
+    with vidseek.open(tmp_path / "library", encoder=ColourEncoder()) as library:
+        library.index([video])
+        blip = library.load_captioner(str(folders("blip")))
+        captions = library.describe(video, blip, labels=0).captions
+        assert len(captions) >= 1
+        assert {each.source for each in captions} == {str(folders("blip"))}
+        for name in ("blip-vqa", "git", "git-video", "llava"):
+            answer = library.ask(video, QUESTION, library.load_captioner(str(folders(name))))
+            assert answer.frames
+            assert 0 < answer.votes <= 1
