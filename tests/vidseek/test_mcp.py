@@ -66,7 +66,10 @@ def test_every_tool_answers(library: Path, footage_master: Path) -> None:
         ]
 
     names, found, plain, similar, check, info, duplicates = ask(library, use)
-    assert names == {"search", "similar", "check", "video_info", "duplicates"}
+    assert names == {
+        *("search", "similar", "check", "video_info", "duplicates"),
+        *("classify", "labels", "summary", "outliers", "related"),
+    }
     for answer in (found, plain, similar, check, info, duplicates):
         assert not answer.is_error, answer
         assert json.loads(answer.content[0].text) == answer.structured_content
@@ -82,6 +85,36 @@ def test_every_tool_answers(library: Path, footage_master: Path) -> None:
     assert info.structured_content["duration_seconds"] == pytest.approx(3, abs=0.2)
     assert info.structured_content["clip_count"] == len(info.structured_content["clips"]) > 0
     assert duplicates.structured_content == {"group_count": 0, "groups": []}
+
+
+def test_tools_label_summarise_compare_and_recommend(library: Path, footage_master: Path) -> None:
+    cat, errands = footage_master / "cat.mp4", footage_master / "errands.mp4"
+
+    async def use(client: Any) -> list[Any]:
+        return [
+            await client.call_tool("classify", {"labels": ["a cat", "a motorcycle"]}),
+            await client.call_tool("labels", {}),
+            await client.call_tool("summary", {"file": "errands.mp4", "frames": 2}),
+            await client.call_tool("outliers", {"k": 3}),
+            await client.call_tool("related", {"liked": ["cat.mp4"]}),
+            await client.call_tool("classify", {"file": "cat.mp4"}),
+            await client.call_tool("summary", {"file": "/etc/passwd"}),
+        ]
+
+    classified, labels, summary, outliers, related, *refused = ask(library, use)
+    for answer in (classified, labels, summary, outliers, related):
+        assert not answer.is_error, answer
+    moments = {each["path"]: each for each in classified.structured_content["moments"]}
+    assert moments[str(cat)]["labels"][0]["label"] == "a cat"
+    assert labels.structured_content == {"labels": []}
+    seconds = [each["seconds"] for each in summary.structured_content["frames"]]
+    assert seconds == sorted(seconds)
+    assert len(seconds) == 2
+    assert len(outliers.structured_content["moments"]) == 3
+    recommended = related.structured_content["videos"]
+    assert str(errands) in [each["path"] for each in recommended]
+    assert {each["because"]["path"] for each in recommended} == {str(cat)}
+    assert [error_of(answer)["code"] for answer in refused] == ["bad_query", "outside_roots"]
 
 
 def test_only_files_in_the_roots_are_read_and_named(

@@ -29,7 +29,8 @@ MAX_FAILURES = 50
 """Failed files of an index run that are listed."""
 
 
-def _span(span: TimeSpan) -> dict[str, float]:
+def span_document(span: TimeSpan) -> dict[str, float]:
+    """The times of a part of a video."""
     return {
         "start_seconds": round(span.start_seconds, 3),
         "end_seconds": round(span.end_seconds, 3),
@@ -64,15 +65,15 @@ def hits_document(
 def _hit(hit: SearchHit, roots: MediaRoots) -> dict[str, Any]:
     return {
         "path": path_text(hit.video.path),
-        **_span(hit.span),
+        **span_document(hit.span),
         "score": round(hit.score, 6),
         "confidence": None if hit.confidence is None else round(hit.confidence, 4),
         "copies": [
-            {"path": path_text(copy.video.path), **_span(copy.span)}
+            {"path": path_text(copy.video.path), **span_document(copy.span)}
             for copy in hit.copies
             if roots.contain(copy.video.path)
         ],
-        "steps": [_span(step) for step in hit.steps],
+        "steps": [span_document(step) for step in hit.steps],
     }
 
 
@@ -104,7 +105,7 @@ def video_document(details: VideoDetails) -> dict[str, Any]:
         "damaged": video.damaged,
         "failure": None if video.failure is None else safe_text(video.failure),
         "clip_count": len(details.clips),
-        "clips": [_span(clip.span) for clip in details.clips[:MAX_CLIPS]],
+        "clips": [span_document(clip.span) for clip in details.clips[:MAX_CLIPS]],
     }
 
 

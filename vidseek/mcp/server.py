@@ -14,7 +14,7 @@ from mcp_types import ToolAnnotations
 import vidseek
 from vidseek.library import Library
 from vidseek.mcp.documents import WordHint
-from vidseek.mcp.tools import Tools
+from vidseek.mcp.understanding import UnderstandingTools
 from vidseek.web.listening import address_of, listen, run_app
 from vidseek.web.roots import MediaRoots, topmost
 from vidseek.web.security import Security
@@ -86,22 +86,34 @@ def serve_http(
 
 
 @contextmanager
-def _open_tools(folder: Path, roots: Sequence[Path], word_hint: WordHint) -> Iterator[Tools]:
+def _open_tools(folder: Path, roots: Sequence[Path], word_hint: WordHint) -> Iterator[UnderstandingTools]:
     with vidseek.open(folder, create=False) as library:
-        tools = Tools(library, MediaRoots(roots or _folders_of_videos(library)), word_hint)
+        media = MediaRoots(roots or _folders_of_videos(library))
+        tools = UnderstandingTools(library, media, word_hint)
         try:
             yield tools
         finally:
             tools.close()
 
 
-def create_server(tools: Tools, *, allow_write: bool) -> MCPServer[object]:
+def create_server(tools: UnderstandingTools, *, allow_write: bool) -> MCPServer[object]:
     """A server with the tools; ``index`` only if it may write."""
     server: MCPServer[object] = MCPServer(
         "vidseek", instructions=INSTRUCTIONS, version=vidseek.__version__, log_level="WARNING"
     )
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    for tool in (tools.search, tools.similar, tools.check, tools.video_info, tools.duplicates):
+    for tool in (
+        tools.search,
+        tools.similar,
+        tools.check,
+        tools.video_info,
+        tools.duplicates,
+        tools.classify,
+        tools.labels,
+        tools.summary,
+        tools.outliers,
+        tools.related,
+    ):
         server.add_tool(tool, annotations=reads, structured_output=False)
     if allow_write:
         writes = ToolAnnotations(

@@ -139,7 +139,7 @@ class Tools:
 
         def work(job: Job) -> CallToolResult:
             verdict = self._library.check(self._find(file), threshold=threshold, job=job)
-            return _result(documents.verdict_document(verdict, self._roots))
+            return result_of(documents.verdict_document(verdict, self._roots))
 
         return await self._answer(work)
 
@@ -148,7 +148,7 @@ class Tools:
 
         def work(job: Job) -> CallToolResult:
             details = self._library.info(self._find(file, missing_ok=True))
-            return _result(documents.video_document(details))
+            return result_of(documents.video_document(details))
 
         return await self._answer(work)
 
@@ -163,7 +163,7 @@ class Tools:
                 documents.group_document(group, self._roots) for group in self._library.duplicates()
             )
             groups = [group for group in found if group is not None]
-            return _result({"group_count": len(groups), "groups": groups[:max_groups]})
+            return result_of({"group_count": len(groups), "groups": groups[:max_groups]})
 
         return await self._answer(work)
 
@@ -186,7 +186,7 @@ class Tools:
         def work(job: Job) -> CallToolResult:
             chosen = [self._find(path) for path in paths or map(path_text, self._roots.folders)]
             report = self._library.index(chosen, retry_failed=retry_failed, job=job)
-            return _result(documents.report_document(report, self._word_hint))
+            return result_of(documents.report_document(report, self._word_hint))
 
         return await self._answer(work, on_progress=tell)
 
@@ -213,7 +213,7 @@ class Tools:
             picture = _picture(hit)
             if picture is not None:
                 pictures += [TextContent(type="text", text=f"hit {number}:"), picture]
-        return _result(document, pictures)
+        return result_of(document, pictures)
 
     async def _answer(
         self,
@@ -233,15 +233,16 @@ class Tools:
 
     def _error(self, code: str, message: str, hint: Hint | None) -> CallToolResult:
         document = {"code": code, "message": safe_text(message), "hint": self._word_hint(hint)}
-        return _result(document, is_error=True)
+        return result_of(document, is_error=True)
 
 
-def _result(
+def result_of(
     document: dict[str, Any],
     pictures: list[ContentBlock] | None = None,
     *,
     is_error: bool = False,
 ) -> CallToolResult:
+    """The answer of a tool: a document, and pictures."""
     text = TextContent(type="text", text=json.dumps(document))
     return CallToolResult(
         content=[text, *(pictures or [])], structured_content=document, is_error=is_error

@@ -22,6 +22,7 @@ from vidseek.web.api import (
     preview,
     search,
     similar,
+    understanding,
     videos,
 )
 from vidseek.web.metrics import Measured
@@ -31,7 +32,19 @@ from vidseek.web.security import Security
 from vidseek.web.service import API, Service
 from vidseek.web.settings import ServerSettings
 
-ROUTERS = (health, search, similar, check, videos, media, preview, duplicates, export, jobs)
+ROUTERS = (
+    health,
+    search,
+    similar,
+    check,
+    videos,
+    understanding,
+    media,
+    preview,
+    duplicates,
+    export,
+    jobs,
+)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:

@@ -26,6 +26,8 @@ _STATUS: tuple[tuple[type[VidseekError], int], ...] = (
     (errors.PathNotFoundError, 404),
     (errors.QueryError, 422),
     (errors.ExportError, 422),
+    (errors.TrainingError, 422),
+    (errors.MissingExtraError, 503),
     (errors.LibraryLockedError, 409),
     (errors.LibraryReadOnlyError, 403),
     (errors.LibraryFullError, 507),

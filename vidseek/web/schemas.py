@@ -21,6 +21,7 @@ VideoId = Annotated[int, Field(ge=1, le=MAX_ID, examples=[7])]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 StepText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Threshold = Literal["strict", "normal", "loose"]
 
 
@@ -60,6 +61,11 @@ class Where(RequestDocument):
     before: Annotated[datetime, Field(strict=False)] | None = Field(
         default=None, description="Modified before this time."
     )
+    labels: list[LabelName] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Only clips that have all of these learned labels.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Where:
@@ -84,6 +90,7 @@ class Where(RequestDocument):
             min_height=self.min_height,
             after=self.after,
             before=self.before,
+            labels=tuple(self.labels),
         )
 
 
@@ -290,6 +297,7 @@ class VideoEntry(Document):
     damaged: bool
     failure: str | None
     media_url: str
+    labels: list[str] = Field(default=[], description="Learned labels that its clips have.")
 
 
 class VideoPage(Document):

@@ -173,6 +173,12 @@ class Service:
         """Those of the videos that a client may see."""
         return [video for video in videos if self.roots.contain(video.path)]
 
+    def labelled_entries(self, videos: Iterable[Video]) -> list[schemas.VideoEntry]:
+        """The documents of videos, with their labels."""
+        chosen = list(videos)
+        labels = self.library.labels.of_videos(chosen)
+        return [video_entry(video, labels.get(video.id, ())) for video in chosen]
+
     # -- documents ---------------------------------------------------------------------------------
 
     def health(self) -> schemas.Health:
@@ -193,11 +199,12 @@ class Service:
         """The document of a page of hits."""
         return schemas.SearchAnswer(
             hits=[self._hit(hit) for hit in result if self.roots.contain(hit.video.path)],
-            warnings=[self._warning(warning) for warning in result.warnings],
+            warnings=[self.warning(warning) for warning in result.warnings],
             next_cursor=result.next_cursor,
         )
 
-    def _warning(self, warning: SearchWarning) -> schemas.AnswerWarning:
+    def warning(self, warning: SearchWarning) -> schemas.AnswerWarning:
+        """The document of a warning."""
         message = warning.message
         for secret, shown in self.hidden_texts(None).items():
             message = message.replace(secret, shown)
@@ -240,8 +247,8 @@ class Service:
         )
 
 
-def video_entry(video: Video) -> schemas.VideoEntry:
-    """The document of a video."""
+def video_entry(video: Video, labels: Iterable[str] = ()) -> schemas.VideoEntry:
+    """The document of a video, with the learned labels of its clips."""
     return schemas.VideoEntry(
         id=video.id,
         path=path_text(video.path),
@@ -257,6 +264,7 @@ def video_entry(video: Video) -> schemas.VideoEntry:
         damaged=video.damaged,
         failure=None if video.failure is None else safe_text(video.failure),
         media_url=media_url(video),
+        labels=[safe_text(label) for label in labels],
     )
 
 

@@ -48,7 +48,7 @@ async def list_videos(
         videos.sort(key=_KEYS[order])
         page, following = page_after(videos, _KEYS[order], cursor=cursor, limit=limit)
         return VideoPage(
-            videos=[video_entry(video) for video in page],
+            videos=service.labelled_entries(page),
             total=len(videos),
             next_cursor=following,
         )
@@ -74,7 +74,12 @@ _KEYS = {"path": _by_path, "newest": _by_age, "longest": _by_length}
 @router.get("/{video_id}", responses=problem_answers(404))
 async def video(request: Request, service: ServiceOf, video_id: VideoPath) -> VideoEntry:
     """Look up one video."""
-    return await service.quick.run(request, lambda _: video_entry(service.shown_video(video_id)))
+
+    def read() -> VideoEntry:
+        (entry,) = service.labelled_entries([service.shown_video(video_id)])
+        return entry
+
+    return await service.quick.run(request, lambda _: read())
 
 
 @router.get("/{video_id}/clips", responses=problem_answers(404))

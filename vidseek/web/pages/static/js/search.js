@@ -10,7 +10,7 @@ import { mountShell } from "./shell.js";
 const PAGE = 60;
 const MAX_HITS = 200;
 const MARK_HITS = 50;
-const FILTERS = ["without", "path", "min", "max", "height", "after", "before", "copies"];
+const FILTERS = ["then", "within", "without", "label", "path", "min", "max", "height", "after", "before", "copies"];
 
 const results = $("#results");
 const box = $("#query");
@@ -96,10 +96,14 @@ $("#search-form").addEventListener("submit", (event) => {
   change({ q: words, like: "" });
   results.scrollIntoView({ block: "nearest" });
 });
-$("#filters-open").addEventListener("click", () => {
-  filterForm.hidden = !filterForm.hidden;
-  $("#filters-open").setAttribute("aria-expanded", String(!filterForm.hidden));
-});
+function showFilters(isShown) {
+  filterForm.hidden = !isShown;
+  $("#filters-open").setAttribute("aria-expanded", String(isShown));
+  if (!isShown) return;
+  get("/labels").then(({ labels }) => $("#labels").replaceChildren(...labels.map((label) => h("option", { value: label.name })))).catch(() => {});
+}
+$("#filters-open").addEventListener("click", () => showFilters(filterForm.hidden));
+$("#then-open").addEventListener("click", () => { showFilters(true); filterForm.elements.then.focus(); });
 filterForm.addEventListener("submit", (event) => event.preventDefault());
 filterForm.addEventListener("change", () => {
   const filters = Object.fromEntries(FILTERS.map((name) => {
@@ -150,13 +154,13 @@ function searchByFile(file) {
 // -- searching ----------------------------------------------------------------------------------
 
 function where() {
-  const { path, min, max, height, after, before } = state.filters;
+  const { path, min, max, height, after, before, label } = state.filters;
   const next = new Date(`${before}T00:00:00`);
   next.setDate(next.getDate() + 1);
   const given = {
     path_glob: path || null, min_duration_seconds: min ? Number(min) : null, max_duration_seconds: max ? Number(max) : null,
     min_height: height ? Number(height) : null, after: after ? new Date(`${after}T00:00:00`).toISOString() : null,
-    before: before ? next.toISOString() : null,
+    before: before ? next.toISOString() : null, labels: label ? [label] : null,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
 }
@@ -175,7 +179,15 @@ function ask(part, signal) {
   }
   const like = parseLike(state.like);
   if (like) return post("/similar", { ...like, exclude_itself: true, ...common }, { signal });
-  return post("/search", { text: state.q, ...(without ? { not_text: without } : {}), ...common }, { signal });
+  return post("/search", { text: state.q, ...(without ? { not_text: without } : {}), ...sequence(), ...common }, { signal });
+}
+
+/** The members of a request for what follows; steps are separated by semicolons. */
+function sequence() {
+  const { then, within } = state.filters;
+  const steps = then.split(";").map((step) => step.trim()).filter(Boolean);
+  if (steps.length === 0) return {};
+  return { then: steps, ...(Number(within) > 0 ? { within_seconds: Number(within) } : {}) };
 }
 
 const isAsking = () => Boolean(state.q || parseLike(state.like) || upload);

@@ -9,6 +9,7 @@ import { openPlayer, playOrPreview } from "./player.js";
 import { pairPlayer, segmentOf } from "./pair.js";
 import { mountShell } from "./shell.js";
 import { timeline } from "./timeline.js";
+import { labelChips, showNext, sidePanel } from "./understanding.js";
 
 const MARK_HITS = 50;
 const page = $("#video");
@@ -33,15 +34,17 @@ async function main() {
   const clips = h("ol", { class: "clip-list" });
   const similar = h("div", { class: "grid" }, Array.from({ length: 4 }, () => h("div", { class: "skeleton" })));
   const copies = h("section", { id: "copies" });
+  const next = h("div", { class: "grid" }, Array.from({ length: 4 }, () => h("div", { class: "skeleton" })));
   $("#fallback-title").remove();
   page.append(
     h("div", { class: "page-head" }, h("div", {}, h("h1", {}, video.title), h("p", { class: "lead" }, folderOf(video.path))),
       h("div", { class: "facts" }, [clock(video.duration_seconds), `${video.width} × ${video.height}`, `${video.frame_rate} fps`, video.codec,
         sizeText(video.size_bytes), dateText(video.modified), video.damaged ? "damaged" : null].filter(Boolean).map((each) => h("span", {}, each)))),
     h("div", { class: "watch" },
-      h("div", {}, h("div", { class: "stage" }, film, note), line.element, form, found),
-      h("aside", { class: "panel", tabindex: "0", "aria-label": "Clips" }, h("h2", {}, "Clips"), clips)),
+      h("div", {}, h("div", { class: "stage" }, film, note), line.element, labelChips(video), form, found),
+      sidePanel(film, id, clips)),
     copies,
+    h("section", { id: "next" }, h("div", { class: "section-title" }, h("h2", {}, "Watch next")), next),
     h("section", {}, h("div", { class: "section-title" }, h("h2", {}, "Similar videos")), similar));
 
   form.addEventListener("submit", (event) => {
@@ -67,7 +70,7 @@ async function main() {
     event.preventDefault();
     if (film.paused) film.play().catch(() => {}); else film.pause();
   });
-  await Promise.all([find(), showClips(clips, film, video), showCopies(copies, video), showSimilar(similar)]);
+  await Promise.all([find(), showClips(clips, film, video), showCopies(copies, video), showSimilar(similar), showNext(next, id)]);
   if (location.hash === "#copies") copies.scrollIntoView();
 }
 

@@ -1,0 +1,207 @@
+"""The documents of labels, summaries, unusual moments and recommendations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from vidseek.core.types import TimeSpan
+from vidseek.web.schemas import (
+    MAX_HITS,
+    AnswerWarning,
+    Document,
+    RequestDocument,
+    Seconds,
+    VideoId,
+    Where,
+)
+
+MAX_LABELS = 1_000
+MAX_EXAMPLES = 200
+LabelText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=1, le=MAX_HITS)]
+
+
+class VideoPart(RequestDocument):
+    """A video of the library, or a part of it."""
+
+    video_id: VideoId
+    start_seconds: Seconds | None = None
+    end_seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> VideoPart:
+        if (self.start_seconds is None) != (self.end_seconds is None):
+            raise ValueError("give both start_seconds and end_seconds, or neither")
+        return self
+
+    @property
+    def span(self) -> TimeSpan | None:
+        """The part; None for the whole video."""
+        if self.start_seconds is None or self.end_seconds is None:
+            return None
+        return TimeSpan(self.start_seconds, max(self.start_seconds, self.end_seconds))
+
+
+class ClassifyRequest(RequestDocument):
+    """Which labels to look for, and where; without labels, those that the library learned."""
+
+    videos: list[VideoPart] = Field(
+        default_factory=list, max_length=MAX_HITS, description="None for all videos."
+    )
+    labels: list[LabelText] = Field(
+        default_factory=list, max_length=MAX_LABELS, examples=[["a beach", "a city street"]]
+    )
+    label_set: Literal["everyday", "actions", "places"] | None = Field(
+        default=None, description="Labels that come with vidseek."
+    )
+    k: Count = Field(default=5, description="Labels of a moment at most.")
+    min_confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
+    by_clip: bool = Field(default=False, description="Label every clip, not the whole video.")
+    where: Where = Field(default_factory=Where)
+
+
+class MomentLabel(Document):
+    """A label and how sure it is."""
+
+    label: str
+    confidence: float
+
+
+class LabelledEntry(Document):
+    """A video or a part of it with its labels, most confident first."""
+
+    video_id: int
+    path: str
+    start_seconds: float
+    end_seconds: float
+    labels: list[MomentLabel]
+
+
+class ClassifyAnswer(Document):
+    """Labelled moments, most confident first."""
+
+    moments: list[LabelledEntry]
+    warnings: list[AnswerWarning] = Field(default_factory=list)
+
+
+class LabelEntry(Document):
+    """A label of the library."""
+
+    name: str
+    positives: int = Field(description="Examples that show it.")
+    negatives: int = Field(description="Examples that do not.")
+    is_trained: bool
+    accuracy: float | None = Field(
+        description="Cross-validated; null if it was not trained, or on one video only."
+    )
+    clips: int = Field(description="Clips that have it.")
+
+
+class LabelList(Document):
+    """The labels of the library, by name."""
+
+    labels: list[LabelEntry]
+
+
+class ExamplesRequest(RequestDocument):
+    """Examples of a label, or of moments that do not show it."""
+
+    name: LabelText
+    examples: Annotated[list[VideoPart], Field(min_length=1, max_length=MAX_EXAMPLES)]
+    shown: bool = Field(default=True, description="False for moments that do not show it.")
+
+
+class TrainRequest(RequestDocument):
+    """Which label to learn."""
+
+    name: LabelText | None = Field(default=None, description="Null for all with an example.")
+
+
+class KeyFrameEntry(Document):
+    """A frame of a summary, and the clip that it stands for."""
+
+    seconds: float
+    start_seconds: float
+    end_seconds: float
+    thumbnail_url: str | None = Field(description="A picture of that clip.")
+
+
+class Summary(Document):
+    """Key frames of a video, in order of time."""
+
+    video_id: int
+    frames: list[KeyFrameEntry]
+
+
+class OutliersRequest(RequestDocument):
+    """Where to look for unusual moments, and which footage is normal."""
+
+    where: Where = Field(default_factory=Where)
+    normal: Where | None = Field(
+        default=None, description="Videos of normal footage; null for the examined ones."
+    )
+    k: Count = 10
+
+
+class NearestClip(Document):
+    """The normal clip that an unusual moment is nearest to."""
+
+    video_id: int
+    path: str
+    start_seconds: float
+    end_seconds: float
+
+
+class OutlierEntry(Document):
+    """A moment and how unusual it is."""
+
+    video_id: int
+    path: str
+    start_seconds: float
+    end_seconds: float
+    score: float = Field(description="3 or more is unusual.")
+    nearest: NearestClip | None = Field(description="Null if the client may not see its video.")
+
+
+class OutlierList(Document):
+    """Unusual moments, most unusual first."""
+
+    outliers: list[OutlierEntry]
+
+
+class RelatedRequest(RequestDocument):
+    """What somebody liked and disliked."""
+
+    liked: Annotated[list[VideoPart], Field(min_length=1, max_length=50)]
+    disliked: list[VideoPart] = Field(default_factory=list, max_length=50)
+    k: Count = 10
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.3
+    where: Where = Field(default_factory=Where)
+
+
+class Because(Document):
+    """The liked part that a recommendation is nearest to."""
+
+    video_id: int
+    start_seconds: float
+    end_seconds: float
+
+
+class RelatedEntry(Document):
+    """A recommended video, and its part that is nearest to a liked one."""
+
+    video_id: int
+    path: str
+    title: str
+    score: float
+    start_seconds: float
+    end_seconds: float
+    because: Because
+
+
+class RelatedList(Document):
+    """Recommended videos, best first."""
+
+    videos: list[RelatedEntry]
