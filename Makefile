@@ -15,7 +15,7 @@
 #   make check                format, lint, types, imports between rooms
 #   make docs                 the documentation as a site, in site/; a broken link fails
 #   make bench                measured claims (minutes); make bench-retrieval: the model's alone;
-#                             make bench-understanding: what goes beyond search
+#                             make bench-understanding: labels, summaries, the unusual and more
 
 PYTHON ?= python3
 # Compiling modules that are never imported takes longer than installing them.
@@ -134,6 +134,7 @@ bench-retrieval: $(FULL)/.ready
 	$(FULL)/bin/python -m benchmarks.retrieval
 
 bench-understanding: $(FULL)/.ready
+	$(FULL)/bin/python -m benchmarks.understanding
 	$(FULL)/bin/python -m benchmarks.pointing
 
 clean:

@@ -114,8 +114,10 @@ def outliers(
             raise QueryError("There is no normal footage to compare with.")
         centre = common_part(normal.vectors)
         comparison = _Comparison(normal, centre)
-        usual, _ = comparison.distances(normal, job)
-        distances, nearest = comparison.distances(examined, job)
+        usual, nearest = comparison.distances(normal, job)
+        distances = usual
+        if examined is not normal:
+            distances, nearest = comparison.distances(examined, job)
         spreads = _spreads(normal.video_ids, usual)
         cameras = np.where(
             np.isin(examined.video_ids, normal.video_ids),
@@ -155,11 +157,14 @@ class _Comparison:
         self._vectors = unit(normal.vectors - centre)
         self._times = _times(normal)
         self._count = int(np.clip(round(NEAREST_SHARE * len(normal)), 1, MAX_NEAREST))
-        self._apart: dict[int, float] = {}
-        for video_id, end in zip(
-            normal.video_ids.tolist(), normal.end_seconds.tolist(), strict=True
-        ):
-            self._apart[video_id] = max(self._apart.get(video_id, 0.0), end)
+        ids, group = np.unique(normal.video_ids, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        pieces = np.split(order, np.cumsum(np.bincount(group))[:-1])
+        self._rows_of = dict(zip(ids.tolist(), pieces, strict=True))
+        self._ends = {
+            video_id: float(normal.end_seconds[rows].max())
+            for video_id, rows in self._rows_of.items()
+        }
 
     def distances(
         self, frames: VectorBatch, job: Job
@@ -172,27 +177,41 @@ class _Comparison:
         """
         vectors = unit(frames.vectors - self._centre)
         times = _times(frames)
-        apart = np.array(
-            [
-                min(APART_SECONDS, self._apart.get(video_id, 0.0) / 4)
-                for video_id in frames.video_ids.tolist()
-            ]
-        )
         distances = np.empty(len(frames))
         nearest = np.empty(len(frames), np.intp)
         for block in _blocks(len(frames), job):
             likeness = vectors[block] @ self._vectors.T
-            same = frames.video_ids[block, None] == self._normal.video_ids
-            close = np.abs(times[block, None] - self._times) <= apart[block, None]
-            same_clip = frames.clip_ids[block, None] == self._normal.clip_ids
-            likeness[(same & close) | same_clip] = -np.inf
-            best = np.partition(likeness, -self._count, axis=1)[:, -self._count :]
+            self._hide_same_time(likeness, frames, times, block)
+            rows = np.argpartition(likeness, -self._count, axis=1)[:, -self._count :]
+            best = np.take_along_axis(likeness, rows, axis=1)
             exists = np.isfinite(best)
             total = np.where(exists, best, 0).sum(axis=1)
             count = exists.sum(axis=1)
             distances[block] = np.where(count > 0, 1 - total / np.maximum(count, 1), np.inf)
-            nearest[block] = likeness.argmax(axis=1)
+            first = best.argmax(axis=1)[:, None]
+            nearest[block] = np.take_along_axis(rows, first, axis=1)[:, 0]
         return distances, nearest
+
+    def _hide_same_time(
+        self,
+        likeness: NDArray[np.float32],
+        frames: VectorBatch,
+        times: NDArray[np.float64],
+        block: slice,
+    ) -> None:
+        """Give the normal frames of the same time and video the lowest likeness."""
+        video_ids = frames.video_ids[block]
+        for video_id in np.unique(video_ids).tolist():
+            columns = self._rows_of.get(video_id)
+            if columns is None:
+                continue
+            rows = np.flatnonzero(video_ids == video_id)
+            apart = min(APART_SECONDS, self._ends[video_id] / 4)
+            close = np.abs(times[block][rows, None] - self._times[columns]) <= apart
+            clip_ids = frames.clip_ids[block][rows, None]
+            hidden = close | (clip_ids == self._normal.clip_ids[columns])
+            places = np.ix_(rows, columns)
+            likeness[places] = np.where(hidden, -np.inf, likeness[places])
 
 
 def _blocks(count: int, job: Job) -> Iterator[slice]:

@@ -12,6 +12,7 @@ calibrated confidence that the clip shows its best label at all; the rest is "no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.types import SearchWarning
-from vidseek.encoders.base import MonolingualEncoder
+from vidseek.encoders.base import Encoder, MonolingualEncoder
 from vidseek.encoders.outputs import text_vectors
 from vidseek.encoders.platt_scaling import sigmoid
 from vidseek.search.moments.engine import SearchEngine
@@ -38,6 +39,10 @@ SHARPNESS = 3.0
 calibration tells a right clip from the best of a library, where scores are close together; labels
 are further apart. For 300 photographs of 15 kinds of scenes, 48 % of which get their
 own label, the mean confidence is 0.31 at 1, 0.44 at 2, 0.49 at 3 and 0.53 at 5."""
+
+MAX_KEPT_LABELS = 4_096
+"""Labels whose vectors are kept for the next call, for each encoder: six megabytes."""
+_KEPT: WeakKeyDictionary[Encoder, dict[str, NDArray[np.float32]]] = WeakKeyDictionary()
 
 
 class ZeroShotClassifier:
@@ -111,21 +116,31 @@ class ZeroShotClassifier:
 
     def _encode(self, job: Job) -> NDArray[np.float32]:
         """(L, D) float32: for each label the normalised mean of its prompts' vectors."""
-        batches = []
-        for start in range(0, len(self.labels), LABELS_PER_BATCH):
+        kept = _KEPT.setdefault(self._encoder, {})
+        known = {label: kept[label] for label in self.labels if label in kept}
+        new = [label for label in self.labels if label not in known]
+        for start in range(0, len(new), LABELS_PER_BATCH):
             job.check()
-            chosen = self.labels[start : start + LABELS_PER_BATCH]
+            chosen = new[start : start + LABELS_PER_BATCH]
             texts = [prompt.format(label) for label in chosen for prompt in PROMPTS]
             vectors = text_vectors(self._encoder, texts)
-            batches.append(vectors.reshape(len(chosen), len(PROMPTS), -1).mean(axis=1))
-            done = start + len(chosen)
+            means = vectors.reshape(len(chosen), len(PROMPTS), -1).mean(axis=1)
+            lengths = np.linalg.norm(means, axis=1, keepdims=True)
+            unit = (means / np.maximum(lengths, 1e-9)).astype(np.float32)
+            known.update(zip(chosen, unit, strict=True))
             job.report(
-                Progress(stage="encoding labels", done=done, total=len(self.labels), unit="labels")
+                Progress(
+                    stage="encoding labels",
+                    done=start + len(chosen),
+                    total=len(new),
+                    unit="labels",
+                )
             )
-        means = np.concatenate(batches)
-        lengths = np.linalg.norm(means, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = (means / np.maximum(lengths, 1e-9)).astype(np.float32)
-        return unit
+        if len(kept) + len(new) > MAX_KEPT_LABELS:
+            kept.clear()
+        if len(self.labels) <= MAX_KEPT_LABELS:
+            kept.update(known)
+        return np.stack([known[label] for label in self.labels])
 
 
 def unique_labels(labels: Sequence[str]) -> tuple[str, ...]:

@@ -146,6 +146,35 @@ def test_a_picture_finds_the_video_that_shows_it(page: Any, server: RunningServe
     assert page.locator(".card .card-title").first.inner_text() == "<b>cup"
 
 
+def test_a_video_shows_its_summary_its_labels_and_what_to_watch_next(
+    page: Any, server: RunningServer
+) -> None:
+    videos = server.get("/videos?state=indexed").json["videos"]
+    errands = next(each["id"] for each in videos if each["path"].endswith("errands.mp4"))
+    page.goto(f"/video/{errands}")
+    page.locator("#next .card-title").first.wait_for()
+    assert "errands" not in page.locator("#next").inner_text()
+    page.get_by_role("button", name="Summary").click()
+    page.locator("#summary img").nth(1).wait_for()
+    page.locator("#summary button").nth(1).click()
+    wait_until(page, "document.querySelector('.stage video').currentTime > 2")
+    page.get_by_role("button", name="Unusual").click()
+    wait_until(page, "!document.querySelector('#unusual').hidden")
+    wait_until(page, "document.querySelector('#summary').hidden")
+    assert page.get_by_role("button", name="What does it show?").is_enabled()
+
+
+def test_what_follows_is_asked_for(page: Any) -> None:
+    page.goto("/?q=a+motorcycle")
+    page.locator(".card").first.wait_for()
+    page.click("#then-open")
+    page.keyboard.type("a page of text")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"then=a\+page\+of\+text"))
+    wait_until(page, "document.querySelector('#results').getAttribute('aria-busy') === 'false'")
+    assert page.locator(".card .card-title").first.inner_text() == "errands"
+
+
 def test_duplicates_play_together_and_a_dismissal_is_remembered(
     page: Any, server: RunningServer
 ) -> None:

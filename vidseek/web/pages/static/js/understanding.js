@@ -72,10 +72,8 @@ export function labelChips(video) {
     more.disabled = true;
     status.textContent = "Comparing labels…";
     try {
-      const answers = await Promise.all(["everyday", "actions", "places"].map((name) =>
-        post("/classify", { videos: [{ video_id: video.id }], label_set: name, k: 3 })));
-      const labels = answers.flatMap((answer) => answer.moments.flatMap((moment) => moment.labels)).filter((each) => each.label !== "none of these");
-      labels.sort((a, b) => b.confidence - a.confidence);
+      const { moments } = await post("/classify", { videos: [{ video_id: video.id }], label_set: "everyday" });
+      const labels = moments.flatMap((moment) => moment.labels).filter((each) => each.label !== "none of these");
       more.before(...labels.map((each) => h("a", { class: "chip", href: `/?q=${encodeURIComponent(each.label)}` }, `${each.label} ${Math.round(100 * each.confidence)} %`)));
       status.textContent = labels.length ? "" : "No label surely fits.";
       more.remove();

@@ -1,0 +1,1 @@
+"""How well labels, summaries, unusual moments and recommendations fit; see ``__main__``."""
