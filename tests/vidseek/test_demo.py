@@ -60,7 +60,7 @@ def run_demo(folder: Path, *arguments: str | Path) -> str:
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -97,7 +97,7 @@ def test_a_planted_copy_and_a_part_are_found_and_a_new_film_is_new(
     first_run: tuple[Path, str],
 ) -> None:
     _, output = first_run
-    checked = output.partition("5. Checking uploads")[2]
+    checked = output.partition("5. Checking uploads")[2].partition("6. Labels")[0]
     verdicts = re.findall(
         r"(duplicate|partial|contains|new).* (right|wrong)$", checked, re.MULTILINE
     )
@@ -106,6 +106,15 @@ def test_a_planted_copy_and_a_part_are_found_and_a_new_film_is_new(
         ["duplicate", "partial", "new"],
         ["duplicate", "contains", "new"],
     )
+
+
+def test_labels_a_summary_and_a_sequence_are_shown(first_run: tuple[Path, str]) -> None:
+    _, output = first_run
+    lines = output.partition("6. Labels")[2].partition("\n\n")[0].splitlines()[1:]
+    assert len(lines) <= 10
+    assert re.search(r"labels of whiskers\.mp4 +a cat \d+%", lines[0])
+    assert re.search(r"summary of underfoot\.mp4 +key frames at \S+, \S+, \S+$", lines[2])
+    assert re.search(r"odds-and-ends\.mp4: 0:04-0:08, 0:08-0:12$", output, re.MULTILINE)
 
 
 def test_the_contact_sheet_has_the_hits_with_their_pictures(first_run: tuple[Path, str]) -> None:

@@ -1,8 +1,8 @@
 """The demo: ``python -m vidseek.demo``, or ``make demo``.
 
 It makes a dozen clips from photographs, indexes them, searches by text, by picture and by video,
-checks uploads for copies, and writes a contact sheet of the hits. With ``--videos DIR`` it does
-the same with your own folder.
+checks uploads for copies, labels, summarises and recommends, and writes a contact sheet of the
+hits. With ``--videos DIR`` it searches your own folder.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from vidseek.cli.jobs import ShellJob, describe_indexing
 from vidseek.core.errors import VidseekError
 from vidseek.core.paths import absolute_path
 from vidseek.demo import clips
+from vidseek.demo.understanding import show_understanding
 from vidseek.exports.contact_sheet import SheetRow, write_contact_sheet
 from vidseek.search.moments.confidence import filter_confident
 
@@ -127,6 +128,9 @@ def show_samples(library_folder: Path, folder: Path) -> int:
 
         title("5. Checking uploads for copies")
         caught = check_uploads(library, folder)
+
+        title("6. Labels, a summary, the unusual, what to watch next, one thing after another")
+        show_understanding(library, films, say)
     sheet = library_folder / "contact-sheet.html"
     write_contact_sheet(
         sheet,
