@@ -86,7 +86,9 @@ def serve_http(
 
 
 @contextmanager
-def _open_tools(folder: Path, roots: Sequence[Path], word_hint: WordHint) -> Iterator[UnderstandingTools]:
+def _open_tools(
+    folder: Path, roots: Sequence[Path], word_hint: WordHint
+) -> Iterator[UnderstandingTools]:
     with vidseek.open(folder, create=False) as library:
         media = MediaRoots(roots or _folders_of_videos(library))
         tools = UnderstandingTools(library, media, word_hint)
