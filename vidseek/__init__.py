@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from vidseek.search.moments.calibration.report import ConfidenceQuality as ConfidenceQuality
     from vidseek.search.understanding.outliers import NearestNormal as NearestNormal
     from vidseek.search.understanding.outliers import Outlier as Outlier
+    from vidseek.search.understanding.stream import StreamEvent as StreamEvent
     from vidseek.search.understanding.related import Reason as Reason
     from vidseek.search.understanding.related import RelatedVideo as RelatedVideo
     from vidseek.search.understanding.summary import KeyFrame as KeyFrame
@@ -164,6 +165,7 @@ _HOMES = {
     "vidseek.search.evaluation.report": ("Estimate", "EvaluationReport", "RetrievalQuality"),
     "vidseek.search.moments.calibration.report": ("CalibrationReport", "ConfidenceQuality"),
     "vidseek.search.understanding.outliers": ("NearestNormal", "Outlier"),
+    "vidseek.search.understanding.stream": ("StreamEvent",),
     "vidseek.search.understanding.related": ("Reason", "RelatedVideo"),
     "vidseek.search.understanding.summary": ("KeyFrame",),
     "vidseek.core.job": ("Job", "Progress"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.search.understanding.outliers import Outlier
     from vidseek.search.understanding.related import Example, RelatedVideo
+    from vidseek.search.understanding.stream import StreamEvent
     from vidseek.search.understanding.summary import KeyFrame
 
 EVERYTHING = VideoFilter()
 DEFAULT_FRAMES = 12
+MAX_WAIT_SECONDS = 86_400.0
+"""Of a stream: a day."""
 
 Part = AnyPath | tuple[AnyPath, TimeSpan]
 """A video or picture, or a part of a video."""
@@ -193,6 +196,55 @@ class LibraryDiscovery(LibraryCopies):
         fingerprint = stored_spec(self.models, model).fingerprint
         return outliers(self._store, fingerprint, options, job)
 
+    def watch(
+        self,
+        source: AnyPath,
+        *,
+        every_seconds: float = 1.0,
+        stall_seconds: float = 30.0,
+        allow_network: bool = False,
+        model: str | Encoder | None = None,
+        job: Job | None = None,
+    ) -> Iterator[StreamEvent]:
+        """Find unusual stretches of a stream while it runs; nothing is stored.
+
+        Frames are compared with a bounded number of frames of the stream's own past. What changes
+        slowly, or stays changed, becomes usual.
+
+        Args:
+            source: a video that may still grow, a camera such as ``/dev/video0``, or an address
+                such as ``rtsp://camera/stream``.
+            every_seconds: how far the frames are apart that are looked at.
+            stall_seconds: end when nothing has come for so long.
+            allow_network: read from an address.
+            model: as for ``search``.
+            job: cancels, at the next frame.
+
+        Returns:
+            Events, each when it has ended.
+
+        Raises:
+            QueryError: a number is out of range, or an address is given and not allowed.
+            VideoError: the source cannot be read.
+            EncoderError: the model is not there.
+            JobCancelledError: the job was cancelled.
+        """
+        from vidseek.video.following import is_address
+
+        path = arguments.path(source, "source")
+        text = source if isinstance(source, str) else str(path)  # a path has one slash of two
+        for name, value in (("every_seconds", every_seconds), ("stall_seconds", stall_seconds)):
+            if not 0 < arguments.number(value, name) <= MAX_WAIT_SECONDS:
+                raise QueryError(f"{name} must be above 0 and at most {MAX_WAIT_SECONDS:g}.")
+        if is_address(text) and not arguments.flag(allow_network, "allow_network"):
+            raise QueryError(
+                f"{text} is an address on the network, which was not allowed.",
+                hint=Hint("allow_network"),
+            )
+        check_job(job)
+        encoder = self.models.encoder_for(model)
+        return _events(text, encoder, every_seconds, stall_seconds, job or Job())
+
     def _stored_video(self, path: Path) -> Video:
         for known in dict.fromkeys((path, path.resolve())):
             video = self._store.videos.at(known)
@@ -219,6 +271,25 @@ class LibraryDiscovery(LibraryCopies):
         kinds = ("exact", "duplicate", "contains", "contained")
         verdict = self.check(path, job=job)
         return {match.video.id for match in verdict.matches if match.kind in kinds}
+
+
+def _events(
+    source: str, encoder: Encoder, every_seconds: float, stall_seconds: float, job: Job
+) -> Iterator[StreamEvent]:
+    from vidseek.search.understanding.stream import StreamWatcher
+    from vidseek.video.following import follow_frames
+
+    watcher = StreamWatcher()
+    frames = follow_frames(
+        source,
+        every_seconds=every_seconds,
+        short_side=encoder.spec.image_size,
+        stall_seconds=stall_seconds,
+    )
+    for seconds, picture in frames:
+        job.check()
+        yield from watcher.add(seconds, encoder.encode_frames(picture[None]).vectors[0])
+    yield from watcher.finish()
 
 
 def _examples(value: Part | Iterable[Part], name: str, *, liked: bool = True) -> list[Example]:

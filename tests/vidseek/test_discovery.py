@@ -246,3 +246,49 @@ def test_wrong_usage_is_told(vidseek: Run, footage_master: Path, tmp_path: Path)
     assert vidseek("summary", errands, "--out", tmp_path / "a.gif").returncode == 1
     assert vidseek("related", "--disliked", errands).returncode in (1, 2)
     assert vidseek("outliers", "--normal", "/nowhere").returncode in (1, 2)
+
+
+# -- streams ---------------------------------------------------------------------------------------
+
+
+def write_stream(path: Path, scenes: Sequence[Scene]) -> Path:
+    """A film as a recorder writes it: readable from its beginning, whatever its length is."""
+    film = write_scenes(path.with_suffix(".mp4"), scenes)
+    with av.open(str(film)) as source, av.open(str(path), "w", format="mpegts") as target:
+        (stream,) = source.streams.video
+        copied = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copied
+                target.mux(packet)
+    film.unlink()
+    return path
+
+
+def test_a_growing_file_is_watched_until_nothing_comes(tmp_path: Path) -> None:
+    whole = write_stream(tmp_path / "whole.ts", [Scene(1, 60), Scene(2, 4), Scene(1, 10)])
+    content = whole.read_bytes()
+    growing = tmp_path / "growing.ts"
+    growing.write_bytes(content[: len(content) // 2])
+    with api.open(tmp_path / "library", encoder=ColourEncoder()) as library:
+        events = library.watch(growing, stall_seconds=5.0, every_seconds=0.5)
+        with growing.open("ab") as file:
+            file.write(content[len(content) // 2 :])
+        (event,) = events
+        assert 59 <= event.start_seconds <= event.end_seconds <= 65
+        assert event.score > 3
+        assert event.nearest_seconds < 60
+
+
+def test_streams_that_cannot_be_watched(tmp_path: Path) -> None:
+    playlist = tmp_path / "list.ts"
+    playlist.write_text("#EXTM3U\nhttp://example.org/a.ts\n")
+    with api.open(tmp_path / "library", encoder=ColourEncoder()) as library:
+        with pytest.raises(api.VideoError):
+            list(library.watch(tmp_path / "missing.ts"))
+        with pytest.raises(api.VideoError):
+            list(library.watch(playlist))
+        with pytest.raises(QueryError):
+            library.watch("rtsp://127.0.0.1:1/stream")
+        with pytest.raises(UnreadableVideoError):
+            list(library.watch("http://127.0.0.1:1/a.ts", allow_network=True, stall_seconds=2.0))

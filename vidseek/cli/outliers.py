@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,12 +15,14 @@ from vidseek.cli.options import (
     JsonOption,
     LibraryOption,
     SearchModelOption,
+    YesOption,
     open_library,
 )
-from vidseek.cli.values import absolute_pattern, parse_moment
+from vidseek.cli.values import absolute_pattern, parse_moment, parse_seconds
 
 if TYPE_CHECKING:
     from vidseek.core.types import VideoFilter
+    from vidseek.library import Library
     from vidseek.search.understanding.outliers import Outlier
 
 
@@ -43,7 +46,26 @@ def outliers(
             help="Normal footage: a file, folder or pattern. Default: the examined videos.",
         ),
     ] = None,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="Watch a growing file, a camera or an address, and print a line of JSON an event.",
+        ),
+    ] = False,
+    allow_network: Annotated[
+        bool, typer.Option("--allow-network", help="With --stream: read from an address.")
+    ] = False,
+    stall: Annotated[
+        float,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_seconds,
+            help="With --stream: end when nothing has come for so long.",
+        ),
+    ] = 30.0,
     model: SearchModelOption = None,
+    yes: YesOption = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -56,6 +78,12 @@ def outliers(
     """
     from vidseek.core.types import VideoFilter as Filter
 
+    if stream:
+        if video is None or normal is not None or not where.is_empty:
+            raise typer.BadParameter("--stream takes a video, a camera or an address alone")
+        with open_library(ctx, library, yes=yes) as opened:
+            _watch(opened, video, model=model, stall=stall, allow_network=allow_network)
+        return
     path, span = (None, None) if video is None else parse_moment(video)
     footage = None if normal is None else Filter(path_glob=absolute_pattern(normal))
     with open_library(ctx, library) as opened, ShellJob() as job:
@@ -66,6 +94,24 @@ def outliers(
         output.print_json([_json(each) for each in found])
     else:
         _print(found)
+
+
+def _watch(
+    library: Library, source: str, *, model: str | None, stall: float, allow_network: bool
+) -> None:
+    encoder = library.models.encoder_for(model)  # outside the job, because it may ask a question
+    with ShellJob() as job:
+        for event in library.watch(
+            source, stall_seconds=stall, allow_network=allow_network, model=encoder, job=job
+        ):
+            line = {
+                "path": source,
+                "start_seconds": round(event.start_seconds, 3),
+                "end_seconds": round(event.end_seconds, 3),
+                "score": round(event.score, 4),
+                "nearest": {"path": source, "start_seconds": round(event.nearest_seconds, 3)},
+            }
+            typer.echo(dumps(line))
 
 
 def _json(found: Outlier) -> dict[str, Any]:
