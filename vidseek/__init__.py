@@ -115,9 +115,9 @@ if TYPE_CHECKING:
     from vidseek.search.moments.calibration.report import ConfidenceQuality as ConfidenceQuality
     from vidseek.search.understanding.outliers import NearestNormal as NearestNormal
     from vidseek.search.understanding.outliers import Outlier as Outlier
-    from vidseek.search.understanding.stream import StreamEvent as StreamEvent
     from vidseek.search.understanding.related import Reason as Reason
     from vidseek.search.understanding.related import RelatedVideo as RelatedVideo
+    from vidseek.search.understanding.stream import StreamEvent as StreamEvent
     from vidseek.search.understanding.summary import KeyFrame as KeyFrame
     from vidseek.training.user.train import CaptionProblem as CaptionProblem
     from vidseek.training.user.train import TrainingProgress as TrainingProgress
