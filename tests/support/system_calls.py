@@ -69,7 +69,7 @@ def run_traced(
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=280,
+        timeout=900,
     )
     lines = log.read_text(errors="replace").splitlines()
     return Traced(

@@ -15,6 +15,8 @@ from system_calls import Traced, needs_strace, run_traced
 
 from vidseek.demo import clips as demo_clips
 
+pytestmark = pytest.mark.timeout(1000)
+
 
 @pytest.fixture(scope="module")
 def traced_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Traced | None]:
@@ -60,7 +62,7 @@ def run_demo(folder: Path, *arguments: str | Path) -> str:
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
