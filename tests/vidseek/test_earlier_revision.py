@@ -9,6 +9,7 @@ import pytest
 from colour_videos import write_colours
 
 import vidseek
+from vidseek.core.job import Job
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
 
@@ -48,3 +49,30 @@ def test_it_is_searched_and_extended_as_before_and_switched_when_asked(folder: P
         first = [hit.score for hit in before]
         np.testing.assert_allclose(scores[:1], first[:1], atol=1e-5)
         assert library.models.drop(old.spec.fingerprint) > 0
+
+
+def test_a_library_that_is_half_encoded_again_answers_with_the_earlier_revision(
+    folder: Path,
+) -> None:
+    write_colours(folder / "films" / "sea.mp4", ["blue", "white"])
+    with vidseek.open(folder / "library", create=False) as library:
+        assert library.index(folder / "films").indexed == 1
+
+        def one_is_encoded() -> bool:
+            counts = {each.spec.revision: each.encoded_videos for each in library.models.list()}
+            return counts.get("4", 0) == 1
+
+        report = library.models.add("builtin", job=Job(should_cancel=one_is_encoded))
+        assert (report.interrupted, report.encoded, report.switched) == (True, 1, False)
+        earlier = {hit.video.path.name for hit in library.search("something blue", 4)}
+        assert earlier == {"traffic.mp4", "sea.mp4"}
+        write_colours(folder / "films" / "sun.mp4", ["yellow", "red"])
+        assert library.index(folder / "films").indexed == 1
+        active = {each.spec.revision: each.is_active for each in library.models.list()}
+        assert active == {"3": True, "4": False}
+
+        finished = library.models.add("builtin")
+        assert (finished.encoded, finished.switched) == (2, True)
+        (current,) = [each for each in library.models.list() if each.is_active]
+        assert (current.spec.revision, current.encoded_videos) == ("4", 3)
+        assert library.search("something blue", 4).hits
