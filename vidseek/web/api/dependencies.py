@@ -10,8 +10,11 @@ from vidseek.web.schemas import MAX_ID, Cursor
 from vidseek.web.service import Service
 
 
-def service_of(request: Request) -> Service:
-    """The server's library and threads."""
+async def service_of(request: Request) -> Service:
+    """The server's library and threads.
+
+    Asynchronous, because FastAPI calls other functions in threads, of which it starts up to 40.
+    """
     service: Service = request.app.state.service
     return service
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from starlette.responses import Response
 
+from vidseek.core.job import Job
 from vidseek.core.types import SearchResult
 from vidseek.web.api.dependencies import ServiceOf
 from vidseek.web.schemas import SearchAnswer, SearchRequest, problem_answers
@@ -15,10 +17,15 @@ MAX_PAGES_SKIPPED = 20
 """Pages of nothing but videos outside the roots that one request goes through."""
 
 
-@router.post("/search", responses=problem_answers(404))
-async def search(request: Request, query: SearchRequest, service: ServiceOf) -> SearchAnswer:
+@router.post("/search", response_model=SearchAnswer, responses=problem_answers(404))
+async def search(request: Request, query: SearchRequest, service: ServiceOf) -> Response:
     """Find the moments that a text describes, best first."""
-    return await service.quick.run(request, lambda _: search_library(service, query))
+
+    def work(_: Job) -> bytes:
+        return search_library(service, query).model_dump_json().encode()
+
+    # Written here and not by FastAPI, which would validate every hit again.
+    return Response(await service.quick.run(request, work), media_type="application/json")
 
 
 def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
