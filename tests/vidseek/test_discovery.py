@@ -265,16 +265,26 @@ def write_stream(path: Path, scenes: Sequence[Scene]) -> Path:
     return path
 
 
-def test_a_growing_file_is_watched_until_nothing_comes(tmp_path: Path) -> None:
+def test_a_growing_file_is_watched_until_nothing_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = write_stream(tmp_path / "whole.ts", [Scene(1, 60), Scene(2, 4), Scene(1, 10)])
     content = whole.read_bytes()
     growing = tmp_path / "growing.ts"
     growing.write_bytes(content[: len(content) // 2])
-    with api.open(tmp_path / "library", encoder=ColourEncoder()) as library:
-        events = library.watch(growing, stall_seconds=5.0, every_seconds=0.5)
-        with growing.open("ab") as file:
-            file.write(content[len(content) // 2 :])
-        (event,) = events
+    encoder = ColourEncoder()
+    encode_frames = encoder.encode_frames
+    rest = [content[len(content) // 2 :]]
+
+    def record_the_rest(frames: np.ndarray) -> api.FrameFeatures:
+        if rest:
+            with growing.open("ab") as file:
+                file.write(rest.pop())
+        return encode_frames(frames)
+
+    monkeypatch.setattr(encoder, "encode_frames", record_the_rest)
+    with api.open(tmp_path / "library", encoder=encoder) as library:
+        (event,) = library.watch(growing, stall_seconds=5.0, every_seconds=0.5)
         assert 59 <= event.start_seconds <= event.end_seconds <= 65
         assert event.score > 3
         assert event.nearest_seconds < 60
