@@ -16,7 +16,6 @@ from vidseek.library import Library
 from vidseek.mcp.documents import WordHint
 from vidseek.mcp.understanding import UnderstandingTools
 from vidseek.web.listening import address_of, listen, run_app
-from vidseek.web.memory import share_memory_arenas
 from vidseek.web.roots import MediaRoots, topmost
 from vidseek.web.security import Security
 from vidseek.web.settings import ServerSettings
@@ -72,7 +71,6 @@ def serve_http(
         LibraryError: there is no library in the folder, or it cannot be opened.
         PathNotFoundError: a root is not a folder.
     """
-    share_memory_arenas()
     with (
         listen(settings.host, settings.port) as listener,
         _open_tools(settings.library, settings.roots, word_hint) as tools,

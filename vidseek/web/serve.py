@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from vidseek.web.app import create_app
 from vidseek.web.listening import address_of, listen, run_app
-from vidseek.web.memory import share_memory_arenas
 from vidseek.web.service import Service
 from vidseek.web.settings import ServerSettings
 
@@ -26,7 +25,6 @@ def serve(settings: ServerSettings, *, on_ready: Callable[[str, Service], None])
         LibraryError: the library cannot be opened.
         PathNotFoundError: a media root is not a folder.
     """
-    share_memory_arenas()
     with listen(settings.host, settings.port) as listener:
         app = create_app(settings)
         service: Service = app.state.service
