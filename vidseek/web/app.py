@@ -15,6 +15,7 @@ from vidseek.web import pages
 from vidseek.web.api import (
     check,
     duplicates,
+    explain,
     export,
     health,
     jobs,
@@ -39,6 +40,7 @@ ROUTERS = (
     check,
     videos,
     understanding,
+    explain,
     media,
     preview,
     duplicates,

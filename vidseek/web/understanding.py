@@ -205,3 +205,61 @@ class RelatedList(Document):
     """Recommended videos, best first."""
 
     videos: list[RelatedEntry]
+
+
+class ExplainedClip(Document):
+    """The clip around an explained frame."""
+
+    start_seconds: float
+    end_seconds: float
+    score: float = Field(description="Cosine of the text and the clip.")
+    rest: float = Field(description="The score less what the frames add.")
+
+
+class WordMapEntry(Document):
+    """Where in the frame a word looks."""
+
+    word: str
+    score: float = Field(description="Cosine of the word and the frame.")
+    peak: tuple[float, float] = Field(
+        description="Where the map is highest, as shares of the frame's width and height."
+    )
+    cells: list[list[float]] = Field(description="Cosines, by rows.")
+
+
+class FrameWeightEntry(Document):
+    """What a frame of the clip weighs."""
+
+    seconds: float
+    score: float
+    additive: float
+    dot_product: float
+    heads: list[float] = Field(description="Attention over time, of each head.")
+
+
+class CurvePoint(Document):
+    """A clip of the video and its score."""
+
+    start_seconds: float
+    end_seconds: float
+    score: float
+
+
+class ExplainAnswer(Document):
+    """Why a frame, and the clip around it, match a text."""
+
+    video_id: int
+    path: str
+    text: str
+    seconds: float
+    score: float = Field(description="Cosine of the text and the frame.")
+    clip: ExplainedClip
+    area: tuple[float, float, float, float] = Field(
+        description="The part that the cells cover: left, top, right, bottom as shares."
+    )
+    maps: list[WordMapEntry] = Field(
+        description="The whole text first, then its words; empty for a model without cells."
+    )
+    frames: list[FrameWeightEntry]
+    curve: list[CurvePoint]
+    warnings: list[AnswerWarning] = Field(default_factory=list)
