@@ -26,6 +26,7 @@ CHANGES = 100
 MIN_TAKE_FRAMES = 14
 SPLICED_FRAMES = 4
 CHANGED_FRAMES = 5
+MIN_FIXED_FRAMES = 6
 FIXED = "cctv_*.mp4"
 MAX_MOMENTS = 1_000
 
@@ -43,7 +44,11 @@ def print_outliers(folder: Path, libraries: Path, encoder: Encoder) -> None:
         f"| {baseline:.3f} |",
         flush=True,
     )
-    fixed = read_frames(sorted(folder.glob(FIXED)), encoder)
+    fixed = [
+        camera
+        for camera in read_frames(sorted(folder.glob(FIXED)), encoder)
+        if len(camera.seconds) >= MIN_FIXED_FRAMES
+    ]
     with open_library(libraries / "changed", encoder) as store:
         cases = [_changed(fixed, clips, encoder, random, number) for number in range(CHANGES)]
         ours, baseline = _measure(store, encoder, cases, _from_frame_before)
