@@ -68,7 +68,7 @@ def test_every_tool_answers(library: Path, footage_master: Path) -> None:
     names, found, plain, similar, check, info, duplicates = ask(library, use)
     assert names == {
         *("search", "similar", "check", "video_info", "duplicates"),
-        *("classify", "labels", "summary", "outliers", "related"),
+        *("classify", "labels", "summary", "outliers", "related", "explain", "describe"),
     }
     for answer in (found, plain, similar, check, info, duplicates):
         assert not answer.is_error, answer
@@ -115,6 +115,38 @@ def test_tools_label_summarise_compare_and_recommend(library: Path, footage_mast
     assert str(errands) in [each["path"] for each in recommended]
     assert {each["because"]["path"] for each in recommended} == {str(cat)}
     assert [error_of(answer)["code"] for answer in refused] == ["bad_query", "outside_roots"]
+
+
+def test_tools_explain_and_describe(library: Path, footage_master: Path) -> None:
+    question = {"text": "a cat on a sofa", "file": "cat.mp4", "at_seconds": 0.5}
+
+    async def use(client: Any) -> list[Any]:
+        return [
+            await client.call_tool("explain", question),
+            await client.call_tool("explain", {**question, "picture": False}),
+            await client.call_tool("describe", {"file": "cat.mp4", "labels": 3}),
+            await client.call_tool("explain", {**question, "text": " "}),
+            await client.call_tool("explain", {**question, "at_seconds": 5000}),
+            await client.call_tool("explain", {**question, "file": "/etc/passwd"}),
+            await client.call_tool("describe", {"file": "cat.mp4", "start_seconds": 1}),
+        ]
+
+    explained, plain, described, *refused = ask(library, use)
+    for answer in (explained, plain, described):
+        assert not answer.is_error, answer
+        assert answer.structured_content["path"] == str(footage_master / "cat.mp4")
+    words = [each["word"] for each in explained.structured_content["maps"]]
+    assert words == ["a cat on a sofa", "cat", "sofa"]
+    (picture,) = [block for block in explained.content if block.type == "image"]
+    assert picture.mime_type == "image/png"
+    assert base64.b64decode(picture.data).startswith(b"\x89PNG")
+    assert [block.type for block in plain.content] == ["text"]
+    labels = described.structured_content["labels"]
+    assert any("cat" in each["label"] for each in labels)
+    assert described.structured_content["captions"] == []
+    assert [error_of(answer)["code"] for answer in refused] == [
+        *("bad_query", "bad_query", "outside_roots", "bad_query")
+    ]
 
 
 def test_only_files_in_the_roots_are_read_and_named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from vidseek.catalog import VideoDetails
@@ -12,6 +12,7 @@ from vidseek.core.types import (
     DuplicateGroup,
     SearchHit,
     SearchResult,
+    SearchWarning,
     TimeSpan,
     Video,
 )
@@ -50,16 +51,23 @@ def hits_document(
     """
     return {
         "hits": [_hit(hit, roots) for hit in shown],
-        "warnings": [
-            {
-                "code": warning.code,
-                "message": safe_text(warning.message),
-                "hint": word_hint(warning.hint),
-            }
-            for warning in result.warnings
-        ],
+        "warnings": warning_documents(result.warnings, word_hint),
         "next_cursor": result.next_cursor,
     }
+
+
+def warning_documents(
+    warnings: Iterable[SearchWarning], word_hint: WordHint
+) -> list[dict[str, Any]]:
+    """What the client must know about an answer."""
+    return [
+        {
+            "code": warning.code,
+            "message": safe_text(warning.message),
+            "hint": word_hint(warning.hint),
+        }
+        for warning in warnings
+    ]
 
 
 def _hit(hit: SearchHit, roots: MediaRoots) -> dict[str, Any]:

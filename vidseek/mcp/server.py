@@ -115,6 +115,8 @@ def create_server(tools: UnderstandingTools, *, allow_write: bool) -> MCPServer[
         tools.summary,
         tools.outliers,
         tools.related,
+        tools.explain,
+        tools.describe,
     ):
         server.add_tool(tool, annotations=reads, structured_output=False)
     if allow_write:

@@ -119,7 +119,7 @@ class Tools:
             result = self._library.similar(
                 self._find(file),
                 k,
-                span=_part(start_seconds, end_seconds),
+                span=part_of(start_seconds, end_seconds),
                 exclude_itself=True,
                 cursor=cursor,
                 job=job,
@@ -260,7 +260,12 @@ def _picture(hit: SearchHit) -> ImageContent | None:
     return ImageContent(type="image", data=data, mime_type="image/jpeg")
 
 
-def _part(start_seconds: float | None, end_seconds: float | None) -> TimeSpan | None:
+def part_of(start_seconds: float | None, end_seconds: float | None) -> TimeSpan | None:
+    """The part of a video that a client names; None for all of it.
+
+    Raises:
+        QueryError: a half of a part, or a part that ends before its start.
+    """
     if start_seconds is None and end_seconds is None:
         return None
     if start_seconds is None or end_seconds is None:

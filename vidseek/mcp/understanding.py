@@ -1,16 +1,18 @@
-"""The tools that label, summarise, recommend and find the unusual."""
+"""The tools that label, summarise, recommend, explain and find the unusual."""
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal
 
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, ImageContent
 from pydantic import Field
 
 from vidseek.core.job import Job
 from vidseek.core.types import VideoFilter
-from vidseek.mcp.documents import span_document
-from vidseek.mcp.tools import File, Glob, Tools, result_of
+from vidseek.exports.explanation import explanation_document, explanation_picture
+from vidseek.mcp.documents import span_document, warning_documents
+from vidseek.mcp.tools import File, Glob, Tools, part_of, result_of
 from vidseek.search.understanding.label_sets import bundled_labels
 from vidseek.web.text import path_text, safe_text
 
@@ -180,5 +182,72 @@ class UnderstandingTools(Tools):
                 if self._roots.contain(each.video.path)
             ]
             return result_of({"videos": videos})
+
+        return await self._answer(work)
+
+    async def explain(
+        self,
+        text: Annotated[str, Field(description="What was looked for.")],
+        file: File,
+        at_seconds: Annotated[
+            float | None, Field(description="Time of the frame. Default: the best frame.")
+        ] = None,
+        picture: Annotated[
+            bool, Field(description="Also return heat maps of where each word looks.")
+        ] = True,
+    ) -> CallToolResult:
+        """Say why a moment matches a description: where each word looks, scores over time."""
+
+        def work(job: Job) -> CallToolResult:
+            path = self._find(file)
+            found = self._library.explain(text, path, at_seconds, job=job)
+            document = {
+                **explanation_document(found),
+                "path": path_text(found.video.path),
+                "warnings": warning_documents(found.warnings, self._word_hint),
+            }
+            if not picture:
+                return result_of(document)
+            job.check()
+            data = base64.b64encode(explanation_picture(found)).decode()
+            return result_of(
+                document, [ImageContent(type="image", data=data, mime_type="image/png")]
+            )
+
+        return await self._answer(work)
+
+    async def describe(
+        self,
+        file: File,
+        start_seconds: Annotated[float | None, Field(description="Start of the part.")] = None,
+        end_seconds: Annotated[float | None, Field(description="End of the part.")] = None,
+        labels: Annotated[
+            int, Field(ge=1, le=MAX_MOMENTS, description="Most labels of each set.")
+        ] = 8,
+    ) -> CallToolResult:
+        """Say what a video or a part of it shows: labels, and the captions that are stored."""
+
+        def work(job: Job) -> CallToolResult:
+            found = self._library.describe(
+                self._find(file, missing_ok=True),
+                span=part_of(start_seconds, end_seconds),
+                labels=labels,
+                job=job,
+            )
+            return result_of(
+                {
+                    "path": path_text(found.video.path),
+                    **span_document(found.span),
+                    "labels": [
+                        {"label": safe_text(each.label), "confidence": round(each.confidence, 4)}
+                        for each in found.labels
+                    ],
+                    "captions": [
+                        {**span_document(each.span), "text": safe_text(each.text)}
+                        for each in found.captions
+                    ],
+                    "warnings": warning_documents(found.warnings, self._word_hint),
+                }
+            )
 
         return await self._answer(work)
