@@ -113,6 +113,30 @@ def test_words_find_a_moment_that_plays_at_its_second(page: Any) -> None:
     page.locator("dialog.player").wait_for(state="detached")
 
 
+def test_heat_maps_show_where_a_moment_matches(page: Any) -> None:
+    page.goto("/?q=a+cat")
+    page.locator(".card .picture").first.click()
+    button = page.get_by_role("button", name="Where it looks")
+    button.focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog.player .explanation img").wait_for()
+    wait_until(page, "document.querySelector('.explanation img').naturalWidth > 500")
+    assert button.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("w")
+    wait_until(page, "document.querySelector('.explanation').hidden")
+    assert button.get_attribute("aria-expanded") == "false"
+    page.keyboard.press("Escape")
+    page.locator("dialog.player").wait_for(state="detached")
+
+
+def test_a_moment_like_another_has_no_words_to_look_for(page: Any, server: RunningServer) -> None:
+    hit = server.post("/search", {"text": "a cat", "k": 1}).json["hits"][0]
+    page.goto(f"/?like={hit['video_id']},{hit['start_seconds']},{hit['end_seconds']}")
+    page.locator(".card .picture").first.click()
+    page.locator("dialog.player video").wait_for()
+    assert page.get_by_role("button", name="Where it looks").count() == 0
+
+
 def test_the_search_works_by_keyboard_alone(page: Any) -> None:
     page.goto("/?q=a+cat")
     page.locator(".card").nth(1).wait_for()

@@ -34,6 +34,7 @@ async function call(method, path, { body, signal } = {}) {
 export const get = async (path, options) => (await call("GET", path, options)).json();
 export const post = async (path, body, options) => (await call("POST", path, { ...options, body })).json();
 export const remove = async (path) => (await call("DELETE", path)).json();
+export const getFile = async (path, options) => (await call("GET", path, options)).blob();
 export const postForFile = async (path, body) => (await call("POST", path, { body })).blob();
 
 const posters = new Map();

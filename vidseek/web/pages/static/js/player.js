@@ -5,6 +5,7 @@ import { isKept, toggle } from "./basket.js";
 import { $, h, icon, iconButton, isTyping, notify } from "./dom.js";
 import { spanText, sureness, titleOf } from "./format.js";
 import { timeline } from "./timeline.js";
+import { whereItLooks } from "./explain.js";
 
 /** Use the preview where the browser cannot play the file. */
 export function playOrPreview(film, videoId, start, end, onFallback = () => {}) {
@@ -24,6 +25,7 @@ export function openPlayer(hit, context) {
   let current = hit;
   dialog.addEventListener("close", () => {
     dialog.querySelector("video")?.removeAttribute("src");
+    looks?.hide();
     dialog.remove();
     opener?.focus?.();
     context.onClose?.(current);
@@ -31,7 +33,7 @@ export function openPlayer(hit, context) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("keydown", (event) => keys(event));
 
-  let film, inField, outField;
+  let film, inField, outField, looks;
   const step = (by) => {
     const at = context.hits.indexOf(current);
     const next = context.hits[at + by];
@@ -42,7 +44,7 @@ export function openPlayer(hit, context) {
     if (isTyping(event) || event.ctrlKey || event.metaKey) return;
     const key = event.key.toLowerCase();
     const does = { arrowleft: () => step(-1), arrowright: () => step(1), i: () => set(inField), o: () => set(outField),
-      b: () => toggle(trimmed()), m: () => { dialog.close(); context.like(current); },
+      b: () => toggle(trimmed()), w: () => looks?.toggle(), m: () => { dialog.close(); context.like(current); },
       " ": () => (film.paused ? film.play() : film.pause()) }[key];
     if (!does || (key === " " && event.target.closest("button, a, video"))) return;
     event.preventDefault();
@@ -71,6 +73,8 @@ export function openPlayer(hit, context) {
     const label = () => keep.replaceChildren(icon(isKept(trimmed()) ? "done" : "add"), isKept(trimmed()) ? "In the basket" : "Add to basket");
     for (const field of [inField, outField]) field.addEventListener("change", label);
     label();
+    looks?.hide();
+    looks = context.text ? whereItLooks(next, context.text) : null;
     const line = timeline(film, { duration: next.duration_seconds, onSeek: (seconds) => { film.currentTime = seconds; } });
     line.setMarks([next], next, () => {});
     dialog.replaceChildren(
@@ -86,9 +90,10 @@ export function openPlayer(hit, context) {
             h("button", { type: "button", class: "secondary", title: "End here (O)", onclick: () => set(outField) }, "End"), outField),
           h("label", { class: "chip toggle" }, loop, h("span", {}, "Loop")),
           h("span", { class: "push" }),
+          looks ? looks.button : null,
           h("button", { type: "button", class: "secondary", onclick: () => { dialog.close(); context.like(current); } }, icon("like"), "More like this"),
           h("a", { class: "secondary", href: `/video/${next.video_id}?t=${next.start_seconds}${context.text ? `&q=${encodeURIComponent(context.text)}` : ""}` }, icon("film"), "Whole video"),
-          keep)));
+          keep), looks ? looks.panel : null));
     if (!dialog.open) dialog.showModal();
     film.focus();
     film.play().catch(() => {});
