@@ -127,7 +127,7 @@ if TYPE_CHECKING:
     from vidseek.video import SamplingPlan as SamplingPlan
     from vidseek.video.limits import DecodeLimits as DecodeLimits
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # A checkout without symbolic links has text files in their place (git on Windows, some archives).
 _ROOM = os.path.join(os.path.dirname(__file__), "core")  # noqa: PTH118, PTH120 - pathlib is slow

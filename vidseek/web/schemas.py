@@ -259,7 +259,7 @@ class Health(Document):
             "examples": [
                 {
                     "status": "ok",
-                    "version": "0.2.0",
+                    "version": "0.3.0",
                     "videos": 120,
                     "clips": 10482,
                     "model": "builtin",
