@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from vidseek.library import Library
     from vidseek.search.understanding.outliers import Outlier
 
+STALL_SECONDS = 30.0
+
 
 @with_filters
 def outliers(
@@ -57,13 +59,13 @@ def outliers(
         bool, typer.Option("--allow-network", help="With --stream: read from an address.")
     ] = False,
     stall: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="TIME",
             parser=parse_seconds,
-            help="With --stream: end when nothing has come for so long.",
+            help="With --stream: end when nothing has come for so long. Default: 30.",
         ),
-    ] = 30.0,
+    ] = None,
     model: SearchModelOption = None,
     yes: YesOption = False,
     library: LibraryOption = None,
@@ -82,7 +84,8 @@ def outliers(
         if video is None or normal is not None or not where.is_empty:
             raise typer.BadParameter("--stream takes a video, a camera or an address alone")
         with open_library(ctx, library, yes=yes) as opened:
-            _watch(opened, video, model=model, stall=stall, allow_network=allow_network)
+            seconds = STALL_SECONDS if stall is None else stall
+            _watch(opened, video, model=model, stall=seconds, allow_network=allow_network)
         return
     path, span = (None, None) if video is None else parse_moment(video)
     footage = None if normal is None else Filter(path_glob=absolute_pattern(normal))
