@@ -102,8 +102,13 @@ def commands_shown() -> list[tuple[str, list[str]]]:
         for block in re.findall(
             r"^```console\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.M
         ):
-            for line in re.findall(r"^\$ vidseek (.+)$", block, re.MULTILINE):
-                shown.append((path.name, shlex.split(line, comments=True)))
+            for line in re.findall(r"^\$ (vidseek .+)$", block, re.MULTILINE):
+                words = [*shlex.split(line, comments=True), "|"]
+                while words:  # each command of a pipeline
+                    end = words.index("|")
+                    if words[0] == "vidseek":
+                        shown.append((path.name, words[1:end]))
+                    del words[: end + 1]
     return shown
 
 
