@@ -21,6 +21,7 @@ OPTIONAL = {
     "h11",
     "matplotlib",
     "mcp",
+    "mcp_types",
     "onnx",
     "open_clip",
     "prometheus_client",
