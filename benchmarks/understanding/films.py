@@ -45,9 +45,11 @@ class Frames:
         )
 
 
-def read_frames(files: Iterable[Path], encoder: Encoder) -> list[Frames]:
-    """Decode and encode clips, densely sampled."""
-    jobs = [DecodeJob(file, SamplingPlan("dense")) for file in files]
+def read_frames(
+    files: Iterable[Path], encoder: Encoder, *, step_seconds: float = 1.0
+) -> list[Frames]:
+    """Decode and encode clips, a frame every ``step_seconds``."""
+    jobs = [DecodeJob(file, SamplingPlan("dense", step_seconds)) for file in files]
     found = []
     with DecodePool(workers=1, short_side=encoder.spec.image_size) as pool:
         for decoded in pool.read(jobs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,10 @@ SPLICED_FRAMES = 4
 CHANGED_FRAMES = 5
 MIN_FIXED_FRAMES = 6
 FIXED = "cctv_*.mp4"
+STEP_SECONDS = 0.25
+"""Between frames of fixed cameras: their clips last two seconds."""
+REPEATS = 5
+"""How often such a clip is seen, a frame a second, as a time lapse."""
 MAX_MOMENTS = 1_000
 
 
@@ -45,8 +50,8 @@ def print_outliers(folder: Path, libraries: Path, encoder: Encoder) -> None:
         flush=True,
     )
     fixed = [
-        camera
-        for camera in read_frames(sorted(folder.glob(FIXED)), encoder)
+        _time_lapse(camera)
+        for camera in read_frames(sorted(folder.glob(FIXED)), encoder, step_seconds=STEP_SECONDS)
         if len(camera.seconds) >= MIN_FIXED_FRAMES
     ]
     with open_library(libraries / "changed", encoder) as store:
@@ -80,6 +85,12 @@ def _spliced(clips: list[Frames], random: np.random.Generator, number: int) -> _
     film = join([before, foreign, after], f"splice-{number}.mp4")
     start = before.duration_seconds
     return film, TimeSpan(start, start + foreign.duration_seconds)
+
+
+def _time_lapse(camera: Frames) -> Frames:
+    film = join([camera] * REPEATS, camera.name)
+    count = len(film.seconds)
+    return replace(film, seconds=np.arange(count, dtype=np.float64), duration_seconds=float(count))
 
 
 def _resized(frames: Frames, size: tuple[int, ...]) -> Frames:
