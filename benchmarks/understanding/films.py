@@ -17,7 +17,7 @@ from vidseek.video import DecodeJob, DecodePool, SamplingPlan, cut_clips, frame_
 
 @dataclass(frozen=True)
 class Frames:
-    """Frames of a clip, one or two a second."""
+    """Frames of a clip, sampled densely."""
 
     name: str
     seconds: NDArray[np.float64]

@@ -162,7 +162,7 @@ class SearchEngine:
                 resemble a picture have no confidence: encoders are calibrated for sentences. The
                 steps of a sequence are scored by the first stage.
             prepared: what ``prepare`` gave for this text and these options, without ``terms``; None
-                to begin anew.
+                to encode the text now.
             job: reports the reading of pictures and videos, and cancels it.
 
         Raises:

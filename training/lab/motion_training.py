@@ -33,7 +33,7 @@ ALIKE = 0.9
 """Captions with a cosine above this say the same; their clips are no wrong answers."""
 LOG_EVERY_STEPS = 100
 WARM_UP = 0.05
-LEAST_FRAMES = 2
+MIN_FRAMES = 2
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,9 @@ def _some_frames(
     count: int, settings: MotionSettings, random: np.random.Generator
 ) -> NDArray[np.intp]:
     """Positions of the frames that are seen, ascending; at least two."""
-    if count <= LEAST_FRAMES or random.random() >= settings.fewer_frames:
+    if count <= MIN_FRAMES or random.random() >= settings.fewer_frames:
         return np.arange(count)
-    kept = int(random.integers(LEAST_FRAMES, count))
+    kept = int(random.integers(MIN_FRAMES, count))
     return np.sort(random.choice(count, kept, replace=False))
 
 
