@@ -19,6 +19,7 @@ from vidseek.core.errors import EncoderError, Hint, PathNotFoundError, QueryErro
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import LabelExample, SearchHit, TimeSpan, TrainedLabel, Video
+from vidseek.core.types.labels import NONE_OF_THESE
 from vidseek.models import LibraryModels
 from vidseek.storage.store import LibraryStore
 
@@ -55,12 +56,15 @@ class LibraryLabels:
             Number of examples.
 
         Raises:
-            QueryError: an empty name, no example, or a part outside its video.
+            QueryError: an empty name, ``none of these``, no example, or a part outside its video.
             PathNotFoundError: a video is not in the library.
             LibraryLockedError: another process kept the database busy for 30 seconds.
         """
         arguments.flag(shown, "shown")
-        found = self._examples(label_name(name), examples, shown=shown)
+        wanted = label_name(name)
+        if wanted.casefold() == NONE_OF_THESE:
+            raise QueryError(f"{NONE_OF_THESE!r} is what videos without a label get; name another.")
+        found = list(dict.fromkeys(self._examples(wanted, examples, shown=shown)))
         if not found:
             raise QueryError(f"There is no example of the label {name!r}.")
         self._store.labels.add_examples(found)

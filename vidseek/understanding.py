@@ -90,8 +90,10 @@ class LibraryUnderstanding(LibraryQueries):
             given = arguments.texts(labels, "labels")
             fingerprint, labelling, warnings = self._zero_shot(given, model, job)
         if not parts:
-            message = f"{self.folder} has no searchable video to classify"
-            empty = SearchWarning("empty_library", message, Hint("index"))
+            message, hint = f"{self.folder} has no searchable video to classify", Hint("index")
+            if not where.is_empty:
+                message, hint = f"{message} that passes the filters", Hint("list_videos")
+            empty = SearchWarning("empty_library", message, hint)
             return Classification((), (empty, *warnings))
         with self._store.snapshot():
             moments = classify_videos(self._store, fingerprint, labelling, parts, options, job=job)

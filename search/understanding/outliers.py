@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core import arguments
-from vidseek.core.errors import QueryError
+from vidseek.core.errors import Hint, QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.types import TimeSpan, VectorBatch, Video, VideoFilter
 from vidseek.search.moments.query import check_filter, check_limits
@@ -111,7 +111,10 @@ def outliers(
         if len(examined) == 0:
             return []
         if len(normal) == 0:
-            raise QueryError("There is no normal footage to compare with.")
+            raise QueryError(
+                "There is no normal footage to compare with: no clip passes its filter.",
+                hint=Hint("list_videos"),
+            )
         centre = common_part(normal.vectors)
         comparison = _Comparison(normal, centre)
         usual, nearest = comparison.distances(normal, job)

@@ -18,6 +18,7 @@ from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.types import TimeSpan, VectorBatch, Video, VideoFilter
 from vidseek.encoders.base import Encoder
+from vidseek.search.moments.blank import BlankClips
 from vidseek.search.moments.query import check_filter, check_limits
 from vidseek.search.moments.visual_query import VisualQuery, read_visual_query
 from vidseek.search.understanding.clips import chosen_rows, read_clips
@@ -125,8 +126,8 @@ def related(
         job: reports progress and cancels.
 
     Raises:
-        QueryError: no example is liked, one is both liked and disliked, or a part is outside its
-            video.
+        QueryError: no example is liked, one is both liked and disliked, a liked one is blank, or a
+            part is outside its video.
         PathNotFoundError: an example does not exist.
         VideoError: an example cannot be read.
         JobCancelledError: the job was cancelled.
@@ -141,6 +142,7 @@ def related(
         job.check()
         queries.append(read_visual_query(store, encoder, example.path, example.span, job))
     with store.snapshot():
+        _refuse_blank(store, examples, queries)
         clips = read_clips(store, encoder.spec.fingerprint, options.where)
         if len(clips) == 0:
             return []
@@ -158,6 +160,17 @@ def related(
         known = copies_of(store, candidates.video_ids[best].tolist(), durations)
         picked = candidates.pick(best, known, options)
     return [candidates.result(row, videos) for row in picked]
+
+
+def _refuse_blank(
+    store: LibraryStore, examples: Sequence[Example], queries: Sequence[VisualQuery]
+) -> None:
+    """Refuse liked videos of the library that are black, or of another single colour."""
+    blanks = BlankClips(store)
+    for example, query in zip(examples, queries, strict=True):
+        clips = store.videos.clips_by_id(query.own_clips)
+        if example.liked and clips and blanks.of(clips.values()) == set(clips):
+            raise QueryError(f"{example.path} shows nothing to go by: every frame is blank.")
 
 
 def _liked(

@@ -224,6 +224,8 @@ def test_bad_examples(library: vidseek.Library, name: str) -> None:
     with pytest.raises(vidseek.QueryError):
         library.labels.add(name, [film("a.mp4")])
     with pytest.raises(vidseek.QueryError):
+        library.labels.add("None of these", [film("a.mp4")])
+    with pytest.raises(vidseek.QueryError):
         library.labels.add("warm", [])
     with pytest.raises(vidseek.PathNotFoundError):
         library.labels.add("warm", [film("nowhere.mp4")])
@@ -243,7 +245,8 @@ def test_the_label_commands(films: Films) -> None:
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return json.loads(answer.stdout)
 
-    added = run("label", "add", "warm", "/films/a.mp4@0-4", "/films/b.mp4@0-4")
+    examples = ["/films/a.mp4@0-4", "/films/b.mp4@0-4", "/films/a.mp4@0-4"]
+    added = run("label", "add", "warm", *examples)
     assert added == {"label": "warm", "added": 2}
     (trained,) = run("label", "train")
     assert trained["clips"] == 4

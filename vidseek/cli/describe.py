@@ -85,6 +85,8 @@ def describe(
         output.print_json(_document(found))
     else:
         _print(found)
+        if labels and not found.labels:
+            typer.echo("  no label fits")
 
 
 def _document(found: Description) -> dict[str, Any]:

@@ -93,6 +93,11 @@ def outliers(
         found = opened.outliers(
             path, k, span=span, where=where, normal=footage, model=model, job=job
         )
+    if not found:
+        output.say_aside(
+            "vidseek: there is nothing to compare: no video passes the filters, "
+            "or each is a single clip or blank"
+        )
     if json:
         output.print_json([_json(each) for each in found])
     else:
@@ -143,8 +148,6 @@ def _print(found: list[Outlier]) -> None:
         typer.echo(f"{rank:>3}  {score}  {time}  {output.short_path(each.video.path)}")
         near = f"     nearest normal clip: {usual} of {output.short_path(normal.video.path)}"
         typer.echo(output.styled(near, dim=True))
-    if not found:
-        typer.echo("there is nothing to compare")
 
 
 def _columns(found: Outlier) -> list[object]:

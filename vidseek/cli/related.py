@@ -82,6 +82,8 @@ def related(
                 model=encoder,
                 job=job,
             )
+    if not found:
+        output.say_aside("vidseek: the library has no other video to recommend")
     if json:
         output.print_json([_json(each) for each in found])
     else:
@@ -118,8 +120,6 @@ def _print(found: list[RelatedVideo]) -> None:
         score = output.styled(f"{each.score:>6.3f}", fg="green")
         typer.echo(f"{rank:>3}  {score}  {output.styled(name, bold=True)}")
         typer.echo(output.styled(f"     because of {_because(each)}", dim=True))
-    if not found:
-        typer.echo("the library has no other video")
 
 
 def _because(found: RelatedVideo) -> str:

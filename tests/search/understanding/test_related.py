@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from palette_encoder import PALETTE
 
 from vidseek.core.errors import PathNotFoundError, QueryError
-from vidseek.core.types import TimeSpan, VideoFilter
+from vidseek.core.types import CopyFrames, TimeSpan, VideoFilter
 from vidseek.search.understanding.related import Example, RelatedOptions, related
 
 assert {"red", "green", "blue", "white", "yellow"} <= set(PALETTE)
@@ -90,6 +91,15 @@ def test_nothing_else_to_recommend(shelf) -> None:
 def test_impossible_options_are_refused(options) -> None:
     with pytest.raises(QueryError):
         RelatedOptions(**options)
+
+
+def test_a_blank_example_is_refused(shelf) -> None:
+    blank = shelf.add("black.mp4", ["black", "black"])
+    shelf.add("red.mp4", ["red"])
+    none = CopyFrames(blank.id, np.zeros(0), np.zeros((0, 4), np.int8))
+    shelf.store.copy_descriptors.add(none, fingerprint="a" * 16)
+    with pytest.raises(QueryError):
+        ask(shelf, Example(blank.path))
 
 
 def test_contradicting_examples_are_refused(shelf) -> None:
