@@ -196,7 +196,7 @@ class LibraryLabels:
             )
         labelling = Labelling(
             [each.label for each in classifiers],
-            lambda vectors: label_probabilities(classifiers, vectors),
+            lambda vectors, _: label_probabilities(classifiers, vectors),
             has_none=True,
             are_exclusive=False,
         )

@@ -114,6 +114,7 @@ class LibraryUnderstanding(LibraryQueries):
             classifier.confidences,
             has_none=classifier.is_calibrated,
             are_exclusive=True,
+            kept=classifier.kept,
         )
         return engine.encoder.spec.fingerprint, labelling, classifier.warnings()
 

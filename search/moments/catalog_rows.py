@@ -10,7 +10,7 @@ would take most of their time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 import numpy as np
@@ -34,6 +34,7 @@ class CatalogRows:
     def __init__(self, store: LibraryStore) -> None:
         self._store = store
         self._clips: dict[int, Clip] = {}
+        self._timelines: dict[int, list[Clip]] = {}
         self._blank: set[int] = set()
         self._blanks = BlankClips(store)
         self._videos: dict[int, Video] = {}
@@ -62,11 +63,27 @@ class CatalogRows:
         """The clips that exist and are not blank: blank clips answer no query."""
         unread = [i for i in ids if i not in self._clips]
         if unread:
-            new = self._store.videos.clips_by_id(unread)
-            # Blank clips first: another thread may look the clips up in between.
-            self._blank.update(self._blanks.of(new.values()))
-            self._clips.update(new)
+            self._keep(self._store.videos.clips_by_id(unread))
         return {i: self._clips[i] for i in ids if i in self._clips and i not in self._blank}
+
+    def timelines(self, video_ids: Collection[int]) -> dict[int, list[Clip]]:
+        """All clips of videos that have any, blank or not, by video, each in order of time."""
+        unread = [i for i in video_ids if i not in self._timelines]
+        if unread:
+            new = self._store.videos.clips_of(unread)
+            clips = (clip for timeline in new.values() for clip in timeline)
+            self._keep({clip.id: clip for clip in clips if clip.id not in self._clips})
+            self._timelines.update({i: new.get(i, []) for i in unread})
+        return {i: self._timelines[i] for i in video_ids if self._timelines[i]}
+
+    def is_blank(self, clip_id: int) -> bool:
+        """Whether a clip that was read is blank."""
+        return clip_id in self._blank
+
+    def _keep(self, new: Mapping[int, Clip]) -> None:
+        # Blank clips first: another thread may look the clips up in between.
+        self._blank.update(self._blanks.of(new.values()))
+        self._clips.update(new)
 
     def videos(self, ids: Collection[int]) -> Iterable[Video]:
         """The videos that exist."""

@@ -92,6 +92,32 @@ class SearchContext:
         stored, _ = self.store.clip_vectors.read_existing(wanted, self.encoder.spec.fingerprint)
         return frozenset(stored.tolist())
 
+    def timelines(
+        self, video_ids: Collection[int]
+    ) -> dict[int, tuple[list[Clip], NDArray[np.float32]]]:
+        """The clips of videos that may answer, in order of time, and their (C, D) vectors.
+
+        Args:
+            video_ids: of videos that may answer.
+
+        Returns:
+            By video: the clips that are encoded, neither blank nor excluded; empty for none.
+        """
+        every = self.rows.timelines(video_ids)
+        ids = [clip.id for clips in every.values() for clip in clips]
+        wanted = np.array(list(self.rows.clips(ids)), np.int64)
+        if self.exclude is not None:
+            wanted = np.setdiff1d(wanted, self.exclude)
+        stored, vectors = self.store.clip_vectors.read_existing(
+            wanted, self.encoder.spec.fingerprint
+        )
+        row_of = {clip_id: row for row, clip_id in enumerate(stored.tolist())}
+        found = {}
+        for video_id in video_ids:
+            clips = [clip for clip in every.get(video_id, []) if clip.id in row_of]
+            found[video_id] = clips, vectors[[row_of[clip.id] for clip in clips]]
+        return found
+
     def features(self, ids: Sequence[int]) -> list[FrameFeatures]:
         """Stored features of the clips' frames, in the order of ``ids``."""
         return self.store.clip_vectors.frame_features(ids, self.encoder.spec.fingerprint)

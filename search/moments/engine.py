@@ -285,6 +285,11 @@ class SearchEngine:
             warnings = list(rows.fact("partial", self._partial_warnings))
             return self._result(context, ranked, query.vectors, None, digest, warnings)
 
+    @property
+    def kept(self) -> KeptRows:
+        """The rows of the catalog that queries share."""
+        return self._kept
+
     def current_confidence(self) -> CurrentConfidence:
         """How hits get their confidence now."""
         calibration, _ = self._calibration()

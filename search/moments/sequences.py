@@ -30,6 +30,9 @@ from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.merging import Moment
 
 FETCH_FACTOR = 4
+MAX_READ_AHEAD = 256
+"""Videos that are read together at most: those with the best bounds, which are next. Each time as
+many as were read before, so that at most twice as many are read as needed."""
 ROUNDING = 1e-4
 """The index rounds scores by less than this; bounds are raised by it."""
 SAME_TIME_SECONDS = 0.01
@@ -67,6 +70,9 @@ class SequenceFinder:
         self._query = query
         self._waiting: list[tuple[float, bool, str, float, int, Callable[[], Moment | None]]] = []
         self._pushed = 0
+        self._unread: dict[int, float] = {}
+        """Bounds of the videos that were not read, by id."""
+        self._read_ahead: dict[int, tuple[list[Clip], NDArray[np.float32]]] = {}
         self.videos: dict[int, Video] = {}
         """The videos seen so far, by id."""
 
@@ -116,6 +122,7 @@ class SequenceFinder:
         for video_id, bounds in best.items():
             video = videos[video_id]
             bound = self._bound(bounds)
+            self._unread[video_id] = bound
             self._push(bound, partial(self._read, video), place=(str(video.path), 0.0))
         if n < self._context.size:
             more = min(FETCH_FACTOR * n, self._context.size)
@@ -126,14 +133,16 @@ class SequenceFinder:
         return float(evidence.mean())
 
     def _read(self, video: Video) -> None:
-        context = self._context
-        given = context.store.videos.clips(video.id)
-        shown = context.clips([clip.id for clip in given])
-        answering = context.may_answer(list(shown))
-        clips = [clip for clip in given if clip.id in answering]
+        if video.id not in self._read_ahead:
+            count = min(len(self.videos) - len(self._unread), MAX_READ_AHEAD)
+            likely = heapq.nlargest(count, self._unread, key=self._unread.__getitem__)
+            chosen = {video.id, *likely}
+            self._read_ahead |= self._context.timelines(chosen)
+            for video_id in chosen:
+                del self._unread[video_id]
+        clips, vectors = self._read_ahead.pop(video.id)
         if not clips:
             return
-        vectors = context.vectors([clip.id for clip in clips])
         # Stored as float16, vectors may be longer than 1 by a little.
         largest = np.linalg.norm(self._query.directions, axis=1)[:, None]
         scores = np.minimum(self._query.directions @ vectors.T, largest)

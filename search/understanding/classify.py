@@ -13,7 +13,7 @@ from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.types import Clip, LabelledMoment, LabelScore, TimeSpan, Video
 from vidseek.core.types.labels import NONE_OF_THESE
-from vidseek.search.moments.blank import BlankClips
+from vidseek.search.moments.catalog_rows import CatalogRows, KeptRows
 from vidseek.storage.store import LibraryStore
 
 BEST_SHARE = 0.1
@@ -21,13 +21,13 @@ BEST_SHARE = 0.1
 least one clip: a thing may be shown in a part of the video only, but one clip of a long video says
 little."""
 
-PARTS_AT_ONCE = 128
+PARTS_AT_ONCE = 512
 """Videos whose clips are read together."""
 
 Part = tuple[Video, TimeSpan | None]
 """A video and the part of it that is meant; None for the whole video."""
-Confidences = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-"""From (K, D) float32 clip vectors to (K, L) confidences."""
+Confidences = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
+"""From (K, D) float32 clip vectors, and the (K,) ids of the clips, to (K, L) confidences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,8 @@ class Labelling:
     """Whether the rest of the confidence means "none of these"."""
     are_exclusive: bool
     """Whether a clip's confidences share its probability; otherwise each stands by itself."""
+    kept: KeptRows | None = None
+    """Rows of the catalog that are shared with other queries; None to read them for this call."""
 
 
 def classify_videos(
@@ -88,21 +90,22 @@ def classify_videos(
         JobCancelledError: the job was cancelled.
     """
     moments: list[LabelledMoment] = []
-    blanks = BlankClips(store)
+    rows = CatalogRows(store) if labelling.kept is None else labelling.kept.now()
     wanted = list(parts)
     for done in range(0, len(wanted), PARTS_AT_ONCE):
         job.check()
         job.report(Progress(stage="classifying", done=done, total=len(wanted), unit="videos"))
         chosen = wanted[done : done + PARTS_AT_ONCE]
         for (video, span), clips, confidences in _scored(
-            store, fingerprint, labelling, blanks, chosen
+            store, fingerprint, labelling, rows, chosen
         ):
             if options.by_clip:
-                rows = [(clip.span, row) for clip, row in zip(clips, confidences, strict=True)]
+                found = [(clip.span, row) for clip, row in zip(clips, confidences, strict=True)]
             else:
-                rows = [(_whole(video, span), pooled(confidences))]
+                found = [(_whole(video, span), pooled(confidences))]
             moments += [
-                LabelledMoment(video, where, _named(row, labelling, options)) for where, row in rows
+                LabelledMoment(video, where, _named(row, labelling, options))
+                for where, row in found
             ]
     return sorted(moments, key=_most_confident_first)
 
@@ -111,16 +114,15 @@ def _scored(
     store: LibraryStore,
     fingerprint: str,
     labelling: Labelling,
-    blanks: BlankClips,
+    rows: CatalogRows,
     parts: Sequence[Part],
 ) -> Iterator[tuple[Part, list[Clip], NDArray[np.float64]]]:
     """Each part with its encoded clips and their (K, L) confidences; blank clips have none."""
-    every = store.videos.clips_of({video.id for video, _ in parts})
-    together = [clip for clips in every.values() for clip in clips]
-    ids, vectors = store.clip_vectors.read_existing(
-        np.array([clip.id for clip in together], np.int64), fingerprint
-    )
-    blank = blanks.of(together)
+    every = rows.timelines({video.id for video, _ in parts})
+    together = [clip.id for clips in every.values() for clip in clips]
+    ids, vectors = store.clip_vectors.read_existing(np.array(together, np.int64), fingerprint)
+    scores = labelling.confidences(vectors, ids)
+    scores[[rows.is_blank(clip_id) for clip_id in ids.tolist()]] = 0.0
     row_of = {clip_id: row for row, clip_id in enumerate(ids.tolist())}
     for video, span in parts:
         clips = [
@@ -128,11 +130,8 @@ def _scored(
             for clip in every.get(video.id, [])
             if clip.id in row_of and (span is None or _is_within(clip, span))
         ]
-        if not clips:
-            continue
-        confidences = labelling.confidences(vectors[[row_of[clip.id] for clip in clips]])
-        confidences[[clip.id in blank for clip in clips]] = 0.0
-        yield (video, span), clips, confidences
+        if clips:
+            yield (video, span), clips, scores[[row_of[clip.id] for clip in clips]]
 
 
 def _is_within(clip: Clip, span: TimeSpan) -> bool:

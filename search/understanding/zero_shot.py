@@ -21,6 +21,7 @@ from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, Progress
 from vidseek.core.types import SearchWarning
 from vidseek.encoders.base import Encoder, MonolingualEncoder
+from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.outputs import text_vectors
 from vidseek.encoders.platt_scaling import sigmoid
 from vidseek.search.moments.engine import SearchEngine
@@ -63,6 +64,8 @@ class ZeroShotClassifier:
         self.labels = unique_labels(labels)
         """The labels without duplicates, as they were first written."""
         self._encoder = engine.encoder
+        self.kept = engine.kept
+        """The rows of the catalog that the engine's queries share."""
         current = engine.current_confidence()
         self._scale, self._bias = current.scale, current.bias
         self._hubness = current.hubness
@@ -96,11 +99,15 @@ class ZeroShotClassifier:
             found.append(SearchWarning("uncalibrated", message))
         return found
 
-    def confidences(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    def confidences(
+        self, vectors: NDArray[np.float32], clip_ids: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """How sure each label is for each clip.
 
         Args:
             vectors: (K, D) float32 of clips, L2-normalised.
+            clip_ids: (K,) of clips of the library, whose hubness is then kept for later calls; None
+                for other clips.
 
         Returns:
             (K, L) float64, 0 to 1, in the order of ``labels``; a row's sum is at most 1, and the
@@ -108,11 +115,25 @@ class ZeroShotClassifier:
         """
         scores = (vectors @ self._vectors.T).astype(np.float64)
         if self._hubness is not None:
-            scores += self._hubness.corrections(vectors)[:, None]
+            scores += self._corrections(self._hubness, vectors, clip_ids)[:, None]
         if self._scale is None or self._bias is None:
             return _softmax(UNCALIBRATED_SCALE * scores)
         shown = sigmoid(self._scale * scores.max(axis=1) + self._bias)
         return _softmax(SHARPNESS * self._scale * scores) * shown[:, None]
+
+    def _corrections(
+        self,
+        hubness: HubnessCorrection,
+        vectors: NDArray[np.float32],
+        clip_ids: NDArray[np.int64] | None,
+    ) -> NDArray[np.float32]:
+        if clip_ids is None:
+            return hubness.corrections(vectors)
+        ids = clip_ids.tolist()
+        row_of = {clip_id: row for row, clip_id in enumerate(ids)}
+        return self.kept.now().corrections(
+            hubness, ids, lambda unknown: vectors[[row_of[i] for i in unknown]]
+        )
 
     def _encode(self, job: Job) -> NDArray[np.float32]:
         """(L, D) float32: for each label the normalised mean of its prompts' vectors."""
