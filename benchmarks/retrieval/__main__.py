@@ -14,15 +14,17 @@ import sys
 from pathlib import Path
 
 from benchmarks.machine import DATA, processor_name
+from benchmarks.retrieval.classes import CLASS_SETS, DEV_CLASS_SETS, classes
 from benchmarks.retrieval.clips import clips
 from benchmarks.retrieval.motion import motion
-from benchmarks.retrieval.pictures import Flickr8k, classes, msrvtt
+from benchmarks.retrieval.pictures import Flickr8k, msrvtt
 from benchmarks.retrieval.speed import speed
 from benchmarks.retrieval.synonyms import synonyms
+from benchmarks.retrieval.wording import wording
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import WEIGHTS_FOLDER
 
-FLICKR_PARTS = ("flickr8k", "rerank", "synonyms")
+FLICKR_PARTS = ("flickr8k", "rerank", "synonyms", "wording")
 PARTS = (*FLICKR_PARTS, "msrvtt", "motion", "clips", "classes", "speed")
 TEST_PARTS = ("clips", "motion")
 """Parts that have test data only."""
@@ -35,6 +37,15 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
     parser.add_argument("--split", choices=["test", "dev"], default="test")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        choices=CLASS_SETS,
+        default=list(CLASS_SETS),
+        metavar="SET",
+        help="sets whose class names are looked for",
+    )
+    parser.add_argument("--limit", type=int, help="most pictures of Flickr8k and of each set")
     parser.add_argument("--threads", type=int, default=None)
     arguments = parser.parse_args()
     only = set(arguments.only) - set(TEST_PARTS if arguments.split == "dev" else ())
@@ -49,13 +60,15 @@ def main() -> None:
     spec, data = encoder.spec, arguments.data
     print(f"# Retrieval: {spec.source} {spec.revision} ({spec.fingerprint})\n\n{processor_name()}")
     if only & set(FLICKR_PARTS):
-        flickr = Flickr8k(encoder, data, arguments.split)
+        flickr = Flickr8k(encoder, data, arguments.split, arguments.limit)
         if "flickr8k" in only:
             flickr.recall()
         if "rerank" in only:
             flickr.rerank()
         if "synonyms" in only:
             synonyms(flickr, data)
+        if "wording" in only:
+            wording(flickr)
     if "msrvtt" in only:
         msrvtt(encoder, data)
     if "motion" in only:
@@ -63,7 +76,8 @@ def main() -> None:
     if "clips" in only:
         clips(encoder, data)
     if "classes" in only:
-        classes(encoder, data, arguments.split)
+        known = CLASS_SETS if arguments.split == "test" else DEV_CLASS_SETS
+        classes(encoder, data, [name for name in arguments.sets if name in known], arguments.limit)
     if "speed" in only:
         speed(encoder, threads=arguments.threads)
 

@@ -1,4 +1,4 @@
-"""Retrieval of pictures and videos by sentences, and classification by class names."""
+"""Retrieval of pictures and videos by sentences."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ from numpy.typing import NDArray
 from benchmarks.intervals import interval, ratio_interval
 from benchmarks.retrieval.tables import recall_head, recall_row
 from vidseek.core.types import FrameFeatures
+from vidseek.encoders.base import Encoder
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.preprocessing import squash
 from vidseek.training.lab.pictures import (
     PictureRow,
-    class_caption,
     read_pictures,
     read_rows,
 )
 from vidseek.training.metrics import group_means, ranks
 
 RERANK_DEPTH = 50
-CLASS_SETS = {
-    "test": {"caltech101": "test", "sports100": "valid", "scenes15": "test"},
-    "dev": {"sports100": "valid"},
-}
 
 
 @dataclass(frozen=True)
@@ -38,9 +34,16 @@ class Pictures:
     features: FrameFeatures
 
 
-def encode(encoder: BuiltinEncoder, data: Path, name: str, split: str) -> Pictures:
-    """Encode the rows of a split; tokens in half precision, as stored in a library."""
+def encode(
+    encoder: Encoder, data: Path, name: str, split: str, limit: int | None = None
+) -> Pictures:
+    """Encode the rows of a split; tokens in half precision, as stored in a library.
+
+    With ``limit``, only as many rows, evenly spaced over the split.
+    """
     rows = [row for row in read_rows(data, name) if row.split == split]
+    if limit is not None:
+        rows = evenly_spaced(rows, limit)
     wanted = {row.index for row in rows}
     vectors, tokens = [], []
     for batch in _batches(data, name, wanted):
@@ -50,6 +53,12 @@ def encode(encoder: BuiltinEncoder, data: Path, name: str, split: str) -> Pictur
         tokens.append(features.tokens.astype(np.float16))
     halves = np.concatenate(tokens).astype(np.float32)
     return Pictures(rows, FrameFeatures(np.concatenate(vectors), halves))
+
+
+def evenly_spaced(rows: list[PictureRow], limit: int) -> list[PictureRow]:
+    """At most ``limit`` rows in their order, evenly spaced over all."""
+    count = min(limit, len(rows))
+    return [rows[place * len(rows) // count] for place in range(count)]
 
 
 def _batches(data: Path, name: str, wanted: set[int]) -> Iterator[list[NDArray[np.uint8]]]:
@@ -80,9 +89,11 @@ class Gallery:
 class Flickr8k:
     """The pictures of one split and their captions as queries."""
 
-    def __init__(self, encoder: BuiltinEncoder, data: Path, split: str) -> None:
+    def __init__(
+        self, encoder: BuiltinEncoder, data: Path, split: str, limit: int | None = None
+    ) -> None:
         self.encoder, self.split = encoder, split
-        self.pictures = encode(encoder, data, "flickr8k", split)
+        self.pictures = encode(encoder, data, "flickr8k", split, limit)
         pairs = [
             (place, text) for place, row in enumerate(self.pictures.rows) for text in row.captions
         ]
@@ -228,29 +239,3 @@ def _clips(encoder: BuiltinEncoder, videos: list[FrameFeatures]) -> NDArray[np.f
             for video in videos
         ]
     )
-
-
-def classes(encoder: BuiltinEncoder, data: Path, split: str) -> None:
-    """Print zero-shot accuracy with "a photo of a CLASS" for the classes of each set."""
-    print("\n| names of classes | classes | mean accuracy, per cent (95 % interval) |")
-    print("| --- | --- | --- |")
-    for name, rows in CLASS_SETS[split].items():
-        pictures = encode(encoder, data, name, rows)
-        labels = np.array([str(row.label) for row in pictures.rows])
-        known = sorted(set(labels.tolist()))
-        queries = encoder.encode_text([class_caption(label) for label in known])
-        predicted = np.array(known)[(pictures.features.vectors @ queries.T).argmax(1)]
-        cell = _class_interval(predicted == labels, labels)
-        print(f"| {name} {rows}, {len(labels)} pictures | {len(known)} | {cell} |", flush=True)
-
-
-def _class_interval(right: NDArray[np.bool_], labels: NDArray[np.str_]) -> str:
-    """Mean over classes, with an interval from resampling the pictures of each class."""
-    random = np.random.default_rng(0)
-    drawn = []
-    for label in np.unique(labels):
-        some = right[labels == label]
-        drawn.append(some[random.integers(0, len(some), (1000, len(some)))].mean(1))
-    mean = np.mean([right[labels == label].mean() for label in np.unique(labels)]) * 100
-    low, high = np.percentile(np.mean(drawn, axis=0) * 100, [2.5, 97.5])
-    return f"{mean:.1f} ({low:.1f} to {high:.1f})"

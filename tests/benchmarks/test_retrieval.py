@@ -5,13 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.intervals import interval, ratio_interval
+from benchmarks.retrieval.classes import class_interval
+from benchmarks.retrieval.pictures import evenly_spaced
 from benchmarks.retrieval.synonyms import LIST, absent_synonyms, plural, replace_noun
+from vidseek.training.lab.pictures import PictureRow
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +46,22 @@ def test_a_ratio_is_of_paired_sums() -> None:
     below = np.array([1.0, 1.0, 0.0, 1.0])
     assert bounds(ratio_interval(below, below)) == (100, 100, 100)
     assert bounds(ratio_interval(below * 0.5, below))[0] == 50
+
+
+def test_accuracy_is_the_mean_over_classes() -> None:
+    labels = np.array(["rare"] * 20 + ["usual"] * 180)
+    right = np.concatenate([np.ones(20), np.zeros(180)])
+    assert bounds(class_interval(right, labels)) == (50, 50, 50)
+    before = np.concatenate([np.zeros(10), np.ones(10), np.zeros(180)])
+    mean, low, high = bounds(class_interval(right - before, labels))
+    assert mean == 25.0
+    assert 5 < low < 25 < high < 45
+
+
+@pytest.mark.parametrize(("limit", "places"), [(3, [0, 3, 6]), (10, range(10)), (99, range(10))])
+def test_a_limit_takes_rows_of_the_whole_split(limit: int, places: Sequence[int]) -> None:
+    rows = [PictureRow(place, "test", None, (), None) for place in range(10)]
+    assert [row.index for row in evenly_spaced(rows, limit)] == list(places)
 
 
 def test_nouns_get_their_plural() -> None:
