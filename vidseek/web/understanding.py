@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from vidseek.core.types import TimeSpan
 from vidseek.web.schemas import (
@@ -262,4 +262,44 @@ class ExplainAnswer(Document):
     )
     frames: list[FrameWeightEntry]
     curve: list[CurvePoint]
+    warnings: list[AnswerWarning] = Field(default_factory=list)
+
+
+class CaptionEntry(Document):
+    """What a caption says about a part of a video."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+class DescribeAnswer(Document):
+    """What a video, or a part of it, shows in words."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "video_id": 7,
+                    "path": "/media/park/frisbee.mp4",
+                    "start_seconds": 0.0,
+                    "end_seconds": 64.2,
+                    "labels": [{"label": "a dog", "confidence": 0.81}],
+                    "captions": [
+                        {"start_seconds": 12.0, "end_seconds": 18.4, "text": "a dog jumps"}
+                    ],
+                    "warnings": [],
+                }
+            ]
+        },
+    )
+    video_id: int
+    path: str
+    start_seconds: float
+    end_seconds: float
+    labels: list[MomentLabel] = Field(description="Of the bundled sets, most confident first.")
+    captions: list[CaptionEntry] = Field(
+        description="Those that `vidseek describe` stored, in order of time."
+    )
     warnings: list[AnswerWarning] = Field(default_factory=list)

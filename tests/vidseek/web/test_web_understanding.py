@@ -6,12 +6,26 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from web_server import RunningServer, running
 
 
 def ids_by_name(server: RunningServer) -> dict[str, int]:
     return {Path(each["path"]).name: each["id"] for each in server.get("/videos").json["videos"]}
+
+
+class OneSentence:
+    """A captioner that always says the same."""
+
+    source = "one sentence"
+    pictures_at_once = 1
+
+    def caption(self, frames: np.ndarray) -> str:
+        return "a cat sits"
+
+    def answer(self, frames: np.ndarray, question: str) -> str:
+        return "a cat"
 
 
 def test_labels_of_a_video_are_those_of_the_library(server: RunningServer) -> None:
@@ -69,6 +83,43 @@ def test_a_summary_has_pictures_in_order(server: RunningServer) -> None:
     ]
     assert best["seconds"] >= 2.5
     assert server.get("/videos/999/summary").status == 404
+
+
+def test_a_description_is_that_of_the_library(writable: RunningServer) -> None:
+    cat = ids_by_name(writable)["cat.mp4"]
+    described = writable.get(f"/videos/{cat}/describe?labels=3").json
+    expected = writable.service.library.describe(described["path"], labels=3)
+    assert [each["label"] for each in described["labels"]] == [
+        each.label for each in expected.labels
+    ]
+    assert described["labels"][0]["confidence"] == pytest.approx(
+        expected.labels[0].confidence, abs=1e-4
+    )
+    assert len(writable.get(f"/videos/{cat}/describe?labels=1").json["labels"]) == 1
+    assert (described["video_id"], described["start_seconds"]) == (cat, 0)
+    assert described["captions"] == []
+    writable.service.library.describe(described["path"], OneSentence(), labels=0)
+    answer = writable.get(f"/videos/{cat}/describe?start=0&end=0.5").json
+    assert (answer["start_seconds"], answer["end_seconds"]) == (0, 0.5)
+    assert [each["text"] for each in answer["captions"]] == ["a cat sits"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("1/describe?start=1", 422),
+        ("1/describe?start=1&end=0", 422),
+        ("1/describe?start=5000&end=5001", 422),
+        ("1/describe?labels=0", 422),
+        ("999/describe", 404),
+    ],
+)
+def test_impossible_descriptions_are_refused(
+    server: RunningServer, asked: str, status: int
+) -> None:
+    answer = server.get(f"/videos/{asked}")
+    assert answer.status == status
+    assert answer.code
 
 
 def test_unusual_moments_name_what_is_usual(server: RunningServer) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from vidseek.web.schemas import MAX_ID, Cursor
+from vidseek.core.errors import QueryError
+from vidseek.core.types import TimeSpan
+from vidseek.web.schemas import MAX_ID, MAX_SECONDS, Cursor
 from vidseek.web.service import Service
 
 
@@ -25,3 +27,22 @@ LimitQuery = Annotated[int, Query(ge=1, le=500, description="Items of a page.")]
 CursorQuery = Annotated[
     Cursor | None, Query(description="`next_cursor` of the page before; none for the first.")
 ]
+_Seconds = Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)
+
+
+async def part_between(
+    start: Annotated[float | None, _Seconds] = None, end: Annotated[float | None, _Seconds] = None
+) -> TimeSpan | None:
+    """A part of a video, from ``start`` to ``end`` seconds; None for the whole video.
+
+    Raises:
+        QueryError: one of them is missing, or the part ends before its start.
+    """
+    if start is None and end is None:
+        return None
+    if start is None or end is None or end < start:
+        raise QueryError("give start and a later end, or neither")
+    return TimeSpan(start, end)
+
+
+PartQuery = Annotated[TimeSpan | None, Depends(part_between)]

@@ -11,7 +11,7 @@ from vidseek.core.errors import QueryError
 from vidseek.core.job import Job
 from vidseek.core.types import Explanation, TimeSpan
 from vidseek.exports.explanation import explanation_document, explanation_picture
-from vidseek.web.api.dependencies import ServiceOf, VideoPath
+from vidseek.web.api.dependencies import PartQuery, ServiceOf, VideoPath
 from vidseek.web.schemas import MAX_SECONDS, MAX_TEXT, problem_answers
 from vidseek.web.service import Service
 from vidseek.web.text import path_text
@@ -20,27 +20,23 @@ from vidseek.web.understanding import ExplainAnswer
 router = APIRouter(tags=["understanding"])
 
 _PICTURE: dict[str, Any] = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
-_Seconds = Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)
 SearchedText = Annotated[
     str, Query(min_length=1, max_length=MAX_TEXT, description="What was looked for.")
 ]
 
 
 async def explained_time(
-    at: Annotated[float | None, _Seconds] = None,
-    start: Annotated[float | None, _Seconds] = None,
-    end: Annotated[float | None, _Seconds] = None,
+    part: PartQuery,
+    at: Annotated[float | None, Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)] = None,
 ) -> float | TimeSpan | None:
     """Seconds of a frame (``at``), or a part (``start`` and ``end``) whose best frame is meant.
 
     Raises:
-        QueryError: a half of a part, a part that ends before its start, or both.
+        QueryError: both.
     """
-    if start is None and end is None:
-        return at
-    if start is None or end is None or end < start or at is not None:
+    if part is not None and at is not None:
         raise QueryError("give at, or start and a later end, or none of them")
-    return TimeSpan(start, end)
+    return at if part is None else part
 
 
 When = Annotated[float | TimeSpan | None, Depends(explained_time)]

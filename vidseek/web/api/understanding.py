@@ -1,4 +1,4 @@
-"""``/classify``, ``/labels``, ``/related``, ``/outliers``, and the summary of a video."""
+"""``/classify``, ``/labels``, ``/related``, ``/outliers``; summary and description of a video."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from vidseek.core.job import Job
-from vidseek.core.types import LabelledMoment, TimeSpan, TrainedLabel
+from vidseek.core.types import Description, LabelledMoment, LabelScore, TimeSpan, TrainedLabel
 from vidseek.discovery import Part
 from vidseek.search.understanding.label_sets import bundled_labels
 from vidseek.search.understanding.outliers import Outlier
-from vidseek.web.api.dependencies import ServiceOf, VideoPath
+from vidseek.web.api.dependencies import PartQuery, ServiceOf, VideoPath
 from vidseek.web.schemas import MAX_HITS, MAX_TEXT, problem_answers
 from vidseek.web.service import Service, thumbnail_url
 from vidseek.web.text import path_text, safe_text
 from vidseek.web.understanding import (
     Because,
+    CaptionEntry,
     ClassifyAnswer,
     ClassifyRequest,
+    DescribeAnswer,
     ExamplesRequest,
     KeyFrameEntry,
     LabelEntry,
@@ -40,6 +42,7 @@ from vidseek.web.understanding import (
 router = APIRouter(tags=["understanding"])
 
 FrameCount = Annotated[int, Query(ge=1, le=MAX_HITS, description="Key frames at most.")]
+LabelCount = Annotated[int, Query(ge=1, le=MAX_HITS, description="Labels at most.")]
 MomentCount = Annotated[int, Query(ge=1, le=MAX_HITS, description="Moments at most.")]
 
 
@@ -145,6 +148,45 @@ def summary_of(
     )
 
 
+@router.get("/videos/{video_id}/describe", responses=problem_answers(404))
+async def describe(
+    request: Request,
+    service: ServiceOf,
+    video_id: VideoPath,
+    part: PartQuery,
+    labels: LabelCount = 8,
+) -> DescribeAnswer:
+    """Say what a video, or a part of it, shows: labels, and the captions that are stored."""
+
+    def work(job: Job) -> DescribeAnswer:
+        video = service.shown_video(video_id)
+        return _description(
+            service, service.library.describe(video.path, span=part, labels=labels, job=job)
+        )
+
+    return await service.quick.run(request, work)
+
+
+def _description(service: Service, found: Description) -> DescribeAnswer:
+    start, end = _rounded(found.span)
+    return DescribeAnswer(
+        video_id=found.video.id,
+        path=path_text(found.video.path),
+        start_seconds=start,
+        end_seconds=end,
+        labels=[_label(each) for each in found.labels],
+        captions=[
+            CaptionEntry(
+                start_seconds=_rounded(each.span)[0],
+                end_seconds=_rounded(each.span)[1],
+                text=safe_text(each.text),
+            )
+            for each in found.captions
+        ],
+        warnings=[service.warning(each) for each in found.warnings],
+    )
+
+
 @router.get("/videos/{video_id}/outliers", responses=problem_answers(404))
 async def video_outliers(
     request: Request, service: ServiceOf, video_id: VideoPath, k: MomentCount = 10
@@ -227,11 +269,12 @@ def _labelled(moment: LabelledMoment) -> LabelledEntry:
         path=path_text(moment.video.path),
         start_seconds=_rounded(moment.span)[0],
         end_seconds=_rounded(moment.span)[1],
-        labels=[
-            MomentLabel(label=safe_text(each.label), confidence=round(each.confidence, 4))
-            for each in moment.labels
-        ],
+        labels=[_label(each) for each in moment.labels],
     )
+
+
+def _label(score: LabelScore) -> MomentLabel:
+    return MomentLabel(label=safe_text(score.label), confidence=round(score.confidence, 4))
 
 
 def _labels(found: list[TrainedLabel]) -> LabelList:
