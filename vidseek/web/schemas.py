@@ -107,6 +107,9 @@ class _Query(RequestDocument):
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
+Order = Literal["relevance", "date"]
+
+
 class SearchRequest(_Query):
     """A query by text."""
 
@@ -122,6 +125,11 @@ class SearchRequest(_Query):
     )
     not_text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] | None = Field(
         default=None, description="What the moments should not show."
+    )
+    order: Order = Field(
+        default="relevance",
+        description=f"`date` lists the {MAX_HITS} best moments, newest file first, and those under "
+        "the minimum confidence after the others.",
     )
     refine_spans: bool = Field(
         default=False, description="Fit the start and end of hits to the scene."

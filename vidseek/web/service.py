@@ -149,10 +149,18 @@ class Service:
 
     def hidden_texts(self, path: Path | None) -> Mapping[str, str]:
         """Paths that an error must not show to a client, and what to write instead."""
-        hidden = {str(self.library.folder): "the library"}
+        hidden = {str(self.library.folder): "the library", **self._model_folders()}
         if path is not None and not self.roots.contain(path):
             hidden = {str(path): path.name, **hidden}
         return {**hidden, gettempdir() + os.sep: ""}
+
+    def _model_folders(self) -> dict[str, str]:
+        """Folders of the library's models and their names; warnings name models by them."""
+        try:
+            sources = [model.spec.source for model in self.library.models.list()]
+        except VidseekError:  # the library is closed or damaged, which is the error to tell
+            return {}
+        return {source: Path(source).name for source in sources if Path(source).is_absolute()}
 
     def shown_video(self, video_id: int) -> Video:
         """A video of the library that a client may see.

@@ -9,6 +9,7 @@ import pytest
 from web_server import RunningServer
 
 import vidseek
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 
 
 def ids_by_name(server: RunningServer) -> dict[str, int]:
@@ -48,6 +49,34 @@ def test_pages_of_hits_are_the_whole_list(server: RunningServer) -> None:
             break
     assert [hit["score"] for hit in paged] == [hit["score"] for hit in whole["hits"]]
     other = server.post("/search", {"text": "another", "k": 1, "cursor": "bm90aGluZw=="})
+    assert (other.status, other.code) == (422, "bad_query")
+
+
+def test_hits_by_date_are_the_best_ones_newest_first(server: RunningServer) -> None:
+    best = server.post("/search", {"text": "a cat", "k": 200}).json["hits"]
+    paged, cursor = [], None
+    while True:
+        query = {"text": "a cat", "order": "date", "k": 2, "cursor": cursor}
+        page = server.post("/search", query).json
+        paged += page["hits"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    def place(hit: dict) -> tuple:
+        return hit["video_id"], hit["start_seconds"]
+
+    assert sorted(paged, key=place) == sorted(best, key=place)
+    likely = [hit["confidence"] >= DEFAULT_MIN_CONFIDENCE for hit in paged]
+    assert likely == sorted(likely, reverse=True)
+    for is_likely in (True, False):
+        dates = [
+            hit["modified"]
+            for hit in paged
+            if (hit["confidence"] >= DEFAULT_MIN_CONFIDENCE) is is_likely
+        ]
+        assert dates == sorted(dates, reverse=True)
+    other = server.post("/search", {"text": "a cat", "order": "date", "cursor": "bm90aGluZw=="})
     assert (other.status, other.code) == (422, "bad_query")
 
 

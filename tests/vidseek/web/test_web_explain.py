@@ -9,7 +9,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from colour_encoder import ColourEncoder
 from web_server import RunningServer, running
+
+import vidseek
+from vidseek.web.service import Service
+from vidseek.web.settings import ServerSettings
 
 
 def id_of(server: RunningServer, name: str) -> int:
@@ -92,6 +97,22 @@ def test_a_video_that_is_not_there_is_not_found(server: RunningServer) -> None:
     for name in ("explain", "explain.png"):
         answer = server.get(f"/videos/999/{name}?text=cat")
         assert (answer.status, answer.code) == (404, "path_not_found")
+
+
+def test_warnings_do_not_say_where_a_model_lies(footage_master: Path, tmp_path: Path) -> None:
+    place = str(tmp_path / "models" / "colours")
+    with vidseek.open(tmp_path / "library", encoder=ColourEncoder(place)) as library:
+        library.index([footage_master / "cat.mp4"])
+        (told,) = library.explain("\u732b", footage_master / "cat.mp4").warnings
+    assert place in told.message
+    service = Service(ServerSettings(library=tmp_path / "library", roots=(footage_master,)))
+    try:
+        warning = service.warning(told)
+        assert warning.code == "no_cells"
+        assert str(tmp_path) not in warning.message
+        assert "colours" in warning.message
+    finally:
+        service.close()
 
 
 @pytest.fixture

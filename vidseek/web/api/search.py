@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from vidseek.core.job import Job
 from vidseek.core.types import SearchResult
+from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.web.api.dependencies import ServiceOf
-from vidseek.web.schemas import SearchAnswer, SearchRequest, problem_answers
+from vidseek.web.cursors import Key, page_after
+from vidseek.web.schemas import MAX_HITS, Hit, SearchAnswer, SearchRequest, problem_answers
 from vidseek.web.service import Service
 
 router = APIRouter(tags=["search"])
@@ -35,6 +39,8 @@ def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
 
 
 def _search(service: Service, query: SearchRequest) -> SearchAnswer:
+    if query.order == "date":
+        return _newest(service, query)
 
     def page(cursor: str | None) -> SearchResult:
         return service.library.search(
@@ -57,3 +63,19 @@ def _search(service: Service, query: SearchRequest) -> SearchAnswer:
         if answer.hits or cursor is None:
             break
     return answer
+
+
+def _newest(service: Service, query: SearchRequest) -> SearchAnswer:
+    """The best moments, newest first."""
+    best = query.model_copy(update={"order": "relevance", "k": MAX_HITS, "cursor": None})
+    answer = search_library(service, best)
+    hits, following = page_after(
+        sorted(answer.hits, key=_by_age), _by_age, cursor=query.cursor, limit=query.k
+    )
+    return answer.model_copy(update={"hits": hits, "next_cursor": following})
+
+
+def _by_age(hit: Hit) -> Key:
+    is_unlikely = hit.confidence is not None and hit.confidence < DEFAULT_MIN_CONFIDENCE
+    age = -datetime.fromisoformat(hit.modified).timestamp()
+    return int(is_unlikely), age, hit.video_id, hit.start_seconds, hit.end_seconds

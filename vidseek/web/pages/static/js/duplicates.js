@@ -47,7 +47,7 @@ function groupPanel(group) {
     const segments = group.segments
       .filter((each) => [each.video_id, each.other_id].every((id) => id === keep.video.id || id === other.video.id))
       .map((each) => segmentOf(each, keep.video.id));
-    const isExact = segments.length === 0 && group.kind === "exact";
+    const isExact = group.kind === "exact"; // all of it is shared, also past the last sampled frame
     const whole = [{ left: [0, keep.video.duration_seconds], right: [0, other.video.duration_seconds], isBackwards: false, mirrored: false }];
     stage.replaceChildren(pairPlayer({
       left: side(keep, h("span", { class: "badge good" }, `Keep: ${group.why}`)),

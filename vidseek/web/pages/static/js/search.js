@@ -291,17 +291,19 @@ function append() {
   const sure = fresh.filter(isSure);
   const rest = fresh.filter((hit) => !isSure(hit));
   if (!$("[data-part]", results) && sure.length === 0) {
-    results.append(h("div", { class: "section-title" }, h("h2", {}, `No moment surely shows “${state.q}”`),
-      h("span", { class: "muted" }, "These come closest. Other words may help: say what can be seen.")));
+    results.append(nothingSure());
     part("rest");
   }
   if (sure.length) part("sure").append(...sure.map((hit) => card(hit, actions)));
   if (rest.length) {
-    if (!$("[data-part=rest]", results)) results.append(h("div", { class: "section-title" }, h("h2", {}, "Less likely"),
-      h("span", { class: "muted" }, "Closest of the rest")));
+    if (!$("[data-part=rest]", results)) results.append(lessLikely());
     part("rest").append(...rest.map((hit) => card(hit, actions)));
   }
 }
+
+const nothingSure = () => h("div", { class: "section-title" }, h("h2", {}, `No moment surely shows “${state.q}”`),
+  h("span", { class: "muted" }, "These come closest. Other words may help: say what can be seen."));
+const lessLikely = () => h("div", { class: "section-title" }, h("h2", {}, "Less likely"), h("span", { class: "muted" }, "Closest of the rest"));
 
 function part(name) {
   let grid = $(`[data-part=${name}]`, results);
@@ -315,11 +317,16 @@ function part(name) {
 function drawGroups() {
   const groups = new Map();
   for (const hit of ordered()) groups.set(hit.video_id, [...(groups.get(hit.video_id) ?? []), hit]);
+  let isBelow = false;
   for (const [id, hits] of groups) {
+    if (!isBelow && !hits.some(isSure)) {
+      isBelow = true;
+      results.append(results.querySelector("[data-part]") ? lessLikely() : nothingSure());
+    }
     results.append(h("div", { class: "section-title" },
       h("h2", {}, h("a", { href: `/video/${id}` }, titleOf(hits[0].path))),
       h("span", { class: "muted" }, `${many(hits.length, "moment")} · ${lengthText(hits[0].duration_seconds)} · ${dateText(hits[0].modified)}`)),
-    h("div", { class: "grid", data: { part: `video-${id}` } }, hits.sort((a, b) => a.start_seconds - b.start_seconds).map((hit) => card(hit, actions))));
+    h("div", { class: `grid${isBelow ? " is-faint" : ""}`, data: { part: `video-${id}` } }, hits.sort((a, b) => a.start_seconds - b.start_seconds).map((hit) => card(hit, actions))));
   }
 }
 
