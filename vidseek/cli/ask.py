@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidseek.cli import output
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import parse_moment, whole_number
 
+if TYPE_CHECKING:
+    from vidseek.core.types import VideoAnswer
 
+
+@with_session
 def ask(
-    ctx: typer.Context,
     video: Annotated[
         str,
         typer.Argument(
@@ -42,10 +39,7 @@ def ask(
             "--frames", metavar="N", parser=whole_number(1), help="Frames to look at, at most."
         ),
     ] = 8,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Answer a question about a video.
 
@@ -55,28 +49,30 @@ def ask(
     Example: vidseek ask lobby.mp4 "how many people are there?" --captioner hf:ORG/NAME
     """
     path, span = parse_moment(video)
-    with open_library(ctx, library, yes=yes) as opened:
-        encoder = opened.models.encoder_for(model)  # loading may ask a question
-        answerer = opened.load_captioner(captioner)
+    with session.open() as (library, model):
+        answerer = library.load_captioner(captioner)
         with ShellJob() as job:
-            found = opened.ask(
-                path, question, answerer, span=span, frames=frames, model=encoder, job=job
+            found = library.ask(
+                path, question, answerer, span=span, frames=frames, model=model, job=job
             )
-    if json:
-        output.print_json(
-            {
-                "path": str(found.video.path),
-                "question": found.question,
-                "answer": found.text,
-                "votes": round(found.votes, 4),
-                "model": found.source,
-                "frames": [
-                    {"seconds": round(frame.seconds, 3), "score": round(frame.score, 4)}
-                    for frame in found.frames
-                ],
-            }
-        )
-        return
+    session.show(lambda: _document(found), lambda: _print(found))
+
+
+def _document(found: VideoAnswer) -> dict[str, Any]:
+    return {
+        "path": str(found.video.path),
+        "question": found.question,
+        "answer": found.text,
+        "votes": round(found.votes, 4),
+        "model": found.source,
+        "frames": [
+            {"seconds": round(frame.seconds, 3), "score": round(frame.score, 4)}
+            for frame in found.frames
+        ],
+    }
+
+
+def _print(found: VideoAnswer) -> None:
     typer.echo(output.printable(found.text))
     times = ", ".join(output.clock(frame.seconds) for frame in found.frames)
     typer.echo(f"  by {found.votes:.0%} of the frames looked at, at {times}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,15 +10,8 @@ import typer
 
 from vidseek.cli import output
 from vidseek.cli.filters import with_filters
-from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import number_between, one_of, parse_moment, whole_number
 
 if TYPE_CHECKING:
@@ -26,9 +20,9 @@ if TYPE_CHECKING:
 _SETS = ("everyday", "actions", "places")
 
 
+@with_session
 @with_filters
 def classify(
-    ctx: typer.Context,
     videos: Annotated[
         list[str] | None,
         typer.Argument(
@@ -72,10 +66,7 @@ def classify(
         bool, typer.Option("--clips", help="Label every clip, not the whole video.")
     ] = False,
     where: VideoFilter,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Label videos with words.
 
@@ -87,28 +78,22 @@ def classify(
     """
     names = _label_names(label, labels, label_set)
     parts = [parse_moment(each) for each in videos or []] or None
-    with open_library(ctx, library, yes=yes) as opened:
-        encoder = None
-        if names is not None:  # outside the job, because loading may ask a question
-            encoder = opened.models.encoder_for(model)
-        with ShellJob() as job:
-            result = opened.classify(
-                parts,
-                names,
-                where=where,
-                k=k,
-                min_confidence=min_confidence,
-                by_clip=clips,
-                model=encoder or model,
-                job=job,
-            )
-    for warning in result.warnings:
-        output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
-    if json:
-        output.print_json([_moment_json(moment) for moment in result])
-    else:
-        for moment in result:
-            _print_moment(moment)
+    with session.open(loads_model=names is not None) as (library, model), ShellJob() as job:
+        result = library.classify(
+            parts,
+            names,
+            where=where,
+            k=k,
+            min_confidence=min_confidence,
+            by_clip=clips,
+            model=model,
+            job=job,
+        )
+    session.show(
+        lambda: [_moment_json(moment) for moment in result],
+        lambda: _print(result),
+        warnings=result.warnings,
+    )
 
 
 def _label_names(
@@ -134,6 +119,11 @@ def _moment_json(moment: LabelledMoment) -> dict[str, Any]:
             {"label": each.label, "confidence": round(each.confidence, 4)} for each in moment.labels
         ],
     }
+
+
+def _print(moments: Iterable[LabelledMoment]) -> None:
+    for moment in moments:
+        _print_moment(moment)
 
 
 def _print_moment(moment: LabelledMoment) -> None:

@@ -7,23 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import parse_moment, whole_number
 
 if TYPE_CHECKING:
     from vidseek.core.types import Description
 
 
+@with_session
 def describe(
-    ctx: typer.Context,
     video: Annotated[
         str,
         typer.Argument(
@@ -52,10 +45,7 @@ def describe(
     labels: Annotated[
         int, typer.Option("--labels", metavar="N", parser=whole_number(0), help="Labels at most.")
     ] = 8,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Say what a video shows.
 
@@ -66,27 +56,23 @@ def describe(
     Example: vidseek describe holiday.mp4 --captioner hf:Salesforce/blip-image-captioning-base
     """
     path, span = parse_moment(video)
-    with open_library(ctx, library, yes=yes) as opened:
-        encoder = opened.models.encoder_for(model) if labels else None  # may ask a question
-        writer = None if captioner is None else opened.load_captioner(captioner)
+    with session.open(loads_model=labels > 0) as (library, model):
+        writer = None if captioner is None else library.load_captioner(captioner)
         with ShellJob() as job:
-            found = opened.describe(
+            found = library.describe(
                 path,
                 writer,
                 span=span,
                 labels=labels,
                 captions=captions,
-                model=encoder or model,
+                model=model,
                 job=job,
             )
-    for warning in found.warnings:
-        output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
-    if json:
-        output.print_json(_document(found))
-    else:
-        _print(found)
-        if labels and not found.labels:
-            typer.echo("  no label fits")
+    session.show(
+        lambda: _document(found),
+        lambda: _print(found, says_none=labels > 0),
+        warnings=found.warnings,
+    )
 
 
 def _document(found: Description) -> dict[str, Any]:
@@ -109,7 +95,7 @@ def _document(found: Description) -> dict[str, Any]:
     }
 
 
-def _print(found: Description) -> None:
+def _print(found: Description, *, says_none: bool) -> None:
     span = output.span_clock(found.span.start_seconds, found.span.end_seconds)
     typer.echo(f"{output.short_path(found.video.path)}  {span}")
     for label in found.labels:
@@ -117,3 +103,5 @@ def _print(found: Description) -> None:
     for caption in found.captions:
         span = output.span_clock(caption.span.start_seconds, caption.span.end_seconds)
         typer.echo(f"  {span}  {output.printable(caption.text)}")
+    if says_none and not found.labels:
+        typer.echo("  no label fits")

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import json as json_format
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidseek.cli import output
-from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import parse_instant
 
 if TYPE_CHECKING:
@@ -33,8 +26,8 @@ def _parse_out(text: str) -> Path:
     return path
 
 
+@with_session
 def explain(
-    ctx: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What was looked for.")],
     video: Annotated[
         str,
@@ -51,10 +44,7 @@ def explain(
             metavar="FILE", parser=_parse_out, help="Write a picture (.png) or all numbers (.json)."
         ),
     ] = None,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Show why a moment matches a text.
 
@@ -65,31 +55,28 @@ def explain(
     Example: vidseek explain "a dog on a beach" holiday.mp4@1:05 --out why.png
     """
     path, when = parse_instant(video)
-    with open_library(ctx, library, yes=yes) as opened:
-        encoder = opened.models.encoder_for(model)  # loading may ask a question
-        with ShellJob() as job:
-            found = opened.explain(text, path, when, model=encoder, job=job)
-    for warning in found.warnings:
-        output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
+    with session.open() as (library, model), ShellJob() as job:
+        found = library.explain(text, path, when, model=model, job=job)
     if out is not None:
         _write(found, out)
-    if json:
-        from vidseek.exports.explanation import explanation_document
+    session.show(lambda: _document(found), lambda: _print(found, out), warnings=found.warnings)
 
-        output.print_json(explanation_document(found))
-    else:
-        _print(found, out)
+
+def _document(found: Explanation) -> Any:
+    from vidseek.exports.explanation import explanation_document
+
+    return explanation_document(found)
 
 
 def _write(found: Explanation, out: Path) -> None:
     from vidseek.core.errors import FileAccessError
-    from vidseek.exports.explanation import explanation_document, explanation_picture
+    from vidseek.exports.explanation import explanation_picture
     from vidseek.exports.files import write_atomically
 
     if out.suffix.lower() == ".png":
         content = explanation_picture(found)
     else:
-        content = json_format.dumps(explanation_document(found), indent=2).encode()
+        content = json_format.dumps(_document(found), indent=2).encode()
     try:
         write_atomically(out, content)
     except OSError as error:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidseek.cli.expanded import Command, expand_parameter
 from vidseek.cli.values import absolute_pattern, parse_date, parse_seconds, whole_number
 
 if TYPE_CHECKING:
@@ -86,32 +84,6 @@ def build_filter(
     )
 
 
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
+def with_filters(command: Command) -> Command:
     """Replace a command's parameter ``where`` by the options of ``build_filter``."""
-    given = _parameters(command)
-    options = _parameters(build_filter)
-    if any(parameter.name == "label" for parameter in given):  # its own --label
-        options = [option for option in options if option.name != "has_label"]
-    parameters = []
-    for parameter in given:
-        parameters += options if parameter.name == "where" else [parameter]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        where = build_filter(**{option.name: values.pop(option.name) for option in options})
-        command(where=where, **values)
-
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-    )
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
-
-
-def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
-    # The filter's class is imported for type checkers only.
-    types = get_type_hints(function, localns={"VideoFilter": object}, include_extras=True)
-    return [
-        parameter.replace(annotation=types[parameter.name])
-        for parameter in inspect.signature(function).parameters.values()
-    ]
+    return expand_parameter(command, "where", build_filter)

@@ -10,27 +10,20 @@ import typer
 from vidseek.cli import output
 from vidseek.cli.filters import with_filters
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    CountOption,
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.options import CountOption
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import absolute_pattern, parse_moment, parse_seconds
 
 if TYPE_CHECKING:
     from vidseek.core.types import VideoFilter
-    from vidseek.library import Library
     from vidseek.search.understanding.outliers import Outlier
 
 STALL_SECONDS = 30.0
 
 
+@with_session
 @with_filters
 def outliers(
-    ctx: typer.Context,
     video: Annotated[
         str | None,
         typer.Argument(
@@ -66,10 +59,7 @@ def outliers(
             help="With --stream: end when nothing has come for so long. Default: 30.",
         ),
     ] = None,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Find moments that are unlike the rest, or unlike normal footage.
 
@@ -83,14 +73,13 @@ def outliers(
     if stream:
         if video is None or normal is not None or not where.is_empty:
             raise typer.BadParameter("--stream takes a video, a camera or an address alone")
-        with open_library(ctx, library, yes=yes) as opened:
-            seconds = STALL_SECONDS if stall is None else stall
-            _watch(opened, video, model=model, stall=seconds, allow_network=allow_network)
+        seconds = STALL_SECONDS if stall is None else stall
+        _watch(session, video, stall=seconds, allow_network=allow_network)
         return
     path, span = (None, None) if video is None else parse_moment(video)
     footage = None if normal is None else Filter(path_glob=absolute_pattern(normal))
-    with open_library(ctx, library) as opened, ShellJob() as job:
-        found = opened.outliers(
+    with session.open(loads_model=False) as (library, model), ShellJob() as job:
+        found = library.outliers(
             path, k, span=span, where=where, normal=footage, model=model, job=job
         )
     if not found:
@@ -98,19 +87,13 @@ def outliers(
             "vidseek: there is nothing to compare: no video passes the filters, "
             "or each is a single clip or blank"
         )
-    if json:
-        output.print_json([_json(each) for each in found])
-    else:
-        _print(found)
+    session.show(lambda: [_json(each) for each in found], lambda: _print(found))
 
 
-def _watch(
-    library: Library, source: str, *, model: str | None, stall: float, allow_network: bool
-) -> None:
-    encoder = library.models.encoder_for(model)  # outside the job, because it may ask a question
-    with ShellJob() as job:
+def _watch(session: Session, source: str, *, stall: float, allow_network: bool) -> None:
+    with session.open() as (library, model), ShellJob() as job:
         for event in library.watch(
-            source, stall_seconds=stall, allow_network=allow_network, model=encoder, job=job
+            source, stall_seconds=stall, allow_network=allow_network, model=model, job=job
         ):
             line = {
                 "path": source,

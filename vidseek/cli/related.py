@@ -9,13 +9,7 @@ import typer
 from vidseek.cli import output
 from vidseek.cli.filters import with_filters
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import number_between, parse_moment, whole_number
 
 if TYPE_CHECKING:
@@ -24,9 +18,9 @@ if TYPE_CHECKING:
     from vidseek.search.understanding.related import RelatedVideo
 
 
+@with_session
 @with_filters
 def related(
-    ctx: typer.Context,
     videos: Annotated[
         list[str] | None,
         typer.Argument(
@@ -55,10 +49,7 @@ def related(
         ),
     ] = 0.3,
     where: VideoFilter,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Recommend videos of the library that are like others.
 
@@ -69,25 +60,19 @@ def related(
     """
     wanted = [_part(text) for text in [*(videos or []), *(liked or [])]]
     unwanted = [_part(text) for text in disliked or []]
-    with open_library(ctx, library, yes=yes) as opened:
-        # Outside the job, because loading may ask a question.
-        encoder = opened.models.encoder_for(model)
-        with ShellJob() as job:
-            found = opened.related(
-                wanted,
-                k,
-                disliked=unwanted,
-                where=where,
-                diversity=diversity,
-                model=encoder,
-                job=job,
-            )
+    with session.open() as (library, model), ShellJob() as job:
+        found = library.related(
+            wanted,
+            k,
+            disliked=unwanted,
+            where=where,
+            diversity=diversity,
+            model=model,
+            job=job,
+        )
     if not found:
         output.say_aside("vidseek: the library has no other video to recommend")
-    if json:
-        output.print_json([_json(each) for each in found])
-    else:
-        _print(found)
+    session.show(lambda: [_json(each) for each in found], lambda: _print(found))
 
 
 def _part(text: str) -> Part:

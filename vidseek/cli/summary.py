@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vidseek.cli import output
 from vidseek.cli.jobs import ShellJob
-from vidseek.cli.options import (
-    JsonOption,
-    LibraryOption,
-    SearchModelOption,
-    YesOption,
-    open_library,
-)
+from vidseek.cli.session import Session, with_session
 from vidseek.cli.values import parse_moment, parse_seconds, whole_number
 
 if TYPE_CHECKING:
@@ -25,8 +19,8 @@ if TYPE_CHECKING:
 DEFAULT_REEL_SECONDS = 30.0
 
 
+@with_session
 def summary(
-    ctx: typer.Context,
     video: Annotated[
         str,
         typer.Argument(metavar="VIDEO[@START-END]", help="A video of the library, or a part."),
@@ -60,10 +54,7 @@ def summary(
             help="Write a page (.html), a picture (.jpg), a reel (.mp4) or a list (.json).",
         ),
     ] = None,
-    model: SearchModelOption = None,
-    yes: YesOption = False,
-    library: LibraryOption = None,
-    json: JsonOption = False,
+    session: Session,
 ) -> None:
     """Choose key frames, or a reel, that cover what a video shows.
 
@@ -81,27 +72,24 @@ def summary(
         if check_suffix(file) == ".mp4" and frames is None and seconds is None:
             seconds = DEFAULT_REEL_SECONDS
     path, span = parse_moment(video)
-    with open_library(ctx, library, yes=yes) as opened:
-        # Outside the job, because loading may ask a question.
-        encoder = opened.models.encoder_for(model)
-        with ShellJob() as job:
-            found = opened.summary(
-                path,
-                frames=frames,
-                seconds=seconds,
-                span=span,
-                query=query,
-                model=encoder,
-                job=job,
-            )
-            thumbnails = _thumbnails(opened, found)
-            if file is not None:
-                from vidseek.exports.summary import write_summary
+    with session.open() as (library, model), ShellJob() as job:
+        found = library.summary(
+            path,
+            frames=frames,
+            seconds=seconds,
+            span=span,
+            query=query,
+            model=model,
+            job=job,
+        )
+        thumbnails = _thumbnails(library, found)
+        if file is not None:
+            from vidseek.exports.summary import write_summary
 
-                notes = write_summary(found, thumbnails, file, title=query or "", job=job)
-                for note in notes:
-                    output.say_aside(f"vidseek: {output.short_path(note.path)}: {note.reason}")
-    _show(found, thumbnails, json=json)
+            notes = write_summary(found, thumbnails, file, title=query or "", job=job)
+            for note in notes:
+                output.say_aside(f"vidseek: {output.short_path(note.path)}: {note.reason}")
+    session.show(lambda: _document(found, thumbnails), lambda: _print(found, thumbnails))
     if file is not None:
         output.say_aside(f"vidseek: wrote {output.short_path(file)}")
 
@@ -124,12 +112,14 @@ def _thumbnails(library: Library, frames: list[KeyFrame]) -> list[Path | None]:
     return found
 
 
-def _show(frames: list[KeyFrame], thumbnails: list[Path | None], *, json: bool) -> None:
-    if json:
-        from vidseek.exports.summary import summary_json
+def _document(frames: list[KeyFrame], thumbnails: list[Path | None]) -> Any:
+    from vidseek.exports.summary import summary_json
 
-        output.print_json(summary_json(frames, thumbnails))
-    elif not output.is_for_person():
+    return summary_json(frames, thumbnails)
+
+
+def _print(frames: list[KeyFrame], thumbnails: list[Path | None]) -> None:
+    if not output.is_for_person():
         output.print_columns(
             (frame.video.path, round(frame.seconds, 3), thumbnail)
             for frame, thumbnail in zip(frames, thumbnails, strict=True)
