@@ -16,7 +16,7 @@ from benchmarks.moments.films import Film, Scene
 from benchmarks.moments.joined import Captioned, captioned_clips, join_excerpts
 from vidseek.core.types import EncoderSpec, TimeSpan
 from vidseek.encoders.base import Encoder
-from vidseek.search.moments.sequences import best_chain, step_evidence
+from vidseek.search.moments.chains import best_chain, step_evidence
 
 FILMS = 60
 EXCERPTS = 5

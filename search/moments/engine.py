@@ -160,7 +160,7 @@ class SearchEngine:
                 score.
             terms: steps that follow, and pictures that hits should resemble or not. Hits that
                 resemble a picture have no confidence: encoders are calibrated for sentences. The
-                steps of a sequence are scored by the first stage.
+                steps of a sequence are not scored by the cross-modal head.
             prepared: what ``prepare`` gave for this text and these options, without ``terms``; None
                 to encode the text now.
             job: reports the reading of pictures and videos, and cancels it.
@@ -207,15 +207,14 @@ class SearchEngine:
                 )
             else:
                 context, encoded = prepared.context, [prepared.encoded]
-            is_corrected = rerank and not steps
-            if not is_corrected and calibration is not None and calibration.hubness is not None:
+            if not rerank and calibration is not None and calibration.hubness is not None:
                 calibration = None  # fitted to corrected scores; these are uncorrected
             spec = None
             if appearance is None:
                 spec = calibrated_spec(self._encoder.spec, calibration)
             if steps:
                 directions = np.stack([each.direction for each in encoded])
-                query = SequenceQuery(directions, terms.within_seconds, spec)
+                query = SequenceQuery(directions, terms.within_seconds, spec, is_corrected=rerank)
                 ranked = self._ranked_sequences(context, query, options, page)
                 if not ranked.moments and page.offset == 0 and context.size > 0:
                     warnings.append(self._no_sequence(query))

@@ -44,7 +44,7 @@ class Moment:
     clips: tuple[Clip, ...]
     """In order of time, at least one."""
     score: float
-    """Score of the best clip; of a sequence, see ``sequences.score_of_evidence``."""
+    """Score of the best clip; of a sequence, see ``chains.score_of_evidence``."""
     best: Clip
     """The best clip, one of ``clips``."""
     is_sequence: bool = False

@@ -11,8 +11,9 @@ from palette_encoder import HeadlessEncoder, PaletteEncoder
 
 from vidseek.core.errors import QueryError
 from vidseek.core.types import QueryTerms, SearchHit, SearchOptions, TimeSpan, VideoFilter
+from vidseek.encoders.hubness import HubnessCorrection
+from vidseek.search.moments.chains import best_chain, score_of_evidence, step_evidence
 from vidseek.search.moments.confidence import confidence_of
-from vidseek.search.moments.sequences import best_chain, score_of_evidence, step_evidence
 
 
 def steps_of(hit: SearchHit) -> list[tuple[float, float]]:
@@ -159,6 +160,87 @@ def test_the_best_come_first_although_few_clips_are_fetched(shelf, monkeypatch) 
     assert list(shelf.engine.search("red", options, terms=terms)) == whole
     for hit in whole:
         assert [step.duration_seconds for step in hit.steps] == [4.0] * 3
+
+
+@pytest.fixture
+def corrected(make_shelf):
+    """Thirty videos of eight clips, with an encoder that takes red, pink and white for hubs."""
+    encoder = HeadlessEncoder()
+    bank = encoder.encode_text(["red", "pink", "white", "red white"])
+    encoder.hubness = HubnessCorrection(bank, neighbours=2, weight=0.5, usual=0.5)
+    shelf = make_shelf(encoder)
+    random = np.random.default_rng(4)
+    for number in range(30):
+        colours = random.choice(["red", "blue", "white", "grey", "pink", "green"], 8).tolist()
+        shelf.add(f"{number}.mp4", colours)
+    return shelf
+
+
+def best_scores(shelf, texts: list[str], *, is_corrected: bool) -> dict[int, float]:
+    """For each video the score of its best chain, by trying all."""
+    directions = shelf.encoder.encode_text(texts)
+    found = {}
+    for video in shelf.store.videos.select():
+        clips = shelf.store.videos.clips(video.id)
+        vectors = shelf.store.clip_vectors.read(
+            [clip.id for clip in clips], shelf.encoder.spec.fingerprint
+        )
+        scores = directions @ vectors.T
+        if is_corrected:
+            scores = scores + shelf.encoder.hubness.corrections(vectors)
+        total = brute_force(scores, [clip.span for clip in clips], None)
+        found[video.id] = total / len(texts)
+    return found
+
+
+@pytest.mark.parametrize("is_corrected", [True, False])
+def test_hubs_are_corrected_in_every_step(corrected, is_corrected: bool) -> None:
+    terms = QueryTerms(then=("blue",))
+    options = SearchOptions(k=30, per_video=1, copies=True)
+    hits = corrected.engine.search("pink", options, terms=terms, rerank=is_corrected)
+    expected = best_scores(corrected, ["pink", "blue"], is_corrected=is_corrected)
+    assert len(hits) == len(expected)
+    for hit in hits:
+        assert hit.score == pytest.approx(expected[hit.video.id], abs=1e-3)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == pytest.approx(max(expected.values()), abs=1e-3)
+
+
+@pytest.mark.parametrize("limit", ["RERANK_DEPTH", "MAX_CORRECTED_CLIPS"])
+def test_only_the_best_videos_are_corrected(corrected, limit: str, monkeypatch) -> None:
+    depth = 4
+    number = depth if limit == "RERANK_DEPTH" else depth * 8
+    monkeypatch.setattr(f"vidseek.search.moments.sequences.{limit}", number)
+    terms = QueryTerms(then=("blue",))
+    plain = corrected.engine.search(
+        "pink", SearchOptions(k=depth, per_video=1, copies=True), terms=terms, rerank=False
+    )
+    best = {hit.video.id for hit in plain}
+    hits = corrected.engine.search("pink", SearchOptions(k=100, copies=True), terms=terms)
+    first = {video_id: number for number, video_id in reversed(list(enumerate(videos_of(hits))))}
+    assert len(first) == 30
+    others = [place for video_id, place in first.items() if video_id not in best]
+    assert max(first[video_id] for video_id in best) < min(others)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    expected = best_scores(corrected, ["pink", "blue"], is_corrected=True)
+    for video_id in best:
+        assert hits[first[video_id]].score == pytest.approx(expected[video_id], abs=1e-3)
+
+    paged, cursor = [], None
+    while len(paged) < len(hits):
+        options = SearchOptions(k=7, copies=True, cursor=cursor)
+        page = corrected.engine.search("pink", options, terms=terms)
+        paged += page
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert paged[: len(hits)] == list(hits)
+
+
+def videos_of(hits) -> list[int]:
+    return [hit.video.id for hit in hits]
 
 
 def test_confidence_is_the_geometric_mean_of_the_steps(make_shelf) -> None:
