@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from web_server import RunningServer, running
@@ -127,6 +127,31 @@ def test_heat_maps_show_where_a_moment_matches(page: Any) -> None:
     assert button.get_attribute("aria-expanded") == "false"
     page.keyboard.press("Escape")
     page.locator("dialog.player").wait_for(state="detached")
+
+
+def test_heat_maps_explain_the_frame_shown_on_the_page_of_a_video(
+    page: Any, server: RunningServer
+) -> None:
+    hit = server.post("/search", {"text": "a cat", "k": 1}).json["hits"][0]
+    page.goto(f"/video/{hit['video_id']}?t=0.5")
+    words = page.get_by_role("searchbox", name="Find in this video")
+    words.wait_for()
+    button = page.get_by_role("button", name="Where it looks")
+    button.click()
+    assert button.get_attribute("aria-expanded") == "false"  # nothing to look for
+    words.fill("a cat")
+    wait_until(page, "document.querySelector('.stage video').readyState >= 1")
+    with page.expect_request(lambda request: "explain.png" in request.url) as asked:
+        button.click()
+    query = parse_qs(urlsplit(asked.value.url).query)
+    assert query["text"] == ["a cat"]
+    assert float(query["at"][0]) == pytest.approx(0.5, abs=0.3)
+    page.locator(".explanation img").wait_for()
+    wait_until(page, "document.querySelector('.explanation img').naturalWidth > 500")
+    assert button.get_attribute("aria-expanded") == "true"
+    page.locator("h1").click()
+    page.keyboard.press("w")
+    wait_until(page, "document.querySelector('.explanation').hidden")
 
 
 def test_a_moment_like_another_has_no_words_to_look_for(page: Any, server: RunningServer) -> None:

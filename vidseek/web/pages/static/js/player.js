@@ -5,7 +5,7 @@ import { isKept, toggle } from "./basket.js";
 import { $, h, icon, iconButton, isTyping, notify } from "./dom.js";
 import { spanText, sureness, titleOf } from "./format.js";
 import { timeline } from "./timeline.js";
-import { whereItLooks } from "./explain.js";
+import { aboutHit, whereItLooks } from "./explain.js";
 
 /** Use the preview where the browser cannot play the file. */
 export function playOrPreview(film, videoId, start, end, onFallback = () => {}) {
@@ -74,7 +74,7 @@ export function openPlayer(hit, context) {
     for (const field of [inField, outField]) field.addEventListener("change", label);
     label();
     looks?.hide();
-    looks = context.text ? whereItLooks(next, context.text) : null;
+    looks = context.text ? whereItLooks(() => aboutHit(next, context.text)) : null;
     const line = timeline(film, { duration: next.duration_seconds, onSeek: (seconds) => { film.currentTime = seconds; } });
     line.setMarks([next], next, () => {});
     dialog.replaceChildren(

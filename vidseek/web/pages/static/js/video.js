@@ -5,6 +5,7 @@ import { $, emptyState, h, icon, iconButton, isTyping } from "./dom.js";
 import { clock, dateText, folderOf, sizeText, spanText } from "./format.js";
 import { card, moveByKeys } from "./grid.js";
 import { toggle } from "./basket.js";
+import { whereItLooks } from "./explain.js";
 import { openPlayer, playOrPreview } from "./player.js";
 import { pairPlayer, segmentOf } from "./pair.js";
 import { mountShell } from "./shell.js";
@@ -31,6 +32,13 @@ async function main() {
   const words = h("input", { type: "search", maxlength: "4000", placeholder: "Find in this video", "aria-label": "Find in this video", value: query.get("q") ?? "" });
   const found = h("p", { class: "muted", role: "status" });
   const form = h("form", { class: "inline-form", role: "search" }, words, h("button", { class: "secondary" }, "Find"));
+  const looks = whereItLooks(() => {
+    const text = words.value.trim();
+    if (!text) { words.focus(); found.textContent = "Say what to look for."; return null; }
+    film.pause();
+    return { video_id: id, title: video.title, text, when: clock(film.currentTime), place: { at: film.currentTime.toFixed(3) } };
+  });
+  form.append(looks.button);
   const clips = h("ol", { class: "clip-list" });
   const similar = h("div", { class: "grid" }, Array.from({ length: 4 }, () => h("div", { class: "skeleton" })));
   const copies = h("section", { id: "copies" });
@@ -41,7 +49,7 @@ async function main() {
       h("div", { class: "facts" }, [clock(video.duration_seconds), `${video.width} × ${video.height}`, `${video.frame_rate} fps`, video.codec,
         sizeText(video.size_bytes), dateText(video.modified), video.damaged ? "damaged" : null].filter(Boolean).map((each) => h("span", {}, each)))),
     h("div", { class: "watch" },
-      h("div", {}, h("div", { class: "stage" }, film, note), line.element, labelChips(video), form, found),
+      h("div", {}, h("div", { class: "stage" }, film, note), line.element, labelChips(video), form, found, looks.panel),
       sidePanel(film, id, clips)),
     copies,
     h("section", { id: "next" }, h("div", { class: "section-title" }, h("h2", {}, "Watch next")), next),
@@ -54,7 +62,10 @@ async function main() {
     history.replaceState(null, "", address);
     find();
   });
+  film.addEventListener("play", looks.hide);
+  film.addEventListener("seeking", looks.hide);
   async function find() {
+    looks.hide();
     const text = words.value.trim();
     if (!text) { line.setCurve([]); line.setMarks([], null, () => {}); found.textContent = ""; return; }
     const where = /[*?[\]]/.test(video.path) ? {} : { path_glob: video.path };
@@ -66,7 +77,9 @@ async function main() {
     found.textContent = hits.length ? "" : "No moment of this video surely shows that. The curve tells where it comes closest.";
   }
   addEventListener("keydown", (event) => {
-    if (event.key !== " " || isTyping(event) || event.target.closest("button, a, video, dialog")) return;
+    if (isTyping(event) || event.ctrlKey || event.metaKey || event.target.closest("dialog")) return;
+    if (event.key.toLowerCase() === "w") { looks.toggle(); return; }
+    if (event.key !== " " || event.target.closest("button, a, video")) return;
     event.preventDefault();
     if (film.paused) film.play().catch(() => {}); else film.pause();
   });
