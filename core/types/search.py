@@ -88,6 +88,8 @@ class SearchHit:
     """Where else the library shows the moment, best copy first; empty if copies are not folded."""
     steps: tuple[TimeSpan, ...] = ()
     """Where each step of a sequence is, in order; empty for other queries."""
+    labels: tuple[str, ...] = ()
+    """The learned labels of its clips, by name; see ``Library.labels``."""
 
 
 DEFAULT_LIKE_WEIGHT = 0.5

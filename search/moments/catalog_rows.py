@@ -38,6 +38,7 @@ class CatalogRows:
         self._blank: set[int] = set()
         self._blanks = BlankClips(store)
         self._videos: dict[int, Video] = {}
+        self._labels: dict[int, list[str]] = {}
         self._corrections: dict[int, tuple[HubnessCorrection, dict[int, float]]] = {}
         self._facts: dict[str, object] = {}
         self.known_copies = KnownCopies(store)
@@ -91,6 +92,16 @@ class CatalogRows:
         if unread:
             self._videos.update(self._store.videos.by_id(unread))
         return (self._videos[i] for i in ids if i in self._videos)
+
+    def labels(self, clip_ids: Collection[int]) -> dict[int, list[str]]:
+        """The learned labels of clips, by clip id, each in order of name."""
+        if not self.fact("has_labels", lambda: bool(self._store.labels.names())):
+            return {i: [] for i in clip_ids}
+        unread = [i for i in clip_ids if i not in self._labels]
+        if unread:
+            new = self._store.labels.of_clips(unread)
+            self._labels.update({i: new.get(i, []) for i in unread})
+        return {i: self._labels[i] for i in clip_ids}
 
     def corrections(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ def make_hits(
         batch = moments[start : start + MOMENTS_AT_ONCE]
         ids = [clip.id for ranked in batch for clip in ranked.moment.clips]
         vectors = dict(zip(ids, context.frame_vectors(ids), strict=True))
+        labels = context.rows.labels(ids)
         for ranked in batch:
             moment = ranked.moment
             scores = {
@@ -66,7 +67,9 @@ def make_hits(
                 for clip in moment.clips
             }
             confidence = confidence_of(moment.score, calibrated) if calibrated else None
-            hits.append(_make_hit(context, ranked, scores, confidence))
+            found = {label for clip in moment.clips for label in labels[clip.id]}
+            hit = _make_hit(context, ranked, scores, confidence)
+            hits.append(replace(hit, labels=tuple(sorted(found))) if found else hit)
     return hits
 
 

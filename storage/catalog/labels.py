@@ -283,6 +283,21 @@ class Labels:
                     found.setdefault(video_id, []).append(name)
         return found
 
+    def of_clips(self, clip_ids: Collection[int]) -> dict[int, list[str]]:
+        """The labels of clips that have any, by clip id."""
+        found: dict[int, list[str]] = {}
+        with self._transactions.reading() as connection:
+            for chunk in chunks(clip_ids):
+                rows = connection.execute(
+                    select(ClipLabelRow.clip_id, LabelRow.name)
+                    .join(LabelRow, LabelRow.id == ClipLabelRow.label_id)
+                    .where(ClipLabelRow.clip_id.in_(chunk))
+                    .order_by(ClipLabelRow.clip_id, LabelRow.name)
+                )
+                for clip_id, name in rows:
+                    found.setdefault(clip_id, []).append(name)
+        return found
+
 
 def _label_id(connection: Connection, name: str) -> int | None:
     found: int | None = connection.execute(

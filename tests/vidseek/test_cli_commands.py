@@ -14,7 +14,7 @@ from cli_process import Run, invoke_vidseek
 from vidseek.cli.exit_codes import EXIT_NOT_FOUND, EXIT_USAGE
 
 HIT_COLUMNS = ["path", "start_seconds", "end_seconds", "score", "confidence", "thumbnail"]
-HIT_KEYS = [*HIT_COLUMNS, "copies"]
+HIT_KEYS = [*HIT_COLUMNS, "copies", "labels"]
 REPORT_KEYS = [
     *("indexed", "unchanged", "moved", "missing", "failed", "skipped"),
     *("sound_only", "hidden", "links", "notes"),

@@ -259,6 +259,13 @@ def test_a_table_holds_no_formulas() -> None:
     }
 
 
+def test_labels_are_kept() -> None:
+    labelled = [Moment(Path("a.mp4"), 1, 2, labels=("=goal", "replay"))]
+    table = export_hits(labelled, "csv").content.decode()
+    assert [row["labels"] for row in csv.DictReader(io.StringIO(table))] == ["'=goal; replay"]
+    assert parse_moments(export_hits(labelled, "json").content) == labelled
+
+
 def test_a_playlist_starts_and_stops_at_the_moment() -> None:
     content = export_hits([Moment(Path("/a b.mp4"), 1, 2.5)], "m3u", handles_seconds=2).content
     assert content.decode().splitlines()[2:] == [

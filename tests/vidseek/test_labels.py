@@ -142,6 +142,9 @@ def test_a_label_is_learned_and_filters_searches(library: vidseek.Library) -> No
     hits = library.search("green", where=where)
     assert {hit.video.path.name for hit in hits} <= {"a.mp4", "b.mp4", "e.mp4"}
     assert hits[0].video.path.name == "a.mp4"
+    for hit in library.search("red", k=20):
+        name, place = hit.video.path.name, round(hit.span.start_seconds / SECONDS)
+        assert hit.labels == (("warm",) if FILMS[name][place] == "red" else ())
     classified = library.classify()
     assert {each.video.path.name for each in classified if each.labels[0].label == "warm"} == {
         "a.mp4",

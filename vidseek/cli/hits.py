@@ -105,6 +105,7 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
             }
             for copy in hit.copies
         ],
+        "labels": list(hit.labels),
     }
     if hit.steps:
         document["steps"] = [
@@ -137,6 +138,9 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         if hit.steps:
             clocks = (output.span_clock(step.start_seconds, step.end_seconds) for step in hit.steps)
             typer.echo(output.styled(f"     {', then '.join(clocks)}", dim=True))
+        if hit.labels:
+            labels = output.printable(", ".join(hit.labels))
+            typer.echo(output.styled(f"     {labels}", dim=True))
         if hit.copies:
             files = len({copy.video.path for copy in hit.copies})
             also = f"also in {output.counted(files, 'file')}: --copies lists them"
@@ -147,4 +151,5 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
 
 def _columns(hit: SearchHit) -> list[object]:
     """The columns of a hit for a pipe."""
-    return [value for name, value in hit_json(hit).items() if name not in ("copies", "steps")]
+    document = hit_json(hit)
+    return [document[name] for name in document if name not in ("copies", "labels", "steps")]

@@ -25,6 +25,7 @@ class Moment:
     score: float | None = None
     confidence: float | None = None
     thumbnail: Path | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, hit: SearchHit | Moment) -> Moment:
@@ -39,6 +40,7 @@ class Moment:
             hit.score,
             hit.confidence,
             hit.thumbnail,
+            hit.labels,
         )
 
     @classmethod
@@ -55,7 +57,7 @@ class Moment:
         start, end = _number(value, "start_seconds"), _number(value, "end_seconds")
         if start is None or end is None or not 0 <= start <= end:
             raise ValueError("needs 0 <= start_seconds <= end_seconds")
-        thumbnail = value.get("thumbnail")
+        thumbnail, labels = value.get("thumbnail"), value.get("labels")
         return cls(
             Path(value["path"]),
             start,
@@ -63,6 +65,7 @@ class Moment:
             _number(value, "score"),
             _number(value, "confidence"),
             Path(thumbnail) if isinstance(thumbnail, str) and "\0" not in thumbnail else None,
+            tuple(map(str, labels)) if isinstance(labels, list) else (),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ class Moment:
             "score": None if self.score is None else round(self.score, 6),
             "confidence": None if self.confidence is None else round(self.confidence, 4),
             "thumbnail": None if self.thumbnail is None else str(self.thumbnail),
+            "labels": list(self.labels),
         }
 
 

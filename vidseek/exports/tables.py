@@ -23,6 +23,7 @@ COLUMNS = (
     "end_seconds",
     "score",
     "confidence",
+    "labels",
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -52,6 +53,7 @@ def to_csv(moments: Sequence[Moment]) -> bytes:
                 f"{moment.end_seconds:.3f}",
                 "" if moment.score is None else f"{moment.score:.6f}",
                 "" if moment.confidence is None else f"{moment.confidence:.4f}",
+                _cell("; ".join(moment.labels)),
             ]
         )
     return text.getvalue().encode("utf-8", "backslashreplace")

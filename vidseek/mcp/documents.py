@@ -82,6 +82,7 @@ def _hit(hit: SearchHit, roots: MediaRoots) -> dict[str, Any]:
             if roots.contain(copy.video.path)
         ],
         "steps": [span_document(step) for step in hit.steps],
+        "labels": list(hit.labels),
     }
 
 

@@ -64,7 +64,7 @@ class Where(RequestDocument):
     labels: list[LabelName] = Field(
         default_factory=list,
         max_length=16,
-        description="Only clips that have all of these learned labels.",
+        description="Only videos in which a clip has each of these learned labels.",
     )
 
     @model_validator(mode="after")
@@ -216,6 +216,7 @@ class Hit(Document):
     steps: list[Step] = Field(
         default=[], description="The steps of a sequence, in order; empty for other queries."
     )
+    labels: list[str] = Field(default=[], description="Learned labels that its clips have.")
 
 
 class AnswerWarning(Document):
@@ -239,6 +240,7 @@ _HIT_EXAMPLE: JsonDict = {
     "modified": "2026-01-31T10:00:00+00:00",
     "copies": [],
     "steps": [],
+    "labels": [],
 }
 
 

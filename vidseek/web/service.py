@@ -252,6 +252,7 @@ class Service:
                 )
                 for step in hit.steps
             ],
+            labels=list(hit.labels),
         )
 
 
