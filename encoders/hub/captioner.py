@@ -54,6 +54,12 @@ def create_captioner(
         UnsupportedModelError: it does not put pictures into words, or its weights are pickles.
         WeightsError: files of it are missing or damaged.
     """
+    folder, source = fetch_captioner(name, confirm_download)
+    return HubCaptioner(folder, source=source, threads=threads)
+
+
+def fetch_captioner(name: str, confirm_download: ConfirmDownload | None) -> tuple[Path, str]:
+    """The folder of a model and its name with its commit; see ``create_captioner``."""
     ref = ModelRef.parse(name)
     if ref.kind == "unknown":
         raise ref.not_found()
@@ -61,12 +67,12 @@ def create_captioner(
         raise _unsuitable(name)
     require_hub()
     if ref.folder is not None:
-        return HubCaptioner(ref.folder, source=ref.source, threads=threads)
+        return ref.folder, ref.source
     assert ref.repository is not None
     folder, commit = fetch(
         ref.repository, ref.revision, confirm=confirm_download, is_complete=_is_complete
     )
-    return HubCaptioner(folder, source=ref.at(commit), threads=threads)
+    return folder, ref.at(commit)
 
 
 class HubCaptioner:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from caption_checkpoints import make_caption_checkpoint
 from cli_process import environment, run_vidseek
 
 pytestmark = pytest.mark.full
@@ -69,6 +70,7 @@ def test_every_tool_answers(library: Path, footage_master: Path) -> None:
     assert names == {
         *("search", "similar", "check", "video_info", "duplicates"),
         *("classify", "labels", "summary", "outliers", "related", "explain", "describe"),
+        "search_captions",
     }
     for answer in (found, plain, similar, check, info, duplicates):
         assert not answer.is_error, answer
@@ -147,6 +149,58 @@ def test_tools_explain_and_describe(library: Path, footage_master: Path) -> None
     assert [error_of(answer)["code"] for answer in refused] == [
         *("bad_query", "bad_query", "outside_roots", "bad_query")
     ]
+
+
+def test_a_model_named_at_the_start_writes_captions_and_answers(
+    library: Path, footage_master: Path, tmp_path: Path
+) -> None:
+    model = make_caption_checkpoint("llava", tmp_path / "model")
+    errands = footage_master / "errands.mp4"
+    progress = []
+
+    async def note(done: float, total: float | None, message: str | None) -> None:
+        progress.append(done)
+
+    async def use(client: Any) -> list[Any]:
+        part = {"file": "errands.mp4", "start_seconds": 3.2, "end_seconds": 6}
+        written = await client.call_tool("write_captions", part, progress_callback=note)
+        text = written.structured_content["captions"][0]["text"]
+        return [
+            written,
+            await client.call_tool("search_captions", {"text": text, "k": 1}),
+            await client.call_tool("ask", {**part, "question": "how many dog ?", "frames": 2}),
+            await client.call_tool("describe", part),
+            await client.call_tool("ask", {"file": "/etc/passwd", "question": "what?"}),
+            await client.call_tool("ask", {"file": "cat.mp4", "question": " "}),
+        ]
+
+    options = ("--allow-write", "--captioner", str(model))
+    written, found, answer, described, *refused = ask(library, use, *options)
+    for each in (written, found, answer, described):
+        assert not each.is_error, each
+    assert progress
+    captions = written.structured_content["captions"]
+    assert all(each["end_seconds"] > 3.2 for each in captions)
+    assert described.structured_content["captions"] == captions
+    assert [hit["path"] for hit in found.structured_content["hits"]] == [str(errands)]
+    assert 1 <= len(answer.structured_content["frames"]) <= 2
+    assert answer.structured_content["answer"]
+    assert [error_of(each)["code"] for each in refused] == ["outside_roots", "bad_query"]
+
+
+def test_tools_that_the_model_or_the_user_does_not_allow_are_not_offered(
+    library: Path, tmp_path: Path
+) -> None:
+    model = make_caption_checkpoint("blip", tmp_path / "model")
+
+    async def use(client: Any) -> set[str]:
+        return {tool.name for tool in (await client.list_tools()).tools}
+
+    talk = {"ask", "write_captions"}
+    captioner = ("--captioner", str(model))
+    assert ask(library, use, "--allow-write", *captioner) & talk == {"write_captions"}
+    assert not ask(library, use, *captioner) & talk
+    assert not ask(library, use, "--allow-write") & talk
 
 
 def test_only_files_in_the_roots_are_read_and_named(

@@ -11,12 +11,15 @@ import typer
 from vidseek.cli import output
 from vidseek.cli.options import (
     AllowHostOption,
+    CaptionerOption,
     HostOption,
     LibraryOption,
     PortOption,
     RootOption,
     TokenOption,
+    YesOption,
     access_token,
+    fetch_captioner,
     library_folder,
 )
 
@@ -25,7 +28,8 @@ def mcp(
     ctx: typer.Context,
     root: RootOption = None,
     allow_write: Annotated[
-        bool, typer.Option("--allow-write", help="Offer the tool that indexes videos.")
+        bool,
+        typer.Option("--allow-write", help="Offer the tools that index videos and write captions."),
     ] = False,
     http: Annotated[
         bool, typer.Option("--http", help="Listen on an address instead, for several assistants.")
@@ -34,6 +38,8 @@ def mcp(
     port: PortOption = 8766,
     token: TokenOption = None,
     allow_host: AllowHostOption = None,
+    captioner: CaptionerOption = None,
+    yes: YesOption = False,
     library: LibraryOption = None,
 ) -> None:
     """Offer the library to assistants, over the Model Context Protocol.
@@ -54,9 +60,11 @@ def mcp(
     gc.enable()
     folder = library_folder(ctx, library)
     roots = tuple(absolute_path(each) for each in root or ())
+    fetch_captioner(captioner, yes=yes)
     if not http:
         _refuse_addresses(ctx)
-        serve_stdio(folder, roots, allow_write=allow_write, word_hint=shell_hint)
+        settings = ServerSettings(library=folder, roots=roots, captioner=captioner)
+        serve_stdio(settings, allow_write=allow_write, word_hint=shell_hint)
         return
     token, is_new_token = access_token(host, token)
 
@@ -72,6 +80,7 @@ def mcp(
         port=port,
         token=token,
         allowed_hosts=tuple(allow_host or ()),
+        captioner=captioner,
     )
     serve_http(settings, allow_write=allow_write, word_hint=shell_hint, on_ready=tell)
 

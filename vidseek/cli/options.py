@@ -48,6 +48,19 @@ def open_library(
         gc.enable()
 
 
+def fetch_captioner(name: str | None, *, yes: bool) -> None:
+    """Download a server's captioner, if it is not there, before the server starts.
+
+    Args:
+        name: as it was given; None for none.
+        yes: download it without asking.
+    """
+    if name is not None:
+        from vidseek.encoders.hub.captioner import fetch_captioner
+
+        fetch_captioner(name, download_question(yes=yes))
+
+
 MIN_TOKEN_CHARACTERS = 16
 
 
@@ -97,6 +110,15 @@ AllowHostOption = Annotated[
         "--allow-host",
         metavar="NAME",
         help="Another name by which clients reach this server. May be repeated.",
+    ),
+]
+CaptionerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--captioner",
+        metavar="NAME",
+        help="Write captions and answer questions with this model: hf:ORG/NAME or a folder. "
+        "Clients cannot change it. Default: none.",
     ),
 ]
 RootOption = Annotated[

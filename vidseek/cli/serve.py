@@ -12,12 +12,15 @@ import typer
 from vidseek.cli import output
 from vidseek.cli.options import (
     AllowHostOption,
+    CaptionerOption,
     HostOption,
     LibraryOption,
     PortOption,
     RootOption,
     TokenOption,
+    YesOption,
     access_token,
+    fetch_captioner,
     library_folder,
 )
 
@@ -44,7 +47,9 @@ def serve(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Refuse everything that changes the library.")
     ] = False,
+    captioner: CaptionerOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    yes: YesOption = False,
     library: LibraryOption = None,
 ) -> None:
     """Serve the web page and the HTTP API.
@@ -69,7 +74,9 @@ def serve(
         token=token,
         allowed_hosts=tuple(allow_host or ()),
         read_only=read_only,
+        captioner=captioner,
     )
+    fetch_captioner(captioner, yes=yes)
 
     def tell(address: str, service: Service) -> None:
         typer.echo(f"vidseek: serving {output.short_path(service.library.folder)} at {address}")

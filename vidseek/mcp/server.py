@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, ToolAnnotations
 
 import vidseek
 from vidseek.library import Library
+from vidseek.mcp.captions import CaptionTools
 from vidseek.mcp.documents import WordHint
-from vidseek.mcp.understanding import UnderstandingTools
+from vidseek.web.captioner import ServerCaptioner
 from vidseek.web.listening import address_of, listen, run_app
 from vidseek.web.roots import MediaRoots, topmost
 from vidseek.web.security import Security
@@ -28,24 +29,21 @@ INSTRUCTIONS = (
 )
 
 
-def serve_stdio(
-    folder: Path, roots: Sequence[Path], *, allow_write: bool, word_hint: WordHint
-) -> None:
+def serve_stdio(settings: ServerSettings, *, allow_write: bool, word_hint: WordHint) -> None:
     """Serve a library over standard input and output until the input ends.
 
     While it runs, whatever else writes to standard output goes to standard error.
 
     Args:
-        folder: the library.
-        roots: folders of media; empty for those of the library's videos.
-        allow_write: offer the tool ``index``.
+        settings: the library, its media roots and the captioner.
+        allow_write: offer the tools that write.
         word_hint: words hints for the user.
 
     Raises:
         LibraryError: there is no library in the folder, or it cannot be opened.
         PathNotFoundError: a root is not a folder.
     """
-    with _open_tools(folder, roots, word_hint) as tools:
+    with _open_tools(settings, word_hint) as tools:
         anyio.run(create_server(tools, allow_write=allow_write).run_stdio_async)
 
 
@@ -61,8 +59,8 @@ def serve_http(
     Requests pass the checks of the web page's server: host, origin, token, size and pace.
 
     Args:
-        settings: the library, its media roots, the address and the token.
-        allow_write: offer the tool ``index``.
+        settings: the library, its media roots, the captioner, the address and the token.
+        allow_write: offer the tools that write.
         word_hint: words hints for the user.
         on_ready: called with the address for clients once the port is open.
 
@@ -73,7 +71,7 @@ def serve_http(
     """
     with (
         listen(settings.host, settings.port) as listener,
-        _open_tools(settings.library, settings.roots, word_hint) as tools,
+        _open_tools(settings, word_hint) as tools,
     ):
         app = create_server(tools, allow_write=allow_write).streamable_http_app(
             streamable_http_path=HTTP_PATH,
@@ -86,25 +84,24 @@ def serve_http(
 
 
 @contextmanager
-def _open_tools(
-    folder: Path, roots: Sequence[Path], word_hint: WordHint
-) -> Iterator[UnderstandingTools]:
-    with vidseek.open(folder, create=False) as library:
-        media = MediaRoots(roots or _folders_of_videos(library))
-        tools = UnderstandingTools(library, media, word_hint)
+def _open_tools(settings: ServerSettings, word_hint: WordHint) -> Iterator[CaptionTools]:
+    with vidseek.open(settings.library, create=False) as library:
+        media = MediaRoots(settings.roots or _folders_of_videos(library))
+        captioner = ServerCaptioner(library, settings.captioner)
+        tools = CaptionTools(library, media, word_hint, captioner)
         try:
             yield tools
         finally:
             tools.close()
 
 
-def create_server(tools: UnderstandingTools, *, allow_write: bool) -> MCPServer[object]:
-    """A server with the tools; ``index`` only if it may write."""
+def create_server(tools: CaptionTools, *, allow_write: bool) -> MCPServer[object]:
+    """A server with the tools that its captioner allows; those that write only if it may."""
     server: MCPServer[object] = MCPServer(
         "vidseek", instructions=INSTRUCTIONS, version=vidseek.__version__, log_level="WARNING"
     )
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    for tool in (
+    offered: list[Callable[..., Awaitable[CallToolResult]]] = [
         tools.search,
         tools.similar,
         tools.check,
@@ -117,7 +114,11 @@ def create_server(tools: UnderstandingTools, *, allow_write: bool) -> MCPServer[
         tools.related,
         tools.explain,
         tools.describe,
-    ):
+        tools.search_captions,
+    ]
+    if tools.captioner.answers_questions:
+        offered.append(tools.ask)
+    for tool in offered:
         server.add_tool(tool, annotations=reads, structured_output=False)
     if allow_write:
         writes = ToolAnnotations(
@@ -127,6 +128,8 @@ def create_server(tools: UnderstandingTools, *, allow_write: bool) -> MCPServer[
             open_world_hint=False,
         )
         server.add_tool(tools.index, annotations=writes, structured_output=False)
+        if tools.captioner.writes_captions:
+            server.add_tool(tools.write_captions, annotations=writes, structured_output=False)
     return server
 
 

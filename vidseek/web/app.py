@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 import vidseek
 from vidseek.web import pages
 from vidseek.web.api import (
+    captions,
     check,
     duplicates,
     explain,
@@ -26,6 +27,7 @@ from vidseek.web.api import (
     understanding,
     videos,
 )
+from vidseek.web.captioner import ServerCaptioner
 from vidseek.web.metrics import Measured
 from vidseek.web.problems import add_problem_handlers
 from vidseek.web.schemas import Problem, SimilarRequest
@@ -41,6 +43,7 @@ ROUTERS = (
     videos,
     understanding,
     explain,
+    captions,
     media,
     preview,
     duplicates,
@@ -60,8 +63,14 @@ def create_app(settings: ServerSettings) -> FastAPI:
     Raises:
         LibraryError: the library cannot be opened.
         PathNotFoundError: a media root is not a folder.
+        EncoderError: the captioner is not on this machine, or cannot be used.
     """
     service = Service(settings)
+    try:
+        captioner = ServerCaptioner(service.library, settings.captioner)
+    except BaseException:
+        service.close()
+        raise
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -85,6 +94,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
+    app.state.captioner = captioner
     api = APIRouter(prefix=API)
     for module in ROUTERS:
         api.include_router(module.router)

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from vidseek.core.errors import PathNotFoundError, VidseekError
+from vidseek.core.errors import JobCancelledError, PathNotFoundError, VidseekError
 from vidseek.core.job import Job, Progress
 from vidseek.indexer import IndexProgress, IndexReport
-from vidseek.library import Library
 from vidseek.web.priority import yield_processor
 from vidseek.web.problems import ProblemError
 
@@ -25,18 +24,19 @@ _logger = logging.getLogger(__name__)
 MAX_KEPT = 100
 """Ended jobs that are remembered."""
 MAX_WAITING = 20
-WAIT_SECONDS = 60.0
-"""How long a run waits for another process that is indexing."""
 
+JobKind = Literal["index", "captions"]
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
 @dataclass
-class IndexJob:
-    """An index run, from the request to its report."""
+class LongJob:
+    """A long task, from the request to its end."""
 
+    kind: JobKind
     paths: Sequence[Path]
-    retry_failed: bool
+    """What it is about."""
+    work: Callable[[Job], IndexReport | None]
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     created_seconds: float = field(default_factory=time.time)
     state: State = "waiting"
@@ -54,32 +54,40 @@ class IndexJob:
         return self.state in {"done", "failed", "cancelled"}
 
 
-class IndexJobs:
-    """The index runs of a server. Thread-safe."""
+class LongJobs:
+    """The long tasks of a server. Thread-safe."""
 
-    def __init__(self, library: Library, word: Callable[[VidseekError], str]) -> None:
+    def __init__(self, word: Callable[[VidseekError], str]) -> None:
         """Start without jobs.
 
         Args:
-            library: what is indexed into.
             word: words an error for clients.
         """
-        self._library = library
         self._word = word
         self._thread = ThreadPoolExecutor(
-            1, thread_name_prefix="vidseek-index", initializer=yield_processor
+            1, thread_name_prefix="vidseek-job", initializer=yield_processor
         )
-        self._jobs: OrderedDict[str, IndexJob] = OrderedDict()
+        self._jobs: OrderedDict[str, LongJob] = OrderedDict()
         self._guard = threading.Lock()
         self._is_closing = False
 
-    def start(self, paths: Sequence[Path], *, retry_failed: bool) -> IndexJob:
-        """Queue a run.
+    def start(
+        self,
+        kind: JobKind,
+        paths: Sequence[Path],
+        work: Callable[[Job], IndexReport | None],
+    ) -> LongJob:
+        """Queue a task.
+
+        Args:
+            kind: what it does.
+            paths: files and folders that it is about.
+            work: does it, with its job, which may be cancelled. An index run returns its report.
 
         Raises:
             ProblemError: too many wait, or the server is stopping.
         """
-        started = IndexJob(paths, retry_failed)
+        started = LongJob(kind, paths, work)
         started.job = Job(on_progress=lambda progress: self._note(started, progress))
         with self._guard:
             if self._is_closing:
@@ -93,12 +101,12 @@ class IndexJobs:
             started.future = self._thread.submit(self._run, started)
         return started
 
-    def all(self) -> list[IndexJob]:
+    def all(self) -> list[LongJob]:
         """The jobs, newest first."""
         with self._guard:
             return list(reversed(self._jobs.values()))
 
-    def find(self, job_id: str) -> IndexJob:
+    def find(self, job_id: str) -> LongJob:
         """A job.
 
         Raises:
@@ -110,15 +118,15 @@ class IndexJobs:
             raise PathNotFoundError("no job has that id")
         return found
 
-    def cancel(self, job_id: str) -> IndexJob:
-        """Ask a job to end; what it has indexed stays."""
+    def cancel(self, job_id: str) -> LongJob:
+        """Ask a job to end; what an index run has indexed stays."""
         found = self.find(job_id)
         found.job.cancel()
         if found.future is not None and found.future.cancel():
             self._set_state(found, "cancelled")
         return found
 
-    def forget(self, job_id: str) -> IndexJob:
+    def forget(self, job_id: str) -> LongJob:
         """Take a job that has ended from the list."""
         found = self.find(job_id)
         with self._guard:
@@ -134,36 +142,34 @@ class IndexJobs:
             self.cancel(each.id)
 
     def close(self) -> None:
-        """Wait for the run that is under way."""
+        """Wait for the task that is under way."""
         self.stop()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _note(self, running: IndexJob, progress: Progress) -> None:
+    def _note(self, running: LongJob, progress: Progress) -> None:
         running.progress = progress
         running.version += 1
 
-    def _set_state(self, changed: IndexJob, state: State) -> None:
+    def _set_state(self, changed: LongJob, state: State) -> None:
         changed.state = state
         changed.version += 1
 
-    def _run(self, running: IndexJob) -> None:
+    def _run(self, running: LongJob) -> None:
         self._set_state(running, "running")
         try:
-            running.report = self._library.index(
-                running.paths,
-                retry_failed=running.retry_failed,
-                wait_seconds=WAIT_SECONDS,
-                job=running.job,
-            )
+            running.report = running.work(running.job)
+        except JobCancelledError:
+            self._set_state(running, "cancelled")
         except VidseekError as error:
             running.problem = self._word(error)
             self._set_state(running, "cancelled" if running.job.is_cancelled else "failed")
         except Exception:
-            _logger.exception("index job %s", running.id)
+            _logger.exception("job %s", running.id)
             running.problem = "an unexpected error; see the log of the server"
             self._set_state(running, "failed")
         else:
-            self._set_state(running, "cancelled" if running.report.interrupted else "done")
+            is_cut = running.report is not None and running.report.interrupted
+            self._set_state(running, "cancelled" if is_cut else "done")
 
 
 def is_indexing(progress: Progress | None) -> IndexProgress | None:

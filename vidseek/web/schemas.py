@@ -529,15 +529,15 @@ class JobReport(Document):
 
 
 class JobEntry(Document):
-    """A long task: an index run."""
+    """A long task: an index run, or the writing of captions."""
 
     id: str
-    kind: Literal["index"]
+    kind: Literal["index", "captions"]
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
     paths: list[str]
     created: str
     progress: JobProgress | None = None
-    report: JobReport | None = None
+    report: JobReport | None = Field(default=None, description="Of an index run.")
     problem: str | None = Field(default=None, description="Why it failed.")
 
 

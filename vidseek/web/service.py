@@ -23,7 +23,7 @@ from vidseek.core.types import (
 from vidseek.library import Library
 from vidseek.web import schemas
 from vidseek.web.answers import KeptAnswers
-from vidseek.web.jobs import IndexJobs
+from vidseek.web.jobs import LongJobs
 from vidseek.web.metrics import Metrics
 from vidseek.web.previews import Previews
 from vidseek.web.priority import yield_processor
@@ -62,7 +62,7 @@ class Service:
         )
         self.answers = KeptAnswers[schemas.SearchAnswer]()
         self._check_uploads()
-        self.jobs = IndexJobs(self.library, self.word)
+        self.jobs = LongJobs(self.word)
         self.uploads = Uploads(settings.upload_limits)
         self.previews = Previews(self.uploads.folder / "previews")
         self.metrics = self._metrics()
@@ -92,7 +92,7 @@ class Service:
         metrics.gauge("vidseek_receiving", "Files being received.", lambda: self.uploads.active)
         metrics.gauge(
             "vidseek_jobs",
-            "Index runs that wait or run.",
+            "Long tasks that wait or run.",
             lambda: sum(not job.has_ended for job in self.jobs.all()),
         )
         return metrics

@@ -69,6 +69,9 @@ class ServerSettings:
     read_only: bool = False
     """Refuse every request that changes the library."""
     upload_limits: UploadLimits = field(default_factory=UploadLimits)
+    captioner: str | None = None
+    """Model that writes captions and answers questions, ``hf:ORG/NAME`` or a folder. It is loaded,
+    never downloaded, when the server starts."""
     request_limits: RequestLimits = field(default_factory=RequestLimits)
 
     @property

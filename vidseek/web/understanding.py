@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from vidseek.core.types import TimeSpan
 from vidseek.web.schemas import (
     MAX_HITS,
+    MAX_TEXT,
     AnswerWarning,
     Document,
     RequestDocument,
@@ -19,19 +20,19 @@ from vidseek.web.schemas import (
 
 MAX_LABELS = 1_000
 MAX_EXAMPLES = 200
+MAX_ASKED_FRAMES = 64
 LabelText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=MAX_HITS)]
 
 
-class VideoPart(RequestDocument):
-    """A video of the library, or a part of it."""
+class PartRequest(RequestDocument):
+    """A part of a video, or all of it."""
 
-    video_id: VideoId
     start_seconds: Seconds | None = None
     end_seconds: Seconds | None = None
 
     @model_validator(mode="after")
-    def _check(self) -> VideoPart:
+    def _check(self) -> PartRequest:
         if (self.start_seconds is None) != (self.end_seconds is None):
             raise ValueError("give both start_seconds and end_seconds, or neither")
         return self
@@ -42,6 +43,12 @@ class VideoPart(RequestDocument):
         if self.start_seconds is None or self.end_seconds is None:
             return None
         return TimeSpan(self.start_seconds, max(self.start_seconds, self.end_seconds))
+
+
+class VideoPart(PartRequest):
+    """A video of the library, or a part of it."""
+
+    video_id: VideoId
 
 
 class ClassifyRequest(RequestDocument):
@@ -263,6 +270,60 @@ class ExplainAnswer(Document):
     frames: list[FrameWeightEntry]
     curve: list[CurvePoint]
     warnings: list[AnswerWarning] = Field(default_factory=list)
+
+
+class CaptionerEntry(Document):
+    """The model that the server was started with for captions and questions."""
+
+    model: str | None = Field(description="Null for none.")
+    writes_captions: bool
+    answers_questions: bool
+
+
+class CaptionsRequest(PartRequest):
+    """How many captions to write."""
+
+    captions: Annotated[int, Field(ge=1, le=MAX_HITS)] = Field(
+        default=12, description="Captions at most, of evenly spaced clips."
+    )
+
+
+class AskRequest(PartRequest):
+    """A question about a video."""
+
+    question: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] = Field(
+        examples=["how many people are there?"]
+    )
+    frames: Annotated[int, Field(ge=1, le=MAX_ASKED_FRAMES)] = Field(
+        default=8, description="Frames to look at, at most."
+    )
+
+
+class AskedFrame(Document):
+    """A frame that an answer rests on."""
+
+    seconds: float
+    score: float = Field(description="Cosine of the question and the frame.")
+
+
+class AskAnswer(Document):
+    """An answer, and the frames that it rests on."""
+
+    video_id: int
+    path: str
+    question: str
+    answer: str
+    votes: float = Field(description="Share of the frames looked at that gave this answer.")
+    model: str
+    frames: list[AskedFrame]
+
+
+class CaptionSearchRequest(RequestDocument):
+    """Words of captions."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+    k: Count = 10
+    where: Where = Field(default_factory=Where)
 
 
 class CaptionEntry(Document):

@@ -7,11 +7,13 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from caption_checkpoints import make_caption_checkpoint
 from web_server import RunningServer, running
 
 import vidseek
@@ -66,6 +68,12 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any, server: RunningServer) -> Iterator[Any]:
     """A page that may only ask this server, and reports no error."""
+    with opened_page(browser, server) as page:
+        yield page
+
+
+@contextmanager
+def opened_page(browser: Any, server: RunningServer) -> Iterator[Any]:
     address = f"http://127.0.0.1:{server.port}"
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
     context.set_default_timeout(TIMEOUT_MS)
@@ -152,6 +160,45 @@ def test_heat_maps_explain_the_frame_shown_on_the_page_of_a_video(
     page.locator("h1").click()
     page.keyboard.press("w")
     wait_until(page, "document.querySelector('.explanation').hidden")
+
+
+def test_captions_are_written_read_and_searched(
+    browser: Any, server: RunningServer, footage: Path, tmp_path: Path
+) -> None:
+    errands = next(
+        video["id"]
+        for video in server.get("/videos").json["videos"]
+        if Path(video["path"]).name == "errands.mp4"
+    )
+    model = make_caption_checkpoint("llava", tmp_path / "model")
+    copy = Path(shutil.copytree(server.service.library.folder, tmp_path / "library"))
+    with (
+        running(copy, footage, captioner=str(model)) as talker,
+        opened_page(browser, talker) as page,
+    ):
+        page.goto(f"/video/{errands}")
+        page.get_by_role("button", name="Captions").click()
+        page.get_by_role("button", name="Write captions").click()
+        page.locator("#captions .clip-row").first.wait_for()
+        captions = talker.get(f"/videos/{errands}/describe?labels=0").json["captions"]
+        assert page.locator("#captions .clip-row").count() == len(captions) > 0
+        assert captions[0]["text"] in page.locator("#captions").inner_text()
+        question = page.get_by_role("textbox", name="Ask about this video")
+        question.fill("how many dog ?")
+        question.press("Enter")
+        page.locator(".answer .chip").first.wait_for()
+        page.locator(".answer .chip").first.click()
+        page.goto(f"/?{urlencode({'q': captions[0]['text'], 'captions': '1'})}")
+        page.locator(".card .picture").first.wait_for()
+        assert page.locator("#filters [name=captions]").is_checked()
+
+
+def test_questions_are_offered_only_where_a_model_answers(page: Any, server: RunningServer) -> None:
+    page.goto("/video/1")
+    page.get_by_role("button", name="Captions").click()
+    page.get_by_text("No captions were written").wait_for()
+    assert page.get_by_role("button", name="Write captions").count() == 0
+    assert page.get_by_role("textbox", name="Ask about this video").count() == 0
 
 
 def test_a_moment_like_another_has_no_words_to_look_for(page: Any, server: RunningServer) -> None:

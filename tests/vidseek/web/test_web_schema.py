@@ -11,6 +11,9 @@ from web_server import RunningServer, running
 
 pytestmark = pytest.mark.full
 
+TIMEOUT_SECONDS = 300
+"""Of a request: the first labels of a busy machine take many seconds."""
+
 
 @pytest.fixture(scope="module")
 def served(indexed_master: Path, footage_master: Path, tmp_path_factory) -> Iterator[RunningServer]:
@@ -45,6 +48,6 @@ def test_every_answer_is_documented_and_none_is_a_server_error(served: RunningSe
         )
         @given(case=operation.as_strategy())
         def answers(case) -> None:
-            case.call_and_validate(base_url=place, checks=wanted)
+            case.call_and_validate(base_url=place, checks=wanted, timeout=TIMEOUT_SECONDS)
 
         answers()

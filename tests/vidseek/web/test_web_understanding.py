@@ -110,7 +110,7 @@ def test_a_description_is_that_of_the_library(writable: RunningServer) -> None:
         ("1/describe?start=1", 422),
         ("1/describe?start=1&end=0", 422),
         ("1/describe?start=5000&end=5001", 422),
-        ("1/describe?labels=0", 422),
+        ("1/describe?labels=-1", 422),
         ("999/describe", 404),
     ],
 )

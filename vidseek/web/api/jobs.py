@@ -1,4 +1,4 @@
-"""``/index`` and ``/jobs``: index runs, their progress and their end."""
+"""``/index`` and ``/jobs``: long tasks, their progress and their end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.responses import StreamingResponse
 
+from vidseek.core.job import Job
+from vidseek.indexer import IndexReport
 from vidseek.web.api.dependencies import ServiceOf
-from vidseek.web.jobs import IndexJob, is_indexing
+from vidseek.web.jobs import LongJob, is_indexing
 from vidseek.web.schemas import (
     IndexRequest,
     JobEntry,
@@ -32,6 +34,8 @@ EVENT_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 """How often a comment is sent where nothing changes, so that nobody takes the stream for dead."""
 MAX_LISTED_FAILURES = 1000
+WAIT_SECONDS = 60.0
+"""How long an index run waits for another process that is indexing."""
 
 JobPath = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="`id` of a job.")]
 
@@ -43,9 +47,15 @@ async def start_index(
     """Start to index files and folders; `/jobs` tells how far it is."""
     service.check_writable()
 
-    def start() -> IndexJob:
+    def start() -> LongJob:
         paths = [service.roots.find(path) for path in wanted.paths] or service.roots.folders
-        return service.jobs.start(paths, retry_failed=wanted.retry_failed)
+
+        def work(job: Job) -> IndexReport:
+            return service.library.index(
+                paths, retry_failed=wanted.retry_failed, wait_seconds=WAIT_SECONDS, job=job
+            )
+
+        return service.jobs.start("index", paths, work)
 
     job = await service.quick.run(request, lambda _: start())
     response.headers["Location"] = f"{API}/jobs/{job.id}"
@@ -98,7 +108,7 @@ async def job_events(service: ServiceOf, job_id: JobPath) -> StreamingResponse:
     )
 
 
-async def _events(service: Service, job: IndexJob) -> AsyncIterator[str]:
+async def _events(service: Service, job: LongJob) -> AsyncIterator[str]:
     sent, quiet_seconds = -1, 0.0
     while not service.is_stopping:
         has_ended, version = job.has_ended, job.version
@@ -115,12 +125,12 @@ async def _events(service: Service, job: IndexJob) -> AsyncIterator[str]:
         quiet_seconds += EVENT_SECONDS
 
 
-def job_entry(job: IndexJob) -> JobEntry:
+def job_entry(job: LongJob) -> JobEntry:
     """The document of a job."""
     created = datetime.fromtimestamp(job.created_seconds, UTC)
     return JobEntry(
         id=job.id,
-        kind="index",
+        kind=job.kind,
         state=job.state,
         paths=[path_text(path) for path in job.paths],
         created=created.isoformat(timespec="seconds"),
@@ -130,7 +140,7 @@ def job_entry(job: IndexJob) -> JobEntry:
     )
 
 
-def _progress(job: IndexJob) -> JobProgress | None:
+def _progress(job: LongJob) -> JobProgress | None:
     progress = job.progress
     if progress is None:
         return None
@@ -152,7 +162,7 @@ def _progress(job: IndexJob) -> JobProgress | None:
     )
 
 
-def _report(job: IndexJob) -> JobReport | None:
+def _report(job: LongJob) -> JobReport | None:
     report = job.report
     if report is None:
         return None

@@ -42,7 +42,7 @@ from vidseek.web.understanding import (
 router = APIRouter(tags=["understanding"])
 
 FrameCount = Annotated[int, Query(ge=1, le=MAX_HITS, description="Key frames at most.")]
-LabelCount = Annotated[int, Query(ge=1, le=MAX_HITS, description="Labels at most.")]
+LabelCount = Annotated[int, Query(ge=0, le=MAX_HITS, description="Labels at most.")]
 MomentCount = Annotated[int, Query(ge=1, le=MAX_HITS, description="Moments at most.")]
 
 

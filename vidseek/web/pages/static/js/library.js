@@ -55,11 +55,11 @@ function follow(row, job) {
 
 function drawJob(row, job) {
   const { progress, report } = job;
-  const facts = [];
+  const facts = job.kind === "captions" ? ["captions"] : [];
   if (report) {
     facts.push(`${many(report.indexed, "video")} indexed`, `${report.unchanged} unchanged`, report.moved ? `${report.moved} moved` : null,
       report.failed.length ? `${report.failed.length} not readable` : null, `${lengthText(report.seconds)}`);
-  } else if (progress) {
+  } else if (progress && (isLive(job) || job.kind === "index")) {
     facts.push(progress.total ? `${progress.done} of ${progress.total} ${progress.unit}` : `${progress.done} ${progress.unit}`,
       progress.realtime_factor ? `${progress.realtime_factor}× realtime` : null,
       progress.eta_seconds === null ? null : `${lengthText(progress.eta_seconds)} left`, progress.failed ? `${progress.failed} not readable` : null);

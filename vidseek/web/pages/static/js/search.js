@@ -10,7 +10,7 @@ import { mountShell } from "./shell.js";
 const PAGE = 60;
 const MAX_HITS = 200;
 const MARK_HITS = 50;
-const FILTERS = ["then", "within", "without", "label", "path", "min", "max", "height", "after", "before", "copies"];
+const FILTERS = ["then", "within", "without", "label", "path", "min", "max", "height", "after", "before", "copies", "captions"];
 
 const results = $("#results");
 const box = $("#query");
@@ -179,6 +179,7 @@ function ask(part, signal) {
   }
   const like = parseLike(state.like);
   if (like) return post("/similar", { ...like, exclude_itself: true, ...common }, { signal });
+  if (state.filters.captions) return post("/search/captions", { text: state.q, k: MAX_HITS, where: common.where }, { signal });
   return post("/search", { text: state.q, ...(without ? { not_text: without } : {}), ...sequence(), ...common }, { signal });
 }
 

@@ -1,6 +1,7 @@
 // What a video shows: its labels, its summary, its unusual moments, and what to watch next.
 
 import { get, post } from "./api.js";
+import { showCaptions } from "./captions.js";
 import { h, icon } from "./dom.js";
 import { clock, spanText, titleOf } from "./format.js";
 
@@ -10,12 +11,13 @@ const UNUSUAL = 3;
 
 const go = (film, seconds) => { film.currentTime = seconds; film.play().catch(() => {}); };
 
-/** The panel beside a video, with a tab each for its clips, its summary and its unusual moments. */
+/** The panel beside a video, with a tab each for its clips, its summary, its unusual moments and its captions. */
 export function sidePanel(film, id, clips) {
   const views = [
     { name: "Clips", element: clips, load: null },
     { name: "Summary", element: h("ol", { class: "clip-list", id: "summary" }), load: (list) => showSummary(list, film, id) },
     { name: "Unusual", element: h("ol", { class: "clip-list", id: "unusual" }), load: (list) => showUnusual(list, film, id) },
+    { name: "Captions", element: h("ol", { class: "clip-list", id: "captions" }), load: (list) => showCaptions(list, id, { row, go: (seconds) => go(film, seconds) }) },
   ];
   const status = h("p", { class: "muted", role: "status" });
   const buttons = views.map((view) => h("button", { type: "button", "aria-pressed": "false", onclick: () => show(view) }, view.name));

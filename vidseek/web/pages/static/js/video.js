@@ -5,6 +5,7 @@ import { $, emptyState, h, icon, iconButton, isTyping } from "./dom.js";
 import { clock, dateText, folderOf, sizeText, spanText } from "./format.js";
 import { card, moveByKeys } from "./grid.js";
 import { toggle } from "./basket.js";
+import { askForm } from "./captions.js";
 import { whereItLooks } from "./explain.js";
 import { openPlayer, playOrPreview } from "./player.js";
 import { pairPlayer, segmentOf } from "./pair.js";
@@ -49,7 +50,7 @@ async function main() {
       h("div", { class: "facts" }, [clock(video.duration_seconds), `${video.width} × ${video.height}`, `${video.frame_rate} fps`, video.codec,
         sizeText(video.size_bytes), dateText(video.modified), video.damaged ? "damaged" : null].filter(Boolean).map((each) => h("span", {}, each)))),
     h("div", { class: "watch" },
-      h("div", {}, h("div", { class: "stage" }, film, note), line.element, labelChips(video), form, found, looks.panel),
+      h("div", {}, h("div", { class: "stage" }, film, note), line.element, labelChips(video), form, found, looks.panel, askForm(id, (seconds) => { film.currentTime = seconds; film.pause(); })),
       sidePanel(film, id, clips)),
     copies,
     h("section", { id: "next" }, h("div", { class: "section-title" }, h("h2", {}, "Watch next")), next),
