@@ -9,7 +9,8 @@ encode. Thumbnails of the same moments show it: the variance of the Laplacian (P
 640 x 360, blurring with a sigma of two pixels, or shrinking to a width of 160 and enlarging, left
 0.15 to 0.47 of it; H.264 at CRF 40, a crop to 56 %, brightness, letterbox, 240 lines and noise left
 0.50 or more, and none of them raised it to more than 1.72. Detail finer than a thumbnail cannot be
-compared: a film of 480 lines and the same film enlarged to 1080 are equally sharp here.
+compared: a film of 480 lines and the same film enlarged to 1080 are equally sharp here. Nor can a
+GIF: the dots by which it mixes its 256 colours look like detail, so nothing is softer than a GIF.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core.spacing import evenly_spaced
-from vidseek.core.types import Clip, TimeSpan
+from vidseek.core.types import Clip, TimeSpan, Video
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ MAX_PICTURES = 5
 MIN_CONTRAST = 4.0
 """Variance, in squared grey levels, below which a picture is flat and counts nothing."""
 
+DITHERED_CODECS = frozenset({"gif"})
+"""Codecs that mix colours by dots, which measure as detail."""
+
 _EDGE = 2
 """Pixels cut off on each side: the ends of bars are sharp whatever they frame."""
 
@@ -50,20 +54,28 @@ class Sharpness:
 
     def __init__(self, store: LibraryStore) -> None:
         self._store = store
-        self._hashes: dict[int, str] = {}
+        self._videos: dict[int, Video | None] = {}
         self._pictures: dict[int, _Picture | None] = {}
         """By clip; None without a thumbnail, or if that is too small."""
 
     def is_softer(self, copy: Stretch, other: Stretch) -> bool:
         """Whether a stretch is clearly less sharp than another that shows the same.
 
-        False if the library has no thumbnails of one of them.
+        False if the library has no thumbnails of one of them, or if the other is a GIF.
         """
+        sharper = self._video(other[0])
+        if sharper is None or sharper.codec in DITHERED_CODECS:
+            return False
         ours, theirs = self._shown(copy), self._shown(other)
         if not ours or not theirs:
             return False
         level = max(_usual_level(ours), _usual_level(theirs))
         return _sharpness(ours, level) < MAX_SOFTER_SHARE * _sharpness(theirs, level)
+
+    def _video(self, video_id: int) -> Video | None:
+        if video_id not in self._videos:
+            self._videos[video_id] = self._store.videos.get(video_id)
+        return self._videos[video_id]
 
     def _shown(self, stretch: Stretch) -> list[_Picture]:
         video_id, spans = stretch
@@ -82,11 +94,12 @@ class Sharpness:
 
     def _picture(self, clip: Clip) -> _Picture | None:
         if clip.id not in self._pictures:
-            if clip.video_id not in self._hashes:
-                video = self._store.videos.get(clip.video_id)
-                self._hashes[clip.video_id] = "" if video is None else video.content_hash
-            content_hash = self._hashes[clip.video_id]
-            thumbnail = self._store.read_thumbnail(content_hash, clip.middle_frame_seconds)
+            video = self._video(clip.video_id)
+            thumbnail = (
+                None
+                if video is None
+                else self._store.read_thumbnail(video.content_hash, clip.middle_frame_seconds)
+            )
             self._pictures[clip.id] = None if thumbnail is None else _picture_of(thumbnail)
         return self._pictures[clip.id]
 

@@ -82,6 +82,18 @@ def test_copies_of_other_sizes_shapes_and_brightness_are_as_sharp(
     assert [(a, b) for a in same for b in same if compared(a, b)] == []
 
 
+def test_nothing_is_softer_than_a_gif(shelf: Any) -> None:
+    film, gif = shelf.add("film.mp4", ["grey"] * 3), shelf.add("a.gif", ["grey"] * 3, codec="gif")
+    for video, edit in ((film, "original"), (gif, "dithered")):
+        for clip, photograph in zip(shelf.store.videos.clips(video.id), photographs(), strict=True):
+            shown = photograph
+            if edit == "dithered":
+                shown = photograph.resize((200, 112)).convert("1").convert("RGB")
+            jpeg = encode_thumbnail(np.asarray(shown))
+            shelf.store.write_thumbnail(video.content_hash, clip.middle_frame_seconds, jpeg)
+    assert not Sharpness(shelf.store).is_softer((film.id, [SPAN]), (gif.id, [SPAN]))
+
+
 def test_videos_without_thumbnails_are_not_compared(shelf: Any, tmp_path: Path) -> None:
     ours, theirs = (shelf.add(name, ["grey"]) for name in ("a.mp4", "b.mp4"))
     assert not Sharpness(shelf.store).is_softer((ours.id, [SPAN]), (theirs.id, [SPAN]))
