@@ -25,12 +25,14 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1
 """Version of the manifest and of the names of the networks' inputs and outputs."""
-PARTS = ("text", "vision", "temporal", "cross_modal")
+PARTS = ("text", "vision", "temporal")
 VISUAL_PARTS = ("vision", "temporal")
 """The parts that stored vectors depend on."""
+HEAD = "cross_modal"
+"""Optional part: the re-ranking head. The model in the package has none; others may have one."""
 HUBNESS = "hubness"
 """Optional part: a bank of sentence vectors from the model's text encoder."""
-FILES = {**{name: f"{name}.onnx" for name in PARTS}, HUBNESS: f"{HUBNESS}.npz"}
+FILES = {**{name: f"{name}.onnx" for name in (*PARTS, HEAD)}, HUBNESS: f"{HUBNESS}.npz"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Manifest:
     spec: EncoderSpec
     parts: dict[str, Part]
     rerank: bool
-    """True if the cross-modal head was measured to improve the first stage."""
+    """True if there is a re-ranking head, and it was measured to improve the first stage."""
     earlier: EarlierRevision | None = None
     """None if these files compute no other revision's vectors."""
     same_frames: tuple[str, ...] = ()
@@ -111,7 +113,7 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
                 f"{path}: format {table['format']}, this vidseek reads {FORMAT}; "
                 "install the version of vidseek that the weights were made for"
             )
-        named = [*PARTS, *({HUBNESS} & set(table["parts"]))]
+        named = [name for name in FILES if name in PARTS or name in table["parts"]]
         parts = {name: Part(**table["parts"][name]) for name in named}
         facts = {**table["spec"], "vision_hash": _visual_hash(parts)}
         if folder.resolve() != WEIGHTS_FOLDER:
@@ -122,7 +124,7 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
             folder,
             spec,
             parts,
-            bool(table["rerank"]),
+            bool(table["rerank"]) and HEAD in parts,
             _read_earlier(table),
             tuple(map(str, table.get("same_frames", []))),
         )
@@ -151,14 +153,17 @@ def write_manifest(
     Args:
         folder: contains the files.
         spec: ``EncoderSpec.to_document`` without the hash.
-        revisions: revision by part; the bank of sentences takes the text encoder's.
-        rerank: whether the cross-modal head is used.
+        revisions: revision by part; the bank of sentences takes the text encoder's. Without one
+            for the re-ranking head the model has none.
+        rerank: whether the re-ranking head is used.
         earlier: a revision that the files compute, too.
         same_frames: fingerprints of revisions with the same vision file.
     """
     parts = {}
     for name, file in FILES.items():
         if name == HUBNESS and not (folder / file).exists():
+            continue
+        if name == HEAD and name not in revisions:
             continue
         parts[name] = {
             "file": file,

@@ -5,11 +5,11 @@
     attention.frames[1]            # (F,) how much "dog" attends to each frame
     attention.places[1, 0]         # (9, 9) where in the first frame
 
-    python -m vidseek.training.attention_maps clip.mp4 "a dog catches a frisbee" --out dog.png
+    python -m vidseek.training.attention_maps clip.mp4 "a dog catches a frisbee" --weights FOLDER
 
-Needs the extra `train`. A word attends to a frame's vector and tokens (the cross-modal head), and
-these attend to the cells of the frame's map (the visual Transformer's last layer). The maps are the
-product of both.
+Needs the extra `train`, and a model with a re-ranking head. A word attends to a frame's vector and
+tokens (the cross-modal head), and these attend to the cells of the frame's map (the visual
+Transformer's last layer). The maps are the product of both.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def draw_attention(frames: NDArray[np.uint8], attention: WordAttention, path: Pa
 
 
 def main() -> None:
-    """Draw where the built-in model looks in a picture or video."""
-    from vidseek.encoders.manifest import WEIGHTS_FOLDER, read_manifest
+    """Draw where a model with a re-ranking head looks in a picture or video."""
+    from vidseek.encoders.manifest import HEAD, read_manifest
     from vidseek.training.networks.restore import (
         restore_cross_modal,
         restore_text,
@@ -152,21 +152,25 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="a picture or a video")
     parser.add_argument("sentence")
     parser.add_argument("--out", type=Path, default=Path("attention.png"))
-    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="folder of a model with a re-ranking head"
+    )
     arguments = parser.parse_args()
+    manifest = read_manifest(arguments.weights)
+    if HEAD not in manifest.parts:
+        parser.error(f"{arguments.weights}: this model has no re-ranking head")
     if is_picture(arguments.file):
         frames = read_picture(arguments.file).data
     else:
         with open_video(arguments.file, short_side=PICTURE_SIZE) as video:
             rows = np.linspace(0, len(video.packets()) - 1, MAX_FRAMES).round().astype(np.intp)
             frames = np.concatenate([batch.data for batch in video.frames(np.unique(rows))])
-    manifest = read_manifest(arguments.weights)
     text, tokenizer = restore_text(manifest.read("text"))
     attention = word_attention(
         restore_vision(manifest.read("vision")),
         text,
         tokenizer,
-        restore_cross_modal(manifest.read("cross_modal")),
+        restore_cross_modal(manifest.read(HEAD)),
         frames,
         arguments.sentence,
     )

@@ -138,10 +138,11 @@ class Flickr8k:
         recall_head(f"the top {RERANK_DEPTH} re-ranked")
         recall_row("first stage", first, self.truth)
         parts = {
-            f"cross-modal attention ({used} by default)": (True, False),
             f"hubness correction ({hubs} by default)": (False, True),
             "as in a search": (encoder.reranks, True),
         }
+        if encoder.has_head:
+            parts = {f"cross-modal attention ({used} by default)": (True, False), **parts}
         gains = {}
         for name, (head, hubness) in parts.items():
             scores = second_stage(
@@ -217,8 +218,9 @@ def msrvtt(encoder: BuiltinEncoder, data: Path) -> None:
     recall_row("one frame of each", ranks(queries @ _clips(encoder, middle).T, truth))
     answers = second_stage(encoder, captions, scores, gallery)
     recall_row("as in a search", ranks(answers, truth))
-    attended = second_stage(encoder, captions, scores, gallery, head=True, hubness=False)
-    recall_row(f"cross-modal attention over the top {RERANK_DEPTH}", ranks(attended, truth))
+    if encoder.has_head:
+        attended = second_stage(encoder, captions, scores, gallery, head=True, hubness=False)
+        recall_row(f"cross-modal attention over the top {RERANK_DEPTH}", ranks(attended, truth))
     order = (ranks(scores, truth) < 10).astype(np.float64) - (wrong < 10)
     print(f"\nThe right order of frames changes R@10 by {interval(order)} points (paired).")
 

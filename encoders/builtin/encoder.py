@@ -29,6 +29,7 @@ from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.inputs import TEXTS_CUT, check_frames, check_texts
 from vidseek.encoders.manifest import (
+    HEAD,
     HUBNESS,
     MANIFEST_NAME,
     VISUAL_PARTS,
@@ -110,6 +111,11 @@ class BuiltinEncoder:
     def reranks(self) -> bool:
         """True if the head is switched on, so that ``rerank`` changes the first stage's scores."""
         return self._manifest.rerank
+
+    @property
+    def has_head(self) -> bool:
+        """True if the model has a re-ranking head, used or not; the one in the package has none."""
+        return HEAD in self._manifest.parts
 
     @property
     def hubness(self) -> HubnessCorrection | None:
@@ -266,8 +272,8 @@ class BuiltinEncoder:
             first_stage_scores: (K,) float32, cosine of clip and text vector; part of the result.
 
         Returns:
-            (K,) float32 scores on the scale of ``first_stage_scores``. Equal to them if the head is
-            switched off, and for clips without tokens: they were encoded while it was.
+            (K,) float32 scores on the scale of ``first_stage_scores``. Equal to them if the model
+            uses no head, and for clips without tokens: they were encoded while it did not.
         """
         scores = np.array(first_stage_scores, np.float32)
         places = [place for place, clip in enumerate(clips) if clip.tokens.shape[1] > 0]
@@ -282,7 +288,13 @@ class BuiltinEncoder:
         clips: Sequence[FrameFeatures],
         first_stage_scores: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Scores of the head, whether or not the manifest switches it on."""
+        """Scores of the head, whether or not the manifest switches it on.
+
+        Raises:
+            WeightsError: the model has no head (``has_head``).
+        """
+        if not self.has_head:
+            raise WeightsError(f"{self.folder}: this model has no re-ranking head")
         _, hidden = self._run_text([text])
         results = np.empty(len(clips), np.float32)
         for start in range(0, len(clips), CLIP_BATCH):

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reranking_model import add_head
 
 from vidseek.core.errors import WeightsError
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import (
+    FILES,
+    HEAD,
     MANIFEST_NAME,
     PARTS,
     WEIGHTS_FOLDER,
@@ -96,7 +99,6 @@ def test_no_part_runs_with_a_changed_byte(folder, part):
         "text": lambda: encoder.encode_text(["a dog"]),
         "vision": lambda: encoder.encode_frames(np.zeros((1, 8, 8, 3), np.uint8)),
         "temporal": lambda: encoder.encode_clips(frame, np.zeros(1), [slice(0, 1)]),
-        "cross_modal": lambda: encoder.cross_modal_scores("a", [frame], np.zeros(1, np.float32)),
     }
     with pytest.raises(WeightsError) as caught:
         actions[part]()
@@ -147,6 +149,28 @@ def test_missing_manifest_is_a_weights_error(tmp_path):
         BuiltinEncoder(tmp_path)
 
 
+@pytest.mark.full
+def test_a_head_is_part_of_a_model_that_has_one(tmp_path):
+    """As in folders that earlier versions wrote; it does not change the vectors' fingerprint."""
+    folder = add_head(tmp_path / "model")
+    manifest = read_manifest(folder)
+    assert manifest.rerank
+    assert set(manifest.parts) - set(read_manifest().parts) == {HEAD}
+    # The name of the folder is part of the fingerprint.
+    spec, revisions = manifest.spec.to_document(), dict.fromkeys(PARTS, "4")
+    del spec["vision_hash"]
+    without = write_manifest(folder, spec=spec, revisions=revisions, rerank=True)
+    assert not without.rerank
+    assert HEAD not in without.parts
+    assert without.spec.fingerprint == manifest.spec.fingerprint
+    write_manifest(folder, spec=spec, revisions=revisions | {HEAD: "4"}, rerank=True)
+    path = folder / FILES[HEAD]
+    path.write_bytes(path.read_bytes()[:-1])
+    frame = FrameFeatures(np.zeros((1, 384), np.float32), np.zeros((1, 8, 128), np.float32))
+    with pytest.raises(WeightsError, match=r"cross_modal\.onnx"):
+        BuiltinEncoder(folder).rerank("a", [frame], np.zeros(1, np.float32))
+
+
 def test_garbage_and_incomplete_manifests_are_weights_errors(folder):
     (folder / MANIFEST_NAME).write_text("{")
     with pytest.raises(WeightsError, match="is not JSON"):
@@ -173,7 +197,6 @@ def test_fingerprint_follows_the_visual_parts_only(folder):
         return read_manifest(folder).spec.fingerprint
 
     assert revise("text") == before
-    assert revise("cross_modal") == before
     changed = revise("temporal")
     assert changed != before
     assert revise("vision") not in {before, changed}
@@ -184,11 +207,10 @@ def test_a_manifest_is_read_as_it_was_written(folder):
     spec = json.loads((folder / MANIFEST_NAME).read_text())["spec"]
     revisions = dict.fromkeys(PARTS, "next")
     written = write_manifest(
-        folder, spec=spec | {"revision": "next"}, revisions=revisions, rerank=not manifest.rerank
+        folder, spec=spec | {"revision": "next"}, revisions=revisions, rerank=False
     )
     assert written.spec.fingerprint == manifest.spec.fingerprint
     assert written.spec.revision == "next"
-    assert written.rerank is not manifest.rerank
     assert {part.revision for part in written.parts.values()} == {"next"}
 
 

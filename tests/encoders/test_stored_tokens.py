@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from colour_videos import write_colours
 from palette_encoder import HeadlessEncoder, PaletteEncoder
+from reranking_model import add_head
 
 import vidseek
 from vidseek.core.types import FrameFeatures
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
-from vidseek.encoders.manifest import MANIFEST_NAME, WEIGHTS_FOLDER
 
 
 @pytest.mark.parametrize("encoder_class", [PaletteEncoder, HeadlessEncoder])
@@ -32,12 +30,10 @@ def test_tokens_are_stored_for_an_encoder_that_reranks(tmp_path, encoder_class) 
         assert library.search("red")
 
 
+@pytest.mark.full
 def test_a_head_leaves_the_scores_of_clips_without_tokens(tmp_path: Path) -> None:
     """For a library that was encoded while the head was switched off."""
-    folder = Path(shutil.copytree(WEIGHTS_FOLDER, tmp_path / "model"))
-    manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
-    (folder / MANIFEST_NAME).write_text(json.dumps(manifest | {"rerank": True}), encoding="utf-8")
-    encoder = BuiltinEncoder(folder)
+    encoder = BuiltinEncoder(add_head(tmp_path / "model"))
     random = np.random.default_rng(0)
     features = encoder.encode_frames(random.integers(0, 256, (4, 40, 40, 3), np.uint8))
     clips = [features[:2], features[2:].without_tokens()]

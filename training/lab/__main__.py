@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from vidseek.core.errors import VidseekError
-from vidseek.encoders.manifest import PARTS, WEIGHTS_FOLDER
+from vidseek.encoders.manifest import HEAD, PARTS, WEIGHTS_FOLDER
 from vidseek.training.lab.settings import STAGES
 
 DATA = Path("../shared/data")
@@ -42,7 +42,7 @@ def main() -> None:
     export.add_argument("--run", dest="folder", type=Path, default=Path(".cache/runs/builtin"))
     export.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
     export.add_argument("--revision", required=True)
-    export.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    export.add_argument("--parts", nargs="+", choices=[*PARTS, HEAD], default=list(PARTS))
     export.set_defaults(run=_export)
 
     revise = commands.add_parser("revise", help="add names of classes and attention over time")

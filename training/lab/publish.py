@@ -17,6 +17,7 @@ import torch
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import (
     FILES,
+    HEAD,
     HUBNESS,
     PARTS,
     Manifest,
@@ -102,9 +103,15 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
         run: the training run's folder.
         folder: where the files go.
         revision: revision name of the exported parts.
-        parts: the parts to export; the folder's other files stay unchanged.
+        parts: the parts to export; the folder's other files stay unchanged. The re-ranking head is
+            exported, too, if dev rows chose it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}
+    if (run / "choices.json").exists():
+        choices |= json.loads((run / "choices.json").read_text())
+    if choices["rerank"]:
+        parts = {*parts, HEAD}
     known = {} if set(parts) >= set(PARTS) else read_manifest(folder).parts
     revisions = {name: part.revision for name, part in known.items()}
     revisions |= dict.fromkeys(parts, revision)
@@ -121,11 +128,8 @@ def publish(run: Path, *, folder: Path, revision: str, parts: Collection[str] = 
         bank.unlink(missing_ok=True)
         if (run / FILES[HUBNESS]).exists():
             shutil.copyfile(run / FILES[HUBNESS], bank)
-    if "cross_modal" in parts:
-        export_cross_modal(load_cross_modal(run), folder / "cross_modal.onnx")
-    choices: dict[str, Any] = {"confidence_scale": None, "confidence_bias": None, "rerank": False}
-    if (run / "choices.json").exists():
-        choices |= json.loads((run / "choices.json").read_text())
+    if HEAD in parts:
+        export_cross_modal(load_cross_modal(run), folder / FILES[HEAD])
     manifest = write_manifest(
         folder,
         spec={

@@ -31,6 +31,7 @@ from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.hubness import HubnessCorrection
 from vidseek.encoders.manifest import (
     FILES,
+    HEAD,
     HUBNESS,
     EarlierRevision,
     Manifest,
@@ -115,7 +116,7 @@ def revise(start: Path, folder: Path, inputs: RevisionInputs, *, revision: str) 
     )
     export_vision(vision, folder / FILES["vision"])
     temporal = _attention(_Frames(encoder, probe, inputs, names * np.float32(weight)), folder)
-    for part in ("text", "cross_modal"):
+    for part in {"text", HEAD} & set(known.parts):
         shutil.copyfile(start / known.parts[part].file, folder / FILES[part])
     dev, corpus = _dev_items(encoder, shown, names, weight)
     clips = clip_vectors(temporal, dev, np.arange(len(dev)))

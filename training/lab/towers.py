@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from vidseek.core.errors import WeightsError
-from vidseek.encoders.manifest import read_manifest
+from vidseek.encoders.manifest import HEAD, read_manifest
 from vidseek.training.curves import draw_curves
 from vidseek.training.lab.batches import BatchMaker, PictureSet
 from vidseek.training.lab.corpus import load_text
@@ -24,6 +24,7 @@ from vidseek.training.lab.evaluation import evaluate
 from vidseek.training.lab.paraphrases import Paraphrases
 from vidseek.training.lab.settings import Settings
 from vidseek.training.lab.tower_trainer import TowerTrainer
+from vidseek.training.networks.configuration import CrossModalConfig
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.restore import restore_cross_modal, restore_text, restore_vision
 from vidseek.training.networks.stem import FINE_BLOCKS, load_imagenet_stem
@@ -58,7 +59,10 @@ def shipped_models(weights: Path, tokenizer: Tokenizer) -> tuple[Vision, Text, C
     vision.stem.first, vision.stem.classes = stem.first, stem.classes
     for place in range(FINE_BLOCKS):
         vision.stem.blocks[place] = stem.blocks[place]
-    return vision, text, restore_cross_modal(manifest.read("cross_modal"))
+    head = CrossModal(CrossModalConfig())
+    if HEAD in manifest.parts:
+        head = restore_cross_modal(manifest.read(HEAD))
+    return vision, text, head
 
 
 def train_towers(

@@ -28,7 +28,6 @@ from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import (
     FILES,
     MANIFEST_NAME,
-    PARTS,
     WEIGHTS_FOLDER,
     Manifest,
     read_manifest,
@@ -173,7 +172,7 @@ class _Run:
         spec |= {"name": "fine-tuned", "revision": revision}
         if not _is_calibrated_still(before, after):
             spec |= {"confidence_scale": None, "confidence_bias": None}
-        revisions = {part: self.start.parts[part].revision for part in PARTS}
+        revisions = {part: known.revision for part, known in self.start.parts.items()}
         manifest = write_manifest(
             self.files.folder,
             spec=spec,

@@ -45,12 +45,14 @@ def test_published_files_run_without_torch(run, tmp_path):
     assert clips.shape == (1, 384)
     query = encoder.encode_text(["a dog runs"])
     first = (clips @ query[0]).astype(np.float32)
-    assert encoder.cross_modal_scores("a dog runs", [features], first).shape == (1,)
+    assert encoder.rerank("a dog runs", [features], first).shape == (1,)
     blobs = {part: manifest.read(part) for part in manifest.parts}
     later = publish(run, folder=tmp_path, revision="later", parts=["cross_modal"])
     assert later.spec.fingerprint == manifest.spec.fingerprint
     assert later.parts["vision"] == manifest.parts["vision"]
     assert later.parts["cross_modal"].revision == "later"
+    encoder = BuiltinEncoder(tmp_path)
+    assert encoder.cross_modal_scores("a dog runs", [features], first).shape == (1,)
     assert all(later.read(part) == blobs[part] for part in ("text", "vision", "temporal"))
 
 
