@@ -26,7 +26,7 @@ def classify(
     videos: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[VIDEO[@START-END]]...",
+            metavar="VIDEO[@START-END]",
             help="Videos of the library, or parts of them. Default: all.",
         ),
     ] = None,

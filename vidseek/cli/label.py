@@ -23,7 +23,7 @@ _HIT_HELP = "A hit's number in the last search, a video, or a part of one (clip.
 def add(
     ctx: typer.Context,
     name: NameArgument,
-    hits: Annotated[list[str], typer.Argument(metavar="HIT...", help=_HIT_HELP)],
+    hits: Annotated[list[str], typer.Argument(metavar="HIT", help=_HIT_HELP)],
     counterexample: Annotated[
         bool, typer.Option("--not", help="These moments do not show the label.")
     ] = False,
@@ -51,7 +51,7 @@ def add(
 def remove(
     ctx: typer.Context,
     name: NameArgument,
-    hits: Annotated[list[str] | None, typer.Argument(metavar="[HIT]...", help=_HIT_HELP)] = None,
+    hits: Annotated[list[str] | None, typer.Argument(metavar="HIT", help=_HIT_HELP)] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:

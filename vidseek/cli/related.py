@@ -24,7 +24,7 @@ def related(
     videos: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="VIDEO[@START-END]...", help="What was watched: videos, parts or pictures."
+            metavar="VIDEO[@START-END]", help="What was watched: videos, parts or pictures."
         ),
     ] = None,
     *,

@@ -142,6 +142,12 @@ def request_id(request: Request) -> str:
     return str(request.scope.get("vidseek.request_id", ""))
 
 
+async def answer_refusal(request: Request, error: Exception) -> Response:
+    """Answer an ``HTTPException``: a refusal of ours, or one of the framework."""
+    answer = _answer_problem if isinstance(error, ProblemError) else _answer_http
+    return await answer(request, error)
+
+
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
     return problem_response(error, request_id(request))

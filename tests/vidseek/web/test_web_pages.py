@@ -260,6 +260,26 @@ def test_a_video_shows_its_summary_its_labels_and_what_to_watch_next(
     assert page.get_by_role("button", name="What does it show?").is_enabled()
 
 
+def test_a_label_leads_to_the_other_videos_that_have_it(page: Any, server: RunningServer) -> None:
+    pytest.importorskip("sklearn")
+    videos = server.get("/videos?state=indexed").json["videos"]
+    ids = {each["title"]: each["id"] for each in videos}
+    examples = [{"video_id": ids[title]} for title in ("errands", "<b>cup")]
+    assert server.post("/labels/examples", {"name": "chores", "examples": examples}).status == 200
+    assert server.post("/labels/train", {}).status == 200
+    labelled = {
+        title for title, id in ids.items() if "chores" in server.get(f"/videos/{id}").json["labels"]
+    }
+    assert labelled >= {"errands", "<b>cup"}
+    page.goto(f"/video/{ids['errands']}")
+    page.get_by_role("link", name="chores").click()
+    page.wait_for_url(re.compile("label=chores"))
+    page.locator(".card .card-title").first.wait_for()
+    shown = set(page.locator(".card .card-title").all_inner_texts())
+    assert "<b>cup" in shown
+    assert shown <= labelled
+
+
 def test_what_follows_is_asked_for(page: Any) -> None:
     page.goto("/?q=a+motorcycle")
     page.locator(".card").first.wait_for()

@@ -114,6 +114,19 @@ def test_no_parameter_is_a_path(server: RunningServer, path: str) -> None:
     assert answer.code in {"not_found", "bad_request", "path_not_found"}
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/video/abc", "/nothing/api/v1/"])
+def test_a_wrong_address_is_a_page_for_browsers_and_a_problem_for_programs(
+    server: RunningServer, path: str
+) -> None:
+    page = server.request("GET", path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status == 404
+    assert page.headers["content-type"].startswith("text/html")
+    program = server.request("GET", path)
+    assert (program.status, program.code) == (404, "not_found")
+    api = server.get("/nothing", Accept="text/html")
+    assert (api.status, api.code) == (404, "not_found")
+
+
 @pytest.mark.parametrize("path", ["/static/../__init__.py", "/static/%2e%2e/__init__.py"])
 def test_static_files_stay_in_their_folder(server: RunningServer, path: str) -> None:
     assert server.request("GET", path).status == 404

@@ -11,7 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
 from vidseek.web.api.dependencies import VideoPath
+from vidseek.web.problems import answer_refusal
 from vidseek.web.security import TOKEN_COOKIE, is_token, session_of
+from vidseek.web.service import API
 
 _FOLDER = Path(__file__).parent
 
@@ -23,6 +25,17 @@ def add_to(app: FastAPI) -> None:
     """Add the pages and their static files to an application."""
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=_FOLDER / "static"), name="static")
+    app.add_exception_handler(404, _answer_not_found)
+
+
+async def _answer_not_found(request: Request, error: Exception) -> Response:
+    """A page for a browser that follows a wrong link; a problem document for a program."""
+    is_page = not request.url.path.startswith((f"{API}/", "/static/"))
+    if is_page and "text/html" in request.headers.get("accept", ""):
+        return templates.TemplateResponse(
+            request, "not_found.html", {"page": "not_found"}, status_code=404
+        )
+    return await answer_refusal(request, error)
 
 
 @router.get("/")
@@ -31,7 +44,7 @@ async def search_page(request: Request) -> Response:
     return templates.TemplateResponse(request, "search.html", {"page": "search"})
 
 
-@router.get("/video/{video_id}")
+@router.get("/video/{video_id:int}")
 async def video_page(request: Request, video_id: VideoPath) -> Response:
     """The page of one video."""
     return templates.TemplateResponse(request, "video.html", {"page": "video", "id": video_id})

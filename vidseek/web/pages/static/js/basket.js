@@ -2,7 +2,7 @@
 
 import { postForFile } from "./api.js";
 import { $, download, emptyState, h, iconButton, notify } from "./dom.js";
-import { lengthText, titleOf } from "./format.js";
+import { lengthText, many, titleOf } from "./format.js";
 
 const KEY = "vidseek-basket";
 const FORMATS = [
@@ -72,7 +72,7 @@ export function mountBasket() {
     const count = $("#basket-count");
     count.textContent = String(items.length);
     count.hidden = items.length === 0;
-    button.setAttribute("aria-label", `Basket, ${items.length} moments`);
+    button.setAttribute("aria-label", `Basket, ${many(items.length, "moment")}`);
     total.textContent = items.length ? lengthText(items.reduce((sum, item) => sum + item.end_seconds - item.start_seconds, 0)) : "";
     footer.hidden = items.length === 0;
     list.replaceChildren(...(items.length ? items.map(row)

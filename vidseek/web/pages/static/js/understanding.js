@@ -66,7 +66,8 @@ async function showUnusual(list, film, id) {
 
 /** The learned labels of a video as chips, and on request what else it shows. */
 export function labelChips(video) {
-  const learned = video.labels.map((label) => h("a", { class: "chip", href: `/?label=${encodeURIComponent(label)}`, title: "Find others with this label" }, label));
+  const whole = `${video.id},0,${video.duration_seconds}`;
+  const learned = video.labels.map((label) => h("a", { class: "chip", href: `/?like=${whole}&label=${encodeURIComponent(label)}`, title: "Find others with this label" }, label));
   const status = h("span", { class: "muted", role: "status" });
   const more = h("button", { type: "button", class: "chip", onclick: classify }, "What does it show?");
   const chips = h("div", { class: "tools label-chips", role: "group", "aria-label": "Labels" }, learned, more, status);

@@ -1,0 +1,5 @@
+// The page for a wrong address.
+
+import { mountShell } from "./shell.js";
+
+mountShell();
