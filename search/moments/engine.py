@@ -189,7 +189,7 @@ class SearchEngine:
         warnings = self._language_warnings(list(facts.values()))
         digest = self._digest(options, "text", facts, rerank, refine_spans, terms)
         page = self._page(options, digest)
-        index = self._index()
+        index = self._index() if prepared is None else prepared.context.index
         if index is None:
             return self._nothing(warnings)
         warnings += self._length_warnings(texts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
@@ -38,26 +38,47 @@ class KeptAnswers(Generic[_Answer]):
             key: the query, and the state of the library.
             answer: makes it; its errors are raised to all who wait, and not kept.
         """
+        return self.get_all([key], lambda _: [answer()])[0]
+
+    def get_all(
+        self, keys: Sequence[Hashable], answer: Callable[[Sequence[int]], Sequence[_Answer]]
+    ) -> list[_Answer]:
+        """The answers to several queries, in their order.
+
+        Args:
+            keys: each a query and the state of the library.
+            answer: takes the places of the keys without an answer, and makes those answers; its
+                errors are raised to all who wait, and not kept.
+        """
+        claimed = [self._claim(key) for key in keys]
+        ours = [place for place, (_, is_ours) in enumerate(claimed) if is_ours]
+        futures = [future for future, _ in claimed]
+        # Ours first: another thread may wait for them while we wait for its answers.
+        if ours:
+            try:
+                for place, made in zip(ours, answer(ours), strict=True):
+                    futures[place].set_result(made)
+            except BaseException as error:
+                for place in ours:
+                    self._drop(keys[place], futures[place])
+                    futures[place].set_exception(error)
+        return [future.result() for future in futures]
+
+    def _claim(self, key: Hashable) -> tuple[Future[_Answer], bool]:
+        """The answer to a query, and whether the caller has to make it."""
         now = time.monotonic()
         with self._guard:
             born, kept = self._answers.get(key, (0.0, None))
-            is_ours = kept is None or now - born > self._max_age_seconds
-            if is_ours:
-                kept = Future()
-                self._answers[key] = (now, kept)
-                self._answers.move_to_end(key)
-                while len(self._answers) > self._max_answers:
-                    self._answers.popitem(last=False)
-        assert kept is not None
-        if is_ours:
-            self._make(key, kept, answer)
-        return kept.result()
+            if kept is not None and now - born <= self._max_age_seconds:
+                return kept, False
+            kept = Future()
+            self._answers[key] = (now, kept)
+            self._answers.move_to_end(key)
+            while len(self._answers) > self._max_answers:
+                self._answers.popitem(last=False)
+            return kept, True
 
-    def _make(self, key: Hashable, kept: Future[_Answer], answer: Callable[[], _Answer]) -> None:
-        try:
-            kept.set_result(answer())
-        except BaseException as error:
-            with self._guard:
-                if self._answers.get(key, (0.0, None))[1] is kept:
-                    del self._answers[key]
-            kept.set_exception(error)
+    def _drop(self, key: Hashable, kept: Future[_Answer]) -> None:
+        with self._guard:
+            if self._answers.get(key, (0.0, None))[1] is kept:
+                del self._answers[key]

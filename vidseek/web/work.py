@@ -1,25 +1,42 @@
 """Threads that do the work of requests, bounded, and given up when the client has gone.
 
 result = await pool.run(request, lambda job: library.check(path, job=job))
+answer = await pool.run_together(request, options, text, lambda texts: search_many(texts, options))
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from vidseek.core.job import Job
 from vidseek.web.problems import ClientGoneError, ProblemError
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+_Together = Callable[[Sequence[_Item]], Sequence[_Result]]
 
 BUSY_SECONDS = 2
 """When a client that was refused may try again."""
+MAX_TOGETHER = 16
+"""Requests that are worked on together. The first of them waits for the last."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A request that is worked on together with others."""
+
+    job: Job
+    item: Any
+    result: Future[Any]
 
 
 class WorkPool:
@@ -48,6 +65,7 @@ class WorkPool:
         )
         self._max_pending = threads + max_waiting
         self._jobs: set[Job] = set()
+        self._groups: defaultdict[Hashable, deque[_Waiting]] = defaultdict(deque)
         self._guard = threading.Lock()
         self._is_closing = False
 
@@ -71,6 +89,39 @@ class WorkPool:
         """
         job = self._admit()
         running = self._threads.submit(self._begin, job, work)
+        return await self._watched(request, job, running)
+
+    async def run_together(
+        self,
+        request: Request,
+        group: Hashable,
+        item: _Item,
+        work: _Together[_Item, _Result],
+    ) -> _Result:
+        """Do the work of requests that wait at the same time at once.
+
+        The request's body must have been read.
+
+        Args:
+            request: watched for a disconnect.
+            group: requests of equal groups are worked on together.
+            item: what the work of this request is about.
+            work: takes the items of some requests of the group, and returns a result for each. If
+                it fails, each item is tried alone, so that no request gets the error of another.
+
+        Raises:
+            ProblemError: too many requests wait, or the server is stopping.
+            ClientGoneError: the client disconnected.
+        """
+        job = self._admit()
+        result: Future[_Result] = Future()
+        with self._guard:
+            self._groups[group].append(_Waiting(job, item, result))
+        self._threads.submit(self._begin_together, group, work)
+        return await self._watched(request, job, result)
+
+    async def _watched(self, request: Request, job: Job, running: Future[_Result]) -> _Result:
+        """Wait for a result or for the client to disconnect."""
         future = asyncio.wrap_future(running)
         gone = asyncio.create_task(_disconnect(request))
         try:
@@ -109,6 +160,37 @@ class WorkPool:
         finally:
             self._forget(job)
 
+    def _begin_together(self, group: Hashable, work: _Together[Any, Any]) -> None:
+        """Work on the requests of a group that have waited longest, if any are left."""
+        taken: list[_Waiting] = []
+        with self._guard:
+            waiting = self._groups[group]
+            while waiting and len(taken) < MAX_TOGETHER:
+                each = waiting.popleft()
+                if each.result.set_running_or_notify_cancel():
+                    taken.append(each)
+            if not waiting:
+                del self._groups[group]
+        if taken:
+            self._work_on(taken, work)
+
+    def _work_on(self, taken: Sequence[_Waiting], work: _Together[Any, Any]) -> None:
+        try:
+            for each in taken:
+                each.job.check()
+            results = work([each.item for each in taken])
+        except BaseException as error:
+            if len(taken) == 1:
+                self._forget(taken[0].job)
+                taken[0].result.set_exception(error)
+                return
+            for each in taken:
+                self._work_on([each], work)
+        else:
+            for each, result in zip(taken, results, strict=True):
+                self._forget(each.job)
+                each.result.set_result(result)
+
     def _forget(self, job: Job) -> None:
         with self._guard:
             self._jobs.discard(job)
@@ -125,6 +207,9 @@ class WorkPool:
         """Cancel the work and wait until it has ended."""
         self.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for waiting in self._groups.values():
+            for each in waiting:
+                each.result.cancel()
 
 
 async def _disconnect(request: Request) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from vidseek.core.job import Job
 from vidseek.core.types import SearchResult
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.web.api.dependencies import ServiceOf
@@ -25,11 +25,30 @@ MAX_PAGES_SKIPPED = 20
 async def search(request: Request, query: SearchRequest, service: ServiceOf) -> Response:
     """Find the moments that a text describes, best first."""
 
-    def work(_: Job) -> bytes:
-        return search_library(service, query).model_dump_json().encode()
-
+    if not _goes_with_others(query):
+        content = await service.quick.run(
+            request, lambda _: _document(search_library(service, query))
+        )
+    else:
+        # Queries that wait at the same time are one batch for the encoder and the index.
+        content = await service.quick.run_together(
+            request,
+            query.model_copy(update={"text": ""}).model_dump_json(),
+            query,
+            lambda queries: list(map(_document, _search_together(service, queries))),
+        )
     # Written here and not by FastAPI, which would validate every hit again.
-    return Response(await service.quick.run(request, work), media_type="application/json")
+    return Response(content, media_type="application/json")
+
+
+def _document(answer: SearchAnswer) -> bytes:
+    return answer.model_dump_json().encode()
+
+
+def _goes_with_others(query: SearchRequest) -> bool:
+    """Whether ``Library.search_many`` can answer the query."""
+    is_sequence = query.then or query.within_seconds is not None
+    return query.cursor is None and not is_sequence and query.order == "relevance"
 
 
 def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
@@ -38,30 +57,59 @@ def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
     return service.answers.get(key, lambda: _search(service, query))
 
 
+def _search_together(service: Service, queries: Sequence[SearchRequest]) -> list[SearchAnswer]:
+    """The same for queries that differ in nothing but their texts."""
+
+    def answer(places: Sequence[int]) -> list[SearchAnswer]:
+        asked = [queries[place] for place in places]
+        options = asked[0]
+        results = service.library.search_many(
+            [query.text for query in asked],
+            options.k,
+            not_text=options.not_text,
+            where=options.where.to_filter(),
+            per_video=options.per_video,
+            copies=options.copies,
+            refine_spans=options.refine_spans,
+        )
+        return [
+            _first_shown(service, query, result)
+            for query, result in zip(asked, results, strict=True)
+        ]
+
+    change = service.library.change_number()
+    keys = [(change, query.model_dump_json()) for query in queries]
+    return service.answers.get_all(keys, answer)
+
+
 def _search(service: Service, query: SearchRequest) -> SearchAnswer:
     if query.order == "date":
         return _newest(service, query)
+    return _first_shown(service, query, _page(service, query, query.cursor))
 
-    def page(cursor: str | None) -> SearchResult:
-        return service.library.search(
-            query.text,
-            query.k,
-            not_text=query.not_text,
-            where=query.where.to_filter(),
-            per_video=query.per_video,
-            copies=query.copies,
-            refine_spans=query.refine_spans,
-            then=query.then,
-            within_seconds=query.within_seconds,
-            cursor=cursor,
-        )
 
-    cursor = query.cursor
-    for _ in range(MAX_PAGES_SKIPPED):
-        answer = service.answer(page(cursor))
-        cursor = answer.next_cursor
-        if answer.hits or cursor is None:
+def _page(service: Service, query: SearchRequest, cursor: str | None) -> SearchResult:
+    return service.library.search(
+        query.text,
+        query.k,
+        not_text=query.not_text,
+        where=query.where.to_filter(),
+        per_video=query.per_video,
+        copies=query.copies,
+        refine_spans=query.refine_spans,
+        then=query.then,
+        within_seconds=query.within_seconds,
+        cursor=cursor,
+    )
+
+
+def _first_shown(service: Service, query: SearchRequest, page: SearchResult) -> SearchAnswer:
+    """The document of a page, or of a page after it if the client may see none of its hits."""
+    answer = service.answer(page)
+    for _ in range(MAX_PAGES_SKIPPED - 1):
+        if answer.hits or answer.next_cursor is None:
             break
+        answer = service.answer(_page(service, query, answer.next_cursor))
     return answer
 
 
