@@ -16,7 +16,7 @@ _NAME_DIGITS = 16
 def thumbnail_path(folder: Path, content_hash: str, seconds: float) -> Path:
     """Return the path of a frame's thumbnail."""
     name = content_hash[-_NAME_DIGITS:]
-    return folder / name[:2] / f"{name}-{round(seconds * 1000)}.jpg"
+    return folder.joinpath(name[:2], f"{name}-{round(seconds * 1000)}.jpg")
 
 
 def write_thumbnail(path: Path, jpeg: bytes) -> None:

@@ -24,6 +24,8 @@ from vidseek.storage.store import LibraryStore
 
 MAX_KEPT_CLIPS = 50_000
 """Clips that are kept for later queries: about 40 MB with their videos and copies."""
+MAX_KEPT_FRAME_BYTES = 64 << 20
+"""Vectors of frames that are kept for later queries: those of some thousand clips."""
 
 _Fact = TypeVar("_Fact")
 
@@ -40,6 +42,8 @@ class CatalogRows:
         self._videos: dict[int, Video] = {}
         self._labels: dict[int, list[str]] = {}
         self._corrections: dict[int, tuple[HubnessCorrection, dict[int, float]]] = {}
+        self._frames: dict[tuple[str, int], NDArray[np.float32]] = {}
+        self._frame_bytes = 0
         self._facts: dict[str, object] = {}
         self.known_copies = KnownCopies(store)
         """The copies of videos."""
@@ -102,6 +106,31 @@ class CatalogRows:
             new = self._store.labels.of_clips(unread)
             self._labels.update({i: new.get(i, []) for i in unread})
         return {i: self._labels[i] for i in clip_ids}
+
+    def frame_vectors(self, ids: Sequence[int], fingerprint: str) -> list[NDArray[np.float32]]:
+        """The vectors of clips' frames by an encoder.
+
+        Returns:
+            (F, D) float32 for each clip, in the order of the ids. They must not be changed.
+
+        Raises:
+            LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
+        """
+        found = {i: self._frames.get((fingerprint, i)) for i in ids}
+        unread = [i for i, vectors in found.items() if vectors is None]
+        if unread:
+            new = self._store.clip_vectors.frame_vectors(unread, fingerprint)
+            found.update(zip(unread, new, strict=True))
+            self._keep_frames({(fingerprint, i): each for i, each in zip(unread, new, strict=True)})
+        return [vectors for i in ids if (vectors := found[i]) is not None]
+
+    def _keep_frames(self, new: Mapping[tuple[str, int], NDArray[np.float32]]) -> None:
+        added = sum(each.nbytes for each in new.values())
+        if self._frame_bytes + added > MAX_KEPT_FRAME_BYTES:
+            self._frames, self._frame_bytes = {}, 0
+        if added <= MAX_KEPT_FRAME_BYTES:
+            self._frames.update(new)
+            self._frame_bytes += added
 
     def corrections(
         self,

@@ -124,7 +124,7 @@ class SearchContext:
 
     def frame_vectors(self, ids: Sequence[int]) -> list[NDArray[np.float32]]:
         """Stored (F, D) vectors of the clips' frames, in the order of ``ids``."""
-        return self.store.clip_vectors.frame_vectors(ids, self.encoder.spec.fingerprint)
+        return self.rows.frame_vectors(ids, self.encoder.spec.fingerprint)
 
     def around(self, video_id: int, span: TimeSpan) -> tuple[list[Clip], list[NDArray[np.float32]]]:
         """The clips of a video within a span, in order of time, and their frame vectors."""

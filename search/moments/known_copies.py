@@ -64,7 +64,7 @@ class KnownCopies:
 
     def read(self, video_ids: Collection[int]) -> None:
         """Read what is known about the copies of videos, in two queries for thousands of them."""
-        unread = sorted({each for each in video_ids if each not in self._links})
+        unread = sorted(set(video_ids).difference(self._links))
         for start in range(0, len(unread), VIDEOS_AT_ONCE):
             self._read(unread[start : start + VIDEOS_AT_ONCE])
 
