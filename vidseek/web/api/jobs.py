@@ -109,6 +109,15 @@ async def job_events(service: ServiceOf, job_id: JobPath) -> StreamingResponse:
 
 
 async def _events(service: Service, job: LongJob) -> AsyncIterator[str]:
+    service.followers += 1
+    try:
+        async for event in _changes(service, job):
+            yield event
+    finally:
+        service.followers -= 1
+
+
+async def _changes(service: Service, job: LongJob) -> AsyncIterator[str]:
     sent, quiet_seconds = -1, 0.0
     while not service.is_stopping:
         has_ended, version = job.has_ended, job.version
