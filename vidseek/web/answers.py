@@ -11,7 +11,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
+
+from vidseek.core.errors import JobCancelledError
 
 _Answer = TypeVar("_Answer")
 
@@ -62,7 +65,24 @@ class KeptAnswers(Generic[_Answer]):
                 for place in ours:
                     self._drop(keys[place], futures[place])
                     futures[place].set_exception(error)
-        return [future.result() for future in futures]
+        return [
+            self._result(keys[place], future, None if place in ours else partial(answer, [place]))
+            for place, future in enumerate(futures)
+        ]
+
+    def _result(
+        self,
+        key: Hashable,
+        future: Future[_Answer],
+        instead: Callable[[], Sequence[_Answer]] | None,
+    ) -> _Answer:
+        """An answer, made anew if those who waited for it before have all gone."""
+        try:
+            return future.result()
+        except JobCancelledError:
+            if instead is None:
+                raise
+            return self.get_all([key], lambda _: instead())[0]
 
     def _claim(self, key: Hashable) -> tuple[Future[_Answer], bool]:
         """The answer to a query, and whether the caller has to make it."""

@@ -6,8 +6,11 @@ with listen("127.0.0.1", 8765) as listener:
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -17,9 +20,16 @@ from vidseek.core.errors import ServerError
 from vidseek.web.protocol import protocol_for
 from vidseek.web.settings import ServerSettings
 
+MAX_SELECTED = 480
+"""Connections on Windows, where a server waits for 512 at once."""
+
 
 class _Server(uvicorn.Server):
-    """A server that cancels its work at the first signal, so that open requests end."""
+    """A server that cancels its work when it stops, so that open requests end.
+
+    After a signal its process ends as one that has done its work; uvicorn would raise the signal
+    again.
+    """
 
     def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
@@ -27,8 +37,13 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; at the second Ctrl-C at once."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; not in the handler of the signal, which may not wait for a lock."""
         self._on_stop()
-        super().handle_exit(sig, frame)
+        await super().shutdown(sockets)
 
 
 def run_app(
@@ -44,12 +59,9 @@ def run_app(
         app: the application.
         settings: the limits of requests.
         listener: of ``listen``.
-        on_stop: called at the signal; it cancels the work of open requests.
+        on_stop: called after the signal; it cancels the work of open requests.
     """
-    try:
-        _Server(server_config(app, settings), on_stop).run(sockets=[listener])
-    except KeyboardInterrupt:
-        return  # uvicorn raises the signal again once it has stopped
+    _Server(server_config(app, settings), on_stop).run(sockets=[listener])
 
 
 def server_config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
@@ -65,10 +77,31 @@ def server_config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.max_connections,
+        limit_concurrency=most_connections(limits.max_connections),
         timeout_keep_alive=int(limits.max_header_seconds),
         timeout_graceful_shutdown=limits.shutdown_seconds,
     )
+
+
+def most_connections(wanted: int) -> int:
+    """How many connections a server may have: half of the files that the process may have open.
+
+    Args:
+        wanted: raises the limit of open files as far as that is allowed.
+    """
+    if sys.platform == "win32":
+        return min(wanted, MAX_SELECTED)
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    raised = 2 * wanted if hard == resource.RLIM_INFINITY else min(2 * wanted, hard)
+    if raised > soft:
+        with suppress(OSError, ValueError):  # macOS has a lower limit than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    return min(wanted, soft // 2)
 
 
 def address_of(host: str, port: int) -> str:

@@ -66,6 +66,8 @@ class Service:
         self.uploads = Uploads(settings.upload_limits)
         self.previews = Previews(self.uploads.folder / "previews")
         self.metrics = self._metrics()
+        self.followers = 0
+        """Clients that follow a job."""
         self.is_stopping = False
 
     def _check_uploads(self) -> None:
@@ -95,6 +97,7 @@ class Service:
             "Long tasks that wait or run.",
             lambda: sum(not job.has_ended for job in self.jobs.all()),
         )
+        metrics.gauge("vidseek_followers", "Clients that follow a job.", lambda: self.followers)
         return metrics
 
     @property

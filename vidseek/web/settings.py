@@ -38,7 +38,8 @@ class RequestLimits:
     """Time from the first byte of a connection to the end of the request's headers."""
     max_idle_seconds: float = 15.0
     """Time between two pieces of a request body."""
-    max_connections: int = 512
+    max_connections: int = 2048
+    """Fewer if the process may not have that many files open."""
     max_waiting: int = 512
     """Quick requests, such as searches, that wait for a thread; more are refused."""
     max_waiting_heavy: int = 16

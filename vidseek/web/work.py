@@ -1,7 +1,7 @@
 """Threads that do the work of requests, bounded, and given up when the client has gone.
 
 result = await pool.run(request, lambda job: library.check(path, job=job))
-answer = await pool.run_together(request, options, text, lambda texts: search_many(texts, options))
+answer = await pool.run_together(request, options, text, search)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vidseek.web.problems import ClientGoneError, ProblemError
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_Together = Callable[[Sequence[_Item]], Sequence[_Result]]
+_Together = Callable[[Sequence[_Item], Job], Sequence[_Result]]
 
 BUSY_SECONDS = 2
 """When a client that was refused may try again."""
@@ -106,8 +106,9 @@ class WorkPool:
             request: watched for a disconnect.
             group: requests of equal groups are worked on together.
             item: what the work of this request is about.
-            work: takes the items of some requests of the group, and returns a result for each. If
-                it fails, each item is tried alone, so that no request gets the error of another.
+            work: takes the items of some requests of the group and a job, which is cancelled when
+                all these clients have gone; it returns a result for each item. If it fails, each
+                item is tried alone, so that no request gets the error of another.
 
         Raises:
             ProblemError: too many requests wait, or the server is stopping.
@@ -175,10 +176,10 @@ class WorkPool:
             self._work_on(taken, work)
 
     def _work_on(self, taken: Sequence[_Waiting], work: _Together[Any, Any]) -> None:
+        together = Job(should_cancel=lambda: all(each.job.is_cancelled for each in taken))
         try:
-            for each in taken:
-                each.job.check()
-            results = work([each.item for each in taken])
+            together.check()
+            results = work([each.item for each in taken], together)
         except BaseException as error:
             if len(taken) == 1:
                 self._forget(taken[0].job)

@@ -14,6 +14,7 @@ from web_server import RunningServer
 
 import vidseek
 from vidseek.core.errors import QueryError
+from vidseek.core.job import Job
 from vidseek.web.answers import KeptAnswers
 from vidseek.web.problems import ClientGoneError, ProblemError
 from vidseek.web.work import WorkPool
@@ -59,7 +60,7 @@ class Occupied:
         request = (client or Client()).request
         return asyncio.create_task(self.pool.run_together(request, group, item, self._double))
 
-    def _double(self, items: Sequence[int]) -> list[int]:
+    def _double(self, items: Sequence[int], _: Job) -> list[int]:
         self.batches.append(list(items))
         if 13 in items:
             raise QueryError("13")
@@ -144,6 +145,25 @@ def test_answers_of_several_queries_are_made_once() -> None:
         one, two = threads.submit(make, ["a", "a"]), threads.submit(make, ["b", "b", "c"])
         assert (one.result(60), two.result(60)) == (["A", "A"], ["B", "B", "C"])
     assert answers.get_all(["c", "a"], lambda _: pytest.fail("they are kept")) == ["C", "A"]
+
+
+def test_an_answer_is_made_for_those_who_stay() -> None:
+    answers = KeptAnswers[str]()
+    begun, gone = threading.Event(), threading.Event()
+
+    def leave() -> str:
+        begun.set()
+        gone.wait(60)
+        raise vidseek.JobCancelledError("cancelled")
+
+    with ThreadPoolExecutor(2) as threads:
+        left = threads.submit(answers.get, "a", leave)
+        begun.wait(60)
+        stays = threads.submit(answers.get, "a", lambda: "A")
+        gone.set()
+        assert stays.result(60) == "A"
+        with pytest.raises(vidseek.JobCancelledError):
+            left.result(60)
 
 
 def test_searches_at_the_same_time_answer_as_the_library_does(server: RunningServer) -> None:

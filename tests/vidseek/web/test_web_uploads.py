@@ -196,6 +196,7 @@ def test_half_an_upload_leaves_nothing_and_frees_its_place(gate: RunningServer) 
             "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode()
         )
         clients.append(client)
+    assert gate.get("/health").status == 200
     first_lines = []
     for client in clients:
         first_lines.append(client.recv(4096).split(b"\r\n")[0])
@@ -251,6 +252,35 @@ def test_a_client_that_goes_away_frees_its_work(gate: RunningServer, tmp_path: P
         time.sleep(0.05)
     assert gate.service.heavy.pending == 0
     assert left_behind(gate) == []
+
+
+@pytest.mark.parametrize("what", ["searches", "preview", "events"])
+def test_a_client_that_goes_away_leaves_nothing_waiting(
+    gate: RunningServer, footage: Path, what: str
+) -> None:
+    service = gate.service
+    if what == "searches":
+        bodies = [f'{{"text": "gone {number}"}}'.encode() for number in range(40)]
+        requests = [("POST", "/search", body) for body in bodies]
+    elif what == "preview":
+        video = gate.get("/videos").json["videos"][0]["id"]
+        requests = [("GET", f"/preview/{video}?start=0&end=1.5", b"")]
+    else:
+        make_clip(footage / "gone.mp4", [Scene("coins.png", 3)])
+        job = gate.post("/index", {"paths": ["gone.mp4"]}).json
+        requests = [("GET", f"/jobs/{job['id']}/events", b"")]
+    for method, path, body in requests:
+        with socket.create_connection(("127.0.0.1", gate.port), timeout=120) as client:
+            head = f"{method} {API}{path} HTTP/1.1\r\nHost: localhost\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(head.encode() + body)
+    deadline = time.monotonic() + 60
+    pending = 1
+    while pending and time.monotonic() < deadline:
+        time.sleep(0.05)
+        pending = service.quick.pending + service.heavy.pending + service.followers
+    assert pending == 0
+    assert gate.get("/health").status == 200
 
 
 def test_a_picture_that_is_sent_finds_its_video(gate: RunningServer, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from vidseek.core.job import Job
 from vidseek.core.types import SearchResult
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 from vidseek.web.api.dependencies import ServiceOf
@@ -35,7 +36,7 @@ async def search(request: Request, query: SearchRequest, service: ServiceOf) -> 
             request,
             query.model_copy(update={"text": ""}).model_dump_json(),
             query,
-            lambda queries: list(map(_document, _search_together(service, queries))),
+            lambda queries, job: list(map(_document, _search_together(service, queries, job))),
         )
     # Written here and not by FastAPI, which would validate every hit again.
     return Response(content, media_type="application/json")
@@ -57,7 +58,9 @@ def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
     return service.answers.get(key, lambda: _search(service, query))
 
 
-def _search_together(service: Service, queries: Sequence[SearchRequest]) -> list[SearchAnswer]:
+def _search_together(
+    service: Service, queries: Sequence[SearchRequest], job: Job
+) -> list[SearchAnswer]:
     """The same for queries that differ in nothing but their texts."""
 
     def answer(places: Sequence[int]) -> list[SearchAnswer]:
@@ -71,6 +74,7 @@ def _search_together(service: Service, queries: Sequence[SearchRequest]) -> list
             per_video=options.per_video,
             copies=options.copies,
             refine_spans=options.refine_spans,
+            job=job,
         )
         return [
             _first_shown(service, query, result)
