@@ -127,6 +127,7 @@ bench: bench-retrieval bench-understanding
 	$(FULL)/bin/python -m benchmarks.check_speed
 	$(FULL)/bin/python -m benchmarks.batch_search
 	$(FULL)/bin/python -m benchmarks.serving
+	$(FULL)/bin/python -m benchmarks.serving_misuse
 	$(FULL)/bin/python -m benchmarks.degradation
 	$(FULL)/bin/python -m benchmarks.directed_film
 	$(FULL)/bin/python -m benchmarks.vector_export

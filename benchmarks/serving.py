@@ -66,29 +66,33 @@ def main() -> None:
         with server(library, root) as (port, process):
             client = Clients(port, process.pid, options.requests)
             client.measure("warm-up", 1)
-            rows = [
-                client.measure("1 client", 1),
-                client.measure("8 clients", 8),
-                client.measure(f"{options.clients} clients", options.clients),
-                client.measure("8 clients, beside checks", 8, beside=Checks(port, upload)),
-                client.measure("8 clients, beside index runs", 8, beside=IndexRuns(port, upload)),
-            ]
+            print(
+                "| | requests | errors | p50, ms | p99, ms | requests a second | "
+                "processor, ms a request | memory, MiB |"
+            )
+            print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+            for what, clients, beside in (
+                ("1 client", 1, None),
+                ("8 clients", 8, None),
+                (f"{options.clients} clients", options.clients, None),
+                ("8 clients, beside checks", 8, Checks(port, upload)),
+                ("8 clients, beside index runs", 8, IndexRuns(port, upload)),
+            ):
+                print(_row(client.measure(what, clients, beside=beside)), flush=True)
     print(
-        f"{options.clips:,} clips, 20 hits a search; load {os.getloadavg()[0]:.1f} on "
-        f"{processor_name()}.\n"
+        f"\n{options.clips:,} clips, 20 hits a search; load {os.getloadavg()[0]:.1f} on "
+        f"{processor_name()}."
     )
-    print(
-        "| | requests | errors | p50, ms | p99, ms | requests a second | processor, ms a request | "
-        "memory, MiB |"
+
+
+def _row(load: Load) -> str:
+    p50, p99 = np.percentile(load.seconds, [50, 99]) * 1000
+    count = len(load.seconds)
+    return (
+        f"| {load.what} | {count:,} | {load.errors} | {p50:.0f} | {p99:.0f} | "
+        f"{count / load.wall_seconds:.0f} | {load.processor_seconds / count * 1000:.1f} | "
+        f"{load.resident_mib:.0f} |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for row in rows:
-        p50, p99 = np.percentile(row.seconds, [50, 99]) * 1000
-        print(
-            f"| {row.what} | {len(row.seconds):,} | {row.errors} | {p50:.0f} | {p99:.0f} | "
-            f"{len(row.seconds) / row.wall_seconds:.0f} | "
-            f"{row.processor_seconds / len(row.seconds) * 1000:.1f} | {row.resident_mib:.0f} |"
-        )
 
 
 @contextlib.contextmanager
