@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from vidseek.core.types import VideoState
-from vidseek.search.moments.catalog_rows import KeptRows
+from vidseek.search.moments import catalog_rows
+from vidseek.search.moments.catalog_rows import CatalogRows, KeptRows
 
 
 def test_a_query_asked_again_reads_no_clip_video_or_copy(shelf) -> None:
@@ -44,6 +46,24 @@ def test_changes_are_seen_by_the_next_query(shelf) -> None:
     assert video.id not in {hit.video.id for hit in shelf.search("red")}
     shelf.store.remove_videos([other.id])
     assert [hit.video.path.name for hit in shelf.search("red")] == ["grey.mp4"]
+
+
+def test_frame_vectors_are_read_once_and_bounded(shelf, monkeypatch) -> None:
+    video = shelf.add("film.mp4", ["red", "grey", "blue"])
+    ids = [clip.id for clip in shelf.store.videos.clips(video.id)]
+    fingerprint = shelf.encoder.spec.fingerprint
+    expected = shelf.store.clip_vectors.frame_vectors(ids, fingerprint)
+    limit = sum(each.nbytes for each in expected[:-1])
+    monkeypatch.setattr(catalog_rows, "MAX_KEPT_FRAME_BYTES", limit)
+    rows = CatalogRows(shelf.store)
+    first = rows.frame_vectors(ids[:1], fingerprint)[0]
+    assert rows.frame_vectors(ids[:1], fingerprint)[0] is first
+    assert rows.frame_vectors(ids[1:2], fingerprint)[0] is not first
+    for _ in range(2):  # more than are kept
+        for given in (ids, ids[::-1], [ids[0], *ids]):
+            found = rows.frame_vectors(given, fingerprint)
+            wanted = [expected[ids.index(i)] for i in given]
+            assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
 def test_a_snapshot_from_before_a_change_keeps_its_rows(shelf) -> None:
