@@ -31,6 +31,9 @@ from benchmarks.machine import processor_name
 from vidseek.demo.clips import Scene, make_clip
 
 API = "/api/v1"
+FILMS = "films"
+"""Folder of real videos, in a root with those of the library, which have no files."""
+WHAT_TO_INDEX = json.dumps({"paths": [FILMS]}).encode()
 FORM = "multipart/form-data; boundary=x"
 
 
@@ -59,11 +62,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library = make_library(folder / "library", options.clips)
-        root = folder / "films"
-        root.mkdir()
-        upload = root / "upload.mp4"
+        upload = folder / FILMS / "upload.mp4"
+        upload.parent.mkdir()
         make_clip(upload, [Scene("coffee.png", 30), Scene("chelsea.png", 30)])
-        with server(library, root) as (port, process):
+        with server(library, folder) as (port, process):
             client = Clients(port, process.pid, options.requests)
             client.measure("warm-up", 1)
             print(
@@ -154,8 +156,8 @@ class IndexRuns:
 
 
 async def index(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Index the media roots, and wait for the end."""
-    status, job = await ask(reader, writer, "POST", "/index", b"{}")
+    """Index the folder of films, and wait for the end."""
+    status, job = await ask(reader, writer, "POST", "/index", WHAT_TO_INDEX)
     assert status == 202, status
     while json.loads(job)["state"] in {"waiting", "running"}:
         await asyncio.sleep(0.2)

@@ -23,7 +23,9 @@ import numpy as np
 from benchmarks.cold_query import make_library
 from benchmarks.machine import processor_name
 from benchmarks.serving import (
+    FILMS,
     FORM,
+    WHAT_TO_INDEX,
     ask,
     connection,
     form,
@@ -49,11 +51,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library = make_library(folder / "library", CLIPS)
-        root = folder / "films"
-        root.mkdir()
-        make_clip(root / "film.mp4", [Scene("coffee.png", 30), Scene("chelsea.png", 30)])
-        with server(library, root) as (port, process):
-            asyncio.run(Gone(port, root / "film.mp4").measure())
+        film = folder / FILMS / "film.mp4"
+        film.parent.mkdir()
+        make_clip(film, [Scene("coffee.png", 30), Scene("chelsea.png", 30)])
+        with server(library, folder) as (port, process):
+            asyncio.run(Gone(port, film).measure())
             asyncio.run(HalfOpen(port, process.pid, options.uploads).measure())
     print(f"\n{CLIPS:,} clips, on {processor_name()}.")
 
@@ -70,7 +72,7 @@ class Gone:
         print("| the client asked for | freed after, s |")
         print("| --- | --- |")
         async with connection(self._port) as (reader, writer):
-            _, job = await ask(reader, writer, "POST", "/index", b"{}")
+            _, job = await ask(reader, writer, "POST", "/index", WHAT_TO_INDEX)
             events = request_bytes("GET", f"/jobs/{json.loads(job)['id']}/events")
             await self._measure("the events of a job", [events], "vidseek_followers")
             await index(reader, writer)
