@@ -37,8 +37,10 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; at the second Ctrl-C at once."""
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        else:
+            self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; not in the handler of the signal, which may not wait for a lock."""
