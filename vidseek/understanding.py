@@ -15,13 +15,13 @@ from vidseek.core.types import (
     TimeSpan,
     Video,
     VideoFilter,
-    VideoState,
 )
 from vidseek.labels import LibraryLabels, check_within
 from vidseek.queries import EVERYTHING, LibraryQueries
 
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
+    from vidseek.search.moments.catalog_rows import KeptRows
     from vidseek.search.understanding.classify import Labelling
 
 Part = tuple[AnyPath, TimeSpan | None]
@@ -82,21 +82,22 @@ class LibraryUnderstanding(LibraryQueries):
         check_filter(where)
         check_job(job)
         job = job or Job()
-        parts = self._parts(videos, where)
+        named = None if videos is None else self._parts(videos, where)
         if labels is None:
             fingerprint, labelling = self.labels.labelling(model)
             warnings: list[SearchWarning] = []
         else:
             given = arguments.texts(labels, "labels")
             fingerprint, labelling, warnings = self._zero_shot(given, model, job)
+        with self._store.snapshot():
+            parts = self._searchable(where, labelling.kept) if named is None else named
+            moments = classify_videos(self._store, fingerprint, labelling, parts, options, job=job)
         if not parts:
             message, hint = f"{self.folder} has no searchable video to classify", Hint("index")
             if not where.is_empty:
                 message, hint = f"{message} that passes the filters", Hint("list_videos")
             empty = SearchWarning("empty_library", message, hint)
             return Classification((), (empty, *warnings))
-        with self._store.snapshot():
-            moments = classify_videos(self._store, fingerprint, labelling, parts, options, job=job)
         return Classification(tuple(moments), tuple(warnings))
 
     def _zero_shot(
@@ -119,18 +120,28 @@ class LibraryUnderstanding(LibraryQueries):
         return engine.encoder.spec.fingerprint, labelling, classifier.warnings()
 
     def _parts(
-        self, videos: Sequence[AnyPath | Part] | None, where: VideoFilter
+        self, videos: Sequence[AnyPath | Part], where: VideoFilter
     ) -> list[tuple[Video, TimeSpan | None]]:
         """The searchable videos that are meant, in order, and their parts."""
-        if videos is None:
-            every = self._store.videos.select(states=[VideoState.INDEXED])
-            chosen: list[tuple[Video, TimeSpan | None]] = [(video, None) for video in every]
-        else:
-            if isinstance(videos, str | bytes):
-                raise arguments.wrong_type("videos", "a list of paths", videos)
-            chosen = [self._part(each) for each in videos]
+        if isinstance(videos, str | bytes):
+            raise arguments.wrong_type("videos", "a list of paths", videos)
+        chosen = [self._part(each) for each in videos]
         passing = self._store.videos.passing({video.id for video, _ in chosen}, where)
         return [part for part in chosen if part[0].id in passing]
+
+    def _searchable(
+        self, where: VideoFilter, kept: KeptRows | None
+    ) -> list[tuple[Video, TimeSpan | None]]:
+        """All searchable videos that pass a filter, whole. Call it within a snapshot."""
+
+        def read() -> list[Video]:
+            return self._store.videos.searchable(where)
+
+        if kept is not None and where.is_empty:
+            videos = kept.now().fact("searchable", read)
+        else:
+            videos = read()
+        return [(video, None) for video in videos]
 
     def _part(self, given: AnyPath | Part) -> tuple[Video, TimeSpan | None]:
         path, span = given if isinstance(given, tuple) else (given, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ def print_times(library_folder: Path) -> None:
         span = vidseek.TimeSpan(0, 5)
         library.labels.add("thing", [(first, span), (second, span)])
         library.labels.train()
+        number = itertools.count()
         calls: dict[str, Callable[[], object]] = {
             "classify, four labels, every video": lambda: library.classify(None, labels),
             "search, filtered by a learned label": lambda: library.search(
@@ -31,6 +33,9 @@ def print_times(library_folder: Path) -> None:
             ),
             "outliers of a video": lambda: library.outliers(first),
             "outliers of the library": library.outliers,
+            "outliers of the library, of other footage each time": lambda: library.outliers(
+                normal=vidseek.VideoFilter(path_glob=f"*{'*' * next(number)}")
+            ),
             "summary, 12 frames": lambda: library.summary(first),
             "search, then": lambda: library.search("a dog", then=["a red car"]),
         }

@@ -2,45 +2,45 @@
 
     outliers(store, encoder.spec.fingerprint, OutlierOptions(normal=VideoFilter(path_glob="/cam1")))
 
-A frame's distance is the mean of those to its nearest normal frames, of other times. Each camera
-has a spread of its own: a street moves more than a store room. So the distance is compared with
-those of the normal frames of the same video, or of the video of the nearest normal frame, as a
-robust z-score; few frames borrow the spread of all. A clip's score is that of its most unusual
-frames. Where there are too many frames, clips are compared instead.
+A frame has two distances: the mean of those to its nearest normal frames, of other times, and that
+to the mean of the normal frames of its camera. The first finds what never was there, the second is
+better in a short take, which has few frames of other times, and counts less the more there are.
+Each camera has a spread of its own: a street moves more than a store room. So both are compared
+with those of the normal frames of the same video, or of the video of the nearest normal frame, as
+robust z-scores; few frames borrow the spread of all. A clip's score is that of its most unusual frames.
+Where there are too many frames, clips are compared instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseek.core import arguments
 from vidseek.core.errors import Hint, QueryError
-from vidseek.core.job import Job, Progress
-from vidseek.core.types import TimeSpan, VectorBatch, Video, VideoFilter
+from vidseek.core.job import Job
+from vidseek.core.types import TimeSpan, VectorBatch, VectorLevel, Video, VideoFilter
 from vidseek.search.moments.query import check_filter, check_limits
-from vidseek.search.understanding.clips import chosen_rows, read_clips
+from vidseek.search.understanding.clips import read_clips
 from vidseek.search.understanding.interests import common_part, unit
+from vidseek.search.understanding.normal_frames import NormalFrames, middle_seconds
 from vidseek.storage.store import LibraryStore
 
-MAX_FRAMES = 20_000
-NEAREST_SHARE, MAX_NEAREST = 0.05, 10
-"""Normal frames that a distance is the mean over: this share of all, at most so many."""
-APART_SECONDS = 10.0
-"""Frames of the same video that are nearer in time are not compared: an unusual stretch is like
-itself. A short video leaves a quarter of its length out instead."""
+MAX_CLIPS_BY_FRAMES = 5_000
+"""With more clips, clips are compared and not their frames."""
 TOP_FRAMES = 2
 """A clip's most unusual frames, whose mean is its score."""
 BORROWED_FRAMES = 10
-"""How many frames of a video the spread of all videos counts as."""
+"""How many frames of a video the spread of all videos, and the distance to the mean, count as."""
 MIN_SPREAD = 0.02
 """Of cosine distances: a still picture has none."""
 MIN_UNUSUAL = 3.0
 """Score from which neighbouring clips are one moment."""
-ROWS_PER_BLOCK = 512
+NEIGHBOUR_SECONDS = 0.1
+"""How far neighbouring clips may be apart."""
 _MAD_TO_DEVIATION = 1.4826
 
 
@@ -83,11 +83,20 @@ class OutlierOptions:
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """The usual distance of the normal frames of a camera, and how much it varies."""
+class _Part:
+    video_id: int
+    span: TimeSpan
 
-    middle: float
-    deviation: float
+
+@dataclass(frozen=True)
+class _Moment:
+    part: _Part
+    score: float
+    nearest: _Part
+
+
+_KEPT: WeakKeyDictionary[LibraryStore, tuple[object, list[_Moment]]] = WeakKeyDictionary()
+"""The last answer from each library, with what was asked: the next may only want more of it."""
 
 
 def outliers(
@@ -107,34 +116,36 @@ def outliers(
     """
     job = job or Job()
     with store.snapshot():
-        examined, normal = _read(store, fingerprint, options)
-        if len(examined) == 0:
-            return []
-        if len(normal) == 0:
-            raise QueryError(
-                "There is no normal footage to compare with: no clip passes its filter.",
-                hint=Hint("list_videos"),
-            )
-        centre = common_part(normal.vectors)
-        comparison = _Comparison(normal, centre)
-        usual, nearest = comparison.distances(normal, job)
-        distances = usual
-        if examined is not normal:
-            distances, nearest = comparison.distances(examined, job)
-        spreads = _spreads(normal.video_ids, usual)
-        cameras = np.where(
-            np.isin(examined.video_ids, normal.video_ids),
-            examined.video_ids,
-            normal.video_ids[nearest],
+        asked = store.sequence(), fingerprint, options.where, options.normal, options.span
+        kept = _KEPT.get(store)
+        if kept is None or kept[0] != asked:
+            kept = asked, _all_moments(store, fingerprint, options, job)
+            _KEPT[store] = kept
+        moments = kept[1][: options.k]
+        videos = store.videos.by_id(
+            {each.video_id for moment in moments for each in (moment.part, moment.nearest)}
         )
-        middle = np.array([spreads[camera].middle for camera in cameras.tolist()])
-        deviation = np.array([spreads[camera].deviation for camera in cameras.tolist()])
-        scores = (distances - middle) / deviation
-        ids = set(examined.video_ids.tolist()) | set(normal.video_ids.tolist())
-        videos = store.videos.by_id(ids)
+    return [_outlier(moment, videos) for moment in moments]
+
+
+def _all_moments(
+    store: LibraryStore, fingerprint: str, options: OutlierOptions, job: Job
+) -> list[_Moment]:
+    """Every moment, most unusual first."""
+    examined, normal = _read(store, fingerprint, options)
+    if len(examined) == 0:
+        return []
+    if len(normal) == 0:
+        raise QueryError(
+            "There is no normal footage to compare with: no clip passes its filter.",
+            hint=Hint("list_videos"),
+        )
+    scores, nearest = _frame_scores(examined, normal, job)
     rows = np.flatnonzero(np.isfinite(scores) & _inside(examined, options.span))
-    clips = _clip_scores(chosen_rows(examined, rows), scores[rows], nearest[rows])
-    return _moments(clips, normal, videos)[: options.k]
+    return [
+        _Moment(part, score, _part(normal, row))
+        for part, score, row in _joined(examined, rows, scores, nearest)
+    ]
 
 
 def _read(
@@ -142,189 +153,166 @@ def _read(
 ) -> tuple[VectorBatch, VectorBatch]:
     """What is examined and what is normal: frames if there are few enough, else clips."""
     filters = [options.where] if options.normal is None else [options.where, options.normal]
-    clips = [read_clips(store, fingerprint, where) for where in filters]
-    ids = np.unique(np.concatenate([each.clip_ids for each in clips]))
-    counts = store.videos.clips_by_id(ids.tolist()) if len(ids) <= MAX_FRAMES else {}
-    frames = sum(len(clip.frame_seconds) for clip in counts.values())
-    if counts and frames <= MAX_FRAMES:
-        clips = [read_clips(store, fingerprint, where, level="frames") for where in filters]
-    return clips[0], clips[-1]
+    clips = sum(len(store.clip_vectors.ids(where, fingerprint)) for where in filters)
+    level: VectorLevel = "frames" if clips <= MAX_CLIPS_BY_FRAMES else "clips"
+    batches = [read_clips(store, fingerprint, where, level=level) for where in filters]
+    return batches[0], batches[-1]
 
 
-class _Comparison:
-    """Distances to normal frames of other times."""
-
-    def __init__(self, normal: VectorBatch, centre: NDArray[np.float32]) -> None:
-        self._normal = normal
-        self._centre = centre
-        self._vectors = unit(normal.vectors - centre)
-        self._times = _times(normal)
-        self._count = int(np.clip(round(NEAREST_SHARE * len(normal)), 1, MAX_NEAREST))
-        ids, group = np.unique(normal.video_ids, return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        pieces = np.split(order, np.cumsum(np.bincount(group))[:-1])
-        self._rows_of = dict(zip(ids.tolist(), pieces, strict=True))
-        self._ends = {
-            video_id: float(normal.end_seconds[rows].max())
-            for video_id, rows in self._rows_of.items()
-        }
-
-    def distances(
-        self, frames: VectorBatch, job: Job
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Compare frames with the normal ones.
-
-        Returns:
-            (N,) mean distances, infinite without any normal frame of another time; (N,) rows of the
-            nearest normal frames.
-        """
-        vectors = unit(frames.vectors - self._centre)
-        times = _times(frames)
-        distances = np.empty(len(frames))
-        nearest = np.empty(len(frames), np.intp)
-        for block in _blocks(len(frames), job):
-            likeness = vectors[block] @ self._vectors.T
-            self._hide_same_time(likeness, frames, times, block)
-            rows = np.argpartition(likeness, -self._count, axis=1)[:, -self._count :]
-            best = np.take_along_axis(likeness, rows, axis=1)
-            exists = np.isfinite(best)
-            total = np.where(exists, best, 0).sum(axis=1)
-            count = exists.sum(axis=1)
-            distances[block] = np.where(count > 0, 1 - total / np.maximum(count, 1), np.inf)
-            first = best.argmax(axis=1)[:, None]
-            nearest[block] = np.take_along_axis(rows, first, axis=1)[:, 0]
-        return distances, nearest
-
-    def _hide_same_time(
-        self,
-        likeness: NDArray[np.float32],
-        frames: VectorBatch,
-        times: NDArray[np.float64],
-        block: slice,
-    ) -> None:
-        """Give the normal frames of the same time and video the lowest likeness."""
-        video_ids = frames.video_ids[block]
-        for video_id in np.unique(video_ids).tolist():
-            columns = self._rows_of.get(video_id)
-            if columns is None:
-                continue
-            rows = np.flatnonzero(video_ids == video_id)
-            apart = min(APART_SECONDS, self._ends[video_id] / 4)
-            close = np.abs(times[block][rows, None] - self._times[columns]) <= apart
-            clip_ids = frames.clip_ids[block][rows, None]
-            hidden = close | (clip_ids == self._normal.clip_ids[columns])
-            places = np.ix_(rows, columns)
-            likeness[places] = np.where(hidden, -np.inf, likeness[places])
+def _frame_scores(
+    examined: VectorBatch, normal: VectorBatch, job: Job
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """(N,) how unusual each row is, infinite or NaN for unknown; (N,) its nearest normal row."""
+    frames = NormalFrames(normal, common_part(normal.vectors))
+    usual, nearest = frames.distances(normal, job)
+    distances = usual
+    if examined is not normal:
+        distances, nearest = frames.distances(examined, job)
+    own = np.isin(examined.video_ids, normal.video_ids)
+    cameras = np.where(own, examined.video_ids, normal.video_ids[nearest])
+    ids, group = np.unique(normal.video_ids, return_inverse=True)
+    camera = np.searchsorted(ids, cameras)
+    centres = _centres(normal.vectors, group)
+    from_nearest = _deviations(distances, camera, usual, group)
+    from_centre = _deviations(
+        _from_centres(examined.vectors, centres, camera),
+        camera,
+        _from_centres(normal.vectors, centres, group),
+        group,
+    )
+    share = (BORROWED_FRAMES / (BORROWED_FRAMES + np.bincount(group)))[camera]
+    return (1 - share) * from_nearest + share * from_centre, nearest
 
 
-def _blocks(count: int, job: Job) -> Iterator[slice]:
-    for start in range(0, count, ROWS_PER_BLOCK):
-        job.report(Progress(stage="comparing frames", done=start, total=count, unit="frames"))
-        job.check()
-        yield slice(start, start + ROWS_PER_BLOCK)
+def _centres(vectors: NDArray[np.float32], group: NDArray[np.intp]) -> NDArray[np.float32]:
+    """(G, D) unit mean of the rows of each group, drawn to that of all where they are few."""
+    order = np.argsort(group, kind="stable")
+    counts = np.bincount(group)
+    sums = np.add.reduceat(vectors[order], np.cumsum(counts) - counts, axis=0)
+    drawn = sums + BORROWED_FRAMES * vectors.mean(axis=0)
+    return unit(np.asarray(drawn, np.float32))
 
 
-def _times(batch: VectorBatch) -> NDArray[np.float64]:
-    if batch.frame_seconds is not None:
-        return batch.frame_seconds
-    return np.asarray((batch.start_seconds + batch.end_seconds) / 2)
+def _from_centres(
+    vectors: NDArray[np.float32], centres: NDArray[np.float32], group: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """(N,) cosine distance of each row from the centre of its group."""
+    return np.asarray(1 - np.einsum("nd,nd->n", vectors, centres[group]), np.float64)
 
 
 def _inside(batch: VectorBatch, span: TimeSpan | None) -> NDArray[np.bool_]:
     if span is None:
         return np.ones(len(batch), np.bool_)
-    times = _times(batch)
+    times = middle_seconds(batch)
     return np.asarray((times >= span.start_seconds) & (times <= span.end_seconds))
 
 
-def _spreads(video_ids: NDArray[np.int64], usual: NDArray[np.float64]) -> dict[int, _Spread]:
-    """The spread of each video, drawn to that of all where it has few frames."""
+def _deviations(
+    distances: NDArray[np.float64],
+    camera: NDArray[np.intp],
+    usual: NDArray[np.float64],
+    group: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """How far distances are above the usual ones of their camera, in its standard deviations.
+
+    The spread of a camera is drawn to that of all where it has few normal frames.
+
+    Args:
+        distances: (N,) to judge.
+        camera: (N,) number of their camera.
+        usual: (M,) of normal frames.
+        group: (M,) number of their camera; every number occurs.
+    """
     finite = np.isfinite(usual)
     if not finite.any():
-        return dict.fromkeys(np.unique(video_ids).tolist(), _Spread(0.0, MIN_SPREAD))
-    everywhere = _spread(usual[finite])
-    found = {}
-    for video_id in np.unique(video_ids).tolist():
-        mine = usual[finite & (video_ids == video_id)]
-        if len(mine) == 0:
-            found[video_id] = everywhere
-            continue
-        share = len(mine) / (len(mine) + BORROWED_FRAMES)
-        spread = _spread(mine)
-        found[video_id] = _Spread(
-            share * spread.middle + (1 - share) * everywhere.middle,
-            share * spread.deviation + (1 - share) * everywhere.deviation,
-        )
-    return found
+        return np.asarray(distances / MIN_SPREAD)
+    known, counts = usual[finite], np.bincount(group[finite], minlength=group.max() + 1)
+    middle = _medians(known, group[finite], counts)
+    away = np.abs(known - middle[group[finite]])
+    deviation = np.maximum(_medians(away, group[finite], counts) * _MAD_TO_DEVIATION, MIN_SPREAD)
+    middle_of_all = np.median(known)
+    of_all = np.median(np.abs(known - middle_of_all)) * _MAD_TO_DEVIATION
+    share = counts / (counts + BORROWED_FRAMES)
+    middle = share * middle + (1 - share) * middle_of_all
+    deviation = share * deviation + (1 - share) * max(of_all, MIN_SPREAD)
+    return np.asarray((distances - middle[camera]) / deviation[camera])
 
 
-def _spread(distances: NDArray[np.float64]) -> _Spread:
-    middle = float(np.median(distances))
-    deviation = float(np.median(np.abs(distances - middle))) * _MAD_TO_DEVIATION
-    return _Spread(middle, max(deviation, MIN_SPREAD))
+def _medians(
+    values: NDArray[np.float64], group: NDArray[np.intp], counts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """(G,) the median of each group; 0 for an empty one."""
+    ordered = np.append(values[np.lexsort((values, group))], 0.0)
+    starts = np.cumsum(counts) - counts
+    low = ordered[starts + np.maximum(counts - 1, 0) // 2]
+    high = ordered[starts + counts // 2]
+    return np.where(counts > 0, (low + high) / 2, 0.0)
 
 
-@dataclass(frozen=True)
-class _ScoredClip:
-    video_id: int
-    span: TimeSpan
-    score: float
-    nearest: int
-    """Row of the normal frame that its most unusual frame is nearest to."""
+def _part(batch: VectorBatch, row: int) -> _Part:
+    span = TimeSpan(float(batch.start_seconds[row]), float(batch.end_seconds[row]))
+    return _Part(int(batch.video_ids[row]), span)
 
 
-def _clip_scores(
-    frames: VectorBatch, scores: NDArray[np.float64], nearest: NDArray[np.intp]
-) -> list[_ScoredClip]:
-    """Clips in order of video and time."""
-    order = np.lexsort((-scores, frames.start_seconds, frames.video_ids))
-    _, firsts = np.unique(frames.clip_ids[order], return_index=True)
-    clips = []
-    for rows in np.split(order, np.sort(firsts)[1:]) if len(order) else []:
-        first = rows[0]
-        clips.append(
-            _ScoredClip(
-                int(frames.video_ids[first]),
-                TimeSpan(float(frames.start_seconds[first]), float(frames.end_seconds[first])),
-                float(scores[rows[:TOP_FRAMES]].mean()),
-                int(nearest[first]),
-            )
-        )
-    return clips
+def _joined(
+    examined: VectorBatch,
+    rows: NDArray[np.intp],
+    scores: NDArray[np.float64],
+    nearest: NDArray[np.intp],
+) -> list[tuple[_Part, float, int]]:
+    """Clips as moments, neighbouring unusual clips joined; most unusual first.
 
+    Args:
+        examined: what was examined.
+        rows: those that count.
+        scores: (N,) of all.
+        nearest: (N,) of all.
 
-def _moments(
-    clips: list[_ScoredClip], normal: VectorBatch, videos: dict[int, Video]
-) -> list[Outlier]:
-    """Clips as moments, neighbouring unusual clips joined; most unusual first."""
-    joined: list[_ScoredClip] = []
-    for clip in clips:
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and last.video_id == clip.video_id
-            and min(last.score, clip.score) >= MIN_UNUSUAL
-            and clip.span.start_seconds <= last.span.end_seconds + 0.1
-        ):
-            better = max(last, clip, key=lambda each: each.score)
-            span = last.span.union(clip.span)
-            joined[-1] = _ScoredClip(clip.video_id, span, better.score, better.nearest)
-        else:
-            joined.append(clip)
-    joined.sort(key=lambda clip: (-clip.score, clip.video_id, clip.span))
+    Returns:
+        Each moment, its score, and the normal row that its most unusual frame is nearest to.
+    """
+    if len(rows) == 0:
+        return []
+    rows = rows[np.lexsort((-scores[rows], examined.start_seconds[rows], examined.video_ids[rows]))]
+    clip_ids = examined.clip_ids[rows]
+    firsts = np.flatnonzero(np.append(True, clip_ids[1:] != clip_ids[:-1]))
+    counts = np.minimum(np.diff(np.append(firsts, len(rows))), TOP_FRAMES)
+    totals = np.append(0.0, np.cumsum(scores[rows]))
+    clip_scores = (totals[firsts + counts] - totals[firsts]) / counts
+    rows = rows[firsts]  # of each clip the most unusual
+    videos, starts = examined.video_ids[rows], examined.start_seconds[rows]
+    ends = examined.end_seconds[rows]
+    is_unusual = clip_scores >= MIN_UNUSUAL
+    joins = (
+        (videos[1:] == videos[:-1])
+        & is_unusual[1:]
+        & is_unusual[:-1]
+        & (starts[1:] <= ends[:-1] + NEIGHBOUR_SECONDS)
+    )
+    number = np.append(0, np.cumsum(~joins))
+    best = np.lexsort((-clip_scores, number))
+    best = best[np.append(True, np.diff(number[best]) > 0)]  # the first of each moment
+    begins = np.flatnonzero(np.append(True, np.diff(number) > 0))
+    moment_ends = np.maximum.reduceat(ends, begins)
+    order = np.lexsort((starts[begins], videos[begins], -clip_scores[best]))
     return [
-        Outlier(
-            videos[clip.video_id],
-            clip.span,
-            clip.score,
-            NearestNormal(
-                videos[int(normal.video_ids[clip.nearest])],
-                TimeSpan(
-                    float(normal.start_seconds[clip.nearest]),
-                    float(normal.end_seconds[clip.nearest]),
-                ),
+        (
+            _Part(
+                int(videos[begins[place]]),
+                TimeSpan(float(starts[begins[place]]), float(moment_ends[place])),
             ),
+            float(clip_scores[best[place]]),
+            int(nearest[rows[best[place]]]),
         )
-        for clip in joined
-        if clip.video_id in videos
+        for place in order.tolist()
     ]
+
+
+def _outlier(moment: _Moment, videos: dict[int, Video]) -> Outlier:
+    part, nearest = moment.part, moment.nearest
+    return Outlier(
+        videos[part.video_id],
+        part.span,
+        moment.score,
+        NearestNormal(videos[nearest.video_id], nearest.span),
+    )

@@ -49,7 +49,8 @@ def read_batch(
     ).all()
     times = [np.frombuffer(row.frame_seconds, "<f8") for row in rows] if per_frame else None
     counts = np.array([1] * len(rows) if times is None else [len(each) for each in times], np.intp)
-    path_of = {row.video_id: Path(row.path) for row in rows}
+    names = {row.video_id: row.path for row in rows}
+    path_of = {video_id: Path(name) for video_id, name in names.items()}
     shape = (int(counts.sum()), encoder.spec.dimension)
     vectors = from_half(b"".join([row.blob for row in rows]), shape)
     # Stored as float16, a vector's length is off by up to a thousandth.

@@ -282,6 +282,12 @@ class Videos:
                 )
             }
 
+    def searchable(self, where: VideoFilter) -> list[Video]:
+        """The searchable videos that pass a filter, ordered by path."""
+        with self._transactions.reading() as connection:
+            conditions = video_conditions(where, connection.dialect.name)
+            return self._select(VideoRow.state == VideoState.INDEXED, *conditions)
+
     def with_same_content(self, video_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
         """Ids of other searchable videos with the same bytes, by the id of each video with any."""
         found: dict[int, tuple[int, ...]] = defaultdict(tuple)

@@ -176,6 +176,31 @@ def test_normal_footage_is_compared_with(make_library: MakeLibrary, tmp_path) ->
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
 
 
+def test_a_change_of_the_library_changes_the_answer(make_library: MakeLibrary, tmp_path) -> None:
+    library = make_library({"long.mp4": [A, B] * 4 + [C] + [A, B] * 4, "other.mp4": [A, B, A]})
+    one = library.outliers(k=1)
+    more = library.outliers(k=5)
+    assert more[:1] == one
+    assert len(more) == 5
+    library.remove(tmp_path / "videos" / "long.mp4")
+    rest = library.outliers(k=50)
+    assert {each.video.path.name for each in rest} == {"other.mp4"}
+    where = api.VideoFilter(path_glob=str(tmp_path / "videos" / "long.mp4"))
+    assert library.outliers(where=where) == []
+    assert library.outliers(k=50) == rest
+
+
+def test_clips_are_compared_where_there_are_many(
+    make_library: MakeLibrary, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("vidseek.search.understanding.outliers.MAX_CLIPS_BY_FRAMES", 0)
+    monkeypatch.setattr("vidseek.search.understanding.normal_frames.MAX_COMPARED", 8)
+    library = make_library({"long.mp4": [A, B] * 4 + [C] + [A, B] * 4, "other.mp4": [A, B, A]})
+    (found,) = library.outliers(k=1)
+    assert found.video.path.name == "long.mp4"
+    assert found.span.start_seconds == pytest.approx(16, abs=0.2)
+
+
 def test_nothing_to_compare_and_no_normal_footage(make_library: MakeLibrary, tmp_path) -> None:
     library = make_library({"a.mp4": [A]})
     nowhere = api.VideoFilter(path_glob=str(tmp_path / "nowhere"))
