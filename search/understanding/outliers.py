@@ -7,8 +7,8 @@ to the mean of the normal frames of its camera. The first finds what never was t
 better in a short take, which has few frames of other times, and counts less the more there are.
 Each camera has a spread of its own: a street moves more than a store room. So both are compared
 with those of the normal frames of the same video, or of the video of the nearest normal frame, as
-robust z-scores; few frames borrow the spread of all. A clip's score is that of its most unusual frames.
-Where there are too many frames, clips are compared instead.
+robust z-scores; few frames borrow the spread of all. A clip's score is that of its most unusual
+frames. Where there are too many frames, clips are compared instead.
 """
 
 from __future__ import annotations

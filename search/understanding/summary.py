@@ -3,13 +3,16 @@
     frames = VideoFrames.read(store, encoder.spec.fingerprint, video)
     key_frames(frames, descriptors, SummaryOptions(frames=12))
 
-Frames are chosen by facility location over the stored frame vectors. Flat frames have no copy
-descriptor and are no candidates. A frame whose descriptor is near to that of a chosen frame is its
-copy and is left out, and so are frames that are blurred compared with the rest of the video.
+The video is cut into as many stretches as frames are wanted, and each gives the frame that is
+nearest to its mean. Flat frames have no copy descriptor and are no candidates. A frame whose
+descriptor is near to that of a chosen frame is its copy and is left out, and so are frames that are
+blurred compared with the rest of the video. What is missing then is chosen by facility location
+over the frame vectors, as the clips of a reel are.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,11 +29,14 @@ from vidseek.search.copies.sharpness import sharpness_of
 from vidseek.search.moments.blank import SAME_FRAME_SECONDS
 from vidseek.search.understanding.facility_location import choose
 from vidseek.search.understanding.interests import unit
+from vidseek.search.understanding.segmentation import segments
 from vidseek.storage.store import LibraryStore
 
 MAX_FRAMES = 500
 MAX_COMPARED = 3000
 """Evenly spaced frames of a longer video that are compared with each other: 36 MB."""
+MAX_SEGMENTED = 1000
+"""Evenly spaced frames of a longer video that are cut into stretches: 8 MB."""
 SHORTLIST = 3
 """Times the wanted number of frames, which are decoded to leave the blurred ones out."""
 MIN_SHARPNESS_SHARE = 0.4
@@ -120,11 +126,15 @@ class VideoFrames:
             self.video, self.clips, self.clip_rows[rows], self.seconds[rows], self.vectors[rows]
         )
 
+    def centred(self) -> NDArray[np.float32]:
+        """(N, D) unit rows without half of what all the frames have in common."""
+        if len(self.vectors) < 2:
+            return self.vectors
+        return unit(np.asarray(self.vectors - self.vectors.mean(axis=0) / 2, np.float32))
+
     def likeness(self) -> NDArray[np.float32]:
-        """(N, N) cosines, 0 or more, without half of what all the frames have in common."""
-        centred = self.vectors
-        if len(centred) > 1:
-            centred = unit(np.asarray(centred - centred.mean(axis=0) / 2, np.float32))
+        """(N, N) cosines of the centred rows, 0 or more."""
+        centred = self.centred()
         return np.asarray(np.maximum(centred @ centred.T, 0), np.float32)
 
     def weights(self) -> NDArray[np.float32]:
@@ -182,16 +192,52 @@ def summarise(
     if options.seconds is not None:
         return _reel(frames, likeness, same, options.seconds)
     assert options.frames is not None
+    chosen = _key_rows(frames, likeness, same, options.frames, job)
+    return [frames.key_frame(row) for row in sorted(chosen)]
 
-    def is_new(row: int, chosen: list[int]) -> bool:
-        return not same[row, chosen].any()
 
+def _key_rows(
+    frames: VideoFrames,
+    likeness: NDArray[np.float32],
+    same: NDArray[np.bool_],
+    count: int,
+    job: Job,
+) -> list[int]:
     weights = frames.weights()
-    wanted = SHORTLIST * options.frames
-    shortlist = choose(likeness, weights, count=wanted, may_join=is_new)
-    sharp = _sharp(frames, shortlist, job)
-    chosen = choose(likeness[sharp], weights, count=options.frames)
-    return [frames.key_frame(sharp[row]) for row in sorted(chosen, key=lambda row: sharp[row])]
+    new = choose(
+        likeness,
+        weights,
+        count=SHORTLIST * count,
+        may_join=lambda row, chosen: not same[row, chosen].any(),
+    )
+    if len(new) <= count:  # the video shows no more
+        return _sharp(frames, new, job)
+    chosen = _central(frames, same, count, job)
+    missing = count - len(chosen)
+    if missing == 0:
+        return chosen
+    others = [row for row in new if not same[row, chosen].any()]
+    sharp = _sharp(frames, others, job) if others else []
+    uncovered = likeness
+    if chosen:
+        uncovered = np.maximum(likeness - likeness[chosen].max(axis=0), 0)
+    return [*chosen, *(sharp[row] for row in choose(uncovered[sharp], weights, count=missing))]
+
+
+def _central(frames: VideoFrames, same: NDArray[np.bool_], count: int, job: Job) -> list[int]:
+    """Of each stretch the frame nearest to its mean that is sharp and no copy of one before."""
+    rows = np.asarray(evenly_spaced(len(frames.seconds), MAX_SEGMENTED), np.intp)
+    vectors = frames.centred()[rows].astype(np.float64)
+    stretches = []
+    for stretch in segments(vectors, count):
+        nearness = vectors[stretch] @ vectors[stretch].mean(axis=0)
+        stretches.append(rows[stretch][np.argsort(-nearness, kind="stable")[:SHORTLIST]].tolist())
+    sharp = set(_sharp(frames, [row for stretch in stretches for row in stretch], job))
+    chosen: list[int] = []
+    for stretch in stretches:
+        candidates = (row for row in stretch if row in sharp and not same[row, chosen].any())
+        chosen += itertools.islice(candidates, 1)
+    return chosen
 
 
 def _matches(frames: VideoFrames, relevance: NDArray[np.float32]) -> NDArray[np.bool_]:
