@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,19 @@ from vidseek.storage.store import LibraryStore
 CLIPS_PER_READ = 4096
 
 
+MAX_KEPT_CLIPS = 20_000
+"""Clips whose table is kept for the next call: 30 MB."""
+_KEPT: WeakKeyDictionary[LibraryStore, tuple[object, VectorBatch]] = WeakKeyDictionary()
+"""The last table of each library, with what was asked for and the state of the library."""
+
+
 def read_clips(
     store: LibraryStore, fingerprint: str, where: VideoFilter, *, level: VectorLevel = "clips"
 ) -> VectorBatch:
-    """Read the searchable clips, or their frames, that show something.
+    """Read the searchable clips, or their frames, that show something. Call it within a snapshot.
+
+    Reading takes longer than most of what is done with the vectors: the last table of clips is kept
+    until the library changes, and is not to be written to.
 
     Args:
         store: the library.
@@ -26,6 +36,20 @@ def read_clips(
         where: which videos.
         level: a row for each clip, or for each frame.
     """
+    asked = store.sequence(), fingerprint, where
+    kept = _KEPT.get(store)
+    if level == "clips" and kept is not None and kept[0] == asked:
+        return kept[1]
+    clips = _read(store, fingerprint, where, level)
+    if level == "clips" and len(clips) <= MAX_KEPT_CLIPS:
+        clips.vectors.flags.writeable = False
+        _KEPT[store] = asked, clips
+    return clips
+
+
+def _read(
+    store: LibraryStore, fingerprint: str, where: VideoFilter, level: VectorLevel
+) -> VectorBatch:
     ids = store.clip_vectors.ids(where, fingerprint).tolist()
     batches = [
         store.clip_vectors.batch(ids[start : start + CLIPS_PER_READ], fingerprint, level)

@@ -148,17 +148,16 @@ def related(
             return []
         own = sorted(set().union(*(query.own_clips for query in queries)))
         seen = {clip.video_id for clip in store.videos.clips_by_id(own).values()} | options.seen
-        videos = store.videos.by_id(set(clips.video_ids.tolist()))
-        durations = {video.id: video.duration_seconds for video in videos.values()}
-        copies = copies_of(store, seen, durations)
+        copies = copies_of(store, seen)
         hidden = sorted(seen.union(*copies.values()))
         centre = common_part(clips.vectors)
         liked = _liked(examples, queries, centre)
         rows = np.flatnonzero(~np.isin(clips.video_ids, hidden))
         candidates = _Candidates(chosen_rows(clips, rows), centre, liked)
         best = candidates.best(max(MIN_POOL, 4 * options.k))
-        known = copies_of(store, candidates.video_ids[best].tolist(), durations)
+        known = copies_of(store, candidates.video_ids[best].tolist())
         picked = candidates.pick(best, known, options)
+        videos = store.videos.by_id(candidates.video_ids[picked].tolist())
     return [candidates.result(row, videos) for row in picked]
 
 

@@ -12,15 +12,12 @@ MIN_COPIED_SHARE = 0.5
 """A video of which this share is in another one is its copy; a shared ident does not make one."""
 
 
-def copies_of(
-    store: LibraryStore, video_ids: Collection[int], durations_seconds: dict[int, float]
-) -> dict[int, set[int]]:
+def copies_of(store: LibraryStore, video_ids: Collection[int]) -> dict[int, set[int]]:
     """Find the videos that are mostly in one of some videos.
 
     Args:
         store: the library.
         video_ids: the videos whose copies are wanted, at most 10,000.
-        durations_seconds: of the videos that may be copies.
 
     Returns:
         By video, the ids of its copies; without itself.
@@ -36,11 +33,12 @@ def copies_of(
         video_id: set(twins)
         for video_id, twins in store.videos.with_same_content(sorted(wanted)).items()
     }
+    others = store.videos.by_id({other_id for _, other_id in shared})
     for (video_id, other_id), spans in shared.items():
-        duration = durations_seconds.get(other_id)
-        if video_id not in wanted or duration is None:
+        other = others.get(other_id)
+        if video_id not in wanted or other is None:
             continue
-        if _covered_seconds(spans) >= MIN_COPIED_SHARE * duration:
+        if _covered_seconds(spans) >= MIN_COPIED_SHARE * other.duration_seconds:
             found.setdefault(video_id, set()).add(other_id)
     return found
 
