@@ -46,6 +46,7 @@ class LibraryQueries(LibraryCatalog):
         like: AnyPath | None = None,
         like_weight: float = DEFAULT_LIKE_WEIGHT,
         not_like: AnyPath | None = None,
+        not_like_span: TimeSpan | None = None,
         model: str | Encoder | None = None,
         cursor: str | None = None,
         job: Job | None = None,
@@ -70,6 +71,7 @@ class LibraryQueries(LibraryCatalog):
                 confidence.
             like_weight: weight of ``like``; the text has weight 1.
             not_like: a picture or video that the moments should not resemble.
+            not_like_span: the part of ``not_like`` that they should not resemble; None for all.
             model: one of ``models.list()``, by name or fingerprint, or its encoder; None for the
                 active model. A warning says if the model has not encoded every video.
             cursor: ``next_cursor`` of this query's last page, for the next one.
@@ -80,7 +82,8 @@ class LibraryQueries(LibraryCatalog):
 
         Raises:
             QueryError: an empty text, ``k`` under 1, a filter that contradicts itself, a cursor of
-                another query, a time between steps that is not above 0, ...
+                another query, a time between steps that is not above 0, a part that ``not_like``
+                does not have, ...
             PathNotFoundError: ``like`` or ``not_like`` does not exist.
             VideoError: ``like`` or ``not_like`` cannot be read.
             EncoderError: the library is not encoded with that model, or the model is not there.
@@ -98,6 +101,7 @@ class LibraryQueries(LibraryCatalog):
             like=None if like is None else arguments.path(like, "like"),
             like_weight=like_weight,
             not_like=None if not_like is None else arguments.path(not_like, "not_like"),
+            not_like_span=not_like_span,
         )
         check_job(job)
         return self._search_engine(model).search(

@@ -140,6 +140,8 @@ class QueryTerms:
     """Weight of ``like``; the text has weight 1."""
     not_like: Path | None = None
     """A picture or video that moments should not resemble."""
+    not_like_span: TimeSpan | None = None
+    """The part of the video ``not_like``; None for all of it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "then", arguments.texts(self.then, "then"))
@@ -149,6 +151,8 @@ class QueryTerms:
         for name in ("like", "not_like"):
             if (file := getattr(self, name)) is not None:
                 object.__setattr__(self, name, arguments.path(file, name))
+        if self.not_like_span is not None:
+            arguments.instance(self.not_like_span, TimeSpan, "not_like_span")
         weight = arguments.number(self.like_weight, "like_weight")
         object.__setattr__(self, "like_weight", weight)
 

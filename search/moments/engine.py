@@ -549,7 +549,9 @@ class SearchEngine:
             like = read_appearance(self._store, self._encoder, terms.like, job)
             parts.append(np.float32(terms.like_weight) * like)
         if terms.not_like is not None:
-            not_like = read_appearance(self._store, self._encoder, terms.not_like, job)
+            not_like = read_appearance(
+                self._store, self._encoder, terms.not_like, job, terms.not_like_span
+            )
             parts.append(np.float32(-NOT_WEIGHT) * not_like)
         return sum(parts[1:], parts[0]) if parts else None
 

@@ -65,7 +65,8 @@ def check_terms(terms: QueryTerms) -> None:
     """Refuse what a text cannot be combined with.
 
     Raises:
-        QueryError: too many steps, a time or weight that is not above 0, a time without steps.
+        QueryError: too many steps, a time or weight that is not above 0, a time without steps, a part
+            of no video.
     """
     if len(terms.then) + 1 > MAX_STEPS:
         raise QueryError(f"A sequence has at most {MAX_STEPS} steps, got {len(terms.then) + 1}.")
@@ -74,6 +75,8 @@ def check_terms(terms: QueryTerms) -> None:
         raise QueryError("A time between steps needs a second step.")
     if within is not None and within <= 0:
         raise QueryError(f"The time between steps must be more than 0 seconds, got {within:g}.")
+    if terms.not_like_span is not None and terms.not_like is None:
+        raise QueryError("A part that moments should not resemble needs a video.")
     if not 0 < terms.like_weight <= MAX_LIKE_WEIGHT:
         raise QueryError(
             f"The weight of a picture must be more than 0 and at most {MAX_LIKE_WEIGHT:g}, got "

@@ -97,16 +97,17 @@ def read_visual_query(
 
 
 def read_appearance(
-    store: LibraryStore, encoder: Encoder, path: Path, job: Job
+    store: LibraryStore, encoder: Encoder, path: Path, job: Job, span: TimeSpan | None = None
 ) -> NDArray[np.float32]:
-    """(D,) float32, L2-normalised: what a picture or a whole video looks like.
+    """(D,) float32, L2-normalised: what a picture, a video or a part of a video looks like.
 
     Raises:
         PathNotFoundError: the file does not exist.
+        QueryError: the video has no such part, or the file is a picture.
         VideoError: the file cannot be read.
         JobCancelledError: the job was cancelled.
     """
-    query = read_visual_query(store, encoder, path, None, job)
+    query = read_visual_query(store, encoder, path, span, job)
     mean = query.weights @ query.vectors
     normalised: NDArray[np.float32] = mean / np.maximum(np.linalg.norm(mean), np.float32(1e-9))
     return normalised

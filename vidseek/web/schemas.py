@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
-from vidseek.core.types import VideoFilter
+from vidseek.core.types import TimeSpan, VideoFilter
 
 MAX_ID = 2**63 - 1
 MAX_HITS = 200
@@ -110,6 +110,27 @@ class _Query(RequestDocument):
 Order = Literal["relevance", "date"]
 
 
+class VideoPart(RequestDocument):
+    """A video of the library, or a part of it."""
+
+    video_id: VideoId
+    start_seconds: Seconds | None = None
+    end_seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.start_seconds is None) != (self.end_seconds is None):
+            raise ValueError("give both start_seconds and end_seconds, or neither")
+        return self
+
+    @property
+    def span(self) -> TimeSpan | None:
+        """The part; None for the whole video."""
+        if self.start_seconds is None or self.end_seconds is None:
+            return None
+        return TimeSpan(self.start_seconds, max(self.start_seconds, self.end_seconds))
+
+
 class SearchRequest(_Query):
     """A query by text."""
 
@@ -125,6 +146,11 @@ class SearchRequest(_Query):
     )
     not_text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] | None = Field(
         default=None, description="What the moments should not show."
+    )
+    not_like: VideoPart | None = Field(
+        default=None,
+        description="A moment that the moments should not resemble. Hits have no confidence then.",
+        examples=[{"video_id": 7, "start_seconds": 12, "end_seconds": 18}],
     )
     order: Order = Field(
         default="relevance",
@@ -148,7 +174,7 @@ class SearchRequest(_Query):
     )
 
 
-class SimilarRequest(_Query):
+class SimilarRequest(_Query, VideoPart):
     """A query by a video of the library, or a part of it."""
 
     model_config = ConfigDict(
@@ -156,18 +182,9 @@ class SimilarRequest(_Query):
         strict=True,
         json_schema_extra={"examples": [{"video_id": 7, "start_seconds": 12, "end_seconds": 18}]},
     )
-    video_id: VideoId
-    start_seconds: Seconds | None = None
-    end_seconds: Seconds | None = None
     exclude_itself: bool = Field(
         default=False, description="Leave out the moments of that part itself."
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> SimilarRequest:
-        if (self.start_seconds is None) != (self.end_seconds is None):
-            raise ValueError("give both start_seconds and end_seconds, or neither")
-        return self
 
 
 class UploadQuery(BaseModel):

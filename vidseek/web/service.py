@@ -173,6 +173,18 @@ class Service:
         """
         return self.shown_details(video_id).video
 
+    def shown_file(self, video_id: int) -> Path:
+        """The file of a video of the library, to compare moments with.
+
+        It must be a file inside the roots now. As long as it has not changed, it is not decoded.
+
+        Raises:
+            PathNotFoundError: as for ``shown_video``, or the file is not there.
+        """
+        path = self.shown_video(video_id).path
+        self.roots.open(path).close()
+        return path
+
     def shown_details(self, video_id: int) -> vidseek.VideoDetails:
         """The same with its clips."""
         details = self.library.video(video_id)

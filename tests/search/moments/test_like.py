@@ -9,8 +9,8 @@ import pytest
 from palette_encoder import HeadlessEncoder, solid
 from PIL import Image
 
-from vidseek.core.errors import PathNotFoundError, VideoError
-from vidseek.core.types import QueryTerms
+from vidseek.core.errors import PathNotFoundError, QueryError, VideoError
+from vidseek.core.types import QueryTerms, TimeSpan
 
 
 def picture(folder: Path, colour: str) -> Path:
@@ -48,6 +48,25 @@ def test_a_picture_can_be_avoided(mixed, tmp_path: Path) -> None:
     for colour, best in (("green", "sea.mp4"), ("blue", "wood.mp4")):
         terms = QueryTerms(not_like=picture(tmp_path, colour))
         assert names(mixed.search("red", terms=terms))[0] == best
+
+
+def test_a_part_of_a_video_can_be_avoided(mixed) -> None:
+    path = mixed.add("both.mp4", ["green", "blue"], seconds=4).path
+    for start, best in ((0, "sea.mp4"), (4, "wood.mp4")):
+        span = TimeSpan(start, start + 4)
+        terms = QueryTerms(not_like=path, not_like_span=span)
+        assert names(mixed.search("red", terms=terms))[0] == best
+
+
+def test_an_impossible_part_is_refused(mixed) -> None:
+    path = mixed.add("both.mp4", ["green", "blue"]).path
+    for terms in (
+        QueryTerms(not_like_span=TimeSpan(0, 1)),
+        QueryTerms(not_like=path, not_like_span=TimeSpan(1000, 1001)),
+        QueryTerms(not_like=path, not_like_span=TimeSpan(1, 1)),
+    ):
+        with pytest.raises(QueryError):
+            mixed.search("red", terms=terms)
 
 
 def test_hits_with_a_picture_have_no_confidence(mixed, tmp_path: Path) -> None:

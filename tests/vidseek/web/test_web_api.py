@@ -9,6 +9,7 @@ import pytest
 from web_server import RunningServer
 
 import vidseek
+from vidseek import TimeSpan
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE
 
 
@@ -123,6 +124,38 @@ def test_similar_finds_a_part_of_a_video_and_can_leave_it_out(server: RunningSer
     assert server.post("/similar", part).json["hits"][0]["video_id"] == errands
     others = server.post("/similar", {"video_id": errands, "exclude_itself": True}).json["hits"]
     assert errands not in [hit["video_id"] for hit in others]
+
+
+def test_a_moment_can_be_left_out_of_a_search(server: RunningServer) -> None:
+    found = server.post("/search", {"text": "a cat", "k": 1}).json["hits"][0]
+    moment = {name: found[name] for name in ("video_id", "start_seconds", "end_seconds")}
+    others = server.post("/search", {"text": "a cat", "k": 1, "not_like": moment}).json["hits"]
+    assert others[0]["video_id"] != found["video_id"]
+    assert others[0]["confidence"] is None
+    expected = server.service.library.search(
+        "a cat",
+        1,
+        not_like=Path(found["path"]),
+        not_like_span=TimeSpan(found["start_seconds"], found["end_seconds"]),
+    )
+    assert others[0]["score"] == pytest.approx(expected[0].score, abs=1e-5)
+    whole = {"text": "a cat", "not_like": {"video_id": found["video_id"]}}
+    assert server.post("/search", whole).status == 200
+
+
+@pytest.mark.parametrize(
+    ("not_like", "status"),
+    [
+        ({"video_id": 999}, 404),
+        ({"video_id": 1, "start_seconds": 1}, 422),
+        ({"video_id": 1, "start_seconds": 900, "end_seconds": 901}, 422),
+        ({"path": "/etc/passwd"}, 422),
+    ],
+)
+def test_an_impossible_moment_is_refused(
+    server: RunningServer, not_like: dict, status: int
+) -> None:
+    assert server.post("/search", {"text": "a cat", "not_like": not_like}).status == status
 
 
 def test_videos_come_page_by_page_in_every_order(server: RunningServer) -> None:

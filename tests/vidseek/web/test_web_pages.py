@@ -209,6 +209,22 @@ def test_a_moment_like_another_has_no_words_to_look_for(page: Any, server: Runni
     assert page.get_by_role("button", name="Where it looks").count() == 0
 
 
+def test_a_moment_that_is_not_meant_is_left_out(page: Any) -> None:
+    page.goto("/?q=a+cat")
+    title = page.locator(".card .card-title").first.text_content()
+    page.locator(".card .picture").first.focus()
+    page.keyboard.press("n")
+    page.wait_for_url(re.compile(r"unlike=\d+"))
+    page.locator("#query-chip").get_by_text(f"Not like {title}").wait_for()
+    first = "document.querySelector('.card .card-title').textContent"
+    wait_until(page, f"{first} !== {json.dumps(title)}")
+    page.locator(".card .picture").first.click()
+    page.get_by_role("button", name="Not this").last.wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#query-chip").get_by_role("button", name="Remove").click()
+    wait_until(page, f"{first} === {json.dumps(title)}")
+
+
 def test_the_search_works_by_keyboard_alone(page: Any) -> None:
     page.goto("/?q=a+cat")
     page.locator(".card").nth(1).wait_for()

@@ -48,8 +48,8 @@ def _document(answer: SearchAnswer) -> bytes:
 
 def _goes_with_others(query: SearchRequest) -> bool:
     """Whether ``Library.search_many`` can answer the query."""
-    is_sequence = query.then or query.within_seconds is not None
-    return query.cursor is None and not is_sequence and query.order == "relevance"
+    is_combined = query.then or query.within_seconds is not None or query.not_like is not None
+    return query.cursor is None and not is_combined and query.order == "relevance"
 
 
 def search_library(service: Service, query: SearchRequest) -> SearchAnswer:
@@ -93,6 +93,7 @@ def _search(service: Service, query: SearchRequest) -> SearchAnswer:
 
 
 def _page(service: Service, query: SearchRequest, cursor: str | None) -> SearchResult:
+    unwanted = query.not_like
     return service.library.search(
         query.text,
         query.k,
@@ -103,6 +104,8 @@ def _page(service: Service, query: SearchRequest, cursor: str | None) -> SearchR
         refine_spans=query.refine_spans,
         then=query.then,
         within_seconds=query.within_seconds,
+        not_like=None if unwanted is None else service.shown_file(unwanted.video_id),
+        not_like_span=None if unwanted is None else unwanted.span,
         cursor=cursor,
     )
 

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from vidseek.core.errors import DecodeLimitError, JobCancelledError, VideoError
 from vidseek.core.job import Job
-from vidseek.core.types import TimeSpan
 from vidseek.web.api.dependencies import ServiceOf
 from vidseek.web.problems import ProblemError
 from vidseek.web.schemas import SearchAnswer, SimilarRequest, UploadQuery, problem_answers
@@ -98,16 +97,10 @@ def _in_body(error: ValidationError) -> list[dict[str, Any]]:
 
 def similar_to_video(service: Service, query: SimilarRequest, job: Job) -> SearchAnswer:
     """A page of hits that the client may see."""
-    video = service.shown_video(query.video_id)
-    # It must be a file inside the roots; one that has not changed is not decoded.
-    service.roots.open(video.path).close()
-    span = None
-    if query.start_seconds is not None and query.end_seconds is not None:
-        span = TimeSpan(query.start_seconds, max(query.start_seconds, query.end_seconds))
     result = service.library.similar(
-        video.path,
+        service.shown_file(query.video_id),
         query.k,
-        span=span,
+        span=query.span,
         where=query.where.to_filter(),
         per_video=query.per_video,
         copies=query.copies,

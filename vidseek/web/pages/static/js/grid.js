@@ -9,7 +9,7 @@ const HOVER_MS = 160;
 const MAX_PREVIEW_SECONDS = 10;
 const moments = new WeakMap();
 
-/** A card of a moment; `actions` has `open`, `like`. */
+/** A card of a moment; `actions` has `open`, `like` and, in a search by words, `unlike`. */
 export function card(hit, actions) {
   const { words, level, share } = sureness(hit);
   const title = titleOf(hit.path);
@@ -23,6 +23,7 @@ export function card(hit, actions) {
   const element = h("article", { class: "card" }, picture,
     h("div", { class: "card-actions" },
       iconButton("like", "More like this", () => actions.like(hit), ""),
+      actions.unlike ? iconButton("unlike", "Not this", () => actions.unlike(hit), "") : null,
       h("a", { href: `/video/${hit.video_id}#copies`, "aria-label": "Find copies", title: "Find copies" }, icon("duplicates")),
       keep),
     h("div", { class: "card-text" },
@@ -111,6 +112,7 @@ export function moveByKeys(root) {
       if (picture.querySelector("video")) endPreview(picture); else preview(picture, hit);
     } else if (key === "b") toggle(hit);
     else if (key === "m") actions.like(hit);
+    else if (key === "n") actions.unlike?.(hit);
     else if (key === "c") location.assign(`/video/${hit.video_id}#copies`);
   });
 }

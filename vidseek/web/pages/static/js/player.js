@@ -17,7 +17,7 @@ export function playOrPreview(film, videoId, start, end, onFallback = () => {}) 
   });
 }
 
-/** Open `hit`; `context` has `hits` in order, `text` or null, `siblings(hit)` and `like(hit)`. */
+/** Open `hit`; `context` has `hits` in order, `text` or null, `siblings(hit)`, `like(hit)` and, in a search by words, `unlike(hit)`. */
 export function openPlayer(hit, context) {
   const dialog = h("dialog", { class: "player", "aria-labelledby": "player-title" });
   document.body.append(dialog);
@@ -45,6 +45,7 @@ export function openPlayer(hit, context) {
     const key = event.key.toLowerCase();
     const does = { arrowleft: () => step(-1), arrowright: () => step(1), i: () => set(inField), o: () => set(outField),
       b: () => toggle(trimmed()), w: () => looks?.toggle(), m: () => { dialog.close(); context.like(current); },
+      ...(context.unlike ? { n: () => { dialog.close(); context.unlike(current); } } : {}),
       " ": () => (film.paused ? film.play() : film.pause()) }[key];
     if (!does || (key === " " && event.target.closest("button, a, video"))) return;
     event.preventDefault();
@@ -92,6 +93,7 @@ export function openPlayer(hit, context) {
           h("span", { class: "push" }),
           looks ? looks.button : null,
           h("button", { type: "button", class: "secondary", onclick: () => { dialog.close(); context.like(current); } }, icon("like"), "More like this"),
+          context.unlike ? h("button", { type: "button", class: "secondary", onclick: () => { dialog.close(); context.unlike(current); } }, icon("unlike"), "Not this") : null,
           h("a", { class: "secondary", href: `/video/${next.video_id}?t=${next.start_seconds}${context.text ? `&q=${encodeURIComponent(context.text)}` : ""}` }, icon("film"), "Whole video"),
           keep), looks ? looks.panel : null));
     if (!dialog.open) dialog.showModal();

@@ -26,7 +26,7 @@ let shownFrom = 0;
 function readAddress() {
   const query = new URLSearchParams(location.search);
   const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
-  return { q: query.get("q") ?? "", like: query.get("like") ?? "", order: query.get("order") === "date" ? "date" : "relevance",
+  return { q: query.get("q") ?? "", like: query.get("like") ?? "", unlike: query.get("unlike") ?? "", order: query.get("order") === "date" ? "date" : "relevance",
     group: query.has("group"), filters };
 }
 
@@ -34,6 +34,7 @@ function writeAddress({ replace = false } = {}) {
   const query = new URLSearchParams();
   if (state.q) query.set("q", state.q);
   if (state.like) query.set("like", state.like);
+  if (state.unlike) query.set("unlike", state.unlike);
   if (state.order === "date") query.set("order", "date");
   if (state.group) query.set("group", "1");
   for (const name of FILTERS) if (state.filters[name]) query.set(name, state.filters[name]);
@@ -70,16 +71,16 @@ function showControls() {
 
 function showChip() {
   const chip = $("#query-chip");
-  const clear = iconButton("close", "Remove", () => { upload = null; change({ like: "" }); box.focus(); });
-  chip.hidden = !upload && !state.like;
+  const clear = iconButton("close", "Remove", () => { upload = null; change({ like: "", unlike: "" }); box.focus(); });
+  chip.hidden = !upload && !state.like && !state.unlike;
   if (upload) {
     const isPicture = upload.file.type.startsWith("image/");
     chip.replaceChildren(h(isPicture ? "img" : "video", { src: upload.address, alt: "", muted: true }), h("span", {}, upload.file.name), clear);
-  } else if (state.like) {
-    const like = parseLike(state.like);
-    const label = h("span", {}, like ? `Like ${spanText(like.start_seconds, like.end_seconds)}` : "Like a moment");
-    chip.replaceChildren(icon("like"), label, clear);
-    if (like) get(`/videos/${like.video_id}`).then((video) => { label.textContent = `Like ${video.title}, ${clock(like.start_seconds)}`; }).catch(() => {});
+  } else if (state.like || state.unlike) {
+    const [moment, word] = state.like ? [parseLike(state.like), "Like"] : [parseLike(state.unlike), "Not like"];
+    const label = h("span", {}, moment ? `${word} ${spanText(moment.start_seconds, moment.end_seconds)}` : `${word} a moment`);
+    chip.replaceChildren(icon(state.like ? "like" : "unlike"), label, clear);
+    if (moment) get(`/videos/${moment.video_id}`).then((video) => { label.textContent = `${word} ${video.title}, ${clock(moment.start_seconds)}`; }).catch(() => {});
   }
 }
 
@@ -93,7 +94,7 @@ $("#search-form").addEventListener("submit", (event) => {
   const words = box.value.trim();
   if (!words && (upload || state.like)) return;
   upload = null;
-  change({ q: words, like: "" });
+  change({ q: words, like: "", unlike: words === state.q ? state.unlike : "" });
   results.scrollIntoView({ block: "nearest" });
 });
 function showFilters(isShown) {
@@ -148,7 +149,7 @@ function searchByFile(file) {
   if (!file) return;
   if (upload) URL.revokeObjectURL(upload.address);
   upload = { file, address: URL.createObjectURL(file) };
-  change({ q: "", like: "" });
+  change({ q: "", like: "", unlike: "" });
 }
 
 // -- searching ----------------------------------------------------------------------------------
@@ -180,7 +181,9 @@ function ask(part, signal) {
   const like = parseLike(state.like);
   if (like) return post("/similar", { ...like, exclude_itself: true, ...common }, { signal });
   if (state.filters.captions) return post("/search/captions", { text: state.q, k: MAX_HITS, where: common.where }, { signal });
-  return post("/search", { text: state.q, ...(without ? { not_text: without } : {}), ...sequence(), ...common }, { signal });
+  const unlike = parseLike(state.unlike);
+  const unwanted = { ...(without ? { not_text: without } : {}), ...(unlike ? { not_like: unlike } : {}) };
+  return post("/search", { text: state.q, ...unwanted, ...sequence(), ...common }, { signal });
 }
 
 /** The members of a request for what follows; steps are separated by semicolons. */
@@ -245,17 +248,25 @@ new IntersectionObserver((entries) => { if (entries[0].isIntersecting) more(); }
 
 // -- drawing ------------------------------------------------------------------------------------
 
-const actions = { open, like };
+/** What the cards of this search offer. */
+const actions = () => ({ open, like, ...(isByWords() ? { unlike } : {}) });
+const isByWords = () => Boolean(state.q) && !upload && !parseLike(state.like) && !state.filters.captions;
+const asText = (hit) => [hit.video_id, hit.start_seconds.toFixed(3), hit.end_seconds.toFixed(3)].join(",");
 
 function like(hit) {
   upload = null;
-  change({ q: "", like: [hit.video_id, hit.start_seconds.toFixed(3), hit.end_seconds.toFixed(3)].join(",") });
+  change({ q: "", like: asText(hit), unlike: "" });
+  scrollTo({ top: 0 });
+}
+
+function unlike(hit) {
+  change({ unlike: asText(hit) });
   scrollTo({ top: 0 });
 }
 
 function open(hit) {
   openPlayer(hit, {
-    hits: ordered(), text: upload || state.like ? null : state.q, like,
+    hits: ordered(), text: upload || state.like ? null : state.q, ...actions(),
     async siblings(each) {
       const known = found.hits.filter((other) => other.video_id === each.video_id);
       if (upload || /[*?[\]]/.test(each.path)) return known;
@@ -295,10 +306,10 @@ function append() {
     results.append(nothingSure());
     part("rest");
   }
-  if (sure.length) part("sure").append(...sure.map((hit) => card(hit, actions)));
+  if (sure.length) part("sure").append(...sure.map((hit) => card(hit, actions())));
   if (rest.length) {
     if (!$("[data-part=rest]", results)) results.append(lessLikely());
-    part("rest").append(...rest.map((hit) => card(hit, actions)));
+    part("rest").append(...rest.map((hit) => card(hit, actions())));
   }
 }
 
@@ -328,7 +339,7 @@ function drawGroups() {
     results.append(h("div", { class: "section-title" },
       h("h2", {}, h("a", { href: `/video/${id}` }, titleOf(hits[0].path))),
       h("span", { class: "muted" }, `${many(hits.length, "moment")} · ${lengthText(hits[0].duration_seconds)} · ${dateText(hits[0].modified)}`)),
-    h("div", { class: `grid${isBelow ? " is-faint" : ""}`, data: { part: `video-${id}` } }, hits.sort((a, b) => a.start_seconds - b.start_seconds).map((hit) => card(hit, actions))));
+    h("div", { class: `grid${isBelow ? " is-faint" : ""}`, data: { part: `video-${id}` } }, hits.sort((a, b) => a.start_seconds - b.start_seconds).map((hit) => card(hit, actions()))));
   }
 }
 
