@@ -65,8 +65,8 @@ def check_terms(terms: QueryTerms) -> None:
     """Refuse what a text cannot be combined with.
 
     Raises:
-        QueryError: too many steps, a time or weight that is not above 0, a time without steps, a part
-            of no video.
+        QueryError: too many steps, a time or weight that is not above 0, a time without steps, a
+            part of no video.
     """
     if len(terms.then) + 1 > MAX_STEPS:
         raise QueryError(f"A sequence has at most {MAX_STEPS} steps, got {len(terms.then) + 1}.")

@@ -294,8 +294,9 @@ class Videos:
         with self._transactions.reading() as connection:
             for chunk in chunks(video_ids):
                 rows = connection.execute(_same_content_statement(), {"video_ids": list(chunk)})
-                for video_id, other_id in rows:
-                    found[video_id] += (other_id,)
+                for video_id, other_id, state in rows:
+                    if state == VideoState.INDEXED:
+                        found[video_id] += (other_id,)
         return dict(found)
 
     def with_hash(self, content_hash: str) -> list[Video]:
@@ -380,15 +381,18 @@ class Videos:
 
 @cache
 def _same_content_statement() -> Any:
-    """Built once: building it takes longer than the database takes to answer it."""
+    """Built once: building it takes longer than the database takes to answer it.
+
+    It has no condition on the state: for that, SQLite would go through all searchable videos for
+    each of the given ones.
+    """
     first, other = aliased(VideoRow), aliased(VideoRow)
     return (
-        select(first.id, other.id)
+        select(first.id, other.id, other.state)
         .join(other, other.content_hash == first.content_hash)
         .where(
             first.id.in_(bindparam("video_ids", expanding=True)),
             other.id != first.id,
-            other.state == VideoState.INDEXED,
         )
         .order_by(first.id, other.id)
     )
