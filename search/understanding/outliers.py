@@ -4,10 +4,10 @@
 
 A frame has two distances: the mean of those to its nearest normal frames, of other times, and that
 to the mean of the normal frames of its camera. The first finds what never was there, the second is
-better in a short take, which has few frames of other times, and counts less the more there are.
-Each camera has a spread of its own: a street moves more than a store room. So both are compared
-with those of the normal frames of the same video, or of the video of the nearest normal frame, as
-robust z-scores; few frames borrow the spread of all. A clip's score is that of its most unusual
+better in a short take, which has few frames of other times. Each camera has a spread of its own: a
+street moves more than a store room. So both are compared with those of the normal frames of the
+same video, or of the video of the nearest normal frame, as robust z-scores, of which the mean
+counts; few frames borrow the spread of all. A clip's score is that of its most unusual
 frames. Where there are too many frames, clips are compared instead.
 """
 
@@ -34,7 +34,7 @@ MAX_CLIPS_BY_FRAMES = 5_000
 TOP_FRAMES = 2
 """A clip's most unusual frames, whose mean is its score."""
 BORROWED_FRAMES = 10
-"""How many frames of a video the spread of all videos, and the distance to the mean, count as."""
+"""How many frames of a video the spread and the mean of all videos count as."""
 MIN_SPREAD = 0.02
 """Of cosine distances: a still picture has none."""
 MIN_UNUSUAL = 3.0
@@ -180,8 +180,7 @@ def _frame_scores(
         _from_centres(normal.vectors, centres, group),
         group,
     )
-    share = (BORROWED_FRAMES / (BORROWED_FRAMES + np.bincount(group)))[camera]
-    return (1 - share) * from_nearest + share * from_centre, nearest
+    return (from_nearest + from_centre) / 2, nearest
 
 
 def _centres(vectors: NDArray[np.float32], group: NDArray[np.intp]) -> NDArray[np.float32]:
