@@ -110,10 +110,9 @@ class _Query(RequestDocument):
 Order = Literal["relevance", "date"]
 
 
-class VideoPart(RequestDocument):
-    """A video of the library, or a part of it."""
+class PartRequest(RequestDocument):
+    """A part of a video, or all of it."""
 
-    video_id: VideoId
     start_seconds: Seconds | None = None
     end_seconds: Seconds | None = None
 
@@ -121,6 +120,8 @@ class VideoPart(RequestDocument):
     def _check(self) -> Self:
         if (self.start_seconds is None) != (self.end_seconds is None):
             raise ValueError("give both start_seconds and end_seconds, or neither")
+        if (self.end_seconds or 0.0) < (self.start_seconds or 0.0):
+            raise ValueError("end_seconds must not be before start_seconds")
         return self
 
     @property
@@ -128,7 +129,13 @@ class VideoPart(RequestDocument):
         """The part; None for the whole video."""
         if self.start_seconds is None or self.end_seconds is None:
             return None
-        return TimeSpan(self.start_seconds, max(self.start_seconds, self.end_seconds))
+        return TimeSpan(self.start_seconds, self.end_seconds)
+
+
+class VideoPart(PartRequest):
+    """A video of the library, or a part of it."""
+
+    video_id: VideoId
 
 
 class SearchRequest(_Query):

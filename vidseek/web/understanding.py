@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints
 
-from vidseek.core.types import TimeSpan
 from vidseek.web.schemas import (
     MAX_HITS,
     MAX_TEXT,
     AnswerWarning,
     Document,
+    PartRequest,
     RequestDocument,
-    Seconds,
-    VideoId,
+    VideoPart,
     Where,
 )
 
@@ -23,32 +22,6 @@ MAX_EXAMPLES = 200
 MAX_ASKED_FRAMES = 64
 LabelText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=MAX_HITS)]
-
-
-class PartRequest(RequestDocument):
-    """A part of a video, or all of it."""
-
-    start_seconds: Seconds | None = None
-    end_seconds: Seconds | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> PartRequest:
-        if (self.start_seconds is None) != (self.end_seconds is None):
-            raise ValueError("give both start_seconds and end_seconds, or neither")
-        return self
-
-    @property
-    def span(self) -> TimeSpan | None:
-        """The part; None for the whole video."""
-        if self.start_seconds is None or self.end_seconds is None:
-            return None
-        return TimeSpan(self.start_seconds, max(self.start_seconds, self.end_seconds))
-
-
-class VideoPart(PartRequest):
-    """A video of the library, or a part of it."""
-
-    video_id: VideoId
 
 
 class ClassifyRequest(RequestDocument):

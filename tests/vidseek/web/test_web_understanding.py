@@ -54,6 +54,8 @@ def test_labels_of_a_video_are_those_of_the_library(server: RunningServer) -> No
         ("/labels/train", {"name": "nothing"}, 422),
         ("/labels/examples", {"name": "warm", "examples": []}, 422),
         ("/labels/examples", {"name": "warm", "examples": [{"video_id": 999}]}, 404),
+        ("/classify", {"videos": [{"video_id": 1, "start_seconds": 2, "end_seconds": 1}]}, 422),
+        ("/similar", {"video_id": 1, "start_seconds": 2, "end_seconds": 1}, 422),
         ("/related", {"liked": []}, 422),
         ("/related", {"liked": [{"video_id": 999}]}, 404),
         ("/related", {"liked": [{"video_id": 1}], "disliked": [{"video_id": 1}]}, 422),

@@ -27,11 +27,19 @@ LimitQuery = Annotated[int, Query(ge=1, le=500, description="Items of a page.")]
 CursorQuery = Annotated[
     Cursor | None, Query(description="`next_cursor` of the page before; none for the first.")
 ]
-_Seconds = Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)
+_Start = Query(
+    ge=0, le=MAX_SECONDS, allow_inf_nan=False, description="Start of a part, in seconds."
+)
+_End = Query(
+    ge=0,
+    le=MAX_SECONDS,
+    allow_inf_nan=False,
+    description="End of the part, in seconds. Without start and end, the whole video counts.",
+)
 
 
 async def part_between(
-    start: Annotated[float | None, _Seconds] = None, end: Annotated[float | None, _Seconds] = None
+    start: Annotated[float | None, _Start] = None, end: Annotated[float | None, _End] = None
 ) -> TimeSpan | None:
     """A part of a video, from ``start`` to ``end`` seconds; None for the whole video.
 

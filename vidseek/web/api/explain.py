@@ -27,7 +27,15 @@ SearchedText = Annotated[
 
 async def explained_time(
     part: PartQuery,
-    at: Annotated[float | None, Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)] = None,
+    at: Annotated[
+        float | None,
+        Query(
+            ge=0,
+            le=MAX_SECONDS,
+            allow_inf_nan=False,
+            description="Time of the frame, in seconds. Give this, or start and end, or neither.",
+        ),
+    ] = None,
 ) -> float | TimeSpan | None:
     """Seconds of a frame (``at``), or a part (``start`` and ``end``) whose best frame is meant.
 

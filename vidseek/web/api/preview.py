@@ -15,7 +15,18 @@ from vidseek.web.schemas import MAX_SECONDS, problem_answers
 router = APIRouter(tags=["media"])
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-SecondsQuery = Annotated[float, Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+StartQuery = Annotated[
+    float, Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False, description="In seconds.")
+]
+EndQuery = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MAX_SECONDS,
+        allow_inf_nan=False,
+        description="In seconds; a frame is shown if it is not after the start.",
+    ),
+]
 
 
 @router.get(
@@ -34,8 +45,8 @@ async def preview(
     request: Request,
     service: ServiceOf,
     video_id: VideoPath,
-    start: SecondsQuery = 0.0,
-    end: SecondsQuery = MAX_SECONDS,
+    start: StartQuery = 0.0,
+    end: EndQuery = MAX_SECONDS,
 ) -> Response:
     """A short silent film of a part of a video: its first 12 seconds at most, 240 lines."""
     video = await service.quick.run(request, lambda _: service.shown_video(video_id))

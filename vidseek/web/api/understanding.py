@@ -12,7 +12,7 @@ from vidseek.discovery import Part
 from vidseek.search.understanding.label_sets import bundled_labels
 from vidseek.search.understanding.outliers import Outlier
 from vidseek.web.api.dependencies import PartQuery, ServiceOf, VideoPath
-from vidseek.web.schemas import MAX_HITS, MAX_TEXT, problem_answers
+from vidseek.web.schemas import MAX_HITS, MAX_TEXT, VideoPart, problem_answers
 from vidseek.web.service import Service, thumbnail_url
 from vidseek.web.text import path_text, safe_text
 from vidseek.web.understanding import (
@@ -36,7 +36,6 @@ from vidseek.web.understanding import (
     RelatedRequest,
     Summary,
     TrainRequest,
-    VideoPart,
 )
 
 router = APIRouter(tags=["understanding"])
