@@ -85,7 +85,7 @@ test-latest test-constraints:
 
 $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt $(EDITABLE) ".[cpu,web,demo,parquet,dev]"
+	$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt $(EDITABLE) ".[cpu,web,export,mcp,demo,parquet,dev]"
 	touch $@
 
 test-oldest: $(OLDEST)/.ready

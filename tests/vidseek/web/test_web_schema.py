@@ -48,6 +48,20 @@ def test_every_answer_is_documented_and_none_is_a_server_error(served: RunningSe
         )
         @given(case=operation.as_strategy())
         def answers(case) -> None:
+            _choose_moments(case.body)
             case.call_and_validate(base_url=place, checks=wanted, timeout=TIMEOUT_SECONDS)
 
         answers()
+
+
+def _choose_moments(body: object) -> None:
+    """Export moments that may be there: those of the document are at random."""
+    moments = body.get("moments") if isinstance(body, dict) else None
+    for number, moment in enumerate(moments if isinstance(moments, list) else ()):
+        if isinstance(moment, dict) and moment:
+            start = number % 3 / 7
+            moment |= {
+                "video_id": number % 4 + 1,
+                "start_seconds": start,
+                "end_seconds": start + 0.5,
+            }
