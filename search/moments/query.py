@@ -45,7 +45,8 @@ def clean_text(text: str, *, what: str = "query") -> QueryText:
     text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
     text = " ".join(text.split())
     if not text:
-        raise QueryError(f'The {what} is empty. Describe what to find, as in "a dog on a beach".')
+        example = ' Describe what to find, as in "a dog on a beach".' if what == "query" else ""
+        raise QueryError(f"The {what} is empty.{example}")
     if len(text) > MAX_QUERY_CHARACTERS:
         warning = SearchWarning(
             "query_truncated",

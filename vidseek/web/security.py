@@ -20,7 +20,7 @@ import secrets
 import socket
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
@@ -31,6 +31,8 @@ from vidseek.web.settings import RequestLimits, ServerSettings, is_loopback
 
 TOKEN_COOKIE = "vidseek_session"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+MAX_NEXT = 8_192
+"""Longest address that a client is sent back to after it gave the token."""
 OPEN_PATHS = ("/login", "/static/")
 """Paths that need no token: the page that asks for it, and what that page loads."""
 UPLOAD_PATHS = ("/api/v1/check", "/api/v1/similar")
@@ -164,7 +166,7 @@ class Security:
         except ProblemError as problem:
             wants_page = problem.status_code == 401 and _is_navigation(headers)
             answer = (
-                RedirectResponse("/login", status_code=303)
+                RedirectResponse(_login_for(scope), status_code=303)
                 if wants_page
                 else problem_response(problem, request_id)
             )
@@ -210,6 +212,19 @@ def _is_open(path: str) -> bool:
     return any(
         path == each or (each.endswith("/") and path.startswith(each)) for each in OPEN_PATHS
     )
+
+
+def local_address(address: str) -> str:
+    """An address of this server to go on to; ``/`` for any that could lead elsewhere."""
+    is_local = re.fullmatch(r"/(?![/\\])[^\x00-\x20\x7f\\]*", address) is not None
+    return address if is_local and len(address) <= MAX_NEXT else "/"
+
+
+def _login_for(scope: Scope) -> str:
+    """The page that asks for the token, and then leads to what was asked for."""
+    query = scope["query_string"].decode("latin-1")
+    wanted = local_address(quote(scope["path"]) + (f"?{query}" if query else ""))
+    return "/login" if wanted == "/" else f"/login?next={quote(wanted, safe='')}"
 
 
 def _is_navigation(headers: Headers) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from web_server import RunningServer, answer_of, running
@@ -78,6 +79,29 @@ def test_the_token_is_asked_for_once(indexed_master: Path, footage_master: Path)
         assert "HttpOnly" in cookie
         assert "open" not in cookie
         assert server.get("/health", Cookie=cookie.partition(";")[0]).status == 200
+
+
+def test_after_the_token_comes_the_page_that_was_asked_for(
+    indexed_master: Path, footage_master: Path
+) -> None:
+    with running(indexed_master, footage_master, token="open") as server:
+        page = {"Accept": "text/html"}
+        asked = server.request("GET", "/?q=a+%22cat%22&group=1", headers=page)
+        login = asked.headers["location"]
+        assert login == "/login?next=%2F%3Fq%3Da%2B%2522cat%2522%26group%3D1"
+        assert b'value="/?q=a+%22cat%22&amp;group=1"' in server.request("GET", login).body
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for wanted, leads in (
+            ("/?q=a+cat", "/?q=a+cat"),
+            ("//evil.example/", "/"),
+            ("/\\evil.example/", "/"),
+            ("https://evil.example/", "/"),
+            ("/a\r\nSet-Cookie: a=b", "/"),
+            ("/" + "a" * 9_000, "/"),
+        ):
+            body = urlencode({"token": "open", "next": wanted}).encode()
+            answer = server.request("POST", "/login", body=body, headers=form)
+            assert (answer.status, answer.headers["location"]) == (303, leads)
 
 
 def test_every_answer_has_a_strict_policy_and_an_id(server: RunningServer) -> None:

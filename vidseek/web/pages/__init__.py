@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Form, Request
+from fastapi import APIRouter, FastAPI, Form, Query, Request
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
 from vidseek.web.api.dependencies import VideoPath
 from vidseek.web.problems import answer_refusal
-from vidseek.web.security import TOKEN_COOKIE, is_token, session_of
+from vidseek.web.security import TOKEN_COOKIE, is_token, local_address, session_of
 from vidseek.web.service import API
 
 _FOLDER = Path(__file__).parent
 
 templates = Jinja2Templates(directory=_FOLDER / "templates")
 router = APIRouter(include_in_schema=False)
+NextQuery = Annotated[str, Query(alias="next")]
 
 
 def add_to(app: FastAPI) -> None:
@@ -69,26 +70,35 @@ async def library_page(request: Request) -> Response:
 
 
 @router.get("/login")
-async def login_page(request: Request) -> Response:
+async def login_page(request: Request, wanted: NextQuery = "/") -> Response:
     """The page that asks for the token."""
-    return templates.TemplateResponse(request, "login.html", {"page": "login", "is_wrong": False})
+    return templates.TemplateResponse(
+        request,
+        "login.html",
+        {"page": "login", "is_wrong": False, "next": local_address(wanted)},
+    )
 
 
 @router.post("/login")
 async def log_in(
-    request: Request, token: Annotated[str, Form(min_length=1, max_length=512)]
+    request: Request,
+    token: Annotated[str, Form(min_length=1, max_length=512)],
+    wanted: Annotated[str, Form(alias="next")] = "/",
 ) -> Response:
     """Keep the session of a right token in a cookie."""
-    wanted = request.app.state.service.settings.token
-    if wanted is not None and not is_token(token.strip(), wanted):
+    right = request.app.state.service.settings.token
+    if right is not None and not is_token(token.strip(), right):
         return templates.TemplateResponse(
-            request, "login.html", {"page": "login", "is_wrong": True}, status_code=401
+            request,
+            "login.html",
+            {"page": "login", "is_wrong": True, "next": local_address(wanted)},
+            status_code=401,
         )
-    answer = RedirectResponse("/", status_code=303)
-    if wanted is not None:
+    answer = RedirectResponse(local_address(wanted), status_code=303)
+    if right is not None:
         answer.set_cookie(
             TOKEN_COOKIE,
-            session_of(wanted),
+            session_of(right),
             max_age=90 * 24 * 3600,
             httponly=True,
             samesite="strict",
