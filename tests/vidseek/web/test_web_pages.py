@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import time
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,9 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_clip(folder / "<b>cup.mp4", [Scene("coffee.png", 2)])
     shutil.copy(folder / "cat.mp4", folder / "cat again.mp4")
     (folder / "notes.mp4").write_text("dear diary")
+    with wave.open(str(folder / "hum.mp4"), "wb") as sound:
+        sound.setparams((1, 2, 8_000, 0, "NONE", ""))
+        sound.writeframes(bytes(16_000))
     return folder
 
 
@@ -335,6 +339,9 @@ def test_the_library_names_failures_and_indexes_again(page: Any) -> None:
     page.goto("/library")
     page.locator("#failed tr").wait_for()
     assert "notes.mp4" in page.locator("#failed").inner_text()
+    page.locator("#videos tr").first.wait_for()
+    listed = set(page.locator("#videos .video-cell").all_inner_texts())
+    assert listed == {"cat", "cat again", "errands", "<b>cup"}  # no hum, which is sound only
     page.click("#retry")
     page.locator("#jobs .badge", has_text="done").wait_for()
 

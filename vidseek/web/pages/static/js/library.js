@@ -6,6 +6,8 @@ import { clock, dateText, lengthText, many, sizeText } from "./format.js";
 import { mountShell } from "./shell.js";
 
 const PAGE = 60;
+/** Failed files have a list of their own; skipped files show no picture. */
+const LISTED = ["indexed", "missing"];
 const MAX_FAILED = 200;
 const MAX_JOBS = 5;
 const isLive = (job) => job.state === "waiting" || job.state === "running";
@@ -80,7 +82,7 @@ async function loadVideos() {
   try {
     const page = await get(`/videos?order=${$("#order").value}&limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
     cursor = page.next_cursor;
-    $("#videos").append(...page.videos.filter((video) => video.state !== "failed").map(videoRow));
+    $("#videos").append(...page.videos.filter((video) => LISTED.includes(video.state)).map(videoRow));
     if (page.total === 0) $("#videos").append(h("tr", {}, h("td", { colspan: "6" }, emptyState("film", "No videos yet", "Index a folder above, and its videos appear here."))));
   } finally { isLoading = false; }
 }
