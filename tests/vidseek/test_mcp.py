@@ -344,3 +344,8 @@ def test_http_needs_the_token_and_a_host_and_origin_of_its_own(library: Path) ->
 @pytest.mark.parametrize("option", [("--port", "1234"), ("--token", TOKEN)])
 def test_an_address_without_http_is_refused(library: Path, option: tuple[str, str]) -> None:
     assert run_vidseek(["mcp", *option], library=library).returncode == 2
+
+
+def test_assistants_are_served_without_the_framework_of_the_page() -> None:
+    program = "import sys; sys.modules['fastapi'] = None; import vidseek.mcp.server"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

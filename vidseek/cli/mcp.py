@@ -97,7 +97,7 @@ def _refuse_addresses(ctx: typer.Context) -> None:
 def _check_extra() -> None:
     from vidseek.core.errors import Hint, MissingExtraError
 
-    for module in ("mcp", "fastapi"):
+    for module in ("mcp", "uvicorn"):
         if find_spec(module) is None:
             raise MissingExtraError(
                 f"the server for assistants needs the package {module}, which is not installed",

@@ -29,7 +29,7 @@ from vidseek.web.api import (
 )
 from vidseek.web.captioner import ServerCaptioner
 from vidseek.web.metrics import Measured
-from vidseek.web.problems import add_problem_handlers
+from vidseek.web.problem_handlers import add_problem_handlers
 from vidseek.web.schemas import Problem, SimilarRequest
 from vidseek.web.security import Security
 from vidseek.web.service import API, Service

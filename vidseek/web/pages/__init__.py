@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
 from vidseek.web.api.dependencies import VideoPath
-from vidseek.web.problems import answer_refusal
+from vidseek.web.problem_handlers import answer_refusal
 from vidseek.web.security import TOKEN_COOKIE, is_token, local_address, session_of
 from vidseek.web.service import API
 
