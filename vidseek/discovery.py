@@ -13,6 +13,7 @@ from vidseek.core.errors import Hint, PathNotFoundError, QueryError, UnreadableV
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import TimeSpan, Video, VideoFilter, VideoState
+from vidseek.labels import check_within
 
 if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
@@ -174,7 +175,7 @@ class LibraryDiscovery(LibraryCopies):
         Raises:
             PathNotFoundError: the video is not in the library.
             QueryError: ``k`` is under 1, a filter contradicts itself, both a video and a filter are
-                given, or there is no normal footage.
+                given, there is no normal footage, or ``span`` begins after the video ends.
             UnreadableVideoError: the library could not read the video when it was indexed.
             EncoderError: the library is not encoded with that model.
             LibraryError: the library has no model yet.
@@ -187,6 +188,8 @@ class LibraryDiscovery(LibraryCopies):
             if not where.is_empty:
                 raise QueryError("Give a video or a filter, not both.")
             video = self._stored_video(arguments.path(path, "path"))
+            if span is not None:
+                check_within(arguments.instance(span, TimeSpan, "span"), video)
             # The pattern of a file whose name has wildcards: each in brackets is itself.
             where = VideoFilter(path_glob=re.sub(r"[*?\[]", r"[\g<0>]", str(video.path)))
         elif span is not None:

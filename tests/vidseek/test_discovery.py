@@ -214,6 +214,8 @@ def test_nothing_to_compare_and_no_normal_footage(make_library: MakeLibrary, tmp
         library.outliers(tmp_path / "videos" / "a.mp4", where=nowhere)
     with pytest.raises(PathNotFoundError):
         library.outliers(tmp_path / "elsewhere.mp4")
+    with pytest.raises(QueryError):
+        library.outliers(tmp_path / "videos" / "a.mp4", span=api.TimeSpan(60, 70))
 
 
 # -- related ---------------------------------------------------------------------------------------

@@ -92,9 +92,11 @@ def outliers(
 
 def _watch(session: Session, source: str, *, stall: float, allow_network: bool) -> None:
     with session.open() as (library, model), ShellJob() as job:
+        events = 0
         for event in library.watch(
             source, stall_seconds=stall, allow_network=allow_network, model=model, job=job
         ):
+            events += 1
             line = {
                 "path": source,
                 "start_seconds": round(event.start_seconds, 3),
@@ -103,6 +105,8 @@ def _watch(session: Session, source: str, *, stall: float, allow_network: bool) 
                 "nearest": {"path": source, "start_seconds": round(event.nearest_seconds, 3)},
             }
             typer.echo(dumps(line))
+    if not events:
+        output.say_aside(f"vidseek: the stream of {source} has ended; nothing in it was unusual")
 
 
 def _json(found: Outlier) -> dict[str, Any]:
