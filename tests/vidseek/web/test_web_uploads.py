@@ -374,6 +374,19 @@ def test_a_link_out_of_the_roots_is_not_indexed(
         link.unlink()
 
 
+def test_copies_of_the_same_file_share_all_of_it(gate: RunningServer, footage: Path) -> None:
+    shutil.copy(footage / "cat.mp4", footage / "cat again.mp4")
+    job = gate.post("/index", {"paths": ["cat again.mp4"]}).json
+    gate.get(f"/jobs/{job['id']}/events")  # answered at the end
+    videos = {Path(each["path"]).name: each for each in gate.get("/videos").json["videos"]}
+    cat, again = videos["cat.mp4"], videos["cat again.mp4"]
+    copies = gate.get(f"/videos/{cat['id']}/copies").json["copies"]
+    shared = next(each["segments"] for each in copies if each["video"]["id"] == again["id"])
+    whole = (0, cat["duration_seconds"])
+    assert [(each["start_seconds"], each["end_seconds"]) for each in shared] == [whole]
+    assert [(each["other_start_seconds"], each["other_end_seconds"]) for each in shared] == [whole]
+
+
 def test_a_job_can_be_cancelled_and_forgotten(gate: RunningServer) -> None:
     job = gate.post("/index", {}).json
     place = f"{API}/jobs/{job['id']}"

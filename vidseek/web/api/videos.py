@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 
-from vidseek.core.types import Video, VideoState
+from vidseek.core.types import CopyMatch, TimeSpan, Video, VideoState
 from vidseek.web.api.dependencies import CursorQuery, LimitQuery, ServiceOf, VideoPath
 from vidseek.web.cursors import Key, page_after
 from vidseek.web.schemas import (
@@ -140,10 +141,17 @@ async def copies(request: Request, service: ServiceOf, video_id: VideoPath) -> C
     return await service.quick.run(request, lambda _: copies_of(service, video_id))
 
 
+def _whole(match: CopyMatch, video: Video) -> CopyMatch:
+    """A match of equal files, to their end: segments end with the last frame that was compared."""
+    span = TimeSpan(0.0, max(video.duration_seconds, 0.0))
+    return replace(match, span=span, other_span=span)
+
+
 def copies_of(service: Service, video_id: int) -> CopyList:
     """The copies that the client may see, those that share most first."""
     video = service.shown_video(video_id)
     entries: dict[int, CopyEntry] = {}
+    twins: set[int] = set()  # other names of the same file
     for match in service.library.shared_segments([video.id]):
         other_id = match.other_id if match.video_id == video.id else match.video_id
         if other_id not in entries:
@@ -151,7 +159,13 @@ def copies_of(service: Service, video_id: int) -> CopyList:
             if not others:
                 continue
             entries[other_id] = CopyEntry(video=video_entry(others[0]), segments=[])
-        entries[other_id].segments.append(segment(match))
+            if others[0].content_hash == video.content_hash:
+                twins.add(other_id)
+        entry = entries[other_id]
+        if entry.video.id in twins:
+            entry.segments = [segment(_whole(match, video))]
+        else:
+            entry.segments.append(segment(match))
 
     def shared_seconds(entry: CopyEntry) -> float:
         return sum(each.end_seconds - each.start_seconds for each in entry.segments)
