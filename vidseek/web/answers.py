@@ -76,7 +76,7 @@ class KeptAnswers(Generic[_Answer]):
         future: Future[_Answer],
         instead: Callable[[], Sequence[_Answer]] | None,
     ) -> _Answer:
-        """An answer, made anew if those who waited for it before have all gone."""
+        """Wait for an answer; if the request that was making it was cancelled, make it here."""
         try:
             return future.result()
         except JobCancelledError:

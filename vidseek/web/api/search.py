@@ -25,7 +25,6 @@ MAX_PAGES_SKIPPED = 20
 @router.post("/search", response_model=SearchAnswer, responses=problem_answers(404))
 async def search(request: Request, query: SearchRequest, service: ServiceOf) -> Response:
     """Find the moments that a text describes, best first."""
-
     if not _goes_with_others(query):
         content = await service.quick.run(
             request, lambda _: _document(search_library(service, query))
