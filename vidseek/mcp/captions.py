@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from vidseek.core.job import Job, Progress
+from vidseek.core.job import Job
 from vidseek.core.types import VideoFilter
 from vidseek.library import Library
 from vidseek.mcp.documents import WordHint, span_document
-from vidseek.mcp.tools import Count, File, Glob, Pictures, part_of, result_of
+from vidseek.mcp.tools import Count, File, Glob, Pictures, part_of, progress_to, result_of
 from vidseek.mcp.understanding import UnderstandingTools
 from vidseek.web.captioner import ServerCaptioner
 from vidseek.web.roots import MediaRoots
@@ -106,11 +105,6 @@ class CaptionTools(UnderstandingTools):
         ] = 12,
     ) -> CallToolResult:
         """Write captions of a video with a vision model, and store them. It may take minutes."""
-        loop = asyncio.get_running_loop()
-
-        def tell(progress: Progress) -> None:
-            told = context.report_progress(progress.done, progress.total, progress.stage)
-            asyncio.run_coroutine_threadsafe(told, loop)
 
         def work(job: Job) -> CallToolResult:
             found = self._library.describe(
@@ -127,4 +121,4 @@ class CaptionTools(UnderstandingTools):
             ]
             return result_of({"path": path_text(found.video.path), "captions": written})
 
-        return await self._answer(work, on_progress=tell)
+        return await self._answer(work, on_progress=progress_to(context))

@@ -177,18 +177,13 @@ class Tools:
         retry_failed: Annotated[bool, Field(description="Read failed files again.")] = False,
     ) -> CallToolResult:
         """Add videos to the library, or update it. Unchanged files are not read again."""
-        loop = asyncio.get_running_loop()
-
-        def tell(progress: Progress) -> None:
-            told = context.report_progress(progress.done, progress.total, progress.stage)
-            asyncio.run_coroutine_threadsafe(told, loop)
 
         def work(job: Job) -> CallToolResult:
             chosen = [self._find(path) for path in paths or map(path_text, self._roots.folders)]
             report = self._library.index(chosen, retry_failed=retry_failed, job=job)
             return result_of(documents.report_document(report, self._word_hint))
 
-        return await self._answer(work, on_progress=tell)
+        return await self._answer(work, on_progress=progress_to(context))
 
     # ---------------------------------------------------------------------------------------------
 
@@ -258,6 +253,17 @@ def _picture(hit: SearchHit) -> ImageContent | None:
         return None
     data = base64.b64encode(content).decode()
     return ImageContent(type="image", data=data, mime_type="image/jpeg")
+
+
+def progress_to(context: Context) -> Callable[[Progress], None]:
+    """Report progress to a client, from any thread. Call it in the event loop."""
+    loop = asyncio.get_running_loop()
+
+    def report(progress: Progress) -> None:
+        told = context.report_progress(progress.done, progress.total, progress.stage)
+        asyncio.run_coroutine_threadsafe(told, loop)
+
+    return report
 
 
 def part_of(start_seconds: float | None, end_seconds: float | None) -> TimeSpan | None:
