@@ -29,6 +29,8 @@ class VideoInfo:
     """Counter-clockwise rotation that makes the stored picture upright: 0, 90, 180 or 270."""
     hdr: bool = False
     """True if its pictures have a high dynamic range: PQ or HLG."""
+    has_sound: bool = False
+    """True if the file has a sound track, even a silent one."""
     other_films: int = 0
     """Further video streams in the file, such as another lens or programme. They are not read."""
 

@@ -56,6 +56,9 @@ class Video:
     """Why the file could not be read, on one line (states FAILED and SKIPPED)."""
     failure_hint: Hint | None = None
     """The next step after the failure, if there is one to suggest; it has no values."""
+    has_sound: bool | None = None
+    """Whether the file has a sound track, silent or not. None if unknown: vidseek 0.3 or earlier
+    indexed it, or it could not be read."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from vidseek.core.paths import printable_path
 from vidseek.core.types import CopyFrames, Video
 from vidseek.encoders.copies.descriptor import CopyDescriptor
 from vidseek.encoders.pipeline import compute_descriptors
-from vidseek.indexer.tasks.stored_video import check_is_as_indexed
+from vidseek.indexer.tasks.stored_video import check_is_as_indexed, fill_has_sound
 from vidseek.indexer.video_pass import OnBatch
 from vidseek.storage.store import LibraryStore
-from vidseek.video import DecodedVideo, DecodeJob
+from vidseek.video import DecodedVideo, DecodeJob, VideoInfo
 
 logger = logging.getLogger(__name__)
 
@@ -54,17 +54,21 @@ class BackfillTask:
         times = sorted({seconds for clip in clips for seconds in clip.frame_seconds})
         return DecodeJob(stored.path, at_seconds=tuple(times))
 
-    def encode(self, video: Video, decoded: DecodedVideo, on_batch: OnBatch) -> CopyFrames:
+    def encode(
+        self, video: Video, decoded: DecodedVideo, on_batch: OnBatch
+    ) -> tuple[CopyFrames, VideoInfo]:
         """Compute the descriptors."""
-        return compute_descriptors(decoded, self._descriptor, on_batch=on_batch)
+        return compute_descriptors(decoded, self._descriptor, on_batch=on_batch), decoded.info
 
-    def store(self, video: Video, frames: CopyFrames) -> None:
+    def store(self, video: Video, encoded: tuple[CopyFrames, VideoInfo]) -> None:
         """Store the descriptors, unless the file has changed since it was indexed."""
+        frames, info = encoded
         stored = self._store.videos.get(video.id)
         if stored is not None:
             # The file may have been replaced while it was decoded.
             check_is_as_indexed(stored)
             self._add(video, frames)
+            fill_has_sound(self._store, stored, info)
 
     def fail(self, video: Video, error: VideoError) -> None:
         """Leave a video as it is."""

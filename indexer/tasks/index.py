@@ -109,6 +109,7 @@ class IndexTask:
             codec=info.codec,
             damaged=encoded.damaged,
             hdr=info.hdr,
+            has_sound=info.has_sound,
         )
         self._store.videos.add(
             video,
@@ -161,6 +162,7 @@ class IndexTask:
             state=VideoState.SKIPPED if is_sound else VideoState.FAILED,
             failure=error.reason,
             failure_hint=error.hint,
+            has_sound=True if is_sound else None,
         )
         self._store.videos.add(video, [], fingerprint=self._encoder.spec.fingerprint)
 

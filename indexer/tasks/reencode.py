@@ -22,10 +22,10 @@ from vidseek.encoders.base import Encoder, FrameSharingEncoder
 from vidseek.encoders.outputs import clip_vectors
 from vidseek.encoders.pipeline import reencode_clips
 from vidseek.indexer.report import FailedFile
-from vidseek.indexer.tasks.stored_video import check_is_as_indexed
+from vidseek.indexer.tasks.stored_video import check_is_as_indexed, fill_has_sound
 from vidseek.indexer.video_pass import OnBatch
 from vidseek.storage.store import LibraryStore
-from vidseek.video import DecodedVideo, DecodeJob
+from vidseek.video import DecodedVideo, DecodeJob, VideoInfo
 
 EncodedClips = dict[int, EncodedClip]
 """By the id of the clip."""
@@ -74,18 +74,22 @@ class ReencodeTask:
         times = sorted({seconds for clip in clips for seconds in clip.frame_seconds})
         return DecodeJob(stored.path, at_seconds=tuple(times))
 
-    def encode(self, video: Video, decoded: DecodedVideo, on_batch: OnBatch) -> EncodedClips:
+    def encode(
+        self, video: Video, decoded: DecodedVideo, on_batch: OnBatch
+    ) -> tuple[EncodedClips, VideoInfo]:
         """Encode the clips."""
         clips = self._clips.pop(video.id)
-        return reencode_clips(decoded, self._encoder, clips, on_batch=on_batch)
+        return reencode_clips(decoded, self._encoder, clips, on_batch=on_batch), decoded.info
 
-    def store(self, video: Video, encoded: EncodedClips) -> None:
+    def store(self, video: Video, encoded: tuple[EncodedClips, VideoInfo]) -> None:
         """Store the vectors, unless the file has changed since it was indexed."""
+        clips, info = encoded
         stored = self._store.videos.get(video.id)
         if stored is not None:
             # The file may have been replaced while it was decoded.
             check_is_as_indexed(stored)
-            self._add(video, encoded)
+            self._add(video, clips)
+            fill_has_sound(self._store, stored, info)
             self.video_seconds += stored.duration_seconds
 
     def fail(self, video: Video, error: VideoError) -> None:

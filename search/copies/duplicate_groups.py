@@ -46,14 +46,15 @@ MIN_SHOWN_SHARE = 0.5
 in a way that no decoder reported."""
 _SAME_LENGTH = 1.02
 
-Priority = tuple[bool, bool, int, int, bool, float, int]
-"""Whether a video is sound, and as sharp as its copies, its length, resolution, whether it is HDR,
-its bitrate, and its age: the largest is kept."""
+Priority = tuple[bool, bool, bool, int, int, bool, float, int]
+"""Whether a video is undamaged, as sharp as its copies, and no silent copy of a video with sound;
+its length, resolution, whether it is HDR, its bitrate, and its age: the largest is kept."""
 
 
 _REASONS = (
     "not damaged",
     "sharper",
+    "has sound",
     "longest",
     "highest resolution",
     "HDR",
@@ -118,19 +119,26 @@ def group_videos(
         if min(coverage[pair], coverage[pair[::-1]]) >= FULL_COVERAGE
     }
     softer = set() if sharpness is None else _softer(coverage, shared, videos, sharpness)
-    soft = {copy for copy, other in softer if frozenset((copy, other)) in same}
+    silenced = {pair for pair in coverage if is_silenced(videos[pair[0]], videos[pair[1]])}
+    soft, silent = (
+        {copy for copy, other in worse if frozenset((copy, other)) in same}
+        for worse in (softer, silenced)
+    )
     priorities = {
         video.id: keep_priority(
             video,
-            is_sound=_is_sound(video, information.get(video.id)),
+            is_intact=_is_intact(video, information.get(video.id)),
             is_sharp=video.id not in soft,
+            keeps_sound=video.id not in silent,
         )
         for video in videos.values()
     }
     groups = [_as_group(members, coverage, videos, priorities) for members in _without_chains(same)]
-    # Nothing sharp is given up for a blurred video, however much that contains.
+    # Nothing sharp is given up for a blurred video, and no sound for a silent video, however much
+    # that contains.
+    worse_containers = softer | silenced
     contained = {
-        pair: share if pair[::-1] not in softer or frozenset(pair) in same else 0.0
+        pair: share if pair[::-1] not in worse_containers or frozenset(pair) in same else 0.0
         for pair, share in coverage.items()
     }
     groups = _under_containers(groups, contained, same, videos, priorities)
@@ -151,7 +159,7 @@ def _without_dismissed(
     return replace(group, members=(kept, *left)) if left else None
 
 
-def _is_sound(video: Video, information: Information | None) -> bool:
+def _is_intact(video: Video, information: Information | None) -> bool:
     """False for a file that is damaged, or whose clock says more than it shows."""
     if video.damaged or information is None:
         return not video.damaged
@@ -283,19 +291,27 @@ def _as_group(
     )
 
 
-def keep_priority(video: Video, *, is_sound: bool, is_sharp: bool = True) -> Priority:
+def keep_priority(
+    video: Video, *, is_intact: bool, is_sharp: bool = True, keeps_sound: bool = True
+) -> Priority:
     """Sort key of the duplicate to keep: the largest.
 
     Args:
         video: a library video.
-        is_sound: False if it is damaged.
+        is_intact: False if it is damaged.
         is_sharp: False if another copy is clearly sharper.
+        keeps_sound: False if it has no sound, and another copy has.
     """
     # Copies differ by a frame or two; treat that as the same length.
     length = round(math.log(max(video.duration_seconds, 0.1)) / math.log(_SAME_LENGTH))
     bitrate = video.size_bytes / max(video.duration_seconds, 0.1)
     pixels = video.width * video.height
-    return is_sound, is_sharp, length, pixels, video.hdr, bitrate, -video.id
+    return is_intact, is_sharp, keeps_sound, length, pixels, video.hdr, bitrate, -video.id
+
+
+def is_silenced(copy: Video, other: Video) -> bool:
+    """Whether a copy is known to have no sound, and the other video to have some."""
+    return copy.has_sound is False and other.has_sound is True
 
 
 def _reason(best: Priority, others: Sequence[Priority]) -> str:
@@ -332,7 +348,7 @@ def _under_containers(
     holders: dict[int, tuple[Priority, int]] = {}
     for (inner, outer), share in coverage.items():
         is_within = share >= FULL_COVERAGE and coverage[outer, inner] < FULL_COVERAGE
-        # Nothing sound is given up for a damaged file, however much that seems to contain.
+        # Nothing intact is given up for a damaged file, however much that seems to contain.
         is_within &= priorities[outer][0] or not priorities[inner][0]
         if is_within and frozenset((inner, outer)) not in together:
             candidate = (priorities[outer], outer)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vidseek.core.types import Clip, MomentCopy, SearchOptions, TimeSpan, Video
-from vidseek.search.copies.duplicate_groups import Priority, keep_priority
+from vidseek.search.copies.duplicate_groups import Priority, is_silenced, keep_priority
 from vidseek.search.copies.sharpness import Sharpness
 from vidseek.search.moments.context import SearchContext
 from vidseek.search.moments.hits import RankedMoment
@@ -194,8 +194,15 @@ class _Folder:
         if len(places) == 1:
             return places
 
+        videos = [self._videos[place.video_id] for place in places]
+        silent = {
+            video.id for video in videos if any(is_silenced(video, other) for other in videos)
+        }
+
         def ordered(soft: Collection[Place]) -> list[Place]:
-            return sorted(places, key=lambda place: self._priority(place, soft), reverse=True)
+            return sorted(
+                places, key=lambda place: self._priority(place, soft, silent), reverse=True
+            )
 
         compared = ordered(())[:MAX_COMPARED]
         soft = {
@@ -205,9 +212,16 @@ class _Folder:
         }
         return ordered(soft) if soft else ordered(())
 
-    def _priority(self, place: Place, soft: Collection[Place]) -> tuple[bool, Priority]:
+    def _priority(
+        self, place: Place, soft: Collection[Place], silent: Collection[int]
+    ) -> tuple[bool, Priority]:
         video = self._videos[place.video_id]
-        priority = keep_priority(video, is_sound=not video.damaged, is_sharp=place not in soft)
+        priority = keep_priority(
+            video,
+            is_intact=not video.damaged,
+            is_sharp=place not in soft,
+            keeps_sound=place.video_id not in silent,
+        )
         return place.video_id in self._preferred, priority
 
     def _is_softer(self, place: Place, other: Place) -> bool:

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0010"
+HEAD_REVISION = "0011"
 """Newest revision in migrations/versions. Revisions count up: a newer one is recognised."""
 
 # Ids are 64 bits wide everywhere; for SQLite's row id the type must be called INTEGER.
@@ -140,6 +140,7 @@ class VideoRow(Base):
     failure: Mapped[str | None] = mapped_column(Text)
     failure_hint: Mapped[str | None] = mapped_column(String(64))
     hdr: Mapped[bool] = mapped_column(server_default=sql.false())
+    has_sound: Mapped[bool | None]
 
 
 class ClipRow(Base):

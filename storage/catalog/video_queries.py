@@ -49,6 +49,7 @@ VIDEO_COLUMNS = (
     VideoRow.failure,
     VideoRow.failure_hint,
     VideoRow.hdr,
+    VideoRow.has_sound,
 )
 
 
@@ -70,6 +71,7 @@ def make_video(row: Any) -> Video:
         failure=row.failure,
         failure_hint=None if row.failure_hint is None else Hint(row.failure_hint),
         hdr=row.hdr,
+        has_sound=row.has_sound,
     )
 
 
@@ -140,6 +142,7 @@ def insert_video(connection: Connection, video: Video) -> int:
             failure=video.failure,
             failure_hint=None if video.failure_hint is None else video.failure_hint.action,
             hdr=video.hdr,
+            has_sound=video.has_sound,
         )
     )
     key = result.inserted_primary_key

@@ -153,6 +153,15 @@ class Videos:
         with self._transactions.writing() as change:
             set_state(change, video_ids, state)
 
+    def set_has_sound(self, content_hash: str, *, has_sound: bool) -> None:
+        """Store of all files with the same bytes whether they have sound."""
+        with self._transactions.writing() as change:
+            change.connection.execute(
+                update(VideoRow)
+                .where(VideoRow.content_hash == content_hash)
+                .values(has_sound=has_sound)
+            )
+
     def mark_missing(self, paths: Collection[str]) -> None:
         """Mark the videos at some absolute paths as missing, except any relocated meanwhile."""
         with self._transactions.writing() as change:

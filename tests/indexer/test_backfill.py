@@ -144,7 +144,7 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
         for table in (*LABEL_TABLES, "copy_frames", "copy_matches", "dismissed_pairs"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
-        for column in ("failure_hint", "hdr"):
+        for column in ("failure_hint", "hdr", "has_sound"):
             connection.execute(f"ALTER TABLE videos DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
@@ -159,7 +159,9 @@ def test_a_library_of_the_format_before_is_described_and_not_encoded(
         assert (report.indexed, report.unchanged, report.failed) == (0, 3, ())
         assert (reports[-1].done, reports[-1].total) == (3, 3)
         assert encoder.frames_encoded == 0
-        assert store.videos.select() == videos
+        assert {video.has_sound for video in videos} == {None}
+        # Read again, they are known to have no sound.
+        assert store.videos.select() == [replace(video, has_sound=False) for video in videos]
         assert [store.videos.clips(video.id) for video in videos] == clips
         for path in footage.rglob("*.mp4"):
             assert_described(store, descriptor, path)

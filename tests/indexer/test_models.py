@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from add_model_in_process import SECOND
 from colour_encoder import ColourEncoder
 from kill_points import VIDEOS_STORED
 from runs import kill_at, start, wait_for_end_of_decoders
+from videos import numbered, write_video
 
 from vidseek.core.errors import EncoderError, Hint, LibraryError, LibraryLockedError
 from vidseek.core.job import Job
@@ -81,6 +83,21 @@ def test_the_same_frames_of_the_same_clips_are_encoded(store, encoder, second, f
     again = ColourEncoder(SECOND)
     report = add(store, again)
     assert (report.encoded, report.switched, again.frames_encoded) == (0, False, 0)
+
+
+def test_files_that_are_read_again_tell_whether_they_have_sound(store, encoder, second, tmp_path):
+    expected = {}
+    for name, has_sound in (("sound.mp4", True), ("silent.mp4", False)):
+        path = write_video(tmp_path / name, numbered(10), frame_rate=5, sound=has_sound)
+        expected[path] = has_sound
+    index(store, encoder, tmp_path)
+    assert {video.path: video.has_sound for video in store.videos.select()} == expected
+    with sqlite3.connect(store.folder / "library.db") as connection:  # as libraries of 0.3
+        connection.execute("UPDATE videos SET has_sound = NULL")
+    connection.close()
+    assert {video.has_sound for video in store.videos.select()} == {None}
+    add(store, second)
+    assert {video.path: video.has_sound for video in store.videos.select()} == expected
 
 
 def test_frames_of_a_dense_plan_are_found_again(store, encoder, second, footage):

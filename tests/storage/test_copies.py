@@ -307,6 +307,7 @@ def test_a_library_of_the_format_before_takes_copy_frames(tmp_path: Path, backen
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("ALTER TABLE videos DROP COLUMN has_sound")
         connection.execute("DROP TABLE dismissed_pairs")
         for table in LABEL_TABLES:
             connection.execute(f"DROP TABLE {table}")

@@ -255,6 +255,7 @@ def test_a_library_of_the_first_format_takes_a_second_model(tmp_path: Path) -> N
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("ALTER TABLE videos DROP COLUMN has_sound")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
 

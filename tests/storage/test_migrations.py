@@ -171,6 +171,7 @@ def test_a_calibration_of_the_format_before_was_fitted_to_scores_as_they_are(
         connection.execute("ALTER TABLE calibrations DROP COLUMN hubness")
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("ALTER TABLE videos DROP COLUMN has_sound")
         connection.execute("DROP TABLE dismissed_pairs")
         for table in LABEL_TABLES:
             connection.execute(f"DROP TABLE {table}")
@@ -194,6 +195,7 @@ def test_a_failure_of_the_format_before_has_no_next_step(tmp_path: Path) -> None
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE videos DROP COLUMN failure_hint")
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("ALTER TABLE videos DROP COLUMN has_sound")
         connection.execute("DROP TABLE dismissed_pairs")
         for table in LABEL_TABLES:
             connection.execute(f"DROP TABLE {table}")
@@ -218,6 +220,7 @@ def test_a_video_of_the_format_before_counts_as_no_hdr(tmp_path: Path) -> None:
         before = store.videos.select()
     with sqlite3.connect(folder / "library.db") as connection:
         connection.execute("ALTER TABLE videos DROP COLUMN hdr")
+        connection.execute("ALTER TABLE videos DROP COLUMN has_sound")
         connection.execute("DROP TABLE dismissed_pairs")
         for table in LABEL_TABLES:
             connection.execute(f"DROP TABLE {table}")
@@ -230,6 +233,27 @@ def test_a_video_of_the_format_before_counts_as_no_hdr(tmp_path: Path) -> None:
         stored = store.videos.at(Path("/v/phone.mov"))
         assert stored is not None
         assert stored.hdr
+
+
+def test_whether_a_video_of_the_format_before_has_sound_is_unknown(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    with LibraryStore.open(folder, create=True) as store:
+        fill(store)
+        before = store.videos.select()
+    with sqlite3.connect(folder / "library.db") as connection:
+        connection.execute("ALTER TABLE videos DROP COLUMN has_sound")
+        connection.execute("UPDATE alembic_version SET version_num = '0010'")
+    connection.close()
+    with LibraryStore.open(folder) as store:
+        assert (folder / f"library.db.before-{HEAD_REVISION}").is_file()
+        assert store.videos.select() == before
+        assert {stored.has_sound for stored in before} == {None}
+        twin = replace(video("/v/twin.mp4"), content_hash=before[0].content_hash)
+        store.videos.add(twin, [], fingerprint=FINGERPRINT)
+        store.videos.set_has_sound(twin.content_hash, has_sound=True)
+        known = {each.path: each.has_sound for each in store.videos.select()}
+        assert known.pop(before[0].path) and known.pop(twin.path)
+        assert set(known.values()) == {None}
 
 
 def test_migration_that_fails_leaves_the_old_library(

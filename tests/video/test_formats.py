@@ -195,6 +195,14 @@ def test_a_film_of_jpegs_is_a_film(name: str, tmp_path: Path) -> None:
         assert len(video.packets()) == 10
 
 
+@pytest.mark.parametrize("has_sound", [True, False])
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi", "a.ts"])
+def test_a_sound_track_is_told(name: str, has_sound: bool, tmp_path: Path) -> None:
+    film = ("libx264", "yuv420p", 10, 60, 64)
+    with open_video(mux(tmp_path / name, [film], sound=has_sound)) as video:
+        assert video.info.has_sound == has_sound
+
+
 def test_a_second_film_is_counted(tmp_path: Path) -> None:
     front, back = ("libx264", "yuv420p", 10, 60, 64), ("libx264", "yuv420p", 10, 200, 128)
     with open_video(mux(tmp_path / "a.mp4", [front, back])) as video:

@@ -257,6 +257,7 @@ class PyAVReader:
             codec=stream.codec_context.codec.canonical_name,
             container=self._demuxer,
             rotation_degrees=orientation.rotation_degrees,
+            has_sound=len(self._container.streams.audio) > 0,
             other_films=max(0, len(demux.films(self._container)) - 1),
         )
 

@@ -189,5 +189,6 @@ def video_json(video: Video) -> dict[str, Any]:
         "content_hash": video.content_hash,
         "damaged": video.damaged,
         "hdr": video.hdr,
+        "has_sound": video.has_sound,
         "failure": video.failure,
     }

@@ -329,6 +329,10 @@ class VideoEntry(Document):
     size_bytes: int
     modified: str
     damaged: bool
+    has_sound: bool | None = Field(
+        default=None,
+        description="Whether the file has a sound track, silent or not; null if unknown.",
+    )
     failure: str | None
     media_url: str
     labels: list[str] = Field(default=[], description="Learned labels that its clips have.")

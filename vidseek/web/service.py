@@ -286,6 +286,7 @@ def video_entry(video: Video, labels: Iterable[str] = ()) -> schemas.VideoEntry:
         size_bytes=video.size_bytes,
         modified=schemas.iso_time(video.modified_ns),
         damaged=video.damaged,
+        has_sound=video.has_sound,
         failure=None if video.failure is None else safe_text(video.failure),
         media_url=media_url(video),
         labels=[safe_text(label) for label in labels],

@@ -181,6 +181,35 @@ def test_a_sharp_excerpt_is_not_given_up_for_a_blurred_film() -> None:
     assert group_videos(videos, matches, {}, MeasuredSharpness({1: 0.4, 2: 0.1})) == []
 
 
+def test_a_copy_without_sound_is_not_kept() -> None:
+    original = replace(video(1), has_sound=True)
+    heavier = replace(video(2, 62, height=720, size=9000), has_sound=False)
+    matches = [match(2, 1, 0, 60)]
+
+    def kept(*videos: Video, sharpness: Sharpness | None = None) -> tuple[int, str]:
+        (group,) = group_videos({one.id: one for one in videos}, matches, {}, sharpness)
+        return group.members[0].video.id, group.why
+
+    assert kept(original, heavier) == (1, "has sound")
+    assert kept(original, heavier, sharpness=MeasuredSharpness({1: 0.1, 2: 0.4})) == (2, "sharper")
+    assert kept(replace(original, damaged=True), heavier) == (2, "not damaged")
+    assert kept(replace(original, has_sound=False), heavier) == (2, "longest")
+    # It is not known of videos that an older vidseek indexed, and decides nothing for them.
+    assert kept(replace(original, has_sound=None), heavier) == (2, "longest")
+    assert kept(original, replace(heavier, has_sound=None)) == (2, "longest")
+
+
+def test_an_excerpt_with_sound_is_not_given_up_for_a_silent_film() -> None:
+    excerpt, film = video(1, 60), video(2, 600)
+    matches = [match(2, 1, 0, 60)]
+    for has_sound in (True, False, None):
+        videos = {
+            1: replace(excerpt, has_sound=has_sound),
+            2: replace(film, has_sound=False),
+        }
+        assert len(group_videos(videos, matches, {})) == (0 if has_sound else 1)
+
+
 def test_hdr_is_kept_before_a_heavier_conversion_but_not_before_a_larger_one() -> None:
     hdr = replace(video(1), hdr=True)
     converted = video(2, size=9000)

@@ -54,6 +54,15 @@ def test_a_blurred_copy_is_not_shown_although_it_has_more_pixels(films) -> None:
     assert copies_of(hits[0])[0] != ("film.mp4", 4, 8)
 
 
+def test_a_copy_without_sound_is_not_shown(shelf) -> None:
+    sound = add(shelf, "sound.mp4", ["red"], has_sound=True)
+    larger = add(shelf, "large.mp4", ["red"], width=1920, height=1080, has_sound=False)
+    link(shelf, larger, sound, (0, 4), (0, 4))
+    assert places(shelf.search("red")) == [("sound.mp4", 0, 4)]
+    shelf.store.videos.set_has_sound(sound.content_hash, has_sound=False)
+    assert places(shelf.search("red")) == [("large.mp4", 0, 4)]
+
+
 def test_copies_can_be_unfolded(films) -> None:
     hits = films.search("red", k=4, copies=True)
     assert {hit.video.path.name for hit in hits} == {
