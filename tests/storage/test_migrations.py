@@ -252,7 +252,8 @@ def test_whether_a_video_of_the_format_before_has_sound_is_unknown(tmp_path: Pat
         store.videos.add(twin, [], fingerprint=FINGERPRINT)
         store.videos.set_has_sound(twin.content_hash, has_sound=True)
         known = {each.path: each.has_sound for each in store.videos.select()}
-        assert known.pop(before[0].path) and known.pop(twin.path)
+        assert known.pop(before[0].path)
+        assert known.pop(twin.path)
         assert set(known.values()) == {None}
 
 
