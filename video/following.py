@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseek.core.errors import NotAVideoError, UnreadableVideoError
+from vidseek.core.errors import NotAVideoError, UnreadableVideoError, VideoError
 from vidseek.video.sniff import sniff
 
 if TYPE_CHECKING:
@@ -54,12 +54,11 @@ def follow_frames(
     """
     import av
 
-    path = Path(source)
     container = _open(source, stall_seconds)
     count, last, decoded = 0, -np.inf, 0
     with container:
         if not container.streams.video:
-            raise NotAVideoError("no video stream in it", path=path)
+            raise _error(NotAVideoError, "no video stream in it", source)
         # A stall, a lost connection or a damaged end ends what can be read.
         with suppress(av.error.FFmpegError):
             for frame in container.decode(video=0):
@@ -71,15 +70,15 @@ def follow_frames(
                 count += 1
                 yield seconds, _picture(frame, short_side)
     if count == 0:
-        raise UnreadableVideoError("none of its frames can be decoded", path=path)
+        raise _error(UnreadableVideoError, "none of its frames can be decoded", source)
 
 
 def _open(source: str, stall_seconds: float) -> InputContainer:
     import av
 
-    path = Path(source)
     options: dict[str, str] = {}
     demuxer: str | None = None
+    opened_name = source
     if is_address(source):
         options["protocol_whitelist"] = _NETWORK
         if source.lower().startswith("rtsp:"):
@@ -87,21 +86,29 @@ def _open(source: str, stall_seconds: float) -> InputContainer:
     elif source.startswith(DEVICES):
         demuxer = "v4l2"
     else:
+        path = Path(source)
         found = sniff(path)
         demuxer = _SHORT_NAMES.get(found, found)
         options |= {"protocol_whitelist": "file", "follow": "1"}
-        source = f"file:{path.absolute()}"
+        opened_name = f"file:{path.absolute()}"
     try:
         opened: InputContainer = av.open(
-            source,
+            opened_name,
             format=demuxer,
             container_options=options,
             timeout=(stall_seconds, stall_seconds),
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = f"cannot be opened: {getattr(error, 'strerror', None) or error}"
-        raise UnreadableVideoError(reason, path=path) from error
+        raise _error(UnreadableVideoError, reason, source) from error
     return opened
+
+
+def _error(kind: type[VideoError], reason: str, source: str) -> VideoError:
+    """An error about a source. An address is no path: it would lose a slash."""
+    if is_address(source):
+        return kind(f"{source}: {reason}")
+    return kind(reason, path=source)
 
 
 def _picture(frame: Any, short_side: int) -> NDArray[np.uint8]:

@@ -327,5 +327,8 @@ def test_streams_that_cannot_be_watched(tmp_path: Path) -> None:
             list(library.watch(playlist))
         with pytest.raises(QueryError):
             library.watch("rtsp://127.0.0.1:1/stream")
-        with pytest.raises(UnreadableVideoError):
-            list(library.watch("http://127.0.0.1:1/a.ts", allow_network=True, stall_seconds=2.0))
+        for address in ("http://127.0.0.1:1/a.ts", "rtsp://127.0.0.1:1/stream"):
+            with pytest.raises(UnreadableVideoError) as caught:
+                list(library.watch(address, allow_network=True, stall_seconds=2.0))
+            assert str(caught.value).startswith(f"{address}: ")
+            assert caught.value.path is None
