@@ -212,9 +212,13 @@ class LibraryLabels:
             return [wanted]
         names = [label.name for label in labels if label.positives]
         if not names:
+            label = labels[0].name if len(labels) == 1 else "NAME"
             raise TrainingError(
                 f"{self._store.folder} has no label with an example",
-                hint=Hint("add_label_examples", {"label": "NAME"}),
+                hint=Hint(
+                    "add_label_examples_or_remove" if labels else "add_label_examples",
+                    {"label": label},
+                ),
             )
         return names
 

@@ -62,7 +62,7 @@ class LabelTrainer:
         if not positive:
             raise TrainingError(
                 f"the label {label!r} has no example in a searchable video",
-                hint=Hint("add_label_examples", {"label": label}),
+                hint=Hint("add_label_examples_or_remove", {"label": label}),
             )
         self._refuse_contradiction(label, positive & negative)
         others = set().union(*self._positive.values()) - positive

@@ -56,6 +56,13 @@ def test_a_hint_is_one_sentence_or_more(action: str) -> None:
     assert "{" not in text
 
 
+def test_a_value_in_a_command_is_quoted() -> None:
+    step = shell_hint(Hint("remove_label", {"label": "a goal"}))
+    assert step is not None
+    command = step.split("`")[1]
+    assert shlex.split(command) == ["vidseek", "label", "remove", "a goal"]
+
+
 def commands_of_the_hints() -> Iterator[str]:
     for words in HINTS.values():
         yield from re.findall(r"`(vidseek [^`]*)`", words)

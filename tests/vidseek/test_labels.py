@@ -263,6 +263,28 @@ def test_the_label_commands(films: Films) -> None:
     assert run("label", "remove", "warm", "/films/a.mp4@0-4") == {"label": "warm", "removed": 1}
 
 
+def test_a_label_without_examples_stays_until_it_is_removed(films: Films) -> None:
+    pytest.importorskip("sklearn")
+
+    def run(*words: str) -> tuple[int, list[str]]:
+        answer = invoke_vidseek(words, library=films.folder)
+        return answer.returncode, [line for line in answer.stderr.splitlines() if "warm" in line]
+
+    for name, example in (("warm", "/films/a.mp4@0-4"), ("cold", "/films/d.mp4@0-4")):
+        assert run("label", "add", name, example) == (0, [])
+    assert run("label", "train") == (0, [])
+    remove = "vidseek label remove warm"
+    for words in (("remove", "warm", "/films/a.mp4@0-4"), ("train",)):
+        code, (line,) = run("label", *words)
+        assert code == 0
+        assert remove in line
+    code, (line,) = run("label", "train", "warm")
+    assert code != 0
+    assert remove in line
+    assert run("label", "remove", "warm") == (0, [])
+    assert run("label", "train") == (0, [])
+
+
 def test_wrong_numbers_of_hits(films: Films) -> None:
     answer = invoke_vidseek(["label", "add", "warm", "7"], library=films.folder)
     assert answer.returncode == 2

@@ -6,10 +6,14 @@ command line; a test checks that it has all that the code uses.
 
 from __future__ import annotations
 
+import shlex
+
 from vidseek.core.errors import Hint
 
 HINTS: dict[str, str] = {
     "add_label_examples": "Add examples with `vidseek label add {label} VIDEO@START-END`.",
+    "add_label_examples_or_remove": "Add examples with `vidseek label add {label} "
+    "VIDEO@START-END`, or remove the label with `vidseek label remove {label}`.",
     "add_model": "Run `vidseek model add {model}` to encode the library with it.",
     "add_root": "Start it with --root FOLDER to allow that folder.",
     "allow_download": "Run the command again with --yes (in Python: confirm_download), or give "
@@ -69,6 +73,7 @@ HINTS: dict[str, str] = {
     "relocate_missing": "Check the new path, or add --missing-ok if its disk is not mounted now.",
     "remove_first": "If that video is gone, run `vidseek remove {path}` first; otherwise give "
     "another path.",
+    "remove_label": "Run `vidseek label remove {label}` to remove it.",
     "remove_label_example": "Remove one with `vidseek label remove {label} VIDEO@START-END`.",
     "repair_library": "Run `vidseek doctor` when no other process is writing.",
     "restore_database": "Restore library.db from a backup, or index into a new library.",
@@ -110,7 +115,12 @@ def shell_hint(hint: Hint | None) -> str | None:
     """The sentence that tells a shell user what to do next; None if there is no hint."""
     if hint is None:
         return None
-    step = HINTS[hint.action].format_map(dict(hint.values))
+    values = dict(hint.values)
+    quoted = {name: shlex.quote(value) for name, value in values.items()}
+    parts = HINTS[hint.action].split("`")  # every second one is a command
+    step = "`".join(
+        part.format_map(quoted if place % 2 else values) for place, part in enumerate(parts)
+    )
     needs_torch = hint.action == "install_extra" and hint.values["extra"] in _TORCH_EXTRAS
     return f"{_TORCH_FIRST} {step}" if needs_torch else step
 

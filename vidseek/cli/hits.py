@@ -13,7 +13,10 @@ from vidseek.cli.hints import with_hint
 from vidseek.cli.last_search import remember_hits
 
 if TYPE_CHECKING:
-    from vidseek.core.types import SearchHit, SearchResult, VideoFilter
+    from vidseek.core.types import SearchHit, SearchResult, SearchWarning, VideoFilter
+
+_NOTHING_FOUND = frozenset({"empty_library", "no_sequence"})
+"""Codes of warnings that say why there is no hit."""
 
 AllOption = Annotated[
     bool,
@@ -48,8 +51,11 @@ def show_hits(
         sheet: a contact sheet to write.
         title: its title.
     """
+    reason = next((each for each in hits.warnings if each.code in _NOTHING_FOUND), None)
     for warning in hits.warnings:
-        output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
+        # The answer for a person names the reason itself.
+        if json or warning is not reason:
+            output.say_aside(f"vidseek: {with_hint(warning.message, warning.hint)}")
     if json:
         output.print_json([hit_json(hit) for hit in hits])
         remember_hits(folder, hits)
@@ -62,7 +68,7 @@ def show_hits(
     if sheet is not None:
         _write_sheet(sheet, title, shown)
     if not shown:
-        why = _why_nothing_is_shown(hits, where)
+        why = _why_nothing_is_shown(hits, where, reason)
         typer.echo(f"no confident match: {why}", err=not output.is_for_person())
 
 
@@ -80,11 +86,13 @@ def _write_sheet(file: Path, title: str, hits: Sequence[SearchHit]) -> None:
     output.say_aside(f"vidseek: wrote {output.short_path(file.absolute())}")
 
 
-def _why_nothing_is_shown(hits: SearchResult, where: VideoFilter) -> str:
+def _why_nothing_is_shown(
+    hits: SearchResult, where: VideoFilter, reason: SearchWarning | None
+) -> str:
     if hits:
         return f"--all shows {output.counted(len(hits), 'weak match', 'weak matches')}"
-    if any(warning.code == "no_sequence" for warning in hits.warnings):
-        return "no video is long enough for the steps"
+    if reason is not None:
+        return with_hint(reason.message, reason.hint)
     return "the library has no videos" if where.is_empty else "no video passes the filters"
 
 

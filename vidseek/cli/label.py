@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidseek.cli import output
+from vidseek.cli.hints import with_hint
 from vidseek.cli.jobs import ShellJob
 from vidseek.cli.last_search import last_hits
 from vidseek.cli.options import JsonOption, LibraryOption, open_library
@@ -63,6 +64,7 @@ def remove(
     with open_library(ctx, library) as opened:
         moments = _moments(opened.folder, hits) if hits else None
         removed = opened.labels.remove(name, moments)
+        _warn_of_labels_without_examples(opened.labels.list(), name if moments else "")
     if json:
         output.print_json({"label": name, "removed": removed})
     elif moments is None:
@@ -88,6 +90,7 @@ def train(
     """
     with open_library(ctx, library) as opened, ShellJob() as job:
         trained = opened.labels.train(name, job=job)
+        _warn_of_labels_without_examples(opened.labels.list(), name)
     _show(trained, json=json)
 
 
@@ -123,6 +126,26 @@ def _moments(folder: Path, hits: list[str]) -> list[tuple[Path, TimeSpan | None]
         moment = remembered[number - 1]
         moments.append((moment.path, TimeSpan(moment.start_seconds, moment.end_seconds)))
     return moments
+
+
+def _warn_of_labels_without_examples(labels: list[TrainedLabel], name: str | None) -> None:
+    """Say of labels that were learned from examples since removed that they stay on their clips.
+
+    Args:
+        labels: all labels.
+        name: the label to look at; None for all.
+    """
+    from vidseek.core.errors import Hint
+
+    for label in labels:
+        if label.positives or not label.clips or name not in (None, label.name):
+            continue
+        clips = output.counted(label.clips, "clip")
+        message = (
+            f"the label {output.printable(label.name)!r} has no example left and is on {clips}"
+        )
+        hint = Hint("remove_label", {"label": label.name})
+        output.say_aside(f"vidseek: {with_hint(message, hint)}")
 
 
 def _show(labels: list[TrainedLabel], *, json: bool) -> None:
