@@ -18,9 +18,17 @@ from vidseek.core import arguments
 from vidseek.core.errors import EncoderError, Hint, PathNotFoundError, QueryError, TrainingError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
-from vidseek.core.types import LabelExample, SearchHit, TimeSpan, TrainedLabel, Video
+from vidseek.core.types import (
+    LabelExample,
+    SearchHit,
+    TimeSpan,
+    TrainedLabel,
+    Video,
+    VideoFilter,
+)
 from vidseek.core.types.labels import NONE_OF_THESE
 from vidseek.models import LibraryModels
+from vidseek.queries import EVERYTHING
 from vidseek.storage.store import LibraryStore
 
 if TYPE_CHECKING:
@@ -158,6 +166,51 @@ class LibraryLabels:
                     label.fingerprint,
                 )
         return label_new_clips(self._store, fingerprint, job=job)
+
+    def clips(
+        self, name: str, k: int = 50, *, where: VideoFilter = EVERYTHING
+    ) -> builtins.list[SearchHit]:
+        """The clips that have a label, those of the newest videos first.
+
+        Args:
+            name: the label.
+            k: clips at most.
+            where: which videos.
+
+        Returns:
+            Hits, whose score and confidence are the probability of the label.
+
+        Raises:
+            QueryError: the library has no such label, or k is not positive.
+        """
+        from vidseek.search.moments.query import check_filter, check_labels, check_limits
+
+        wanted = label_name(name)
+        check_limits(k=arguments.whole_number(k, "k"), per_video=None)
+        check_filter(arguments.instance(where, VideoFilter, "where"))
+        check_labels([wanted, *where.labels], self._store.labels.names())
+        with self._store.snapshot():
+            found = self._store.labels.clips(wanted, k, where)
+            ids = [clip_id for clip_id, _ in found]
+            clips = self._store.videos.clips_by_id(ids)
+            videos = self._store.videos.by_id({clip.video_id for clip in clips.values()})
+            labels = self._store.labels.of_clips(ids)
+        hits = []
+        for clip_id, confidence in found:
+            clip = clips[clip_id]
+            video = videos[clip.video_id]
+            thumbnail = self._store.thumbnail_path(video.content_hash, clip.middle_frame_seconds)
+            hits.append(
+                SearchHit(
+                    video,
+                    clip.span,
+                    score=confidence,
+                    confidence=confidence,
+                    thumbnail=thumbnail if thumbnail.is_file() else None,
+                    labels=tuple(labels[clip_id]),
+                )
+            )
+        return hits
 
     def of_videos(self, videos: Iterable[Video]) -> dict[int, builtins.list[str]]:
         """The labels that clips of videos have, by ``Video.id``; others are left out."""

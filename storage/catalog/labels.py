@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from vidseek.core.types import LabelExample, TimeSpan, TrainedLabel, VideoState
+from vidseek.core.types import LabelExample, TimeSpan, TrainedLabel, VideoFilter, VideoState
+from vidseek.storage.catalog.filters import video_conditions
 from vidseek.storage.catalog.schema import (
     ClipLabelRow,
     ClipRow,
@@ -265,6 +266,27 @@ class Labels:
                 )
                 .values(last_clip_id=last_clip_id)
             )
+
+    def clips(self, name: str, count: int, where: VideoFilter) -> list[tuple[int, float]]:
+        """Ids and confidences of clips that have a label, in searchable videos that pass a filter.
+
+        Clips of the newest videos come first, clips of a video in order of time.
+        """
+        with self._transactions.reading() as connection:
+            rows = connection.execute(
+                select(ClipLabelRow.clip_id, ClipLabelRow.confidence)
+                .join(LabelRow, LabelRow.id == ClipLabelRow.label_id)
+                .join(ClipRow, ClipRow.id == ClipLabelRow.clip_id)
+                .join(VideoRow, VideoRow.id == ClipRow.video_id)
+                .where(
+                    LabelRow.name == name,
+                    VideoRow.state == VideoState.INDEXED,
+                    *video_conditions(where, connection.dialect.name),
+                )
+                .order_by(VideoRow.modified_ns.desc(), VideoRow.id, ClipRow.position)
+                .limit(count)
+            )
+            return [(row.clip_id, row.confidence) for row in rows]
 
     def of_videos(self, video_ids: Collection[int]) -> dict[int, list[str]]:
         """The labels of videos that have any, by video id."""

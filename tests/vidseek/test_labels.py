@@ -36,14 +36,14 @@ class Films:
         for name, colours in FILMS.items():
             self.add(name, colours)
 
-    def add(self, name: str, colours: tuple[str, ...]) -> None:
+    def add(self, name: str, colours: tuple[str, ...], *, modified_ns: int = 1) -> None:
         clips = [self._clip(colour, place) for place, colour in enumerate(colours)]
         video = Video(
             id=0,
             path=Path("/films") / name,
             content_hash=name.encode().hex().rjust(64, "0"),
             size_bytes=1,
-            modified_ns=1,
+            modified_ns=modified_ns,
             duration_seconds=SECONDS * len(colours),
             frame_rate=25.0,
             width=64,
@@ -153,6 +153,25 @@ def test_a_label_is_learned_and_filters_searches(library: vidseek.Library) -> No
     }
     with pytest.raises(vidseek.QueryError):
         library.search("green", where=vidseek.VideoFilter(labels=("cold",)))
+
+
+def test_the_clips_of_a_label_are_listed_newest_videos_first(films: Films) -> None:
+    films.add("g.mp4", ("blue", "red"), modified_ns=2)
+    with films.open() as library:
+        label_red(library)
+        hits = library.labels.clips("warm")
+        found = [(hit.video.path.name, hit.span.start_seconds) for hit in hits]
+        assert found[0] == ("g.mp4", SECONDS)
+        assert sorted(found[1:]) == [("a.mp4", 0), ("a.mp4", SECONDS), ("b.mp4", 0), ("e.mp4", 0)]
+        assert all(hit.labels == ("warm",) and 0.5 <= hit.score <= 1 for hit in hits)
+        assert library.labels.clips("warm", 2) == hits[:2]
+        where = vidseek.VideoFilter(path_glob="/films/b.mp4")
+        assert [hit.video.path.name for hit in library.labels.clips("warm", where=where)] == [
+            "b.mp4"
+        ]
+        for name, k in (("cold", 1), ("warm", 0)):
+            with pytest.raises(vidseek.QueryError):
+                library.labels.clips(name, k)
 
 
 def test_new_videos_get_their_labels(films: Films) -> None:

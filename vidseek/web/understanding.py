@@ -93,6 +93,14 @@ class ExamplesRequest(RequestDocument):
     shown: bool = Field(default=True, description="False for moments that do not show it.")
 
 
+class LabelClipsRequest(RequestDocument):
+    """Which clips with a label to list."""
+
+    name: LabelText
+    where: Where = Field(default_factory=Where)
+    k: Count = 50
+
+
 class TrainRequest(RequestDocument):
     """Which label to learn."""
 
@@ -142,6 +150,7 @@ class OutlierEntry(Document):
     start_seconds: float
     end_seconds: float
     score: float = Field(description="3 or more is unusual.")
+    thumbnail_url: str | None = Field(description="A picture of its middle.")
     nearest: NearestClip | None = Field(description="Null if the client may not see its video.")
 
 

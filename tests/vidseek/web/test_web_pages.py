@@ -213,6 +213,30 @@ def test_a_moment_like_another_has_no_words_to_look_for(page: Any, server: Runni
     assert page.get_by_role("button", name="Where it looks").count() == 0
 
 
+def test_a_label_without_words_lists_its_clips(
+    browser: Any, server: RunningServer, footage: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("sklearn")
+    copy = Path(shutil.copytree(server.service.library.folder, tmp_path / "library"))
+    with vidseek.open(copy) as library:
+        library.labels.add("pets", [footage / "cat.mp4"])
+        library.labels.train()
+        listed = len(library.labels.clips("pets"))
+    with running(copy, footage) as labelled, opened_page(browser, labelled) as page:
+        page.goto("/?min=1")
+        page.get_by_text("Filters narrow a search").wait_for()
+        page.get_by_role("button", name="Filters").click()
+        page.locator("#filters [name=label]").fill("pets")
+        page.locator("#filters [name=label]").press("Tab")
+        page.locator(".card .picture").first.wait_for()
+        assert page.locator(".card").count() == listed > 0
+        page.locator(".card .picture").first.click()
+        page.locator("dialog.player video").wait_for()
+        page.keyboard.press("Escape")
+        page.goto("/?label=nothing")
+        page.get_by_text("The library has no label").wait_for()
+
+
 def test_a_moment_that_is_not_meant_is_left_out(page: Any) -> None:
     page.goto("/?q=a+cat")
     title = page.locator(".card .card-title").first.text_content()

@@ -51,6 +51,7 @@ def test_labels_of_a_video_are_those_of_the_library(server: RunningServer) -> No
         ("/classify", {"labels": ["a cat"], "videos": [{"video_id": 999}]}, 404),
         ("/classify", {"label_set": "nothing"}, 422),
         ("/labels/train", {}, 422),
+        ("/labels/clips", {"name": "nothing"}, 422),
         ("/labels/train", {"name": "nothing"}, 422),
         ("/labels/examples", {"name": "warm", "examples": []}, 422),
         ("/labels/examples", {"name": "warm", "examples": [{"video_id": 999}]}, 404),
@@ -131,6 +132,8 @@ def test_unusual_moments_name_what_is_usual(server: RunningServer) -> None:
     assert len(found) == 3
     for each in found:
         assert each["nearest"]["video_id"] in ids_by_name(server).values()
+        picture = server.request("GET", each["thumbnail_url"])
+        assert picture.body.startswith(b"\xff\xd8\xff")
     errands = ids_by_name(server)["errands.mp4"]
     of_video = server.get(f"/videos/{errands}/outliers?k=5").json["outliers"]
     assert {each["video_id"] for each in of_video} <= {errands}
@@ -172,6 +175,13 @@ def test_labels_are_learned_and_filter(writable: RunningServer) -> None:
     assert {hit["video_id"] for hit in hits} == {ids["cat.mp4"]}
     assert writable.get(f"/videos/{ids['cat.mp4']}").json["labels"] == ["pets"]
     assert writable.post("/classify", {}).json["moments"][0]["labels"][0]["label"] == "pets"
+    listed = writable.post("/labels/clips", {"name": "pets"}).json["hits"]
+    assert len(listed) == trained["clips"]
+    assert {hit["video_id"] for hit in listed} == {ids["cat.mp4"]}
+    assert all(hit["thumbnail_url"] and hit["labels"] == ["pets"] for hit in listed)
+    assert writable.post("/labels/clips", {"name": "pets", "k": 1}).json["hits"] == listed[:1]
+    elsewhere = {"name": "pets", "where": {"path_glob": "nowhere/*"}}
+    assert writable.post("/labels/clips", elsewhere).json["hits"] == []
 
 
 def test_a_server_that_only_reads_learns_nothing(

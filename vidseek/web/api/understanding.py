@@ -6,13 +6,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from vidseek.catalog import VideoDetails
 from vidseek.core.job import Job
-from vidseek.core.types import Description, LabelledMoment, LabelScore, TimeSpan, TrainedLabel
+from vidseek.core.types import (
+    Description,
+    LabelledMoment,
+    LabelScore,
+    SearchResult,
+    TimeSpan,
+    TrainedLabel,
+)
 from vidseek.discovery import Part
 from vidseek.search.understanding.label_sets import bundled_labels
 from vidseek.search.understanding.outliers import Outlier
 from vidseek.web.api.dependencies import PartQuery, ServiceOf, VideoPath
-from vidseek.web.schemas import MAX_HITS, MAX_TEXT, VideoPart, problem_answers
+from vidseek.web.schemas import MAX_HITS, MAX_TEXT, SearchAnswer, VideoPart, problem_answers
 from vidseek.web.service import Service, thumbnail_url
 from vidseek.web.text import path_text, safe_text
 from vidseek.web.understanding import (
@@ -23,6 +31,7 @@ from vidseek.web.understanding import (
     DescribeAnswer,
     ExamplesRequest,
     KeyFrameEntry,
+    LabelClipsRequest,
     LabelEntry,
     LabelledEntry,
     LabelList,
@@ -89,6 +98,28 @@ async def add_examples(request: Request, query: ExamplesRequest, service: Servic
         return _labels(service.library.labels.list())
 
     return await service.quick.run(request, lambda _: add())
+
+
+@router.post("/labels/clips", responses=problem_answers(404))
+async def label_clips(
+    request: Request, query: LabelClipsRequest, service: ServiceOf
+) -> SearchAnswer:
+    """List the clips that have a label, those of the newest videos first. There is one page.
+
+    The score and confidence of a clip are those of the label.
+    """
+    return await service.quick.run(request, lambda _: clips_with_label(service, query))
+
+
+def clips_with_label(service: Service, query: LabelClipsRequest) -> SearchAnswer:
+    """Clips that the client may see."""
+    count = query.k
+    while True:
+        found = service.library.labels.clips(query.name, count, where=query.where.to_filter())
+        answer = service.answer(SearchResult(tuple(found)))
+        if len(answer.hits) >= query.k or len(found) < count:
+            return answer.model_copy(update={"hits": answer.hits[: query.k]})
+        count *= 4  # videos outside the roots have some of them
 
 
 @router.post("/labels/train", responses=problem_answers(404, 409))
@@ -293,12 +324,26 @@ def _labels(found: list[TrainedLabel]) -> LabelList:
 
 
 def _outliers(service: Service, found: list[Outlier]) -> OutlierList:
-    return OutlierList(
-        outliers=[_outlier(service, each) for each in found if service.shown([each.video])]
-    )
+    shown = [each for each in found if service.shown([each.video])]
+    details = {each.video.id: service.library.video(each.video.id) for each in shown}
+    return OutlierList(outliers=[_outlier(service, each, details[each.video.id]) for each in shown])
 
 
-def _outlier(service: Service, found: Outlier) -> OutlierEntry:
+def _picture(details: VideoDetails, span: TimeSpan) -> str | None:
+    """The address of a picture of the middle of a part of a video."""
+    middle = (span.start_seconds + span.end_seconds) / 2
+    pictured = [
+        clip
+        for clip, thumbnail in zip(details.clips, details.thumbnails, strict=True)
+        if thumbnail is not None and clip.span.overlap(span) > 0
+    ]
+    if not pictured:
+        return None
+    clip = min(pictured, key=lambda clip: abs(clip.middle_frame_seconds - middle))
+    return thumbnail_url(details.video, round(clip.middle_frame_seconds * 1000))
+
+
+def _outlier(service: Service, found: Outlier, details: VideoDetails) -> OutlierEntry:
     nearest = None
     if service.shown([found.nearest.video]):
         nearest = NearestClip(
@@ -314,6 +359,7 @@ def _outlier(service: Service, found: Outlier) -> OutlierEntry:
         end_seconds=_rounded(found.span)[1],
         score=round(found.score, 4),
         nearest=nearest,
+        thumbnail_url=_picture(details, found.span),
     )
 
 

@@ -65,7 +65,8 @@ function showControls() {
   const count = FILTERS.filter((name) => state.filters[name]).length;
   $("#filter-count").textContent = String(count);
   $("#filter-count").hidden = count === 0;
-  document.title = state.q ? `${state.q} - vidseek` : "vidseek: search";
+  const subject = state.q || state.filters.label;
+  document.title = subject ? `${subject} - vidseek` : "vidseek: search";
   showChip();
 }
 
@@ -168,7 +169,7 @@ function where() {
 
 /** A page of hits for what the page asks; `part` overrides members of the request. */
 function ask(part, signal) {
-  const { without, copies } = state.filters;
+  const { without, copies, label } = state.filters;
   const common = { k: PAGE, copies: Boolean(copies), where: where(), ...part };
   if (upload) {
     const form = new FormData();
@@ -180,6 +181,7 @@ function ask(part, signal) {
   }
   const like = parseLike(state.like);
   if (like) return post("/similar", { ...like, exclude_itself: true, ...common }, { signal });
+  if (isByLabel()) return post("/labels/clips", { name: label, k: MAX_HITS, where: common.where }, { signal });
   if (state.filters.captions) return post("/search/captions", { text: state.q, k: MAX_HITS, where: common.where }, { signal });
   const unlike = parseLike(state.unlike);
   const unwanted = { ...(without ? { not_text: without } : {}), ...(unlike ? { not_like: unlike } : {}) };
@@ -194,7 +196,10 @@ function sequence() {
   return { then: steps, ...(Number(within) > 0 ? { within_seconds: Number(within) } : {}) };
 }
 
-const isAsking = () => Boolean(state.q || parseLike(state.like) || upload);
+const hasQuery = () => Boolean(state.q || parseLike(state.like) || upload);
+/** Whether the page lists the clips of a label, without a query. */
+const isByLabel = () => !hasQuery() && Boolean(state.filters.label);
+const isAsking = () => hasQuery() || isByLabel();
 
 async function run() {
   running?.abort();
@@ -266,7 +271,7 @@ function unlike(hit) {
 
 function open(hit) {
   openPlayer(hit, {
-    hits: ordered(), text: upload || state.like ? null : state.q, ...actions(),
+    hits: ordered(), text: upload || state.like || isByLabel() ? null : state.q, ...actions(),
     async siblings(each) {
       const known = found.hits.filter((other) => other.video_id === each.video_id);
       if (upload || /[*?[\]]/.test(each.path)) return known;
@@ -344,6 +349,8 @@ function drawGroups() {
 }
 
 function nothing() {
+  if (isByLabel()) return emptyState("filter", "No clip has this label", "No clip that passes the filters has it. A label gets its clips when it is trained.",
+    h("button", { type: "button", class: "primary", onclick: () => filterForm.reset() }, "Clear filters"));
   const hasFilters = FILTERS.some((name) => state.filters[name]);
   if (hasFilters) return emptyState("filter", "Nothing passes the filters", "No indexed video fits all of them.",
     h("button", { type: "button", class: "primary", onclick: () => filterForm.reset() }, "Clear filters"));
@@ -358,6 +365,7 @@ async function start() {
   try {
     const page = await get("/videos?state=indexed&order=newest&limit=12");
     if (isAsking()) return;
+    if (FILTERS.some((name) => state.filters[name])) results.append(h("p", { class: "note" }, "Filters narrow a search: describe a moment above, or choose a label."));
     if (page.total === 0) { results.append(emptyState("film", "The library is empty", "Index a folder of videos, then describe what you are looking for.", h("a", { class: "primary", href: "/library" }, "Open the library"))); return; }
     const cards = page.videos.map(videoCard);
     results.append(h("div", { class: "section-title" }, h("h2", {}, "Newest videos"), h("span", { class: "muted" }, `of ${many(page.total, "video")}`)), h("div", { class: "grid" }, cards));

@@ -59,7 +59,7 @@ async function showUnusual(list, film, id) {
   list.replaceChildren(...found.map((each) => {
     const near = each.nearest;
     const reason = near ? `most like ${spanText(near.start_seconds, near.end_seconds)}${near.video_id === id ? "" : ` of ${titleOf(near.path)}`}` : "";
-    return row(null, spanText(each.start_seconds, each.end_seconds), reason, () => go(film, each.start_seconds));
+    return row(each.thumbnail_url, spanText(each.start_seconds, each.end_seconds), reason, () => go(film, each.start_seconds));
   }));
   return found.length ? "" : "No moment is unlike the rest of this video.";
 }
