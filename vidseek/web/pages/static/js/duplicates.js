@@ -67,7 +67,8 @@ function side(member, badge) {
   const { video } = member;
   return { src: video.media_url, duration: video.duration_seconds, videoId: video.id, label: video.title,
     caption: h("div", {}, h("strong", {}, h("a", { href: `/video/${video.id}`, title: video.path }, video.title), badge),
-      h("div", { class: "facts" }, [clock(video.duration_seconds), `${video.width} × ${video.height}`, sizeText(video.size_bytes), folderOf(video.path)].map((each) => h("span", {}, each)))) };
+      h("div", { class: "facts" }, [clock(video.duration_seconds), `${video.width} × ${video.height}`, sizeText(video.size_bytes),
+        video.has_sound === false ? "no sound" : null, folderOf(video.path)].filter(Boolean).map((each) => h("span", {}, each)))) };
 }
 
 async function dismiss(panel, group, keep, other) {

@@ -48,7 +48,7 @@ async function main() {
   page.append(
     h("div", { class: "page-head" }, h("div", {}, h("h1", {}, video.title), h("p", { class: "lead" }, folderOf(video.path))),
       h("div", { class: "facts" }, [clock(video.duration_seconds), `${video.width} × ${video.height}`, `${video.frame_rate} fps`, video.codec,
-        sizeText(video.size_bytes), dateText(video.modified), video.damaged ? "damaged" : null].filter(Boolean).map((each) => h("span", {}, each)))),
+        sizeText(video.size_bytes), dateText(video.modified), video.has_sound === false ? "no sound" : null, video.damaged ? "damaged" : null].filter(Boolean).map((each) => h("span", {}, each)))),
     h("div", { class: "watch" },
       h("div", {}, h("div", { class: "stage" }, film, note), line.element, labelChips(video), form, found, looks.panel, askForm(id, (seconds) => { film.currentTime = seconds; film.pause(); })),
       sidePanel(film, id, clips)),
