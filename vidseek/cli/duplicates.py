@@ -31,9 +31,9 @@ def duplicates(
 ) -> None:
     """List videos that are copies of each other, and which to keep.
 
-    Nothing is deleted. The video to keep is undamaged, then not blurred, then the longest, then the
-    one with the highest resolution, HDR, and the highest bitrate. An intro shared by five videos
-    does not make them copies.
+    Nothing is deleted. The video to keep is undamaged, then not blurred, then has sound, then is
+    the longest, then the one with the highest resolution, HDR, and the highest bitrate. An intro
+    shared by five videos does not make them copies.
 
     \b
     Example: vidseek duplicates --json
