@@ -237,6 +237,25 @@ def test_a_label_without_words_lists_its_clips(
         page.get_by_text("The library has no label").wait_for()
 
 
+def test_every_hit_of_a_long_page_gets_a_card(page: Any, server: RunningServer) -> None:
+    answer = server.post("/search", {"text": "a cat", "k": 1}).json
+    (hit,) = answer["hits"]
+    many = [{**hit, "start_seconds": place / 100, "confidence": 0.9} for place in range(60)]
+    page.route(
+        "**/api/v1/search",
+        lambda route: route.fulfill(json={**answer, "hits": many, "next_cursor": None}),
+    )
+    page.goto("/?q=a+cat")
+    wait_until(page, "document.querySelectorAll('.card').length === 60")
+    links = page.locator(".card .card-title").evaluate_all(
+        "cards => cards.map((each) => Number(new URL(each.href).searchParams.get('t')))"
+    )
+    assert links == [each["start_seconds"] for each in many]
+    page.get_by_text("Group by video").click()
+    wait_until(page, "document.querySelectorAll('.grid').length === 1")
+    assert page.locator(".card").count() == 60
+
+
 def test_a_moment_that_is_not_meant_is_left_out(page: Any) -> None:
     page.goto("/?q=a+cat")
     title = page.locator(".card .card-title").first.text_content()

@@ -10,6 +10,8 @@ import { mountShell } from "./shell.js";
 const PAGE = 60;
 const MAX_HITS = 200;
 const MARK_HITS = 50;
+const FIRST_CARDS = 24;
+const WAIT_MS = 200;
 const FILTERS = ["then", "within", "without", "label", "path", "min", "max", "height", "after", "before", "copies", "captions"];
 
 const results = $("#results");
@@ -208,7 +210,7 @@ async function run() {
   running = new AbortController();
   const { signal } = running;
   results.setAttribute("aria-busy", "true");
-  if (!results.querySelector(".card")) results.replaceChildren(h("div", { class: "grid" }, Array.from({ length: 12 }, () => h("div", { class: "skeleton" }))));
+  const waiting = setTimeout(showWaiting, WAIT_MS, signal);
   const startedMs = performance.now();
   try {
     const answer = await ask(state.order === "date" ? { k: MAX_HITS } : {}, signal);
@@ -219,7 +221,16 @@ async function run() {
     if (error.name === "AbortError") return;
     $("#status").textContent = "";
     results.replaceChildren(refusal(error));
-  } finally { if (!signal.aborted) results.setAttribute("aria-busy", "false"); }
+  } finally {
+    clearTimeout(waiting);
+    if (!signal.aborted) results.setAttribute("aria-busy", "false");
+  }
+}
+
+/** Hold the places of cards while a search takes long. Most answers come sooner, and drawing these would delay them. */
+function showWaiting(signal) {
+  if (signal.aborted || results.querySelector(".card")) return;
+  results.replaceChildren(h("div", { class: "grid" }, Array.from({ length: 12 }, () => h("div", { class: "skeleton" }))));
 }
 
 /** Say how many moments were found, not counting the unlikely ones. */
@@ -300,11 +311,14 @@ function draw() {
   if (first) first.tabIndex = 0;
 }
 
-/** Add the hits that are not shown yet, the unlikely ones below a heading. */
+/** Add the hits that are not shown yet, the unlikely ones below a heading. The first, which are in sight, are painted before the rest. */
 function append() {
   const hits = state.order === "date" ? ordered() : found.hits;
-  const fresh = hits.slice(shownFrom);
-  shownFrom = hits.length;
+  const fresh = hits.slice(shownFrom, shownFrom === 0 ? FIRST_CARDS : hits.length);
+  shownFrom += fresh.length;
+  const shown = found;
+  const next = () => { if (found === shown && !state.group) append(); };
+  if (shownFrom < hits.length) requestAnimationFrame(() => setTimeout(next));
   const sure = fresh.filter(isSure);
   const rest = fresh.filter((hit) => !isSure(hit));
   if (!$("[data-part]", results) && sure.length === 0) {
