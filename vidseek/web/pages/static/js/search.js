@@ -198,6 +198,7 @@ function sequence() {
   return { then: steps, ...(Number(within) > 0 ? { within_seconds: Number(within) } : {}) };
 }
 
+const hasFilters = () => FILTERS.some((name) => state.filters[name]);
 const hasQuery = () => Boolean(state.q || parseLike(state.like) || upload);
 /** Whether the page lists the clips of a label, without a query. */
 const isByLabel = () => !hasQuery() && Boolean(state.filters.label);
@@ -205,7 +206,7 @@ const isAsking = () => hasQuery() || isByLabel();
 
 async function run() {
   running?.abort();
-  document.body.classList.toggle("is-start", !isAsking());
+  document.body.classList.toggle("is-start", !isAsking() && !hasFilters());
   if (!isAsking()) { found = { hits: [], warnings: [], cursor: null }; $("#status").textContent = ""; await start(); return; }
   running = new AbortController();
   const { signal } = running;
@@ -365,8 +366,7 @@ function drawGroups() {
 function nothing() {
   if (isByLabel()) return emptyState("filter", "No clip has this label", "No clip that passes the filters has it. A label gets its clips when it is trained.",
     h("button", { type: "button", class: "primary", onclick: () => filterForm.reset() }, "Clear filters"));
-  const hasFilters = FILTERS.some((name) => state.filters[name]);
-  if (hasFilters) return emptyState("filter", "Nothing passes the filters", "No indexed video fits all of them.",
+  if (hasFilters()) return emptyState("filter", "Nothing passes the filters", "No indexed video fits all of them.",
     h("button", { type: "button", class: "primary", onclick: () => filterForm.reset() }, "Clear filters"));
   return emptyState("film", "Nothing to find yet", "The library has no moments like that. Index a folder of videos first.",
     h("a", { class: "primary", href: "/library" }, "Open the library"));
@@ -379,7 +379,7 @@ async function start() {
   try {
     const page = await get("/videos?state=indexed&order=newest&limit=12");
     if (isAsking()) return;
-    if (FILTERS.some((name) => state.filters[name])) results.append(h("p", { class: "note" }, "Filters narrow a search: describe a moment above, or choose a label."));
+    if (hasFilters()) results.append(h("p", { class: "note" }, "Filters narrow a search: describe a moment above, or choose a label."));
     if (page.total === 0) { results.append(emptyState("film", "The library is empty", "Index a folder of videos, then describe what you are looking for.", h("a", { class: "primary", href: "/library" }, "Open the library"))); return; }
     const cards = page.videos.map(videoCard);
     results.append(h("div", { class: "section-title" }, h("h2", {}, "Newest videos"), h("span", { class: "muted" }, `of ${many(page.total, "video")}`)), h("div", { class: "grid" }, cards));
