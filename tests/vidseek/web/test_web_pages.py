@@ -302,7 +302,7 @@ def test_a_picture_finds_the_video_that_shows_it(page: Any, server: RunningServe
     page.set_input_files("#query-file", files=[upload])
     page.locator(".card .card-title").first.wait_for()
     # A name is shown as text, never as HTML.
-    assert page.locator(".card .card-title").first.inner_text() == "<b>cup"
+    assert page.locator(".card .card-title").first.text_content() == "<b>cup"
 
 
 def test_a_video_shows_its_summary_its_labels_and_what_to_watch_next(
@@ -338,7 +338,7 @@ def test_a_label_leads_to_the_other_videos_that_have_it(page: Any, server: Runni
     page.get_by_role("link", name="chores").click()
     page.wait_for_url(re.compile("label=chores"))
     page.locator(".card .card-title").first.wait_for()
-    shown = set(page.locator(".card .card-title").all_inner_texts())
+    shown = set(page.locator(".card .card-title").all_text_contents())
     assert "<b>cup" in shown
     assert shown <= labelled
 
@@ -351,7 +351,7 @@ def test_what_follows_is_asked_for(page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"then=a\+page\+of\+text"))
     wait_until(page, "document.querySelector('#results').getAttribute('aria-busy') === 'false'")
-    assert page.locator(".card .card-title").first.inner_text() == "errands"
+    assert page.locator(".card .card-title").first.text_content() == "errands"
 
 
 def test_duplicates_play_together_and_a_dismissal_is_remembered(
