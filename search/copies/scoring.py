@@ -14,8 +14,9 @@ from vidseek.search.copies.crops import Crop
 
 Threshold = Literal["strict", "normal", "loose"]
 THRESHOLDS: dict[Threshold, float] = {"strict": 0.45, "normal": 0.385, "loose": 0.33}
-"""Minimum score of a match. Of 517 calibration videos of `benchmarks/copies` that are not copies,
-none, one and 10 are accused; of 1,136 test videos none, 9 and 76 (docs/explanation/copies.md)."""
+"""Minimum score of a match. Of 519 calibration videos of `benchmarks/copies` that are not copies,
+none, none and 4 are flagged; of 503 test videos none, none and 7
+(docs/benchmarks/copy-results.md)."""
 MIN_SIMILARITY = 0.25
 """Minimum score-normalised cosine for a frame pair to count as a match."""
 DISTINCT_WEIGHT, FULL_COVERAGE_WEIGHT = 0.07, 0.1
