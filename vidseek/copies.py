@@ -177,7 +177,9 @@ class LibraryCopies(OpenedLibrary):
         arguments.flag(restore, "restore")
         ids = {arguments.whole_number(each, "video_ids") for each in video_ids}
         if not 2 <= len(ids) <= MAX_DISMISSED_TOGETHER:
-            raise QueryError(f"2 to {MAX_DISMISSED_TOGETHER} videos can be told apart at once")
+            raise QueryError(
+                f"Give 2 to {MAX_DISMISSED_TOGETHER} videos to dismiss at once, not {len(ids)}"
+            )
         return self._store.copy_matches.dismiss(ids, restore=restore)
 
     def shared_segments(self, video_ids: Collection[int]) -> list[CopyMatch]:

@@ -71,7 +71,7 @@ class LibraryLabels:
         arguments.flag(shown, "shown")
         wanted = label_name(name)
         if wanted.casefold() == NONE_OF_THESE:
-            raise QueryError(f"{NONE_OF_THESE!r} is what videos without a label get; name another.")
+            raise QueryError(f"{NONE_OF_THESE!r} is reserved for videos without a label.")
         found = list(dict.fromkeys(self._examples(wanted, examples, shown=shown)))
         if not found:
             raise QueryError(f"There is no example of the label {name!r}.")

@@ -169,7 +169,7 @@ def _refuse_blank(
     for example, query in zip(examples, queries, strict=True):
         clips = store.videos.clips_by_id(query.own_clips)
         if example.liked and clips and blanks.of(clips.values()) == set(clips):
-            raise QueryError(f"{example.path} shows nothing to go by: every frame is blank.")
+            raise QueryError(f"{example.path} cannot be used: every frame is blank.")
 
 
 def _liked(

@@ -71,8 +71,8 @@ class LabelTrainer:
             negative = negative | self._background(positive | negative)
         if not negative:
             raise TrainingError(
-                f"every clip of the library is an example of {label!r}: nothing tells it from "
-                "other things",
+                f"every clip of the library is an example of {label!r}: there is nothing to tell "
+                "it apart from",
                 hint=Hint("index_more"),
             )
         return train_label(label, self._examples(positive), self._examples(negative))

@@ -74,6 +74,16 @@ def test_every_command_has_a_section(page: str) -> None:
     assert tuple(re.findall(r"^## vidseek ([\w ]+)$", page, re.MULTILINE)) == SECTIONS
 
 
+@pytest.mark.parametrize("group", [(), ("model",), ("label",)])
+def test_no_command_is_listed_with_half_a_sentence(group: tuple[str, ...]) -> None:
+    assert "...\n" not in help_of(*group).partition("Commands:")[2] + "\n"
+
+
+@pytest.mark.parametrize("command", SECTIONS)
+def test_usage_has_one_pair_of_brackets_around_an_argument(command: str) -> None:
+    assert "[[" not in help_of(*command.split()).strip().splitlines()[0]
+
+
 def listed_in(text: str) -> tuple[str, ...]:
     found = re.findall(r"^  (\w+) {2,}\S", text.partition("Commands:")[2], re.MULTILINE)
     return tuple(found)

@@ -141,7 +141,7 @@ def _start(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Find moments in your videos by text, picture or example video.
+    """Find moments in your videos by text, picture or example video, and detect copies.
 
     Index a folder once, then search it. Nothing leaves this machine.
 

@@ -23,7 +23,9 @@ def ask(
             metavar="VIDEO[@START-END]", help="A video of the library, or a part of it."
         ),
     ],
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="A sentence.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="What to ask, in a sentence.")
+    ],
     *,
     captioner: Annotated[
         str,

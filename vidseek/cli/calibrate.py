@@ -61,9 +61,9 @@ def calibrate(
 ) -> None:
     """Fit the confidence of hits to this library.
 
-    Third-party models report no confidence until you calibrate them. A confidence that is better
-    on held-out queries is stored and used by later searches with the active model. Calibrate again
-    after the library has grown a lot.
+    Third-party models report no confidence until you calibrate them. The new confidence is stored
+    if it is better on queries that it was not fitted to. Later searches with the active model use
+    it. Calibrate again after the library has grown a lot.
 
     \b
     Example: vidseek calibrate --captions captions.jsonl

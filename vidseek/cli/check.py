@@ -46,7 +46,7 @@ def check(
         typer.Argument(
             metavar="FILE",
             readable=False,
-            help="The videos to check; - reads paths from standard input, one a line.",
+            help="The videos to check; - reads paths from standard input, one per line.",
         ),
     ],
     threshold: Annotated[
@@ -101,7 +101,7 @@ def check(
 
     Lists every library video that a file matches, with the matching seconds on both sides. Nothing
     is added to the library without --add. Exit code 0: new; 10: a copy or a shared part; 1: a file
-    cannot be read. With --json, several files or - give one document a line.
+    cannot be checked. With --json, several files or - give one document per line.
 
     \b
     Example: vidseek check upload.mp4 --threshold strict

@@ -33,9 +33,7 @@ def classify(
     *,
     label: Annotated[
         list[str] | None,
-        typer.Option(
-            "--label", metavar="TEXT", help="A label, in plain words; repeat for several."
-        ),
+        typer.Option("--label", metavar="TEXT", help="A label, in plain words. May be repeated."),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -52,7 +50,9 @@ def classify(
     ] = None,
     k: Annotated[
         int,
-        typer.Option("-k", metavar="N", parser=whole_number(1), help="Labels of each at most."),
+        typer.Option(
+            "-k", metavar="N", parser=whole_number(1), help="Labels per video or clip, at most."
+        ),
     ] = 5,
     min_confidence: Annotated[
         float,

@@ -25,7 +25,7 @@ def doctor(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check the installation and the library; repair its search indexes.
+    """Check the installation and the library; repair its indexes.
 
     Decodes, encodes and searches a small sample, and lists problems, each with the next step.
     Damaged search indexes are rebuilt from the database; your videos are not read. Exits with 1 if

@@ -66,7 +66,7 @@ def _print_report(report: EvaluationReport) -> None:
         typer.echo(f"  line {problem.line}: {output.printable(problem.reason)}")
     if report.merged_captions:
         merged = output.counted(report.merged_captions, "caption repeats", "captions repeat")
-        typer.echo(f"{merged} another video's: each is asked once, and finds either video")
+        typer.echo(f"{merged} another video's: each is searched once, and either video is right")
     typer.echo(f"model {output.printable(report.encoder)}")
     _print_quality("text to video", "captions", report.text_to_video)
     if report.video_to_text is not None:

@@ -28,7 +28,9 @@ def _parse_out(text: str) -> Path:
 
 @with_session
 def explain(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What was looked for.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="The text to explain, such as that of a search.")
+    ],
     video: Annotated[
         str,
         typer.Argument(

@@ -51,7 +51,7 @@ def export(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[HITS.json|OUT.parquet]",
+            metavar="HITS.json|OUT.parquet",
             readable=False,
             show_default=False,
             help="With --format, --out or --clips: JSON of `search` or `similar`; without or with "

@@ -49,7 +49,7 @@ def failed(
         elif not output.is_for_person():
             output.print_columns((video.path, video.failure) for video in videos)
         elif not videos:
-            typer.echo("no file failed")
+            typer.echo("no failed files")
         else:
             output.print_failures(
                 [

@@ -239,7 +239,7 @@ def print_report(report: IndexReport, *, pruned: bool = False) -> None:
         typer.echo(f"{output.short_path(file.path)}: {output.printable(file.note)}")
     if report.skipped:
         sound = f" ({report.sound_only:,} with sound only)" if report.sound_only else ""
-        typer.echo(f"skipped, no videos: {_describe_skipped(report.skipped)}{sound}")
+        typer.echo(f"skipped, not videos: {_describe_skipped(report.skipped)}{sound}")
     ignored = []
     if report.hidden:
         ignored.append(output.counted(report.hidden, "hidden entry", "hidden entries"))

@@ -76,7 +76,7 @@ def remove(
 def train(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The label. Default: all.")
+        str | None, typer.Argument(metavar="NAME", help="The label. Default: all.")
     ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,

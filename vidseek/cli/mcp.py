@@ -32,7 +32,8 @@ def mcp(
         typer.Option("--allow-write", help="Offer the tools that index videos and write captions."),
     ] = False,
     http: Annotated[
-        bool, typer.Option("--http", help="Listen on an address instead, for several assistants.")
+        bool,
+        typer.Option("--http", help="Serve several assistants over HTTP, at --host and --port."),
     ] = False,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8766,
@@ -42,7 +43,7 @@ def mcp(
     yes: YesOption = False,
     library: LibraryOption = None,
 ) -> None:
-    """Offer the library to assistants, over the Model Context Protocol.
+    """Offer the library to assistants (Model Context Protocol).
 
     The assistant starts it and talks to it through standard input and output, or, with --http,
     reaches it at an address. See docs/how-to/use-from-an-assistant.md.

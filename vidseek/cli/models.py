@@ -13,8 +13,9 @@ from vidseek.cli.options import JsonOption
 def models(json: JsonOption = False) -> None:
     """List models to use instead of the built-in one.
 
-    Use one with `index --model NAME` in a new library, or `model add NAME` in an existing one. Any
-    other dual encoder works too: hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED, or a folder.
+    Use one with `index --model NAME` in a new library, or `model add NAME` in an existing one. Most
+    other models that compare pictures with texts (dual encoders, such as CLIP) work too:
+    hf:ORG/NAME, open_clip:ARCHITECTURE/PRETRAINED, or a folder.
 
     \b
     Example: vidseek models

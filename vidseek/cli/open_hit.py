@@ -51,7 +51,7 @@ def open_hit(
         hits = last_hits(opened.folder)
     if not hits:
         raise typer.BadParameter(
-            "no search of this library is remembered; search first", param_hint="HIT"
+            "there is no last search of this library; search first", param_hint="HIT"
         )
     if number > len(hits):
         what = output.counted(len(hits), "hit")

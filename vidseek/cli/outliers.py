@@ -45,7 +45,7 @@ def outliers(
         bool,
         typer.Option(
             "--stream",
-            help="Watch a growing file, a camera or an address, and print a line of JSON an event.",
+            help="Watch a growing file, a camera or an address, and print each event as JSON.",
         ),
     ] = False,
     allow_network: Annotated[
@@ -56,14 +56,15 @@ def outliers(
         typer.Option(
             metavar="TIME",
             parser=parse_seconds,
-            help="With --stream: end when nothing has come for so long. Default: 30.",
+            help="With --stream: end when nothing was written for this long. Default: 30.",
         ),
     ] = None,
     session: Session,
 ) -> None:
     """Find moments that are unlike the rest, or unlike normal footage.
 
-    The score counts standard deviations above what is usual for the camera: 3 or more is unusual.
+    The score counts standard deviations above what is usual in the same video: 3 or more is
+    unusual.
 
     \b
     Example: vidseek outliers --in cameras/today --normal cameras/last-week

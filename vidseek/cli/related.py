@@ -24,17 +24,17 @@ def related(
     videos: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="VIDEO[@START-END]", help="What was watched: videos, parts or pictures."
+            metavar="VIDEO[@START-END]", help="What was liked: videos, parts of videos or pictures."
         ),
     ] = None,
     *,
     liked: Annotated[
         list[str] | None,
-        typer.Option(metavar="VIDEO", help="Also like this one. May be given several times."),
+        typer.Option(metavar="VIDEO", help="A further video that was liked. May be repeated."),
     ] = None,
     disliked: Annotated[
         list[str] | None,
-        typer.Option(metavar="VIDEO", help="Unlike this one. May be given several times."),
+        typer.Option(metavar="VIDEO", help="A video that was disliked. May be repeated."),
     ] = None,
     k: Annotated[
         int,

@@ -54,7 +54,8 @@ def serve(
 ) -> None:
     """Serve the web page and the HTTP API.
 
-    It listens on this machine only, until Ctrl-C. See docs/reference/http-api.md.
+    Only this machine can reach it, unless --host says otherwise. Ctrl-C ends it. See
+    docs/reference/http-api.md.
 
     \b
     Example: vidseek serve --root ~/Movies --open

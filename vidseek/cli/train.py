@@ -68,9 +68,9 @@ def train(
 
     About one video in seven is held out for evaluation. A model is written only if it retrieves the
     held-out videos better than the starting model; use it with `index --model` in a new library.
-    For a third-party model, the towers stay frozen and a re-ranking head is trained, for libraries
-    indexed with that model. Ctrl-C stops cleanly; run the same command again to continue. Needs the
-    extra `train`.
+    A third-party model is left as it is, and a head that scores its best hits again is trained, for
+    libraries indexed with that model. Ctrl-C stops cleanly; run the same command again to continue.
+    Needs the extra `train`.
 
     \b
     Example: vidseek train captions.jsonl --out my-model

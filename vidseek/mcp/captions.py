@@ -21,8 +21,8 @@ from vidseek.web.text import path_text, safe_text
 MAX_ASKED_FRAMES = 64
 MAX_CAPTIONS = 200
 
-PartStart = Annotated[float | None, Field(description="Start of the part.")]
-PartEnd = Annotated[float | None, Field(description="End of the part.")]
+PartStart = Annotated[float | None, Field(description="Start of the part, in seconds.")]
+PartEnd = Annotated[float | None, Field(description="End of the part, in seconds.")]
 
 
 class CaptionTools(UnderstandingTools):

@@ -36,13 +36,15 @@ MAX_GROUPS = 100
 
 Count = Annotated[int, Field(ge=1, le=MAX_HITS, description="Number of moments.")]
 File = Annotated[
-    str, Field(description="Path of a file: absolute, or relative to a folder of media.")
+    str, Field(description="Path of a file: absolute, or relative to a media folder of the server.")
 ]
 Glob = Annotated[
     str | None,
     Field(description="Only videos at this file, folder or pattern, such as '*/2024/*.mp4'."),
 ]
-Cursor = Annotated[str | None, Field(description="next_cursor of the last page, for the next.")]
+Cursor = Annotated[
+    str | None, Field(description="For the next page: next_cursor of the page before.")
+]
 Pictures = Annotated[bool, Field(description="Also return a picture of each hit, in their order.")]
 
 
@@ -74,15 +76,23 @@ class Tools:
         self,
         text: Annotated[str, Field(description="What can be seen, in plain words.")],
         k: Count = 5,
-        not_text: Annotated[str | None, Field(description="What must not be seen.")] = None,
+        not_text: Annotated[
+            str | None, Field(description="What the moments should not show.")
+        ] = None,
         then: Annotated[
             list[str], Field(description="What follows later in the same video, step by step.")
         ] = [],  # noqa: B006 - a field's default, which is copied
         within_seconds: Annotated[
-            float | None, Field(gt=0, description="Longest time from one step to the next.")
+            float | None,
+            Field(
+                gt=0,
+                description="Seconds from the end of a step to the start of the next, at most.",
+            ),
         ] = None,
         path_glob: Glob = None,
-        per_video: Annotated[int | None, Field(ge=1, description="Most hits per video.")] = None,
+        per_video: Annotated[
+            int | None, Field(ge=1, description="Hits per video, at most.")
+        ] = None,
         cursor: Cursor = None,
         thumbnails: Pictures = True,
     ) -> CallToolResult:
@@ -108,8 +118,12 @@ class Tools:
         self,
         file: File,
         k: Count = 5,
-        start_seconds: Annotated[float | None, Field(description="Start of the part.")] = None,
-        end_seconds: Annotated[float | None, Field(description="End of the part.")] = None,
+        start_seconds: Annotated[
+            float | None, Field(description="Start of the part, in seconds.")
+        ] = None,
+        end_seconds: Annotated[
+            float | None, Field(description="End of the part, in seconds.")
+        ] = None,
         cursor: Cursor = None,
         thumbnails: Pictures = True,
     ) -> CallToolResult:
@@ -154,7 +168,7 @@ class Tools:
 
     async def duplicates(
         self,
-        max_groups: Annotated[int, Field(ge=1, le=MAX_GROUPS, description="Most groups.")] = 20,
+        max_groups: Annotated[int, Field(ge=1, le=MAX_GROUPS, description="Groups, at most.")] = 20,
     ) -> CallToolResult:
         """List videos of the library that are copies of each other, and which to keep."""
 
@@ -172,7 +186,9 @@ class Tools:
         context: Context,
         paths: Annotated[
             list[str] | None,
-            Field(description="Files and folders to add. Default: all folders of media."),
+            Field(
+                description="Files and folders to add. Default: all media folders of the server."
+            ),
         ] = None,
         retry_failed: Annotated[bool, Field(description="Read failed files again.")] = False,
     ) -> CallToolResult:

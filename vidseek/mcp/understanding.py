@@ -21,9 +21,10 @@ MAX_MOMENTS = 100
 MAX_LABELS = 1_000
 
 OptionalFile = Annotated[
-    str | None, Field(description="One video: absolute, or relative to a folder of media.")
+    str | None,
+    Field(description="A video: absolute path, or relative to a media folder of the server."),
 ]
-Moments = Annotated[int, Field(ge=1, le=MAX_MOMENTS, description="Most moments.")]
+Moments = Annotated[int, Field(ge=1, le=MAX_MOMENTS, description="Moments, at most.")]
 
 
 class UnderstandingTools(Tools):
@@ -91,7 +92,7 @@ class UnderstandingTools(Tools):
     async def summary(
         self,
         file: File,
-        frames: Annotated[int, Field(ge=1, le=MAX_FRAMES, description="Most key frames.")] = 12,
+        frames: Annotated[int, Field(ge=1, le=MAX_FRAMES, description="Key frames, at most.")] = 12,
         query: Annotated[
             str | None, Field(description="Summarise only what matches this description.")
         ] = None,
@@ -117,7 +118,7 @@ class UnderstandingTools(Tools):
         ] = None,
         k: Moments = 10,
     ) -> CallToolResult:
-        """Find moments that are unlike the rest, or unlike normal footage; 3 is unusual."""
+        """Find moments unlike the rest, or unlike normal footage; a score of 3 is unusual."""
 
         def work(job: Job) -> CallToolResult:
             found = self._library.outliers(
@@ -190,7 +191,8 @@ class UnderstandingTools(Tools):
         text: Annotated[str, Field(description="What was looked for.")],
         file: File,
         at_seconds: Annotated[
-            float | None, Field(description="Time of the frame. Default: the best frame.")
+            float | None,
+            Field(description="Time of the frame, in seconds. Default: the best frame."),
         ] = None,
         picture: Annotated[
             bool, Field(description="Also return heat maps of where each word looks.")
@@ -219,10 +221,14 @@ class UnderstandingTools(Tools):
     async def describe(
         self,
         file: File,
-        start_seconds: Annotated[float | None, Field(description="Start of the part.")] = None,
-        end_seconds: Annotated[float | None, Field(description="End of the part.")] = None,
+        start_seconds: Annotated[
+            float | None, Field(description="Start of the part, in seconds.")
+        ] = None,
+        end_seconds: Annotated[
+            float | None, Field(description="End of the part, in seconds.")
+        ] = None,
         labels: Annotated[
-            int, Field(ge=1, le=MAX_MOMENTS, description="Most labels of each set.")
+            int, Field(ge=1, le=MAX_MOMENTS, description="Labels of each set, at most.")
         ] = 8,
     ) -> CallToolResult:
         """Say what a video or a part of it shows: labels, and the captions that are stored."""

@@ -97,7 +97,7 @@ class Where(RequestDocument):
 class _Query(RequestDocument):
     k: Annotated[int, Field(ge=1, le=MAX_HITS)] = Field(default=20, description="Hits per page.")
     per_video: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        default=None, description="Hits of one video at most."
+        default=None, description="Hits per video, at most."
     )
     copies: bool = Field(
         default=False,
@@ -491,8 +491,8 @@ class CheckMatch(Document):
     library_start_seconds: float
     library_end_seconds: float
     speed: float | None = Field(
-        description="Library seconds a second of the file, negative if it plays backwards; null if "
-        "too little moves to tell."
+        description="Library seconds per second of the file, negative if it plays backwards; "
+        "null if too little moves to tell."
     )
     mirrored: bool
     media_url: str
@@ -506,7 +506,9 @@ class CheckAnswer(Document):
     added: bool
     matches: list[CheckMatch]
     query_seconds: float = Field(description="Length of the file.")
-    compared_frames: int = Field(description="Frames that could be compared; few prove little.")
+    compared_frames: int = Field(
+        description="Frames that could be compared; with few, `new` says little."
+    )
 
 
 class IndexRequest(RequestDocument):
@@ -523,7 +525,7 @@ class IndexRequest(RequestDocument):
 
 
 class JobProgress(Document):
-    """How far a job is."""
+    """The progress of a job."""
 
     stage: str
     done: int
@@ -576,7 +578,7 @@ class JobList(Document):
 
 
 class DismissRequest(RequestDocument):
-    """Videos that are no duplicates of each other."""
+    """Videos that are not duplicates of each other."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"video_ids": [3, 9]}]}

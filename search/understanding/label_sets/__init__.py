@@ -49,7 +49,7 @@ def read_labels(file: Path) -> tuple[str, ...]:
         raise FileAccessError(f"{file} cannot be read: {reason}", path=file) from error
     labels = parse_labels(lines)
     if not labels:
-        raise QueryError(f"{file} has no label: write one a line.", path=file)
+        raise QueryError(f"{file} has no label: write each label on a line.", path=file)
     return labels
 
 

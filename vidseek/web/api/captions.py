@@ -68,9 +68,10 @@ async def write_captions(
     video_id: VideoPath,
     wanted: CaptionsRequest,
 ) -> JobEntry:
-    """Start to write captions, in place of earlier ones of that part; `/jobs` tells how far it is.
+    """Start to write captions; those that the part already has are replaced.
 
-    `/videos/{id}/describe` and `/search/captions` have them when the job is done.
+    `/jobs` shows the progress. When the job is done, `/videos/{id}/describe` and `/search/captions`
+    have the captions.
     """
     service.check_writable()
 

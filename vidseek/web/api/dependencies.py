@@ -23,7 +23,7 @@ async def service_of(request: Request) -> Service:
 
 ServiceOf = Annotated[Service, Depends(service_of)]
 VideoPath = Annotated[int, Path(ge=1, le=MAX_ID, description="`video_id` of a hit.")]
-LimitQuery = Annotated[int, Query(ge=1, le=500, description="Items of a page.")]
+LimitQuery = Annotated[int, Query(ge=1, le=500, description="Items per page.")]
 CursorQuery = Annotated[
     Cursor | None, Query(description="`next_cursor` of the page before; none for the first.")
 ]

@@ -30,7 +30,7 @@ async def duplicates(
 
 @router.post("/dismiss", responses=problem_answers(404, 409))
 async def dismiss(request: Request, service: ServiceOf, told: DismissRequest) -> DismissAnswer:
-    """Remember that some videos are no duplicates of each other, or forget it."""
+    """Remember that some videos are not duplicates of each other, or forget it."""
     service.check_writable()
 
     def change() -> DismissAnswer:

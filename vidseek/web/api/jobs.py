@@ -44,7 +44,7 @@ JobPath = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="`id` of a 
 async def start_index(
     request: Request, response: Response, service: ServiceOf, wanted: IndexRequest
 ) -> JobEntry:
-    """Start to index files and folders; `/jobs` tells how far it is."""
+    """Start to index files and folders; `/jobs` shows the progress."""
     service.check_writable()
 
     def start() -> LongJob:
