@@ -158,12 +158,14 @@ class FileLease(_ThreadLease):
         """
         super().__init__(name=name)
         self._path = path
-        self._key = path.absolute()
+        self._key: Path | None = None
+        """The file that is held, with links resolved: it may be reached by several paths."""
         self._descriptor = -1
 
     def _take(self) -> str | None:
+        key = self._path.resolve()
         with _files_held_here_guard:
-            if self._key in _files_held_here:
+            if key in _files_held_here:
                 return _this_process()
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
             if not _lock(descriptor):
@@ -172,8 +174,8 @@ class FileLease(_ThreadLease):
                 return f"process {holder}" if holder else "another process"
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-            self._descriptor = descriptor
-            _files_held_here.add(self._key)
+            self._descriptor, self._key = descriptor, key
+            _files_held_here.add(key)
             return None
 
     def _give_back(self) -> None:
@@ -181,7 +183,8 @@ class FileLease(_ThreadLease):
             descriptor, self._descriptor = self._descriptor, -1
             # The file stays: if it were removed, two processes could lock two files of one name.
             os.close(descriptor)
-            _files_held_here.discard(self._key)
+            if self._key is not None:
+                _files_held_here.discard(self._key)
 
 
 class PostgresLease(_ThreadLease):

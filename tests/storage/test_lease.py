@@ -48,6 +48,18 @@ def test_a_second_run_learns_who_holds_the_lease(store: LibraryStore) -> None:
         pass
 
 
+def test_a_folder_reached_through_a_link_has_the_same_lease(
+    store: LibraryStore, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(store.folder, target_is_directory=True)
+    with LibraryStore.open(link) as linked:
+        with store.lease(), pytest.raises(LibraryLockedError), linked.lease():
+            pass
+        with linked.lease(), pytest.raises(LibraryLockedError), store.lease():
+            pass
+
+
 def test_forked_child_does_not_keep_the_lock(store: LibraryStore) -> None:
     """A decoding process may briefly outlive the killed indexer."""
     code = """
