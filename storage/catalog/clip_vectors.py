@@ -24,6 +24,7 @@ from vidseek.core.types import (
     VideoState,
 )
 from vidseek.storage.catalog.filters import video_conditions
+from vidseek.storage.catalog.labels import forget_classified
 from vidseek.storage.catalog.schema import ClipRow, ClipVectorRow, VideoRow
 from vidseek.storage.catalog.transactions import Transactions
 from vidseek.storage.catalog.vector_export import read_batch
@@ -74,6 +75,7 @@ class ClipVectors:
             insert_vectors(
                 connection, ids, [clips[clip_id] for clip_id in ids], encoder.id, encoder.spec
             )
+            forget_classified(connection, encoder.id, ids)
             change.log(ids, fingerprint=fingerprint)
             return True
 

@@ -321,6 +321,24 @@ class Labels:
         return found
 
 
+def forget_classified(connection: Connection, encoder_id: int, clip_ids: Collection[int]) -> None:
+    """Let the classifiers of an encoder see clips again, whose vectors are new.
+
+    A model may encode a video after later ones, so that its clips have smaller ids than those that
+    have been classified.
+    """
+    if clip_ids:
+        before = min(clip_ids) - 1
+        connection.execute(
+            update(LabelClassifierRow)
+            .where(
+                LabelClassifierRow.encoder_id == encoder_id,
+                LabelClassifierRow.last_clip_id > before,
+            )
+            .values(last_clip_id=before)
+        )
+
+
 def _label_id(connection: Connection, name: str) -> int | None:
     found: int | None = connection.execute(
         select(LabelRow.id).where(LabelRow.name == name)

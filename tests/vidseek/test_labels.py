@@ -37,7 +37,7 @@ class Films:
             self.add(name, colours)
 
     def add(self, name: str, colours: tuple[str, ...], *, modified_ns: int = 1) -> None:
-        clips = [self._clip(colour, place) for place, colour in enumerate(colours)]
+        clips = [self.clip(colour, place) for place, colour in enumerate(colours)]
         video = Video(
             id=0,
             path=Path("/films") / name,
@@ -56,7 +56,7 @@ class Films:
     def open(self) -> vidseek.Library:
         return vidseek.open(self.folder, create=False, encoder=self.encoder)
 
-    def _clip(self, colour: str, place: int) -> EncodedClip:
+    def clip(self, colour: str, place: int) -> EncodedClip:
         noise = np.random.default_rng(place).integers(-8, 8, (2, 8, 8, 3))
         frames = np.clip(solid(colour, 2).astype(int) + noise, 0, 255).astype(np.uint8)
         features = self.encoder.encode_frames(frames)
@@ -182,6 +182,37 @@ def test_new_videos_get_their_labels(films: Films) -> None:
         assert library.labels.update() == {"warm": 1}
         assert library.labels.update() == {"warm": 0}
         assert library.labels.list()[0].clips == 5
+
+
+def test_videos_that_the_model_encodes_later_get_their_labels(films: Films) -> None:
+    """Their clips are older than those that were classified."""
+    pytest.importorskip("sklearn")
+    second = HeadlessEncoder("second")
+    with LibraryStore.open(films.folder) as store:
+        store.encoders.register(second.spec)
+        store.encoders.activate(second.spec.fingerprint)
+
+        def encode(name: str) -> None:
+            stored = store.videos.at(Path("/films") / name)
+            assert stored is not None
+            clips = store.videos.clips(stored.id)
+            encoded = [films.clip(colour, place) for place, colour in enumerate(FILMS[name])]
+            ids = {clip.id: made for clip, made in zip(clips, encoded, strict=True)}
+            assert store.clip_vectors.add(stored.id, ids, fingerprint=second.spec.fingerprint)
+
+        for name in FILMS.keys() - {"a.mp4"}:
+            encode(name)
+        with vidseek.open(films.folder, create=False, encoder=second) as library:
+            library.labels.add("warm", [film("b.mp4", 0), film("e.mp4")])
+            library.labels.train()
+            assert {hit.video.path.name for hit in library.labels.clips("warm")} == {
+                "b.mp4",
+                "e.mp4",
+            }
+            encode("a.mp4")
+            library.labels.update()
+            assert [hit.video.path.name for hit in library.labels.clips("warm")].count("a.mp4") == 2
+            assert library.labels.list()[0].clips == 4
 
 
 def test_one_example_is_enough_and_not_measured(library: vidseek.Library) -> None:
