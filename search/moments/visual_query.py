@@ -131,10 +131,16 @@ def _unchanged(store: LibraryStore, path: Path) -> Video | None:
 def _stored(
     store: LibraryStore, encoder: Encoder, clips: Sequence[Clip], span: TimeSpan | None
 ) -> _Rows | None:
-    """Rows from stored vectors; None if no sampled frame lies inside the part."""
+    """Rows from stored vectors.
+
+    None if no sampled frame lies inside the part, or if this encoder has not encoded the video.
+    """
     fingerprint = encoder.spec.fingerprint
     ids = [clip.id for clip in clips]
-    vectors = store.clip_vectors.read(ids, fingerprint)
+    known, existing = store.clip_vectors.read_existing(np.array(sorted(ids)), fingerprint)
+    if len(known) < len(ids):
+        return None
+    vectors = existing[np.searchsorted(known, ids)]
     if span is None:
         return vectors, [clip.span for clip in clips], False
     rows, spans = [], []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from vidseek.core.errors import LibraryError
+from vidseek.core.errors import EncoderError, Hint, LibraryError
 from vidseek.core.types import (
     EncodedClip,
     FrameFeatures,
@@ -111,15 +111,14 @@ class ClipVectors:
             (K, D) float32, in the order of the ids.
 
         Raises:
+            EncoderError: the encoder has not encoded the video of a clip.
             LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
         """
         wanted = np.asarray(clip_ids, dtype=np.int64)
         stored, vectors = self.read_existing(np.unique(wanted), fingerprint)
         missing = np.setdiff1d(wanted, stored)
         if len(missing):
-            raise LibraryError(
-                f"{self._transactions.name} has no vector of clip {missing[0]}: it was removed"
-            )
+            raise self._why_missing(int(missing[0]), fingerprint)
         return vectors[np.searchsorted(stored, wanted)]
 
     def read_existing(
@@ -156,12 +155,14 @@ class ClipVectors:
         """Stored features of the clips' frames, in the order of the ids.
 
         Raises:
+            EncoderError: the encoder has not encoded the video of a clip.
             LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._transactions.reading() as connection:
             encoder = self._transactions.encoder(connection, fingerprint)
-            return self._in_order(read_frames(connection, encoder, wanted), wanted)
+            stored = read_frames(connection, encoder, wanted)
+        return self._in_order(stored, wanted, fingerprint)
 
     def frame_vectors(
         self, clip_ids: NDArray[np.int64] | Sequence[int], fingerprint: str
@@ -172,20 +173,39 @@ class ClipVectors:
             (F, D) float32 for each clip, in the order of the ids.
 
         Raises:
+            EncoderError: the encoder has not encoded the video of a clip.
             LibraryError: a clip was removed. Inside ``snapshot`` that cannot happen.
         """
         wanted = [int(clip_id) for clip_id in clip_ids]
         with self._transactions.reading() as connection:
             encoder = self._transactions.encoder(connection, fingerprint)
-            return self._in_order(read_frame_vectors(connection, encoder, wanted), wanted)
+            stored = read_frame_vectors(connection, encoder, wanted)
+        return self._in_order(stored, wanted, fingerprint)
 
-    def _in_order(self, stored: dict[int, _Item], wanted: Sequence[int]) -> list[_Item]:
-        try:
-            return [stored[clip_id] for clip_id in wanted]
-        except KeyError as error:
-            raise LibraryError(
-                f"{self._transactions.name} has no frames of clip {error}: it was removed"
-            ) from None
+    def _in_order(
+        self, stored: dict[int, _Item], wanted: Sequence[int], fingerprint: str
+    ) -> list[_Item]:
+        for clip_id in wanted:
+            if clip_id not in stored:
+                raise self._why_missing(clip_id, fingerprint)
+        return [stored[clip_id] for clip_id in wanted]
+
+    def _why_missing(self, clip_id: int, fingerprint: str) -> LibraryError | EncoderError:
+        """The error of a clip without vectors of an encoder."""
+        with self._transactions.reading() as connection:
+            path = connection.execute(
+                select(VideoRow.path)
+                .join(ClipRow, ClipRow.video_id == VideoRow.id)
+                .where(ClipRow.id == clip_id)
+            ).scalar()
+            model = self._transactions.encoder(connection, fingerprint).spec.source
+        if path is None:
+            return LibraryError(f"{self._transactions.name} has no clip {clip_id}: it was removed")
+        return EncoderError(
+            f"{path} is not encoded with {model}",
+            path=path,
+            hint=Hint("add_model", {"model": model}),
+        )
 
     def sequence(self) -> int:
         """Number of the last committed change of any kind."""

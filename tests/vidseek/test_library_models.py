@@ -105,6 +105,32 @@ def test_a_partial_model_answers_with_a_warning(library, second, made: Path) -> 
     assert warning.hint == Hint("add_model", {"model": SECOND})
 
 
+def test_a_video_that_a_model_has_not_encoded_is_decoded_to_compare_with(
+    library, second, made: Path
+) -> None:
+    two_of_three(library, second, made)
+    new = library.folder.parent / "new.mp4"
+    query = vidseek.TimeSpan(0, 1)
+    for span in (None, query):
+        hits = library.similar(new, 50, span=span, model=SECOND)
+        assert {hit.video.path.name for hit in hits} == {"traffic.mp4", "sea.mp4"}
+
+
+def test_what_needs_vectors_names_the_video_that_has_none(library, second, made: Path) -> None:
+    two_of_three(library, second, made)
+    new = library.folder.parent / "new.mp4"
+    video_id = library.info(new).video.id
+    for call in (
+        lambda: library.similarity_curve(video_id, "pink", model=SECOND),
+        lambda: library.explain("pink", new, model=SECOND),
+        lambda: library.summary(new, model=SECOND),
+    ):
+        with pytest.raises(vidseek.EncoderError) as caught:
+            call()
+        assert caught.value.path == new
+        assert caught.value.hint == Hint("add_model", {"model": SECOND})
+
+
 def test_the_library_follows_a_switch_and_the_old_model_still_answers(
     library, second, made: Path
 ) -> None:
