@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 
 from vidseek.core.errors import QueryError
+from vidseek.core.types.search import MAX_HITS
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def read_page(cursor: str | None, *, size: int, query: str) -> Page:
     try:
         fields = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
         of_query, offset, state = fields["query"], fields["offset"], fields["library"]
-        if not (isinstance(offset, int) and offset >= 0 and isinstance(state, str)):
+        if not (isinstance(offset, int) and 0 <= offset <= MAX_HITS and isinstance(state, str)):
             raise TypeError(offset)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise QueryError("the cursor was not returned by a search") from error
     if of_query != query:
         raise QueryError("the cursor belongs to another query, model or filter")

@@ -44,7 +44,9 @@ def page_after(
 
 
 def _write(key: Key) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode("ascii")
+    # Not escaped to ASCII: a path in another script would take twice the room.
+    text = json.dumps(key, ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode("ascii")
 
 
 def _read(cursor: str) -> Key:

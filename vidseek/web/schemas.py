@@ -16,10 +16,12 @@ MAX_STEPS = 16
 MAX_TEXT = 4000
 MAX_WILDCARDS = 16
 MAX_SECONDS = 1e7
+MAX_CURSOR = 8_192
+"""Characters. A cursor may hold a path, which may have 4,096 bytes."""
 
 VideoId = Annotated[int, Field(ge=1, le=MAX_ID, examples=[7])]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
-Cursor = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Cursor = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR)]
 StepText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
 LabelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Threshold = Literal["strict", "normal", "loose"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from palette_encoder import PaletteEncoder
 
 from vidseek.core.errors import QueryError
 from vidseek.core.types import SearchHit, SearchOptions, SearchResult, VideoFilter
 from vidseek.search import SearchEngine
+from vidseek.search.moments.paging import read_page
 
 COLOURS = ["red", "green", "blue", "yellow", "pink", "white", "grey", "black"]
 
@@ -93,6 +97,18 @@ def test_a_cursor_of_another_query_is_refused(filled) -> None:
 def test_what_is_no_cursor_is_refused(filled, cursor: str) -> None:
     with pytest.raises(QueryError):
         filled.engine.search("blue", SearchOptions(cursor=cursor))
+
+
+@pytest.mark.parametrize("offset", [-1, 10**30, 1.5, None])
+def test_a_forged_offset_is_refused(offset: object) -> None:
+    page = json.dumps({"query": "q", "offset": offset, "library": "s"})
+    with pytest.raises(QueryError):
+        read_page(base64.urlsafe_b64encode(page.encode()).decode(), size=5, query="q")
+
+
+def test_a_cursor_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(QueryError):
+        read_page(base64.urlsafe_b64encode(b"[" * 100_000).decode(), size=5, query="q")
 
 
 def test_a_library_that_changed_since_is_warned_of(filled) -> None:
