@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -106,7 +107,7 @@ def _add(
 ) -> CheckAnswer:
     uploads = service.settings.uploads
     assert uploads is not None
-    place = _place(service, upload, uploads)
+    place = place_upload(service, upload, uploads)
     is_added = False
     try:
         # A run over the same folder may have found the file before this check.
@@ -122,8 +123,12 @@ def _add(
     return _answer(service, upload, verdict, added=place if is_added else None)
 
 
-def _place(service: Service, upload: ReceivedUpload, folder: Path) -> Path:
-    """Move an upload to a new name in the folder for uploads; no file there is ever replaced."""
+def place_upload(service: Service, upload: ReceivedUpload, folder: Path) -> Path:
+    """Copy an upload to a new name in the folder for uploads; no file there is ever replaced.
+
+    Raises:
+        ProblemError: the folder is outside the roots, or the file cannot be written there.
+    """
     wanted = Path(upload.name)
     for number in range(1, MAX_SAME_NAMES):
         name = wanted.name if number == 1 else f"{wanted.stem}-{number}{wanted.suffix}"
@@ -134,11 +139,23 @@ def _place(service: Service, upload: ReceivedUpload, folder: Path) -> Path:
             descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             continue
-        with os.fdopen(descriptor, "wb") as target, upload.path.open("rb") as source:
-            while piece := source.read(1 << 20):
-                target.write(piece)
+        except OSError as error:
+            raise _cannot_be_kept() from error
+        try:
+            with os.fdopen(descriptor, "wb") as target, upload.path.open("rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except BaseException as error:
+            # An index run over that folder would take the rest for a damaged video.
+            place.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _cannot_be_kept() from error
+            raise
         return place
     raise ProblemError(409, "conflict", "too many uploads have that name")
+
+
+def _cannot_be_kept() -> ProblemError:
+    return ProblemError(507, "disk_full", "the upload cannot be stored")
 
 
 def _answer(
