@@ -12,6 +12,9 @@ from vidseek.core.paths import AnyPath
 from vidseek.core.types import Clip, LibraryStatistics, Video, VideoState
 from vidseek.opened import OpenedLibrary
 
+MAX_ID = 2**63 - 1
+"""No database has larger ids, and SQLite takes no larger numbers."""
+
 
 @dataclass(frozen=True)
 class VideoDetails:
@@ -59,17 +62,7 @@ class LibraryCatalog(OpenedLibrary):
         Raises:
             PathNotFoundError: the video is not in the library.
         """
-        wanted = arguments.path(path, "path")
-        video = self._store.videos.at(wanted)
-        if video is None:
-            video = self._store.videos.at(wanted.resolve())
-        if video is None:
-            raise PathNotFoundError(
-                f"{wanted} is not in the library {self.folder}",
-                path=wanted,
-                hint=Hint("list_or_index"),
-            )
-        return self._details(video)
+        return self._details(self._video_at(path))
 
     def video(self, video_id: int) -> VideoDetails:
         """Look up one video by its id.
@@ -80,11 +73,38 @@ class LibraryCatalog(OpenedLibrary):
         Raises:
             PathNotFoundError: no video has this id.
         """
+        return self._details(self.stored_video(video_id))
+
+    def stored_video(self, video_id: int) -> Video:
+        """Look up one video by its id, without its clips, which a long video has thousands of.
+
+        Args:
+            video_id: ``Video.id``.
+
+        Raises:
+            PathNotFoundError: no video has this id.
+        """
         wanted = arguments.whole_number(video_id, "video_id")
-        video = self._store.videos.by_id([wanted]).get(wanted)
+        video = self._store.videos.get(wanted) if 0 < wanted <= MAX_ID else None
         if video is None:
             raise PathNotFoundError(f"no video has the id {wanted}", hint=Hint("list_or_index"))
-        return self._details(video)
+        return video
+
+    def _video_at(self, path: AnyPath) -> Video:
+        """Look up one video by its path, without its clips.
+
+        Raises:
+            PathNotFoundError: the video is not in the library.
+        """
+        wanted = arguments.path(path, "path")
+        video = self._store.videos.at(wanted) or self._store.videos.at(wanted.resolve())
+        if video is None:
+            raise PathNotFoundError(
+                f"{wanted} is not in the library {self.folder}",
+                path=wanted,
+                hint=Hint("list_or_index"),
+            )
+        return video
 
     def _details(self, video: Video) -> VideoDetails:
         clips = self._store.videos.clips(video.id)

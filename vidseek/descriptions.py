@@ -191,7 +191,7 @@ class LibraryDescriptions(LibraryUnderstanding):
         return SearchHit(video, span, score, None, thumbnail=thumbnail)
 
     def _described(self, video: AnyPath, span: TimeSpan | None) -> tuple[Video, TimeSpan]:
-        found = self.info(video).video
+        found = self._video_at(video)
         if span is None:
             return found, TimeSpan(0.0, max(found.duration_seconds, 1e-3))
         arguments.instance(span, TimeSpan, "span")

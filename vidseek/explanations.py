@@ -53,5 +53,5 @@ class LibraryExplanations(LibraryQueries):
         if when is not None and not isinstance(when, TimeSpan):
             when = arguments.number(when, "when")
         check_job(job)
-        found = self.info(video).video
+        found = self._video_at(video)
         return explain_moment(self._search_engine(model), found, text, when, job=job or Job())

@@ -248,7 +248,7 @@ class LibraryQueries(LibraryCatalog):
             EncoderError: the library is not encoded with that model, or the model is not there.
         """
         arguments.text(text, "text")
-        video = self.video(video_id).video
+        video = self.stored_video(video_id)
         return self._search_engine(model).similarity_curve(video.id, text)
 
     def vectors(

@@ -145,7 +145,7 @@ class LibraryUnderstanding(LibraryQueries):
 
     def _part(self, given: AnyPath | Part) -> tuple[Video, TimeSpan | None]:
         path, span = given if isinstance(given, tuple) else (given, None)
-        video = self.info(path).video
+        video = self._video_at(path)
         if span is not None:
             arguments.instance(span, TimeSpan, "span")
             check_within(span, video)

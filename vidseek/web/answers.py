@@ -1,4 +1,4 @@
-"""Answers that are kept until the library changes.
+"""Answers and facts that are kept until the library changes.
 
 Several people who look for the same thing, a page that is opened again, and the way back from a
 video ask the same query. Those that ask while it is being answered wait for that answer.
@@ -12,9 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from vidseek.core.errors import JobCancelledError
+
+if TYPE_CHECKING:
+    from vidseek.library import Library
 
 _Answer = TypeVar("_Answer")
 
@@ -102,3 +105,31 @@ class KeptAnswers(Generic[_Answer]):
         with self._guard:
             if self._answers.get(key, (0.0, None))[1] is kept:
                 del self._answers[key]
+
+
+class PerState(Generic[_Answer]):
+    """A fact about a library that is read once in each of its states. Thread-safe.
+
+    Counting millions of clips takes seconds, and whatever watches a server asks every few seconds.
+    """
+
+    def __init__(self, library: Library, read: Callable[[], _Answer]) -> None:
+        """Read nothing yet.
+
+        Args:
+            library: whose changes make the fact out of date.
+            read: reads it.
+        """
+        self._library = library
+        self._read = read
+        self._kept: tuple[int, _Answer] | None = None
+
+    def get(self) -> _Answer:
+        """The fact, read now if the library has changed."""
+        # Before the fact: one that is read during a change is read again.
+        state = self._library.change_number()
+        kept = self._kept
+        if kept is None or kept[0] != state:
+            kept = state, self._read()
+            self._kept = kept
+        return kept[1]

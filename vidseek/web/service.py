@@ -22,7 +22,7 @@ from vidseek.core.types import (
 )
 from vidseek.library import Library
 from vidseek.web import schemas
-from vidseek.web.answers import KeptAnswers
+from vidseek.web.answers import KeptAnswers, PerState
 from vidseek.web.jobs import LongJobs
 from vidseek.web.metrics import Metrics
 from vidseek.web.previews import Previews
@@ -61,6 +61,8 @@ class Service:
             initialize=yield_processor,
         )
         self.answers = KeptAnswers[schemas.SearchAnswer]()
+        self._statistics = PerState(self.library, self.library.statistics)
+        self._models = PerState(self.library, self.library.models.list)
         self._check_uploads()
         self.jobs = LongJobs(self.word)
         self.uploads = Uploads(settings.upload_limits)
@@ -82,9 +84,9 @@ class Service:
     def _metrics(self) -> Metrics:
         metrics = Metrics()
         metrics.gauge(
-            "vidseek_videos", "Searchable videos.", lambda: self.library.statistics().indexed
+            "vidseek_videos", "Searchable videos.", lambda: self._statistics.get().indexed
         )
-        metrics.gauge("vidseek_clips", "Their clips.", lambda: self.library.statistics().clips)
+        metrics.gauge("vidseek_clips", "Their clips.", lambda: self._statistics.get().clips)
         metrics.gauge(
             "vidseek_pending_quick", "Quick requests in work.", lambda: self.quick.pending
         )
@@ -160,7 +162,7 @@ class Service:
     def _model_folders(self) -> dict[str, str]:
         """Folders of the library's models and their names; warnings name models by them."""
         try:
-            sources = [model.spec.source for model in self.library.models.list()]
+            sources = [model.spec.source for model in self._models.get()]
         except VidseekError:  # the library is closed or damaged, which is the error to tell
             return {}
         return {source: Path(source).name for source in sources if Path(source).is_absolute()}
@@ -171,7 +173,9 @@ class Service:
         Raises:
             PathNotFoundError: no video has the id, or its file lies outside the roots.
         """
-        return self.shown_details(video_id).video
+        video = self.library.stored_video(video_id)
+        self._check_shown(video)
+        return video
 
     def shown_file(self, video_id: int) -> Path:
         """The file of a video of the library, to compare moments with.
@@ -188,9 +192,12 @@ class Service:
     def shown_details(self, video_id: int) -> vidseek.VideoDetails:
         """The same with its clips."""
         details = self.library.video(video_id)
-        if not self.roots.contain(details.video.path):
-            raise PathNotFoundError(f"no video has the id {video_id}")
+        self._check_shown(details.video)
         return details
+
+    def _check_shown(self, video: Video) -> None:
+        if not self.roots.contain(video.path):
+            raise PathNotFoundError(f"no video has the id {video.id}")
 
     def shown(self, videos: Iterable[Video]) -> list[Video]:
         """Those of the videos that a client may see."""
@@ -206,8 +213,8 @@ class Service:
 
     def health(self) -> schemas.Health:
         """What the server holds."""
-        statistics = self.library.statistics()
-        active = [model.spec.source for model in self.library.models.list() if model.is_active]
+        statistics = self._statistics.get()
+        active = [model.spec.source for model in self._models.get() if model.is_active]
         return schemas.Health(
             version=vidseek.__version__,
             videos=statistics.indexed,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from vidseek.core.job import Job
 from vidseek.web.api.dependencies import ServiceOf, VideoPath
 from vidseek.web.api.media import has_tag
 from vidseek.web.previews import PreviewKey, preview_key
@@ -54,9 +55,11 @@ async def preview(
     headers = {"ETag": f'"{key.stem}"', "Cache-Control": "private, max-age=3600"}
     if has_tag(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    # It must be a file inside the roots now, not only when it was indexed.
-    service.roots.open(video.path).close()
-    kind, film = await service.heavy.run(
-        request, lambda job: service.previews.get(video.path, key, job)
-    )
+
+    def work(job: Job) -> tuple[str, bytes]:
+        # It must be a file inside the roots now, not only when it was indexed.
+        service.roots.open(video.path).close()
+        return service.previews.get(video.path, key, job)
+
+    kind, film = await service.heavy.run(request, work)
     return Response(film, media_type=kind, headers=headers)

@@ -155,7 +155,7 @@ def copies_of(service: Service, video_id: int) -> CopyList:
     for match in service.library.shared_segments([video.id]):
         other_id = match.other_id if match.video_id == video.id else match.video_id
         if other_id not in entries:
-            others = service.shown([service.library.video(other_id).video])
+            others = service.shown([service.library.stored_video(other_id)])
             if not others:
                 continue
             entries[other_id] = CopyEntry(video=video_entry(others[0]), segments=[])
