@@ -36,7 +36,7 @@ export const isKept = (hit) => items.some((item) => same(item, hit));
 export function toggle(hit) {
   if (isKept(hit)) {
     items = items.filter((item) => !same(item, hit));
-    notify("Taken out of the basket");
+    notify("Removed from the basket");
   } else {
     const { video_id, path, start_seconds, end_seconds, thumbnail_url, duration_seconds } = hit;
     items = [...items, { video_id, path, start_seconds, end_seconds, thumbnail_url, duration_seconds }];
@@ -104,7 +104,7 @@ function row(item, index) {
     h("span", { class: "card-title", title: item.path }, titleOf(item.path)),
     h("span", { class: "moves" },
       iconButton("up", "Move up", () => move(-1)), iconButton("down", "Move down", () => move(1)),
-      iconButton("close", "Take out", () => { items = items.toSpliced(index, 1); save(); })),
+      iconButton("close", "Remove", () => { items = items.toSpliced(index, 1); save(); })),
     h("span", { class: "trim" }, field("start_seconds", "Start, seconds"), "–", field("end_seconds", "End, seconds")));
 }
 

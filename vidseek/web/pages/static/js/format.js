@@ -38,7 +38,7 @@ export const MIN_CONFIDENCE = 0.3;
 export function sureness(hit) {
   if (hit.confidence === null || hit.confidence === undefined) {
     const share = Math.min(1, Math.max(0, hit.score));
-    return { words: `${Math.round(share * 100)} % alike`, level: share >= 0.8 ? "high" : "middle", share };
+    return { words: `${Math.round(share * 100)} % similar`, level: share >= 0.8 ? "high" : "middle", share };
   }
   const share = hit.confidence;
   if (share >= 0.85) return { words: "Very likely", level: "high", share };

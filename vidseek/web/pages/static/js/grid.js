@@ -44,7 +44,7 @@ function markKept(element) {
   if (kept === element.classList.contains("is-kept")) return;
   element.classList.toggle("is-kept", kept);
   keep.replaceChildren(icon(kept ? "done" : "add"));
-  keep.setAttribute("aria-label", kept ? "Take out of the basket" : "Add to the basket");
+  keep.setAttribute("aria-label", kept ? "Remove from the basket" : "Add to the basket");
 }
 
 onBasket(() => document.querySelectorAll(".card").forEach((element) => { if (moments.has(element)) markKept(element); }));

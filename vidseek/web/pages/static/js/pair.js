@@ -34,7 +34,7 @@ export function pairPlayer({ left, right, segments, tools = [] }) {
     describe();
   }
   function describe() {
-    const facts = [`${spanText(...current.left)} is ${spanText(...current.right)}`];
+    const facts = [`${spanText(...current.left)} matches ${spanText(...current.right)}`];
     if (Math.abs(ratio() - 1) > 0.02) facts.push(`${ratio().toFixed(2)}× speed`);
     if (current.mirrored) facts.push("mirrored");
     if (current.isBackwards) facts.push("backwards");
@@ -78,7 +78,7 @@ function matchMap(leftSeconds, rightSeconds, segments, onPick) {
   const x = (seconds) => (1000 * seconds) / longest;
   const heads = [s("line", { class: "head", y1: "0", y2: "26" }), s("line", { class: "head", y1: "74", y2: "100" })];
   const drawing = s("svg", { class: "match-map", viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img",
-    "aria-label": `${segments.length} shared stretches: ${segments.slice(0, 5).map((each) => `${clock(each.left[0])} is ${clock(each.right[0])}`).join(", ")}` },
+    "aria-label": `${segments.length} shared stretches: ${segments.slice(0, 5).map((each) => `${clock(each.left[0])} matches ${clock(each.right[0])}`).join(", ")}` },
   s("rect", { class: "film", x: "0", y: "2", width: String(x(leftSeconds)), height: "22", rx: "4" }),
   s("rect", { class: "film", x: "0", y: "76", width: String(x(rightSeconds)), height: "22", rx: "4" }));
   for (const segment of segments) {

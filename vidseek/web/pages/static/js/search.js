@@ -245,7 +245,7 @@ function showCount(ms) {
 function refusal(error) {
   const retry = h("button", { type: "button", class: "primary", onclick: run }, "Try again");
   if (upload && error.status) return emptyState("image", "This file cannot be used to search", error.message);
-  return emptyState("search", error.status === 422 ? "The server did not take this search" : "That did not work", error.message, retry);
+  return emptyState("search", error.status === 422 ? "The server refused this search" : "The search failed", error.message, retry);
 }
 
 async function more() {
@@ -334,8 +334,8 @@ function append() {
 }
 
 const askedFor = () => [state.q, ...(sequence().then ?? [])].map((step) => `“${step}”`).join(", then ");
-const nothingSure = () => h("div", { class: "section-title" }, h("h2", {}, `No moment surely shows ${askedFor()}`),
-  h("span", { class: "muted" }, "These come closest. Other words may help: say what can be seen."));
+const nothingSure = () => h("div", { class: "section-title" }, h("h2", {}, `No moment clearly shows ${askedFor()}`),
+  h("span", { class: "muted" }, "These come closest. Other words may help: describe what can be seen."));
 const lessLikely = () => h("div", { class: "section-title" }, h("h2", {}, "Less likely"), h("span", { class: "muted" }, "Closest of the rest"));
 
 function part(name) {

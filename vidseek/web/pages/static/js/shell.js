@@ -5,7 +5,7 @@ import { $, h, iconButton, isTyping } from "./dom.js";
 
 const KEYS = [
   ["/", "Search box"], ["← ↑ → ↓", "Move between moments"], ["Space", "Play the moment in place; play or pause"],
-  ["Enter", "Open the moment"], ["B", "Put it into the basket"], ["M", "More like this"], ["N", "Not this"], ["W", "Where it looks: why the moment matches"],
+  ["Enter", "Open the moment"], ["B", "Add the moment to the basket"], ["M", "More like this"], ["N", "Not this"], ["W", "Where it looks: why the moment matches"],
   ["C", "Find copies of its video"], ["I  O", "Start or end at the playing second"], ["Esc", "Close"], ["?", "These keys"],
 ];
 

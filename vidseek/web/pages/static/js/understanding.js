@@ -78,7 +78,7 @@ export function labelChips(video) {
       const { moments } = await post("/classify", { videos: [{ video_id: video.id }], label_set: "everyday" });
       const labels = moments.flatMap((moment) => moment.labels).filter((each) => each.label !== "none of these");
       more.before(...labels.map((each) => h("a", { class: "chip", href: `/?q=${encodeURIComponent(each.label)}` }, `${each.label} ${Math.round(100 * each.confidence)} %`)));
-      status.textContent = labels.length ? "" : "No label surely fits.";
+      status.textContent = labels.length ? "" : "No label fits well.";
       more.remove();
     } catch (error) { status.textContent = error.message; more.disabled = false; }
   }

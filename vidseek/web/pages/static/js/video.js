@@ -75,7 +75,7 @@ async function main() {
     line.setCurve(curve.points);
     const hits = answer.hits.filter((hit) => hit.video_id === id && (hit.confidence === null || hit.confidence >= 0.3));
     line.setMarks(hits, null, (hit) => { film.currentTime = hit.start_seconds; film.play().catch(() => {}); });
-    found.textContent = hits.length ? "" : "No moment of this video surely shows that. The curve tells where it comes closest.";
+    found.textContent = hits.length ? "" : "No moment of this video clearly shows that. The curve shows where it comes closest.";
   }
   addEventListener("keydown", (event) => {
     if (isTyping(event) || event.ctrlKey || event.metaKey || event.target.closest("dialog")) return;
