@@ -202,6 +202,7 @@ CALLS: list[Call] = [
     lambda library: library.info("x.mp4"),
     lambda library: library.vectors(),
     lambda library: library.video(1),
+    lambda library: library.stored_video(1),
     lambda library: library.thumbnail(None, 0.0),
     lambda library: library.shared_segments([1]),
     lambda library: library.similarity_curve(1, "red"),
