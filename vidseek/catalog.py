@@ -10,10 +10,7 @@ from vidseek.core import arguments
 from vidseek.core.errors import Hint, PathNotFoundError
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import Clip, LibraryStatistics, Video, VideoState
-from vidseek.opened import OpenedLibrary
-
-MAX_ID = 2**63 - 1
-"""No database has larger ids, and SQLite takes no larger numbers."""
+from vidseek.opened import OpenedLibrary, possible_ids
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class LibraryCatalog(OpenedLibrary):
             PathNotFoundError: no video has this id.
         """
         wanted = arguments.whole_number(video_id, "video_id")
-        video = self._store.videos.get(wanted) if 0 < wanted <= MAX_ID else None
+        video = self._store.videos.by_id(possible_ids([wanted])).get(wanted)
         if video is None:
             raise PathNotFoundError(f"no video has the id {wanted}", hint=Hint("list_or_index"))
         return video

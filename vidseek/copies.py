@@ -11,7 +11,7 @@ from vidseek.core.errors import QueryError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import CopyMatch, CopyVerdict, DuplicateGroup
-from vidseek.opened import OpenedLibrary
+from vidseek.opened import OpenedLibrary, possible_ids
 
 if TYPE_CHECKING:
     from vidseek.search.copies.scoring import Threshold
@@ -180,7 +180,7 @@ class LibraryCopies(OpenedLibrary):
             raise QueryError(
                 f"Give 2 to {MAX_DISMISSED_TOGETHER} videos to dismiss at once, not {len(ids)}"
             )
-        return self._store.copy_matches.dismiss(ids, restore=restore)
+        return self._store.copy_matches.dismiss(possible_ids(ids), restore=restore)
 
     def shared_segments(self, video_ids: Collection[int]) -> list[CopyMatch]:
         """The stretches that some videos share with other videos of the library.
@@ -190,7 +190,7 @@ class LibraryCopies(OpenedLibrary):
         Args:
             video_ids: ``Video.id`` of at most 10,000 videos.
         """
-        ids = {arguments.whole_number(each, "video_ids") for each in video_ids}
+        ids = possible_ids(arguments.whole_number(each, "video_ids") for each in video_ids)
         return self._store.copy_matches.read(of_videos=ids) if ids else []
 
     def plot_duplicates(self, file: AnyPath, groups: Sequence[DuplicateGroup]) -> None:

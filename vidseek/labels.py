@@ -27,6 +27,7 @@ from vidseek.core.types import (
     VideoFilter,
 )
 from vidseek.core.types.labels import NONE_OF_THESE
+from vidseek.core.types.search import MAX_HITS
 from vidseek.models import LibraryModels
 from vidseek.queries import EVERYTHING
 from vidseek.storage.store import LibraryStore
@@ -190,7 +191,7 @@ class LibraryLabels:
         check_filter(arguments.instance(where, VideoFilter, "where"))
         check_labels([wanted, *where.labels], self._store.labels.names())
         with self._store.snapshot():
-            found = self._store.labels.clips(wanted, k, where)
+            found = self._store.labels.clips(wanted, min(k, MAX_HITS), where)
             ids = [clip_id for clip_id, _ in found]
             clips = self._store.videos.clips_by_id(ids)
             videos = self._store.videos.by_id({clip.video_id for clip in clips.values()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
 from vidseek.core.errors import LibraryClosedError
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from vidseek.encoders.base import Encoder
     from vidseek.encoders.copies.descriptor import CopyDescriptor
     from vidseek.search import SearchEngine
+
+MAX_ID = 2**63 - 1
+
+
+def possible_ids(given: Iterable[int]) -> set[int]:
+    """Those of some numbers that may be ids of videos; the databases take no larger ones."""
+    return {each for each in given if 0 < each <= MAX_ID}
 
 
 class OpenedLibrary:

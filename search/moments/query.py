@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from vidseek.core.errors import Hint, QueryError
 from vidseek.core.types import QueryTerms, SearchWarning, VideoFilter
@@ -133,4 +133,9 @@ def check_labels(wanted: Collection[str], known: Collection[str]) -> None:
 
 def _aware(time: datetime) -> datetime:
     """Naive times are local (see ``VideoFilter``)."""
-    return time.astimezone() if time.tzinfo is None else time
+    if time.tzinfo is not None:
+        return time
+    try:
+        return time.astimezone()
+    except (OverflowError, ValueError):  # its UTC is outside the calendar
+        return time.replace(tzinfo=UTC)

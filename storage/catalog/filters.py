@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MINYEAR, datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
 
@@ -23,6 +23,8 @@ from vidseek.storage.catalog.schema import (
 )
 
 _LONGEST_PATTERN = 4096
+_MAX_INTEGER = 2**63 - 1
+"""The databases take no larger number."""
 
 
 def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[bool]]:
@@ -40,7 +42,7 @@ def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[boo
     if where.max_duration_seconds is not None:
         conditions.append(VideoRow.duration_seconds <= where.max_duration_seconds)
     if where.min_height is not None:
-        conditions.append(VideoRow.height >= where.min_height)
+        conditions.append(VideoRow.height >= min(where.min_height, _MAX_INTEGER))
     if where.after is not None:
         conditions.append(VideoRow.modified_ns >= _nanoseconds(where.after))
     if where.before is not None:
@@ -179,4 +181,9 @@ def _literal(character: str) -> str:
 
 
 def _nanoseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000_000)
+    """Nanoseconds since the epoch; of a time before 1678 or after 2261, the first or the last."""
+    try:
+        since = round(moment.timestamp() * 1_000_000_000)
+    except (OverflowError, ValueError):  # a local time whose UTC is outside the calendar
+        since = _MAX_INTEGER if moment.year > MINYEAR else -_MAX_INTEGER
+    return min(max(since, -_MAX_INTEGER), _MAX_INTEGER)

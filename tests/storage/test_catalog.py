@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
@@ -14,7 +15,7 @@ import pytest
 from library_samples import SPEC, clips, encoder_spec, video
 
 from vidseek.core.errors import Hint, LibraryDamagedError, LibraryError, QueryError
-from vidseek.core.types import Calibration, TimeSpan, VideoFilter, VideoState
+from vidseek.core.types import Calibration, Caption, TimeSpan, VideoFilter, VideoState
 from vidseek.storage.store import LibraryStore
 from vidseek.storage.vectors.protocol import START
 
@@ -371,6 +372,40 @@ def test_naive_dates_are_local(store: LibraryStore) -> None:
     add(store, "/v/a.mp4", 1, modified_ns=round(moment.timestamp() * 1e9))
     assert len(store.clip_vectors.ids(VideoFilter(after=moment), FINGERPRINT)) == 1
     assert len(store.clip_vectors.ids(VideoFilter(before=moment), FINGERPRINT)) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "passes"),
+    [
+        (VideoFilter(after=datetime.min), True),
+        (VideoFilter(before=datetime.min), False),
+        (VideoFilter(after=datetime.max), False),
+        (VideoFilter(before=datetime.max), True),
+        (VideoFilter(before=datetime(9999, 12, 31, tzinfo=UTC)), True),
+        (VideoFilter(after=datetime(1, 1, 1, tzinfo=UTC)), True),
+        (VideoFilter(min_height=10**30), False),
+        (VideoFilter(min_height=-(10**3)), True),
+        (VideoFilter(max_duration_seconds=math.inf), True),
+    ],
+)
+def test_bounds_beyond_what_a_database_can_hold(
+    store: LibraryStore, where: VideoFilter, passes: bool
+) -> None:
+    add(store, "/v/a.mp4", 1)
+    assert bool(store.videos.searchable(where)) == passes
+    assert (len(store.clip_vectors.ids(where, FINGERPRINT)) > 0) == passes
+
+
+@pytest.mark.parametrize("word", ["ätna", "ätn", "μαρία", "l’île"])
+def test_words_of_captions_are_found_in_either_case(store: LibraryStore, word: str) -> None:
+    video_id = add(store, "/v/a.mp4", 1)
+    for text in ("Schnee am ÄTNA", "Ätna", "ΜΑΡΊΑ", "Sur L’Île"):
+        start = float(store.captions.count())
+        span = TimeSpan(start, start + 1)
+        store.captions.replace(video_id, [Caption(video_id, span, text, "a model")], span)
+    found = {caption.text for caption in store.captions.containing([word])}
+    expected = {"ät": {"Schnee am ÄTNA", "Ätna"}, "μα": {"ΜΑΡΊΑ"}, "l’": {"Sur L’Île"}}
+    assert found == expected[word[:2]]
 
 
 def test_endless_pattern_is_refused(store: LibraryStore) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,18 @@ def test_numbers_of_numpy_and_huge_limits_are_numbers(library: vidseek.Library) 
     assert len(hits) == 1
     assert len(library.search("blue", k=10**20, per_video=10**20)) >= 1
     assert library.videos(states=["indexed"]) == library.videos()
+
+
+def test_numbers_that_no_database_holds_are_numbers(library: vidseek.Library) -> None:
+    (video, *_) = library.videos()
+    for unknown in (2**63, 10**30, -1):
+        for call in (library.video, library.stored_video):
+            with pytest.raises(vidseek.PathNotFoundError):
+                call(unknown)
+        assert library.shared_segments([unknown]) == []
+        assert library.dismiss_duplicates([video.id, unknown]) == 0
+    where = vidseek.VideoFilter(min_height=10**30, before=datetime.max)
+    assert list(library.search("blue", where=where)) == []
 
 
 CALLS: list[Call] = [
