@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 
 from vidseek.core.types import Caption, TimeSpan, VideoState
+from vidseek.storage.catalog.filters import path_pattern
 from vidseek.storage.catalog.schema import CaptionRow, VideoRow
 from vidseek.storage.catalog.transactions import Transactions
 
@@ -70,13 +71,13 @@ class Captions:
         """
         if not words:
             return []
-        text = func.lower(CaptionRow.text)
         with self._transactions.reading() as connection:
+            dialect = connection.dialect.name
             rows = connection.execute(
                 select(*CaptionRow.__table__.columns)
                 .join(VideoRow, VideoRow.id == CaptionRow.video_id)
                 .where(VideoRow.state == VideoState.INDEXED)
-                .where(or_(*(text.contains(word, autoescape=True) for word in words)))
+                .where(or_(*(_has_word(word, dialect) for word in words)))
                 .order_by(CaptionRow.id)
             )
             return [_caption(row) for row in rows]
@@ -85,6 +86,14 @@ class Captions:
         """How many captions are stored."""
         with self._transactions.reading() as connection:
             return connection.execute(select(func.count()).select_from(CaptionRow)).scalar_one()
+
+
+def _has_word(word: str, dialect: str) -> ColumnElement[bool]:
+    """Condition: a caption has a word, in either case, or as a part of another word."""
+    if dialect == "sqlite" and not word.isascii():
+        # SQLite's own `lower` knows ASCII only.
+        return CaptionRow.text.op("GLOB")(f"*{path_pattern(word).sqlite_glob}*")
+    return func.lower(CaptionRow.text).contains(word, autoescape=True)
 
 
 def _caption(row: object) -> Caption:
