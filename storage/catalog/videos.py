@@ -220,10 +220,11 @@ class Videos:
                         )
                     dropped.append(mover if stays else row.id)
             remove_videos(change, dropped)
+            gone = set(dropped)
             moved = [
                 {"video": video_id, "to": path}
                 for video_id, (path, _, _) in moving.items()
-                if video_id not in set(dropped)
+                if video_id not in gone
             ]
             if moved:
                 # Two steps: a new path may be the old path of a video that is updated later.
