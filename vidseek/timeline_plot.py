@@ -5,6 +5,7 @@ plot_groups(Path("duplicates.png"), groups, matches)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
     picture = Image.new("RGB", (WIDTH, 2 * MARGIN + ROW * len(rows)), "white")
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(13)
+    matches_of: dict[int, list[CopyMatch]] = defaultdict(list)
+    for match in matches:
+        matches_of[match.video_id].append(match)
+        matches_of[match.other_id].append(match)
     for row, (text, row_group, place) in enumerate(rows):
         top = MARGIN + row * ROW
         shown = text if len(text) <= 44 else f"{text[:20]}...{text[-21:]}"
@@ -62,7 +67,7 @@ def plot_groups(path: Path, groups: Sequence[DuplicateGroup], matches: Sequence[
             (left, top, left + video.duration_seconds * scale, top + BAR), "#e4e4e4", "#bbbbbb"
         )
         places = {member.video.id: at for at, member in enumerate(row_group.members)}
-        for match in matches:
+        for match in matches_of[video.id]:
             pair = (
                 (match.video_id, match.other_id, match.span),
                 (match.other_id, match.video_id, match.other_span),
