@@ -238,29 +238,31 @@ def _without_chains(same: Collection[frozenset[int]]) -> list[list[int]]:
         neighbours[other].add(member)
     groups = []
     left = set(neighbours)
-    while left:
-        component = _component(min(left), neighbours, left)
-        members = set(component)
-        while len(members) > 1:
+    for start in sorted(neighbours):
+        while start in left:
+            members = _component(start, neighbours, left)
             ties = {member: len(neighbours[member] & members) for member in members}
-            weakest = min(members, key=lambda member: (ties[member], -member))
-            if 2 * ties[weakest] > len(members) - 1:
-                break
-            members.remove(weakest)
-        left -= members
-        if len(members) > 1:
-            groups.append(sorted(members))
+            while len(members) > 1:
+                weakest = min(members, key=lambda member: (ties[member], -member))
+                if 2 * ties[weakest] > len(members) - 1:
+                    break
+                members.remove(weakest)
+                for other in neighbours[weakest] & members:
+                    ties[other] -= 1
+            left -= members
+            if len(members) > 1:
+                groups.append(sorted(members))
     return groups
 
 
-def _component(start: int, neighbours: dict[int, set[int]], left: Collection[int]) -> list[int]:
+def _component(start: int, neighbours: dict[int, set[int]], left: set[int]) -> set[int]:
     reached, waiting = {start}, [start]
     while waiting:
-        for other in neighbours[waiting.pop()] & set(left):
+        for other in neighbours[waiting.pop()] & left:
             if other not in reached:
                 reached.add(other)
                 waiting.append(other)
-    return sorted(reached)
+    return reached
 
 
 def _as_group(
