@@ -92,10 +92,12 @@ class KnownCopies:
             reached = [other for each in waiting for other in self._next(each)]
             waiting = []
             for other in reached:
+                if len(found) == MAX_PLACES:
+                    return found
                 if not any(known.shows(other) for known in found):
                     found.append(other)
                     waiting.append(other)
-        return found[:MAX_PLACES]
+        return found
 
     def _next(self, place: Place) -> list[Place]:
         twins = [replace(place, video_id=video_id) for video_id in self._twins[place.video_id]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from vidseek.core.types import (
     VideoFilter,
     VideoState,
 )
-from vidseek.search.moments.known_copies import KnownCopies, Place
+from vidseek.search.moments.known_copies import MAX_PLACES, KnownCopies, Place
 from vidseek.video.thumbnail import encode_thumbnail
 
 
@@ -210,3 +211,16 @@ def test_an_ident_in_many_films_is_one_hit(shelf) -> None:
     hits = [hit for hit in shelf.search("red", k=20) if hit.score > 0.9]
     assert len(hits) == 1
     assert len(hits[0].copies) == 11
+
+
+def test_a_file_in_hundreds_of_places_is_listed_up_to_a_limit(shelf) -> None:
+    film = add(shelf, "film.mp4", ["red"])
+    (clip,) = shelf.store.videos.clips(film.id)
+    ids = [film.id]
+    for number in range(MAX_PLACES + 5):
+        twin = replace(film, id=0, path=film.path.with_name(f"twin-{number:03}.mp4"))
+        stored = shelf.store.videos.add_copy(film.id, twin)
+        assert stored is not None
+        ids.append(stored.id)
+    found = KnownCopies(shelf.store).places(Place(film.id, clip.span, clip.span))
+    assert [place.video_id for place in found] == ids[:MAX_PLACES]
