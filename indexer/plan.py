@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -168,12 +168,12 @@ def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> i
         How many videos of the library are missing below the paths (or were removed).
     """
     found = {os.fspath(file.path) for file in discovery.files}
-    roots = [_Root(root, found) for root in discovery.roots]
+    roots = _Roots(discovery.roots, found)
     missing = 0
     newly: list[str] = []
     remove: list[str] = []
     for path, stamp in store.videos.file_stamps().items():
-        if path in found or not (above := [root for root in roots if root.holds(path)]):
+        if path in found or not (above := roots.above(path)):
             continue
         if not _is_gone(path):
             continue
@@ -181,7 +181,7 @@ def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> i
             remove.append(path)
             continue
         missing += 1
-        if prune and not any(root.is_empty for root in above):
+        if prune and not any(roots.is_empty(root) for root in above):
             remove.append(path)
         elif stamp.state is not VideoState.MISSING:
             newly.append(path)
@@ -192,15 +192,38 @@ def mark_missing(store: LibraryStore, discovery: Discovery, *, prune: bool) -> i
     return missing
 
 
-class _Root:
-    # Strings: with a hundred thousand files, Path.is_relative_to alone would take a second.
-    def __init__(self, path: Path, found: Collection[str]) -> None:
-        self._path = os.fspath(path)
-        self._prefix = self._path.rstrip(os.sep) + os.sep
-        self.is_empty = not any(self.holds(other) for other in found)
+class _Roots:
+    """The paths that a run was given, of which a shell makes thousands of a pattern."""
 
-    def holds(self, path: str) -> bool:
-        return path == self._path or path.startswith(self._prefix)
+    # Strings: with a hundred thousand files, Path.is_relative_to alone would take a second.
+    def __init__(self, roots: Iterable[Path], found: Iterable[str]) -> None:
+        self._roots = frozenset(map(os.fspath, roots))
+        self._above_folder: dict[str, tuple[str, ...]] = {}
+        self._filled = {root for path in found for root in self.above(path)}
+
+    def above(self, path: str) -> tuple[str, ...]:
+        """The roots that are a file or a folder above it."""
+        above = self._folder(os.path.dirname(path))  # noqa: PTH120
+        return (path, *above) if path in self._roots else above
+
+    def is_empty(self, root: str) -> bool:
+        """Whether no file was found in a root."""
+        return root not in self._filled
+
+    def _folder(self, folder: str) -> tuple[str, ...]:
+        """The roots that are a folder or above it."""
+        unknown = []  # a loop instead of recursion: trees can be a thousand levels deep
+        while folder not in self._above_folder:
+            unknown.append(folder)
+            parent = os.path.dirname(folder)  # noqa: PTH120
+            if parent == folder:
+                break
+            folder = parent
+        above = self._above_folder.get(folder, ())
+        for each in reversed(unknown):
+            above = (each, *above) if each in self._roots else above
+            self._above_folder[each] = above
+        return above
 
 
 def _is_gone(path: str) -> bool:

@@ -224,6 +224,17 @@ def test_prune_removes_what_is_gone(store, encoder, footage, indexed, no_decodin
     assert counts(index(store, encoder, footage, prune=True)) == {"unchanged": 2}
 
 
+def test_prune_keeps_what_was_in_an_empty_folder_that_was_given(
+    store, encoder, footage, indexed, no_decoding
+):
+    (footage / "a.mp4").unlink()
+    (footage / "deep" / "c.mp4").unlink()
+    indexer = Indexer(store, encoder, options=IndexOptions(workers=1, prune=True))
+    report = indexer.run([footage / "deep", footage / "b.mp4", footage])
+    assert counts(report) == {"unchanged": 1, "missing": 2}
+    assert states(store) == {"b.mp4": "indexed", "c.mp4": "missing"}
+
+
 def test_a_disk_that_is_not_mounted_loses_nothing_even_when_pruning(
     store, encoder, footage, indexed, no_decoding, tmp_path
 ):
@@ -392,6 +403,19 @@ def test_a_cancelled_run_keeps_whole_videos_and_the_next_continues(store, encode
     assert counts(report) == {"indexed": 2, "unchanged": 1}
     assert not report.interrupted
     assert len(searchable(store, encoder)) == 3
+
+
+def test_a_cancelled_run_leaves_files_that_are_back_for_the_next(
+    store, encoder, footage, indexed, no_decoding, tmp_path
+):
+    (footage / "a.mp4").rename(tmp_path / "away")
+    index(store, encoder, footage)
+    (tmp_path / "away").rename(footage / "a.mp4")
+    indexer = Indexer(store, encoder, options=IndexOptions(workers=1))
+    report = indexer.run([footage], job=Job(should_cancel=lambda: True))
+    assert report.interrupted
+    assert states(store)["a.mp4"] == "missing"
+    assert counts(index(store, encoder, footage)) == {"unchanged": 2, "moved": 1}
 
 
 def test_progress_counts_up_to_everything(store, encoder, footage):
