@@ -122,12 +122,15 @@ class _Run:
         plan = make_plan(discovery, self._store, retry_failed=self._options.retry_failed)
         missing, interrupted = 0, False
         changed = list(plan.changed)
-        for video_id, file in plan.returned:
-            if self._store.videos.relink(video_id, file.path, file.size_bytes, file.modified_ns):
-                self._index.moved += 1
-            else:
-                changed.append(file)
         try:
+            for video_id, file in plan.returned:
+                self._job.check()  # a disk that is back may hold a hundred thousand
+                if self._store.videos.relink(
+                    video_id, file.path, file.size_bytes, file.modified_ns
+                ):
+                    self._index.moved += 1
+                else:
+                    changed.append(file)
             self._index_files(changed, len(discovery.files))
             is_encoded = self._catch_up(discovery)
             self._backfill(discovery)
