@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -122,19 +123,61 @@ def commands_shown() -> list[tuple[str, list[str]]]:
     return shown
 
 
-def test_every_command_shown_exists_with_its_options() -> None:
-    assert len(commands_shown()) > 50
-    for page, words in commands_shown():
+def commands_named() -> list[tuple[str, list[str]]]:
+    """Every `vidseek ...` within the text of a page or a hint, with its page, split into words."""
+    pages = [*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    named = []
+    for path in [*pages, ROOT / "vidseek" / "cli" / "hints.py"]:
+        text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for line in re.findall(r"`(vidseek [a-z][^`]*)`", text):
+            named.append((path.name, shlex.split(line.partition("|")[0])[1:]))
+    return named
+
+
+def test_every_command_shown_or_named_exists_with_its_options() -> None:
+    shown, named = commands_shown(), commands_named()
+    assert min(len(shown), len(named)) > 50
+    for page, words in shown + named:
         names = [word for word in words if not word.startswith("-")]
-        command = names[:2] if names[0] in ("model", "label") else names[:1]
+        is_in_group = names[0] in ("model", "label")
+        command = names[:2] if is_in_group else names[:1]
+        if is_in_group and len(names) == 1:
+            continue
         assert " ".join(command) in SECTIONS, f"{page}: {words}"
-        options = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", help_of(*command)))
+        options = {"-", *re.findall(r"(?<!\S)--?[a-z][a-z-]*", help_of(*command))}
         for word in words:
             if word.startswith("-"):
                 assert word in options, f"{page}: {words}"
+
+
+def test_programs_and_targets_that_pages_name_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for page in [*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        text = page.read_text("utf-8")
+        for name in re.findall(r"python\s+-m\s+((?:benchmarks|vidseek)[\w.]*)", text):
+            assert importlib.util.find_spec(name.rstrip(".")), f"{page.name}: {name}"
+        for name in re.findall(r"(?:^\$ |`)make\s+([a-z-]+)", text, re.MULTILINE):
+            assert name in targets or name in ("test-latest", "test-constraints"), page.name
 
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_start_page_links_every_guide_and_reference() -> None:
+    docs = ROOT / "docs"
+    linked = set(re.findall(r"\]\(([^)#]+)", (docs / "index.md").read_text("utf-8")))
+    for part in ("tutorial", "how-to", "reference", "explanation"):
+        for page in (docs / part).glob("*.md"):
+            assert page.relative_to(docs).as_posix() in linked
+
+
+def test_every_code_of_a_refused_request_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "http-api.md").read_text("utf-8")
+    codes = set()
+    for file in (ROOT / "vidseek" / "web").rglob("*.py"):
+        codes |= set(re.findall(r"ProblemError\(\s*\d+,\s*\"(\w+)\"", file.read_text("utf-8")))
+    assert "busy" in codes
+    assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
