@@ -94,7 +94,7 @@ def family_of(config: Mapping[str, Any], *, where: str) -> Family:
         return family
     kind = f"{classes[0]} ({model_type})" if classes else model_type or "of an unstated type"
     wanted = ", ".join(one.title for one in _ALL)
-    needed = f"Use a model with both towers in one space, from one of these families: {wanted}"
+    needed = f"Use a model whose image and text encoders share a space, of these kinds: {wanted}"
     hint = Hint("list_known_models")
     reads, sees = _towers(config)
     if family is None and reads != sees:

@@ -106,7 +106,7 @@ def explain_moment(
     weights = _weights(encoder, frames, np.asarray(clip.frame_seconds), vectors[0])
     warnings = list(wanted.warnings)
     if not maps:
-        message = f"{encoder.spec.source} has no cells, so there is no map of where words look"
+        message = f"{encoder.spec.source} has no cells, so there are no heat maps"
         warnings.append(SearchWarning("no_cells", message))
     return Explanation(
         video=video,

@@ -94,7 +94,7 @@ class ZeroShotClassifier:
         if not self.is_calibrated:
             message = (
                 f"{encoder.spec.source} is not calibrated: every moment gets the nearest label, "
-                "also where it shows none of them"
+                "even if it shows none of them"
             )
             found.append(SearchWarning("uncalibrated", message))
         return found

@@ -68,7 +68,7 @@ HINTS: dict[str, str] = {
     "log_in_to_hub": "Then run `hf auth login` and try again.",
     "make_writable": "Check the folder's permissions, or copy the library elsewhere.",
     "move_library": "Move the library to a local disk, or keep it in PostgreSQL.",
-    "reinstall": "Install vidseek again in a new environment, with the versions that it asks for.",
+    "reinstall": "Install vidseek again in a new environment, with the versions that it requires.",
     "reinstall_package": "Run `pip install --force-reinstall {package}`.",
     "relocate_missing": "Check the new path, or add --missing-ok if its disk is not mounted now.",
     "remove_first": "If that video is gone, run `vidseek remove {path}` first; otherwise give "

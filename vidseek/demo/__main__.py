@@ -129,7 +129,7 @@ def show_samples(library_folder: Path, folder: Path) -> int:
         title("5. Checking uploads for copies")
         caught = check_uploads(library, folder)
 
-        title("6. Labels, a summary, the unusual, what to watch next, one thing after another")
+        title("6. Labels, a summary, unusual moments, what to watch next, a sequence")
         show_understanding(library, films, say)
     sheet = library_folder / "contact-sheet.html"
     write_contact_sheet(

@@ -476,7 +476,7 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     always = (400, 401, 403, 408, 413, 421, 422, 503)
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": "A problem, told by `code`.", "content": content}
+        status: {"description": "A problem; see `code`.", "content": content}
         for status in sorted({*always, *statuses})
     }
 

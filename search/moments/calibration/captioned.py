@@ -115,9 +115,9 @@ def fit_captions(
         )
     if not after.separates:
         raise CalibrationError(
-            f"{store.folder}: scores do not tell right clips from wrong ones: on held-out videos "
-            f"{after.shown:.0%} of the right answers and {after.wrong_shown:.0%} of the wrong ones "
-            "would be shown; nothing was stored",
+            f"{store.folder}: scores do not separate right clips from wrong ones: on held-out "
+            f"videos {after.shown:.0%} of the right answers and {after.wrong_shown:.0%} of the "
+            "wrong ones would be shown; nothing was stored",
             hint=Hint("check_captions"),
         )
     fit = Fit(
