@@ -48,6 +48,25 @@ class MediaRoots:
             return False
         return any(resolved.is_relative_to(root) for root in self._resolved)
 
+    def inside(self, paths: Iterable[Path]) -> list[Path]:
+        """Those of the paths that ``contain`` says to lie inside a root.
+
+        Faster for many: links on the way to a folder are followed once for all files in it.
+        """
+        folders: dict[Path, bool] = {}
+        chosen = []
+        for path in paths:
+            if os.path.islink(path):  # noqa: PTH114 - called a hundred thousand times
+                is_inside = self.contain(path)
+            else:
+                folder = path.parent
+                if folder not in folders:
+                    folders[folder] = self.contain(folder)
+                is_inside = folders[folder]
+            if is_inside:
+                chosen.append(path)
+        return chosen
+
     def open(self, path: Path) -> BinaryIO:
         """Open a regular file inside a root for reading.
 

@@ -63,6 +63,8 @@ class Service:
         self.answers = KeptAnswers[schemas.SearchAnswer]()
         self._statistics = PerState(self.library, self.library.statistics)
         self._models = PerState(self.library, self.library.models.list)
+        self.duplicates = PerState(self.library, self.library.duplicates)
+        """The groups of duplicates, which every page of them is cut from."""
         self._check_uploads()
         self.jobs = LongJobs(self.word)
         self.uploads = Uploads(settings.upload_limits)
@@ -201,7 +203,9 @@ class Service:
 
     def shown(self, videos: Iterable[Video]) -> list[Video]:
         """Those of the videos that a client may see."""
-        return [video for video in videos if self.roots.contain(video.path)]
+        given = list(videos)
+        inside = set(self.roots.inside(video.path for video in given))
+        return [video for video in given if video.path in inside]
 
     def labelled_entries(self, videos: Iterable[Video]) -> list[schemas.VideoEntry]:
         """The documents of videos, with their labels."""

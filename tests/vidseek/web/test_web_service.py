@@ -13,7 +13,9 @@ from sqlalchemy import Engine, event
 from vidseek.core.errors import PathNotFoundError
 from vidseek.storage.store import LibraryStore
 from vidseek.web.api.check import place_upload
+from vidseek.web.api.duplicates import read_groups
 from vidseek.web.problems import ProblemError
+from vidseek.web.roots import MediaRoots
 from vidseek.web.service import Service
 from vidseek.web.settings import ServerSettings
 from vidseek.web.uploads import ReceivedUpload
@@ -97,3 +99,46 @@ def test_an_upload_that_cannot_be_kept_leaves_nothing(service: Service, tmp_path
     with pytest.raises(ProblemError) as caught:
         place_upload(service, upload, tmp_path / "films" / "away")
     assert caught.value.status_code == 507
+
+
+def test_many_paths_are_inside_the_roots_as_each_alone_is(tmp_path: Path) -> None:
+    for folder in ("films/deep", "away"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.mp4").write_bytes(b"film")
+    (tmp_path / "films" / "out.mp4").symlink_to(tmp_path / "away" / "a.mp4")
+    (tmp_path / "films" / "in.mp4").symlink_to(tmp_path / "films" / "deep" / "a.mp4")
+    (tmp_path / "films" / "outside").symlink_to(tmp_path / "away")
+    (tmp_path / "away" / "back").symlink_to(tmp_path / "films" / "deep")
+    roots = MediaRoots([tmp_path / "films"])
+    names = (
+        "films/deep/a.mp4",
+        "films/gone/b.mp4",
+        "films/in.mp4",
+        "away/back/a.mp4",
+        "films/out.mp4",
+        "films/outside/a.mp4",
+        "away/a.mp4",
+    )
+    paths = [tmp_path / name for name in names]
+    assert [roots.contain(path) for path in paths] == [True] * 4 + [False] * 3
+    assert [str(path.relative_to(tmp_path)) for path in roots.inside(paths)] == list(names[:4])
+
+
+def test_groups_of_duplicates_are_made_once_until_the_library_changes(
+    service: Service, tmp_path: Path
+) -> None:
+    assert read_groups(service, 5, None).total == 0
+    with statements() as run:
+        assert read_groups(service, 5, None).total == 0
+    assert not any("copy_matches" in statement for statement in run)
+    with LibraryStore.open(tmp_path / "library") as store:
+        first, second = (
+            store.videos.add(
+                video(str(tmp_path / "films" / name), content_hash="7" * 64),
+                clips(3, 7),
+                fingerprint=SPEC.fingerprint,
+            )
+            for name in ("c.mp4", "d.mp4")
+        )
+    (group,) = read_groups(service, 5, None).groups
+    assert {member.video.id for member in group.members} == {first.id, second.id}

@@ -43,7 +43,7 @@ async def dismiss(request: Request, service: ServiceOf, told: DismissRequest) ->
 
 def read_groups(service: Service, limit: int, cursor: str | None) -> GroupPage:
     """A page of the groups that the client may see."""
-    groups = [shown for each in service.library.duplicates() if (shown := _shown(service, each))]
+    groups = [shown for each in service.duplicates.get() if (shown := _shown(service, each))]
     groups.sort(key=_key)
     page, following = page_after(groups, _key, cursor=cursor, limit=limit)
     ids = {member.video.id for group in page for member in group.members}
