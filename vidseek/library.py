@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from vidseek.core import arguments
-from vidseek.core.errors import LibraryLockedError
+from vidseek.core.errors import JobCancelledError, LibraryLockedError
 from vidseek.core.job import Job, check_job
 from vidseek.core.paths import AnyPath
 from vidseek.core.types import Calibration
@@ -147,8 +148,10 @@ class Library(LibraryExplanations, LibraryDescriptions, LibraryDiscovery):
             # Another process may have started a run; that run or the next compares them.
             with contextlib.suppress(LibraryLockedError):
                 self.compare_new_videos(job=job)
-            with contextlib.suppress(LibraryLockedError):
-                self.labels.update()
+            with contextlib.suppress(LibraryLockedError, JobCancelledError):
+                self.labels.update(job=job)
+            if job is not None and job.is_cancelled:  # what is left is done at the next run
+                report = replace(report, interrupted=True)
         return report
 
     def calibrate(

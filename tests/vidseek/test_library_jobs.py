@@ -80,6 +80,22 @@ def test_index_ends_early_and_the_next_run_goes_on(library, tmp_path: Path) -> N
     assert report.indexed + rest.indexed == len(COLOURS)
 
 
+def test_index_ends_early_while_it_compares_copies(library, tmp_path: Path) -> None:
+    for number, colour in enumerate(COLOURS[:2]):
+        write_colours(tmp_path / "more" / f"{number}.mp4", [colour, "black"])
+
+    def on_progress(progress: Progress) -> None:
+        if progress.stage == "comparing copies":
+            job.cancel()
+
+    job = Job(on_progress=on_progress)
+    report = library.index(tmp_path / "more", job=job)
+    assert job.is_cancelled
+    assert (report.indexed, report.interrupted) == (2, True)
+    again = library.index(tmp_path / "more", job=Job())
+    assert (again.unchanged, again.interrupted) == (2, False)
+
+
 def test_adding_a_model_ends_early_and_the_next_run_goes_on(library) -> None:
     second = HeadlessEncoder("second palette")
     report, error, _ = cancelled(lambda job: library.models.add(second, job=job))
