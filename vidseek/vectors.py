@@ -12,6 +12,7 @@ library is.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -116,7 +117,8 @@ class LibraryVectors:
         job = job or Job()
         if not path.parent.is_dir():
             raise PathNotFoundError(f"{path.parent} does not exist", path=path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        # Not named after the file, whose name may be as long as names can be.
+        partial = path.with_name(f".vidseek-{secrets.token_hex(8)}.partial")
         rows = done = 0
         try:
             with (

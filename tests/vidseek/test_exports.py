@@ -17,6 +17,7 @@ import pytest
 from vidseek.core.errors import ExportError, Hint, MissingExtraError
 from vidseek.exports import FORMATS, Moment, export_hits, parse_moments
 from vidseek.exports.cutting import cut_clips
+from vidseek.exports.files import write_atomically
 from vidseek.exports.media import counting_rate, frames_of_timecode, probe_media
 
 NTSC_FILM, NTSC = Fraction(24_000, 1001), Fraction(30_000, 1001)
@@ -346,3 +347,14 @@ def test_clips_replace_nothing_and_name_what_failed(tmp_path: Path) -> None:
     assert all(file.name.isprintable() and "<" not in file.name for file in first.files)
     with pytest.raises(ExportError):
         cut_clips(given[1:2], folder)
+
+
+def test_files_with_the_longest_names_are_cut_and_written(tmp_path: Path) -> None:
+    film = make_film(tmp_path / f"{'映' * 83}.mp4", Fraction(25))  # 253 bytes of at most 255
+    (file,) = cut_clips([Moment(film, 0, 1)], tmp_path / "clips").files
+    assert "映映映" in file.name
+    written = tmp_path / f"{'画' * 83}.csv"
+    write_atomically(written, b"table")
+    write_atomically(written, b"another")
+    assert written.read_bytes() == b"another"
+    assert sorted(tmp_path.iterdir()) == sorted([film, tmp_path / "clips", written])

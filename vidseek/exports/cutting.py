@@ -39,7 +39,8 @@ MUXERS = {
 """Suffixes whose container is kept; a clip of any other file is Matroska, which takes any codec."""
 EDIT_LIST_MUXERS = frozenset(("mp4", "mov"))
 SEEKS_BACK_SECONDS = (0.0, 2.0, 10.0, 60.0)
-MAX_NAME_CHARACTERS = 80
+MAX_NAME_CHARACTERS, MAX_NAME_BYTES = 80, 160
+"""Of the part of a clip's name that is its video's: file systems take 255 bytes in all."""
 SOUND_CODEC = "aac"
 CRF = "18"
 
@@ -137,6 +138,7 @@ def _cut(source: Path, span: TimeSpan, folder: Path, number: int, *, exact: bool
 def _clip_name(source: Path, span: TimeSpan, number: int) -> str:
     # What Windows, macOS and shells take in a name; a name that is not Unicode loses those bytes.
     name = re.sub(r"[^\w .,()+@-]", "_", source.stem).strip(" .")[:MAX_NAME_CHARACTERS]
+    name = name.encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")
     return f"{number:03d} {name or 'clip'} {_clock(span.start_seconds)}-{_clock(span.end_seconds)}"
 
 

@@ -14,7 +14,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}-")
+    # Not named after the file, whose name may be as long as names can be.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".vidseek-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
