@@ -123,7 +123,7 @@ class LibraryDiskError(LibraryError):
 
 
 class LibraryClosedError(LibraryError):
-    """The library was closed, and answers nothing any more."""
+    """The library was closed and cannot be used any more."""
 
     code = "library_closed"
 
@@ -280,7 +280,7 @@ class PathNotFoundError(VidseekError):
 
 
 class FileAccessError(VidseekError):
-    """A file that is no video of the library cannot be opened, read or written."""
+    """A file other than a video of the library cannot be opened, read or written."""
 
     code = "file_access"
 

@@ -72,7 +72,7 @@ class Job:
         self._cancelled.set()
 
     def report(self, progress: Progress) -> None:
-        """Tell the caller how far the call is."""
+        """Report progress to the caller."""
         if self._on_progress is not None:
             self._on_progress(progress)
 

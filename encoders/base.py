@@ -132,7 +132,7 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class MonolingualEncoder(Protocol):
-    """What an ``Encoder`` has besides if it understands English only."""
+    """Additional members of an ``Encoder`` that understands English only."""
 
     def understands(self, text: str) -> bool:
         """False for a text in another script, which it would read letter by letter."""
@@ -172,20 +172,20 @@ class Captioner(Protocol):
             frames: (N, H, W, 3) uint8 RGB, in order of time; N from 1 to ``pictures_at_once``.
 
         Raises:
-            EncoderError: it makes no captions.
+            EncoderError: it cannot write captions.
         """
 
     def answer(self, frames: NDArray[np.uint8], question: str) -> str:
         """Answer a question about pictures, as ``caption``.
 
         Raises:
-            EncoderError: it answers no questions.
+            EncoderError: it cannot answer questions.
         """
 
 
 @runtime_checkable
 class CellEncoder(Protocol):
-    """What an ``Encoder`` has besides if it can tell where in a frame something is."""
+    """Additional members of an ``Encoder`` that can locate something in a frame."""
 
     def encode_cells(self, frames: NDArray[np.uint8]) -> CellFeatures | None:
         """Encode the cells of frames, each frame by itself.
@@ -203,7 +203,7 @@ class CellEncoder(Protocol):
 
 @runtime_checkable
 class TimeAttentionEncoder(Protocol):
-    """What an ``Encoder`` has besides if ``encode_clips`` attends over time."""
+    """Additional members of an ``Encoder`` whose ``encode_clips`` attends over time."""
 
     def attend_over_time(
         self, frames: FrameFeatures, pts_seconds: NDArray[np.float64]

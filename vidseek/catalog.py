@@ -129,7 +129,7 @@ class LibraryCatalog(OpenedLibrary):
     def change_number(self) -> int:
         """A number that grows with every change of the library, by this or any other process.
 
-        While it stays, every query has the answer that it had.
+        While it is the same, every query has the same answer.
         """
         return self._store.sequence()
 

@@ -147,7 +147,7 @@ class LibraryLabels:
         return [label for label in self.list() if label.name in names]
 
     def update(self, *, job: Job | None = None) -> dict[str, int]:
-        """Label the clips that came since the last training or update; ``index`` calls it.
+        """Label the clips added since the last training or update; ``index`` calls it.
 
         Returns:
             How many clips got each label that was learned with the active model.

@@ -212,7 +212,7 @@ class Library(LibraryExplanations, LibraryDescriptions, LibraryDiscovery):
         """Measure how well captions find their videos: recall at 1, 5 and 10, and median rank.
 
         Every caption ranks all videos of the library. A captioned part of a video is a candidate
-        of its own. A known copy of the right video is right too.
+        of its own. A copy of the right video that the library knows is right too.
 
         Args:
             captions: JSON lines as for ``train_on_captions``, of videos in this library.

@@ -58,7 +58,7 @@ class LibraryModels:
         self._loaded: dict[str, Encoder] = {}
 
     def close(self) -> None:
-        """Let go of the loaded encoders; those that nothing else uses are released."""
+        """Release the loaded encoders that nothing else uses."""
         self._opened = None
         self._default = None
         self._loaded.clear()

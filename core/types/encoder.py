@@ -79,7 +79,7 @@ _THIRD_PARTY = "hub:"
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Identity of an encoder. Vectors of different fingerprints never meet in one index."""
+    """Identity of an encoder. Vectors of different fingerprints never share an index."""
 
     source: str
     """What ``create_encoder`` makes this encoder from: ``builtin``, the absolute path of a folder,
@@ -216,7 +216,7 @@ CalibrationMethod = Literal["queries", "captions"]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes a confidence of a score in one library: sigmoid(scale * score + bias)."""
+    """Maps scores to confidence in one library: sigmoid(scale * score + bias)."""
 
     scale: float
     """Above 0: a better score is never less sure."""

@@ -50,7 +50,7 @@ class WordMap:
 
 @dataclass(frozen=True)
 class FrameWeight:
-    """What a frame of a clip weighs."""
+    """How much a frame of a clip contributes to its vector and score."""
 
     seconds: float
     score: float

@@ -32,7 +32,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class ConfidenceQuality:
-    """How a confidence does on answers that it was not fitted to."""
+    """Quality of a confidence on answers that it was not fitted to."""
 
     shown: float
     """Share of right answers with a confidence that is shown, 0 to 1; without captions, of best
@@ -47,7 +47,7 @@ class ConfidenceQuality:
 
     @property
     def separates(self) -> bool:
-        """Whether showing and hiding tell right from wrong at all."""
+        """Whether right answers are shown clearly more often than wrong ones."""
         if self.loss is None:
             return self.shown - self.wrong_shown >= MIN_LEAD_SHARE
         return self.loss < math.log(2) and self.shown - self.wrong_shown >= MIN_SEPARATION
@@ -81,7 +81,7 @@ class CalibrationReport:
 
     @property
     def is_better(self) -> bool:
-        """Whether the new confidence is better on held-out queries, as far as labels tell."""
+        """Whether the new confidence is better on held-out queries, if labels can show it."""
         if self.before is None or self.after is None:
             return True
         if self.before.loss is None or self.after.loss is None:
