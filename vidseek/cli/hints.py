@@ -18,7 +18,7 @@ HINTS: dict[str, str] = {
     "add_root": "Start it with --root FOLDER to allow that folder.",
     "allow_download": "Run the command again with --yes (in Python: confirm_download), or give "
     "a folder that contains the model.",
-    "allow_network": "Give --allow-network if it may be read.",
+    "allow_network": "Add --allow-network to read from this address.",
     "calibrate_again": "Run `vidseek calibrate` again, or `vidseek calibrate --forget`.",
     "calibrate_without_hubness": "Calibrate without --hubness.",
     "caption_more_to_calibrate": "Caption more videos, or calibrate without --captions.",

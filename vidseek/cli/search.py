@@ -64,7 +64,7 @@ def search(
             "--like",
             metavar="FILE[@WEIGHT]",
             help="A picture or video that the moments should resemble, too. "
-            "Weight beside the text: 0.5 by default.",
+            "Its weight, if the text's is 1: 0.5 by default.",
         ),
     ] = None,
     not_like: Annotated[
