@@ -52,6 +52,7 @@ def compare_new_videos(
     done = 0
     with store.lease():
         waiting = store.copy_matches.videos_to_compare(fingerprint)
+        new = set(waiting)
         for start in range(0, len(waiting), VIDEOS_AT_ONCE):
             if job.is_cancelled:
                 break
@@ -59,23 +60,27 @@ def compare_new_videos(
                 Progress(stage="comparing copies", done=done, total=len(waiting), unit="videos")
             )
             batch = waiting[start : start + VIDEOS_AT_ONCE]
-            matches = _compare(store, descriptor, batch)
+            matches = _compare(store, descriptor, batch, new)
             for video_id in batch:
                 store.copy_matches.add(video_id, matches[video_id])
+            new.difference_update(batch)
             done += len(batch)
     return done
 
 
 def _compare(
-    store: LibraryStore, descriptor: CopyDescriptor, video_ids: Collection[int]
+    store: LibraryStore,
+    descriptor: CopyDescriptor,
+    video_ids: Collection[int],
+    new: Collection[int],
 ) -> dict[int, list[CopyMatch]]:
-    """Matches of videos with videos that were compared before, or that have a smaller id."""
+    """Matches of some of the new videos with other videos, or with new ones of a smaller id."""
     fingerprint = descriptor.fingerprint
     sequences = {
         frames.video_id: frame_sequence(descriptor, unpacked(frames.vectors), frames.seconds)
         for frames in store.copy_descriptors.read(fingerprint, video_ids=video_ids)
     }
-    pairs = _candidate_pairs(store, fingerprint, sequences)
+    pairs = _candidate_pairs(store, fingerprint, sequences, new)
     references = {
         frames.video_id: FrameSequence(unpacked(frames.vectors), frames.seconds)
         for frames in store.copy_descriptors.read(
@@ -97,10 +102,12 @@ def _compare(
 
 
 def _candidate_pairs(
-    store: LibraryStore, fingerprint: str, sequences: dict[int, FrameSequence]
+    store: LibraryStore,
+    fingerprint: str,
+    sequences: dict[int, FrameSequence],
+    new: Collection[int],
 ) -> dict[int, set[int]]:
-    """For each new video, the ids of the videos with which it may share something."""
-    new = set(store.copy_matches.videos_to_compare(fingerprint))
+    """For each video, the ids of the videos with which it may share something."""
     query_videos, queries = [], []
     for video_id, sequence in sequences.items():
         stretches = in_stretches(sequence)
