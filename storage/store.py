@@ -30,7 +30,7 @@ from vidseek.core.errors import (
 )
 from vidseek.core.job import Job
 from vidseek.core.paths import absolute_path
-from vidseek.core.types import EncoderSpec, LibraryStatistics, VideoState
+from vidseek.core.types import EncoderSpec, LibraryStatistics
 from vidseek.storage import thumbnails
 from vidseek.storage.catalog.captions import Captions
 from vidseek.storage.catalog.clip_vectors import ClipVectors
@@ -46,7 +46,7 @@ from vidseek.storage.catalog.encoders import Encoders
 from vidseek.storage.catalog.labels import Labels
 from vidseek.storage.catalog.statistics import count_contents
 from vidseek.storage.catalog.transactions import Transactions
-from vidseek.storage.catalog.video_queries import chunks, content_hashes
+from vidseek.storage.catalog.video_queries import all_content_hashes, chunks, content_hashes
 from vidseek.storage.catalog.videos import Videos
 from vidseek.storage.filesystem import Mount, locks_exclude, network_share
 from vidseek.storage.lease import FOLDER_LEASE, FileLease, Lease, lease_of
@@ -353,7 +353,8 @@ class LibraryStore:
         Returns:
             Number of files deleted.
         """
-        hashes = {video.content_hash for video in self.videos.select(states=list(VideoState))}
+        with self._transactions.reading() as connection:
+            hashes = all_content_hashes(connection)
         with library_errors(str(self.folder)):
             return (
                 thumbnails.remove_orphans(self.folder / _THUMBNAILS, hashes)

@@ -124,6 +124,11 @@ def content_hashes(connection: Connection, hashes: Collection[str]) -> set[str]:
     return stored
 
 
+def all_content_hashes(connection: Connection) -> set[str]:
+    """The content hashes of all stored videos, in whatever state."""
+    return set(connection.execute(select(VideoRow.content_hash)).scalars())
+
+
 def insert_video(connection: Connection, video: Video) -> int:
     """Insert a video; return its id."""
     result = connection.execute(
