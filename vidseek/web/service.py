@@ -50,7 +50,12 @@ class Service:
         limits = settings.request_limits
         self.settings = settings
         self.library: Library = vidseek.open(settings.library, create=False)
-        self.roots = MediaRoots(settings.roots or self._folders_of_videos())
+        try:
+            self.roots = MediaRoots(settings.roots or self._folders_of_videos())
+            self._check_uploads()
+        except BaseException:
+            self.library.close()
+            raise
         self.quick = WorkPool(
             "quick", threads=limits.search_threads, max_waiting=limits.max_waiting
         )
@@ -65,7 +70,6 @@ class Service:
         self._models = PerState(self.library, self.library.models.list)
         self.duplicates = PerState(self.library, self.library.duplicates)
         """The groups of duplicates, which every page of them is cut from."""
-        self._check_uploads()
         self.jobs = LongJobs(self.word)
         self.uploads = Uploads(settings.upload_limits)
         self.previews = Previews(self.uploads.folder / "previews")

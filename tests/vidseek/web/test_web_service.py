@@ -10,6 +10,7 @@ import pytest
 from library_samples import SPEC, clips, video
 from sqlalchemy import Engine, event
 
+from vidseek import Library
 from vidseek.core.errors import PathNotFoundError
 from vidseek.storage.store import LibraryStore
 from vidseek.web.api.check import place_upload
@@ -142,3 +143,21 @@ def test_groups_of_duplicates_are_made_once_until_the_library_changes(
         )
     (group,) = read_groups(service, 5, None).groups
     assert {member.video.id for member in group.members} == {first.id, second.id}
+
+
+def test_a_service_that_is_refused_closes_its_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tmp_path, "a.mp4", 1)
+    closed: list[Library] = []
+    close = Library.close
+
+    def note(library: Library) -> None:
+        closed.append(library)
+        close(library)
+
+    monkeypatch.setattr(Library, "close", note)
+    missing = ServerSettings(library=tmp_path / "library", roots=(tmp_path / "missing",))
+    with pytest.raises(PathNotFoundError):
+        Service(missing)
+    assert len(closed) == 1
