@@ -1,4 +1,4 @@
-"""What the training loops share: contrastive loss, learning rate, optimiser, checkpoints."""
+"""What the training loops share: contrastive loss, precision, learning rate, checkpoints."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def symmetric_infonce(logits: Tensor) -> Tensor:
 def choose_device() -> torch.device:
     """A GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 here; processors without it emulate it slowly."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def encoding_precision(device: torch.device) -> torch.autocast:
+    """Encode in bfloat16 where the processor has it.
+
+    It halves the time, and the vectors agree to 0.999. A processor with AVX2 alone emulates it, and
+    takes seven times as long as in float32.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 def rate_factor(used: float, *, warm_up: float) -> float:

@@ -81,7 +81,7 @@ class BatchMaker:
             raise ValueError(f"{sorted(forbidden)} measure names never seen and train nothing")
         self.flickr = sets["flickr8k"].split("train")
         videos: dict[str, list[PictureRow]] = {}
-        for row in sets["msrvtt"].split("train"):
+        for row in sets["msrvtt"].split("train") if "msrvtt" in sets else []:
             videos.setdefault(str(row.group), []).append(row)
         self.videos = list(videos.values())
         self.classes = {name: self._by_caption(name) for name in CLASS_SETS}

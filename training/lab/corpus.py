@@ -32,6 +32,7 @@ from vidseek.training.networks.text import (
     load_minilm,
     tokenizer_json,
 )
+from vidseek.training.optimisation import encoding_precision
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +64,7 @@ def encode_sentences(
         encodings = tokenizer.encode_batch([sentences[index] for index in chosen])
         token_ids = torch.tensor([encoding.ids for encoding in encodings])
         mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-        # bfloat16 halves the time on processors that have it; the vectors agree to 0.999.
-        with torch.autocast("cpu", torch.bfloat16):
+        with encoding_precision(token_ids.device):
             vectors[chosen] = text(token_ids, mask)[0].numpy()
         if start // batch % 40 == 0:
             logger.info("%d of %d sentences", start, len(order))

@@ -18,6 +18,7 @@ from vidseek.training.lab.batches import PictureSet
 from vidseek.training.lab.corpus import Corpus
 from vidseek.training.lab.pictures import PictureRow
 from vidseek.training.networks.vision import Vision
+from vidseek.training.optimisation import encoding_precision
 from vidseek.training.stem_maps import load_maps
 
 logger = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ def _encode(
             top, left = crops.integers(0, 18 - side, 2)
             fine = fine[:, top : top + side, left : left + side]
             fine = fine[:, :, ::-1] if crops.random() < 0.5 else fine
-        with torch.autocast("cpu", torch.bfloat16):
+        with encoding_precision(vision.device):
             output = vision(load_maps(fine))
         vectors.append(output.vectors.numpy().astype(np.float16))
         tokens.append(output.tokens.numpy().astype(np.float16))

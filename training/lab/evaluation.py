@@ -14,6 +14,7 @@ from vidseek.training.lab.stem_map_cache import PictureMaps
 from vidseek.training.metrics import group_means, mean_class_accuracy, ranks, recall
 from vidseek.training.networks.text import Text
 from vidseek.training.networks.vision import Vision
+from vidseek.training.optimisation import encoding_precision
 from vidseek.training.stem_maps import load_maps
 
 
@@ -26,11 +27,30 @@ def encode_maps(
     vectors, tokens = [], []
     for start in range(0, len(rows), batch):
         places = [row.index for row in rows[start : start + batch]]
-        with torch.autocast(vision.device.type, torch.bfloat16):
+        with encoding_precision(vision.device):
             output = vision(load_maps(maps.fine[places]).to(vision.device))
         vectors.append(output.vectors.cpu().numpy())
         tokens.append(output.tokens.cpu().numpy())
     return np.concatenate(vectors), np.concatenate(tokens)
+
+
+def picture_ranks(
+    vision: Vision, text: Text, tokenizer: Tokenizer, pictures: PictureSet
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Ranks of a set's dev pictures for each of their captions.
+
+    Returns:
+        (Q,) the rank of the right picture for each caption, 0 for the first, and (Q,) the position
+        of the caption's picture among the dev pictures. Both are empty if there are none.
+    """
+    rows = pictures.split("dev")
+    pairs = [(place, caption) for place, row in enumerate(rows) for caption in row.captions]
+    places = np.array([place for place, _ in pairs], np.intp)
+    if not pairs:
+        return places, places
+    vectors, _ = encode_maps(vision, pictures.maps, rows)
+    queries = encode_sentences(text, tokenizer, [caption for _, caption in pairs])
+    return ranks(queries @ vectors.T, places), places
 
 
 def evaluate(
@@ -42,14 +62,10 @@ def evaluate(
         return encode_sentences(text, tokenizer, sentences)
 
     figures: dict[str, float] = {}
-    pictures = sets["flickr8k"].split("dev")
-    if pictures:
-        vectors, _ = encode_maps(vision, sets["flickr8k"].maps, pictures)
-        pairs = [(i, c) for i, row in enumerate(pictures) for c in row.captions]
-        queries = said([caption for _, caption in pairs])
-        rank = ranks(queries @ vectors.T, np.array([place for place, _ in pairs]))
+    rank, _ = picture_ranks(vision, text, tokenizer, sets["flickr8k"])
+    if len(rank):
         figures |= {f"flickr8k_r{k}": round(recall(rank, k), 2) for k in (1, 5, 10)}
-    frames = sets["msrvtt"].split("dev")
+    frames = sets["msrvtt"].split("dev") if "msrvtt" in sets else []
     if frames:
         vectors, _ = encode_maps(vision, sets["msrvtt"].maps, frames)
         videos, names = group_means(vectors, [str(row.group) for row in frames])

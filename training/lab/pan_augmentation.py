@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vidseek.training.lab.batches import SIDE, PictureSet
 from vidseek.training.lab.pictures import PictureRow
 from vidseek.training.networks.vision import Vision
+from vidseek.training.optimisation import encoding_precision
 from vidseek.training.stem_maps import load_maps
 
 KINDS = (
@@ -62,7 +63,7 @@ def pan_clips(
             for step in range(FRAMES):
                 top, left, side = _window(path, step)
                 window = load_maps(maps[:, top : top + side, left : left + side])
-                with torch.autocast(vision.device.type, torch.bfloat16):
+                with encoding_precision(vision.device):
                     vectors = vision(window.to(vision.device)).vectors
                 clips[batch_rows, path, step] = vectors.cpu().numpy()
     np.savez(file, clips=clips)

@@ -23,6 +23,7 @@ from vidseek.training.lab.encoded_items import ItemBank
 from vidseek.training.metrics import mean_reciprocal_rank, ranks, recall
 from vidseek.training.networks.cross_modal import CrossModal
 from vidseek.training.networks.text import Text
+from vidseek.training.optimisation import encoding_precision
 from vidseek.training.padding import pad_items
 
 logger = logging.getLogger(__name__)
@@ -68,13 +69,13 @@ class Reranker:
     ) -> NDArray[np.float32]:
         encodings = self.tokenizer.encode_batch([self.corpus.sentences[i] for i in sentences])
         mask = torch.tensor([encoding.attention_mask for encoding in encodings])
-        with torch.autocast("cpu", torch.bfloat16):
+        with encoding_precision(mask.device):
             _, hidden = self.text(torch.tensor([encoding.ids for encoding in encodings]), mask)
         flat: list[int] = candidates.reshape(-1).tolist()
         vectors, frame_mask = pad_items([self.bank.vectors[place] for place in flat])
         tokens, _ = pad_items([self.bank.tokens[place] for place in flat])
         repeat = candidates.shape[1]
-        with torch.autocast("cpu", torch.bfloat16):
+        with encoding_precision(mask.device):
             scores = self.head(
                 hidden.float().repeat_interleave(repeat, 0),
                 mask.float().repeat_interleave(repeat, 0),

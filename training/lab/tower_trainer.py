@@ -225,20 +225,19 @@ class TowerTrainer:
         main = self._pair_loss(scale * sentences @ output.vectors.T, plain)
         everything = batch.caption_means.to(self.device)
         said = self._pair_loss(scale * everything @ output.vectors.T, plain)
+        classes = self._class_loss(output.pooled, batch.untouched.to(self.device))
+        total = main + options.said_loss * said + options.class_loss * classes
+        values = {"loss": main, "said": said, "classes": classes}
+        # A loss of weight 0 is not computed.
         memory = self.head.memory(output.vectors[:, None], output.tokens[:, None])
         words = self.head.words(read.hidden)
-        pairs = self.head.all_pairs(words, read.mask, memory)
-        align = self._pair_loss(scale * pairs, plain)
-        head = self._head_loss(output, read, sentences, plain)
-        classes = self._class_loss(output.pooled, batch.untouched.to(self.device))
-        total = (
-            main
-            + options.said_loss * said
-            + options.token_loss * align
-            + options.head_loss * head
-            + options.class_loss * classes
-        )
-        values = {"loss": main, "said": said, "align": align, "head": head, "classes": classes}
+        if options.token_loss > 0:
+            pairs = self.head.all_pairs(words, read.mask, memory)
+            values["align"] = self._pair_loss(scale * pairs, plain)
+            total = total + options.token_loss * values["align"]
+        if options.head_loss > 0:
+            values["head"] = self._head_loss(output, read, sentences, plain)
+            total = total + options.head_loss * values["head"]
         if read.hidden_words.any() and options.masked_loss > 0:
             values["masked"] = self._masked_loss(read, words, memory)
             total = total + options.masked_loss * values["masked"]

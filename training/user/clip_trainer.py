@@ -23,7 +23,7 @@ from torch.nn import functional
 from vidseek.training.networks.stem import FINE_SIDE
 from vidseek.training.networks.temporal import Temporal
 from vidseek.training.networks.vision import FrameOutput, Vision
-from vidseek.training.optimisation import parameter_groups, symmetric_infonce
+from vidseek.training.optimisation import has_bfloat16, parameter_groups, symmetric_infonce
 from vidseek.training.padding import pad_items
 from vidseek.training.stem_maps import load_maps
 from vidseek.training.user.clip_maps import TrainingClips
@@ -77,7 +77,7 @@ class ClipTrainer(EpochTrainer):
         self.start = copy.deepcopy(vision).eval().requires_grad_(False).to(device)
         self.vision = vision.to(device)
         self.temporal = temporal.eval().requires_grad_(False).to(device)
-        self.bfloat16 = _has_bfloat16(device)
+        self.bfloat16 = has_bfloat16(device)
         super().__init__(self.vision, self._make_optimizer(), settings, data)
 
     def _make_optimizer(self) -> torch.optim.AdamW:
@@ -158,10 +158,3 @@ def _distance(output: FrameOutput, before: FrameOutput) -> Tensor:
     vectors = 1.0 - (output.vectors.float() * before.vectors.float()).sum(-1)
     tokens = 1.0 - functional.cosine_similarity(output.tokens, before.tokens, dim=-1)
     return vectors.mean() + 0.5 * tokens.mean()
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 here; processors without it emulate it slowly."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ def test_the_shipped_configurations_are_readable(name):
     towers = settings.towers
     classes = towers.sports100 + towers.caltech101 + towers.misc
     assert towers.flickr8k + towers.msrvtt + classes == 216
+
+
+def test_the_ablation_of_attention_changes_its_losses_alone():
+    settings = [read_settings(CONFIG.with_stem(name)) for name in ("attention", "no-attention")]
+    weights = [
+        (towers.token_loss, towers.head_loss, towers.masked_loss)
+        for towers in (each.towers for each in settings)
+    ]
+    assert min(weights[0]) > 0
+    assert weights[1] == (0, 0, 0)
+    for each in settings:
+        assert each.towers.budget.minutes is None, "both arms take the same steps"
+    without = replace(settings[0].towers, token_loss=0.0, head_loss=0.0, masked_loss=0.0)
+    assert replace(settings[0], towers=without) == settings[1]
 
 
 @pytest.mark.parametrize(
