@@ -1,0 +1,1 @@
+"""Frame vectors that blur, compression, shrinking and noise do not change."""
