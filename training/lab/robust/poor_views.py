@@ -2,7 +2,7 @@
 
 view = make_poor(picture, np.random.default_rng(3))
 
-Unlike ``augmentation.py`` nothing is cropped away, so the view shows what the picture shows and
+Unlike in ``augmentation.py`` nothing is cropped away, so the view shows what the picture shows and
 should get the same vector.
 """
 
@@ -123,14 +123,14 @@ def _add_logo(picture: Picture, random: np.random.Generator) -> Picture:
 
 
 CHANGES: tuple[tuple[Change, float], ...] = (
-    (_blur, 0.22),
+    (_blur, 0.24),
     (_shrink, 0.18),
-    (_compress, 0.16),
-    (_add_noise, 0.08),
-    (_expose, 0.1),
-    (_fade, 0.04),
-    (_add_bars, 0.12),
-    (_interlace, 0.04),
+    (_compress, 0.18),
+    (_add_noise, 0.14),
+    (_expose, 0.08),
+    (_fade, 0.03),
+    (_add_bars, 0.06),
+    (_interlace, 0.03),
     (_add_subtitles, 0.03),
     (_add_logo, 0.03),
 )

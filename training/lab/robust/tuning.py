@@ -55,7 +55,7 @@ class TuningSettings:
     """Degraded views in a batch."""
     sharp: int = 10
     """Sharp views in a batch; together they weigh as much as the degraded ones."""
-    stem_learning_rate: float = 2.5e-4
+    stem_learning_rate: float = 2e-4
     learning_rate: float = 1e-4
     weight_decay: float = 0.02
     warm_up: float = 0.05
