@@ -76,16 +76,17 @@ class Pictures:
             for reader in branch.readers
         ]
         self._branch = branch
-        self.chunks: list[Chunk] = []
+        self.chunks: dict[str, Chunk] = {}
+        """By name, in the order in which they were found."""
         self.bank = torch.empty(0)
         """(B, R) read from the sharp views."""
 
     def look(self) -> None:
         """Take in chunks that were stored since the last look."""
-        fresh = self._cache.chunks()[len(self.chunks) :]
+        fresh = [name for name in self._cache.names() if name not in self.chunks]
         if fresh:
-            self.chunks += fresh
-            pooled = np.concatenate([self._pooled(chunk) for chunk in fresh])
+            self.chunks |= {name: self._cache.read(name) for name in fresh}
+            pooled = np.concatenate([self._pooled(self.chunks[name]) for name in fresh])
             read = self._read(torch.from_numpy(pooled.astype(np.float32)))
             self.bank = torch.cat([self.bank, read]) if len(self.bank) else read
 
@@ -103,10 +104,10 @@ class Pictures:
     def batch(self, places: NDArray[np.intp], views: NDArray[np.intp]) -> _Batch:
         """Views of pictures and what is wanted of them."""
         pairs = [divmod(int(place), CHUNK) for place in places]
-        tuned = self._name == "tuned"
+        tuned, chunks = self._name == "tuned", list(self.chunks.values())
         fine, coarse, pooled, aligned = [], [], [], []
         for (number, row), view in zip(pairs, views, strict=True):
-            chunk = self.chunks[number]
+            chunk = chunks[number]
             fine.append(chunk.fine[row, view])
             coarse.append((chunk.coarse if tuned else chunk.names_coarse)[row])
             pooled.append(self._pooled(chunk)[row])

@@ -2,7 +2,7 @@
 
     cache = ViewCache(Path(".cache/robust"))
     cache.fill(data, weights, CacheShare(worker=0, workers=2), until=time.time() + 240)
-    chunk = cache.chunks()[0]
+    chunk = cache.read(cache.names()[0])
     chunk.fine[3, 0]                 # (17, 17, 120) of the fourth picture, sharp; 1 to 3 degraded
 
 The first blocks of the stem are frozen, so their maps are computed once. Pictures are in a random
@@ -59,6 +59,7 @@ CHUNK = 40
 """Pictures in a chunk: 11 MB of maps and 5 MB of what they lead to."""
 SEED = 5
 ARRAYS = ("fine", "aligned", "coarse", "pooled", "names_coarse", "names_pooled")
+MAPS = ("fine", "coarse", "names_coarse")
 SHARP_OUTPUTS = ["fine", "coarse", "pooled", "names_coarse", "names_pooled"]
 
 
@@ -95,16 +96,19 @@ class ViewCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def chunks(self) -> list[Chunk]:
-        """The chunks stored so far, in order; their maps are read from disk when they are used."""
-        found = []
-        for file in sorted(self.folder.glob("chunk-*.done")):
-            arrays = {
-                name: np.load(self.folder / f"{file.stem}-{name}.npy", mmap_mode="r")
-                for name in ARRAYS
-            }
-            found.append(Chunk(**arrays))
-        return found
+    def names(self) -> list[str]:
+        """Names of the chunks stored so far, in order."""
+        return sorted(file.stem for file in self.folder.glob("chunk-*.done"))
+
+    def read(self, name: str) -> Chunk:
+        """A chunk; its maps are read from disk when they are used."""
+        arrays = {
+            array: np.load(
+                self.folder / f"{name}-{array}.npy", mmap_mode="r" if array in MAPS else None
+            )
+            for array in ARRAYS
+        }
+        return Chunk(**arrays)
 
     def fill(self, data: Path, weights: Path, share: CacheShare, *, until: float) -> None:
         """Store missing chunks until all are there, or the time ``until`` (of ``time.time()``)."""
