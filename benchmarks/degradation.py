@@ -1,6 +1,6 @@
 """Measure how scores move when a picture is blurred, compressed, darkened or framed by bars.
 
-python -m benchmarks.degradation [--data DIR] [--pictures N] [--split dev]
+python -m benchmarks.degradation [--data DIR] [--weights DIR] [--pictures N] [--split dev]
 
 Takes pictures of Flickr8k and their captions, degrades the pictures, and scores them as a search
 does, with the hubness correction. A good encoder gives a degraded copy nearly the score of the
@@ -25,6 +25,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.machine import DATA, processor_name, require_folder
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
+from vidseek.encoders.manifest import WEIGHTS_FOLDER
 from vidseek.encoders.preprocessing import squash
 from vidseek.search.moments.confidence import DEFAULT_MIN_CONFIDENCE, confidence_of
 from vidseek.training.lab.pictures import read_pictures, read_rows
@@ -215,11 +216,12 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.degradation", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER)
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
     arguments = parser.parse_args()
     require_folder(parser, arguments.data)
-    encoder = BuiltinEncoder()
+    encoder = BuiltinEncoder(arguments.weights)
     experiment = Experiment(encoder, arguments.data, arguments.split, arguments.pictures)
     print(f"# Degraded pictures: {encoder.spec}\n\n{processor_name()}\n")
     print(
