@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from vidseek.encoders.manifest import FILES, HUBNESS, WEIGHTS_FOLDER, read_manifest, write_manifest
-from vidseek.training.lab.robust.branch import Branch
+from vidseek.training.lab.robust.branch import Branch, BranchName
 from vidseek.training.lab.robust.tuning import TuningSettings, tune
 from vidseek.training.lab.robust.view_cache import CacheShare, ViewCache
 from vidseek.training.networks.export import export_vision
@@ -21,7 +21,7 @@ from vidseek.training.networks.restore import restore_vision
 DATA = Path("../shared/data")
 CACHE = Path(".cache/robust/views")
 RUN = Path(".cache/robust/run")
-BRANCHES = ("tuned", "untouched")
+BRANCHES: tuple[BranchName, ...] = ("tuned", "untouched")
 
 
 def main() -> None:

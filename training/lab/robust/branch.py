@@ -61,7 +61,7 @@ class Branch(nn.Module):
 
     def read(self, pooled: Tensor) -> Tensor:
         """(N, 1280) to (N, 384) or (N, 1000)."""
-        found: Tensor = sum(reader(pooled) for reader in self.readers)  # type: ignore[assignment]
+        found: Tensor = sum(reader(pooled) for reader in self.readers)
         return found
 
     def forward(self, fine: Tensor) -> BranchOutput:

@@ -65,7 +65,8 @@ def _add_noise(picture: Picture, random: np.random.Generator) -> Picture:
 
 def _expose(picture: Picture, random: np.random.Generator) -> Picture:
     gain = random.uniform(0.25, 0.7) if random.random() < 0.6 else random.uniform(1.3, 1.7)
-    return np.clip(picture * gain, 0, 255).astype(np.uint8)
+    exposed: Picture = np.clip(picture * gain, 0, 255).astype(np.uint8)
+    return exposed
 
 
 def _fade(picture: Picture, random: np.random.Generator) -> Picture:

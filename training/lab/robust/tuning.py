@@ -92,7 +92,7 @@ class Pictures:
 
     @torch.no_grad()
     def _read(self, pooled: Tensor) -> Tensor:
-        found: Tensor = sum(  # type: ignore[assignment]
+        found: Tensor = sum(
             torch.func.functional_call(reader, state, (pooled,))
             for reader, state in zip(self._branch.readers, self._readers, strict=True)
         )
