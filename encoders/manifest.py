@@ -46,11 +46,13 @@ class Part:
 
 @dataclass(frozen=True)
 class EarlierRevision:
-    """A revision whose vectors the same files compute, for libraries encoded with it."""
+    """A revision that the same files stand in for, in libraries encoded with it."""
 
     spec: EncoderSpec
     hubness: dict[str, Any]
     """Fields of its ``HubnessCorrection`` that differ; empty if none does."""
+    has_names: bool
+    """False if its frame vectors lack the names of classes and its clips are means of frames."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Manifest:
     parts: dict[str, Part]
     rerank: bool
     """True if there is a re-ranking head, and it was measured to improve the first stage."""
-    earlier: EarlierRevision | None = None
-    """None if these files compute no other revision's vectors."""
+    earlier: tuple[EarlierRevision, ...] = ()
+    """Revisions with the same text vectors, and frame vectors that these files compute, too."""
     same_frames: tuple[str, ...] = ()
     """Fingerprints of revisions with the same vision file: they differ in clip vectors alone."""
 
@@ -132,11 +134,17 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
         raise WeightsError(f"{path}: incomplete ({error})", hint=weights_hint(folder)) from error
 
 
-def _read_earlier(table: dict[str, Any]) -> EarlierRevision | None:
-    if table.get("earlier") is None:
-        return None
-    facts = table["earlier"]
-    return EarlierRevision(EncoderSpec.from_document(facts["spec"]), dict(facts["hubness"]))
+def _read_earlier(table: dict[str, Any]) -> tuple[EarlierRevision, ...]:
+    facts = table.get("earlier", [])
+    return tuple(
+        EarlierRevision(
+            EncoderSpec.from_document(each["spec"]),
+            dict(each["hubness"]),
+            has_names=bool(each.get("has_names", False)),
+        )
+        # Revision 4 had a single one, without names.
+        for each in (facts if isinstance(facts, list) else [facts])
+    )
 
 
 def write_manifest(
@@ -145,7 +153,7 @@ def write_manifest(
     spec: dict[str, Any],
     revisions: dict[str, str],
     rerank: bool,
-    earlier: EarlierRevision | None = None,
+    earlier: Sequence[EarlierRevision] = (),
     same_frames: Sequence[str] = (),
 ) -> Manifest:
     """Write the manifest of the files in a folder and read it back.
@@ -156,7 +164,7 @@ def write_manifest(
         revisions: revision by part; the bank of sentences takes the text encoder's. Without one
             for the re-ranking head the model has none.
         rerank: whether the re-ranking head is used.
-        earlier: a revision that the files compute, too.
+        earlier: revisions that the files stand in for.
         same_frames: fingerprints of revisions with the same vision file.
     """
     parts = {}
@@ -171,8 +179,15 @@ def write_manifest(
             "revision": revisions["text" if name == HUBNESS else name],
         }
     table = {"format": FORMAT, "spec": spec, "rerank": rerank, "parts": parts}
-    if earlier is not None:
-        table["earlier"] = {"spec": earlier.spec.to_document(), "hubness": earlier.hubness}
+    if earlier:
+        table["earlier"] = [
+            {
+                "spec": each.spec.to_document(),
+                "hubness": each.hubness,
+                "has_names": each.has_names,
+            }
+            for each in earlier
+        ]
     if same_frames:
         table["same_frames"] = list(same_frames)
     path = folder / MANIFEST_NAME

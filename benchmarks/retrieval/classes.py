@@ -1,4 +1,4 @@
-"""Classification of pictures by the names of their classes, against the earlier revision."""
+"""Classification of pictures by the names of their classes, and without ImageNet's names."""
 
 from __future__ import annotations
 
@@ -31,25 +31,27 @@ def classes(encoder: BuiltinEncoder, data: Path, sets: list[str], limit: int | N
         sets: names from ``CLASS_SETS``.
         limit: most pictures of a set, evenly spaced; None for all.
     """
-    earlier = _earlier(encoder)
+    nameless = _nameless(encoder)
     heads = [f"revision {encoder.spec.revision}, mean accuracy, per cent (95 % interval)"]
-    if earlier is not None:
-        heads += [f"revision {earlier.spec.revision}", "difference, paired"]
+    if nameless is not None:
+        heads += ["without ImageNet's names in the vectors", "difference, paired"]
     print(f"\n| names of classes | classes | {' | '.join(heads)} |")
     print(f"| --- | --- |{' --- |' * len(heads)}")
     for name in sets:
         labels, right = _judge(encoder, data, name, limit)
         cells = [class_interval(right, labels)]
-        if earlier is not None:
-            _, before = _judge(earlier, data, name, limit)
+        if nameless is not None:
+            _, before = _judge(nameless, data, name, limit)
             cells += [class_interval(before, labels), class_interval(right - before, labels)]
         title = f"{name} {CLASS_SETS[name]}, {len(labels)} pictures"
         print(f"| {title} | {len(np.unique(labels))} | {' | '.join(cells)} |", flush=True)
 
 
-def _earlier(encoder: BuiltinEncoder) -> Encoder | None:
-    earlier = read_manifest(encoder.folder).earlier
-    return None if earlier is None else encoder.earlier(earlier.spec.fingerprint)
+def _nameless(encoder: BuiltinEncoder) -> Encoder | None:
+    for revision in read_manifest(encoder.folder).earlier:
+        if not revision.has_names:
+            return encoder.earlier(revision.spec.fingerprint)
+    return None
 
 
 def _judge(

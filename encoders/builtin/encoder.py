@@ -23,7 +23,7 @@ from vidseek.core.errors import WeightsError
 from vidseek.core.processors import processor_count
 from vidseek.core.types import CellFeatures, EncoderSpec, FrameFeatures, TimeAttention
 from vidseek.encoders.base import Encoder
-from vidseek.encoders.builtin.earlier import EarlierBuiltinEncoder
+from vidseek.encoders.builtin.earlier import EarlierBuiltinEncoder, NamelessBuiltinEncoder
 from vidseek.encoders.builtin.maps import BuiltinMaps
 from vidseek.encoders.builtin.wording import canonical_wording
 from vidseek.encoders.hubness import HubnessCorrection
@@ -146,15 +146,17 @@ class BuiltinEncoder:
 
     def earlier(self, fingerprint: str) -> Encoder | None:
         """See ``RevisedEncoder``."""
-        revision = self._manifest.earlier
-        if revision is None or revision.spec.fingerprint != fingerprint:
-            return None
-        return EarlierBuiltinEncoder(
-            self,
-            revision,
-            partial(self._encode_frames, output="plain"),
-            partial(self._maps.cells, names=False),
-        )
+        for revision in self._manifest.earlier:
+            if revision.spec.fingerprint == fingerprint:
+                if revision.has_names:
+                    return EarlierBuiltinEncoder(self, revision)
+                return NamelessBuiltinEncoder(
+                    self,
+                    revision,
+                    partial(self._encode_frames, output="plain"),
+                    partial(self._maps.cells, names=False),
+                )
+        return None
 
     def shares_frames(self, fingerprint: str) -> bool:
         """See ``FrameSharingEncoder``."""

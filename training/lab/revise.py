@@ -1,12 +1,14 @@
-"""A new revision without new towers: names of classes in frame vectors, attention over time.
+"""New revisions without new towers, which start from shipped weights.
 
-    revise(Path("encoders/weights"), Path(".cache/revision"), places, revision="4")
+    revise(Path("encoders/weights"), Path(".cache/revision"), inputs, revision="4")
+    replace_vision(vision, Path("encoders/weights"), Path(".cache/next"), inputs, revision="5")
 
-Starts from shipped weights. The towers stay as they are; the visual part gets the names of classes
-(``class_names.py``), with the weight that is best on dev rows; temporal attention is trained on the
-new frame vectors; then the hubness correction and the confidence are fitted again, so that absent
-things are found with no more confidence than before. Frames are encoded once and kept, so that an
-interrupted run continues. Writes a folder in the built-in format.
+``revise`` gives the visual part the names of classes (``class_names.py``), with the weight that is
+best on dev rows, and trains temporal attention on the new frame vectors. ``replace_vision`` takes a
+visual part that was trained towards the vectors of the shipped one. Both then fit the hubness
+correction and the confidence again, so that absent things are found with no more confidence than
+before. Frames are encoded once and kept, so that an interrupted run continues. Both write a folder
+in the built-in format.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ from vidseek.training.lab.absent_names import (
 )
 from vidseek.training.lab.corpus import Corpus
 from vidseek.training.lab.encoded_items import ItemBank
-from vidseek.training.lab.frame_features import FrameBank, Probe
+from vidseek.training.lab.frame_features import CLASSES, FrameBank, Probe
 from vidseek.training.lab.hubness import choose_hubness
 from vidseek.training.lab.motion import (
     MOVING_SETS,
@@ -65,6 +67,7 @@ from vidseek.training.networks.export import export_temporal, export_vision
 from vidseek.training.networks.restore import restore_temporal, restore_vision
 from vidseek.training.networks.stem import load_imagenet_stem
 from vidseek.training.networks.temporal import Temporal
+from vidseek.training.networks.vision import Vision
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +103,8 @@ def revise(start: Path, folder: Path, inputs: RevisionInputs, *, revision: str) 
     Raises:
         WeightsError: the weights cannot be read, or ``folder`` is the one to start from.
     """
-    if folder.resolve() == start.resolve():
-        raise WeightsError(f"{folder}: a revision cannot replace the weights that it starts from")
+    _check_folders(start, folder)
     torch.set_num_threads(inputs.threads)
-    folder.mkdir(parents=True, exist_ok=True)
     known = read_manifest(start)
     encoder = BuiltinEncoder(start, threads=inputs.threads)
     probe = Probe(start, cache=inputs.cache, threads=inputs.threads)
@@ -118,55 +119,171 @@ def revise(start: Path, folder: Path, inputs: RevisionInputs, *, revision: str) 
     temporal = _attention(_Frames(encoder, probe, inputs, names * np.float32(weight)), folder)
     for part in {"text", HEAD} & set(known.parts):
         shutil.copyfile(start / known.parts[part].file, folder / FILES[part])
-    dev, corpus = _dev_items(encoder, shown, names, weight)
+    before = {name: items.with_names(_names(known)) for name, items in shown.items()}
+    now = {name: items.with_names(names * np.float32(weight)) for name, items in shown.items()}
+    calibration = _calibrate(encoder, before, now, temporal, folder, inputs.data)
+    chosen = {"name_weight": weight, "recall_at_1_5_10_by_name_weight": table}
+    (folder / "revision.json").write_text(json.dumps(chosen, indent=1))
+    return _write(
+        known,
+        folder,
+        calibration,
+        dict.fromkeys(("vision", "temporal"), revision),
+        earlier=_earlier(known, encoder, calibration.hubness),
+        same_frames=_same_frames(known, folder),
+    )
+
+
+def replace_vision(
+    vision: Vision, start: Path, folder: Path, inputs: RevisionInputs, *, revision: str
+) -> Manifest:
+    """Make a revision with another visual part, whose vectors lie in the same shared space.
+
+    All other parts stay. Libraries of the revision to start from, and of those before it, are
+    searched and extended with the new weights: texts have the same vectors, and pictures similar
+    ones.
+
+    Args:
+        vision: with names of classes, as the shipped one.
+        start: the folder that ``vision`` was trained towards.
+        folder: where the new files go; another folder than ``start``.
+        inputs: the data.
+        revision: name of the new revision.
+
+    Raises:
+        WeightsError: the weights cannot be read, or ``folder`` is the one to start from.
+    """
+    _check_folders(start, folder)
+    torch.set_num_threads(inputs.threads)
+    known = read_manifest(start)
+    encoder = BuiltinEncoder(start, threads=inputs.threads)
+    export_vision(vision, folder / FILES["vision"])
+    for part in known.parts.keys() - {"vision", HUBNESS}:
+        shutil.copyfile(start / known.parts[part].file, folder / FILES[part])
+    changed = {"vision": revision}
+    # The frames are encoded by the new files, which need a manifest for that.
+    _write(known, folder, Calibration.of(encoder), changed)
+    banks = []
+    for weights in (start, folder):
+        probe = Probe(weights, cache=inputs.cache, threads=inputs.threads)
+        names = _names(read_manifest(weights))
+        banks.append(
+            {
+                name: _Shown.read(probe, inputs, name, split).with_names(names)
+                for name, split in SPLITS.items()
+            }
+        )
+    temporal = restore_temporal(known.read("temporal"))
+    calibration = _calibrate(encoder, *banks, temporal, folder, inputs.data)
+    spec = replace(known.spec, source=DEFAULT_NAME, kind="builtin")
+    kept = {} if encoder.hubness is None else _settings(encoder.hubness)
+    earlier = (EarlierRevision(spec, kept, has_names=True), *known.earlier)
+    return _write(known, folder, calibration, changed, earlier=earlier)
+
+
+def _check_folders(start: Path, folder: Path) -> None:
+    if folder.resolve() == start.resolve():
+        raise WeightsError(f"{folder}: a revision cannot replace the weights that it starts from")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is fitted to the vectors of a revision."""
+
+    hubness: HubnessCorrection | None
+    scale: float | None
+    bias: float | None
+
+    @classmethod
+    def of(cls, encoder: BuiltinEncoder) -> Calibration:
+        """That of a model as it is."""
+        spec = encoder.spec
+        return cls(encoder.hubness, spec.confidence_scale, spec.confidence_bias)
+
+
+def _calibrate(
+    encoder: BuiltinEncoder,
+    before: dict[str, _Named],
+    now: dict[str, _Named],
+    temporal: Temporal,
+    folder: Path,
+    data: Path,
+) -> Calibration:
+    """Fit the hubness correction, which is saved, and the confidence to dev rows.
+
+    Args:
+        encoder: the starting revision; its texts' vectors are those of the new one.
+        before: the dev rows by the starting revision.
+        now: the same by the new one.
+        temporal: attention over time of the new one.
+        folder: where the correction's file goes.
+        data: the data folder.
+    """
+    dev, corpus = _dev_items(encoder, now)
     clips = clip_vectors(temporal, dev, np.arange(len(dev)))
     hubness: HubnessCorrection | None = None
     if encoder.hubness is not None:
         hubness = choose_hubness(encoder.hubness.bank, dev, clips, corpus, run=folder)
     scale, bias = fit_confidence(*confidence_scores(clips, dev, corpus, None, hubness))
-    labels = encoder.encode_text(label_names(inputs.data))
+    labels = encoder.encode_text(label_names(data))
     absent = best_scores(labels, clips, dev.kinds, hubness)
-    share = _earlier_share(encoder, shown, labels)
+    share = _earlier_share(encoder, before, labels)
     if share is not None:
         bias = without_gain(scale, bias, absent, share=share)
-    chosen = {"name_weight": weight, "recall_at_1_5_10_by_name_weight": table}
-    (folder / "revision.json").write_text(json.dumps(chosen, indent=1))
+    return Calibration(hubness, scale, bias)
+
+
+def _write(
+    known: Manifest,
+    folder: Path,
+    calibration: Calibration,
+    changed: dict[str, str],
+    *,
+    earlier: Sequence[EarlierRevision] = (),
+    same_frames: Sequence[str] = (),
+) -> Manifest:
+    """Write the manifest of a revision of ``known``, whose ``changed`` parts have new revisions."""
     spec: dict[str, Any] = known.spec.to_document()
     del spec["vision_hash"]
     spec |= {
         "name": DEFAULT_NAME,
-        "revision": revision,
-        "confidence_scale": scale,
-        "confidence_bias": bias,
+        "revision": changed["vision"],
+        "confidence_scale": calibration.scale,
+        "confidence_bias": calibration.bias,
     }
     revisions = {part: entry.revision for part, entry in known.parts.items() if part != HUBNESS}
-    revisions |= dict.fromkeys(("vision", "temporal"), revision)
     return write_manifest(
         folder,
         spec=spec,
-        revisions=revisions,
+        revisions=revisions | changed,
         rerank=known.rerank,
-        earlier=_earlier(known, encoder, hubness),
-        same_frames=_same_frames(known, folder),
+        earlier=earlier,
+        same_frames=same_frames,
     )
 
 
+def _names(known: Manifest) -> NDArray[np.float32]:
+    """(1000, D) that a model adds to its frame vectors; zero if it adds none."""
+    names = restore_vision(known.read("vision")).names
+    if names is None:
+        return np.zeros((CLASSES, known.spec.dimension), np.float32)
+    found: NDArray[np.float32] = names.vectors.numpy()
+    return found
+
+
 def _earlier_share(
-    encoder: BuiltinEncoder, shown: dict[str, _Shown], labels: NDArray[np.float32]
+    encoder: BuiltinEncoder, shown: dict[str, _Named], labels: NDArray[np.float32]
 ) -> float | None:
     """Share of names with a confident answer by the starting weights; None if not calibrated."""
     spec = encoder.spec
     if spec.confidence_scale is None or spec.confidence_bias is None:
         return None
-    names = restore_vision(read_manifest(encoder.folder).read("vision")).names
     clips, kinds = [], []
     for name, items in shown.items():
-        vectors = items.frames.plain
-        if names is not None:
-            vectors = items.frames.vectors_with(names.vectors.numpy(), weight=1.0)
         for places in items.places:
             seconds = np.arange(len(places), dtype=np.float64) * SECONDS_APART
-            features = FrameFeatures(vectors[places])
+            features = FrameFeatures(items.vectors[places])
             clips.append(encoder.encode_clips(features, seconds, [slice(0, len(places))])[0])
             kinds.append(name)
     scores = best_scores(labels, np.stack(clips), kinds, encoder.hubness)
@@ -182,30 +299,27 @@ def _same_frames(known: Manifest, folder: Path) -> tuple[str, ...]:
 
 def _earlier(
     known: Manifest, encoder: BuiltinEncoder, hubness: HubnessCorrection | None
-) -> EarlierRevision | None:
+) -> tuple[EarlierRevision, ...]:
     """The starting revision, if the new files compute its vectors and scores, too.
 
     They do if its visual part lacked names, and its clips were the plain means of their frames.
     """
-    if known.earlier is not None or restore_vision(known.read("vision")).names is not None:
-        return None
+    if known.earlier or restore_vision(known.read("vision")).names is not None:
+        return ()
     if not _clips_are_means(encoder):
-        return None
+        return ()
     before = encoder.hubness
     if (before is None) != (hubness is None):
-        return None
-    changed = (
-        {}
-        if before is None
-        else {
-            "neighbours": before.neighbours,
-            "weight": before.weight,
-            "usual": before.usual,
-        }
-    )
+        return ()
     # Libraries know it by that name, wherever its files lie now.
     spec = replace(known.spec, source=DEFAULT_NAME, kind="builtin")
-    return EarlierRevision(spec, changed)
+    changed = {} if before is None else _settings(before)
+    return (EarlierRevision(spec, changed, has_names=False),)
+
+
+def _settings(hubness: HubnessCorrection) -> dict[str, Any]:
+    """All of a correction but its bank."""
+    return {name: getattr(hubness, name) for name in ("neighbours", "weight", "usual")}
 
 
 def name_vectors(encoder: BuiltinEncoder, data: Path) -> NDArray[np.float32]:
@@ -246,6 +360,20 @@ class _Shown:
             groups.setdefault(_group(row), []).append(place)
         places = list(groups.values())
         return cls(name, frames, places, [rows[some[0]].captions for some in places])
+
+    def with_names(self, names: NDArray[np.float32]) -> _Named:
+        """The items with (1000, D) names of classes added to their frames."""
+        return _Named(self.frames.vectors_with(names, weight=1.0), self.places, self.captions)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Items of a split, by the vectors of a revision."""
+
+    vectors: NDArray[np.float32]
+    """(N, D) of the frames."""
+    places: list[list[int]]
+    captions: list[tuple[str, ...]]
 
 
 def _group(row: PictureRow) -> str:
@@ -348,19 +476,13 @@ def _attention(frames: _Frames, folder: Path) -> Temporal:
     return restore_temporal(file.read_bytes())
 
 
-def _dev_items(
-    encoder: BuiltinEncoder,
-    shown: dict[str, _Shown],
-    names: NDArray[np.float32],
-    weight: float,
-) -> tuple[ItemBank, Corpus]:
+def _dev_items(encoder: BuiltinEncoder, shown: dict[str, _Named]) -> tuple[ItemBank, Corpus]:
     """The dev items and their sentences, for the stages above the towers."""
     bank, sentences = ItemBank([], [], [], []), list[str]()
     for name, items in shown.items():
-        vectors = items.frames.vectors_with(names, weight=weight)
         for places, captions in zip(items.places, items.captions, strict=True):
             bank.kinds.append(name)
-            bank.vectors.append(vectors[places])
+            bank.vectors.append(items.vectors[places])
             bank.tokens.append(np.empty((len(places), 0, 0), np.float32))
             first = len(sentences)
             sentences.extend(captions)

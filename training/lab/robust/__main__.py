@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from vidseek.encoders.manifest import FILES, HUBNESS, WEIGHTS_FOLDER, read_manifest, write_manifest
-from vidseek.training.lab.robust.branch import Branch, BranchName
+from vidseek.encoders.manifest import WEIGHTS_FOLDER, read_manifest
+from vidseek.training.lab.revise import RevisionInputs, replace_vision
+from vidseek.training.lab.robust.branch import Branch, BranchName, mean_of_weights
 from vidseek.training.lab.robust.tuning import TuningSettings, tune
 from vidseek.training.lab.robust.view_cache import CacheShare, ViewCache
-from vidseek.training.networks.export import export_vision
 from vidseek.training.networks.restore import restore_vision
 
 DATA = Path("../shared/data")
 CACHE = Path(".cache/robust/views")
 RUN = Path(".cache/robust/run")
+FRAMES = Path(".cache/frames")
 BRANCHES: tuple[BranchName, ...] = ("tuned", "untouched")
 
 
@@ -45,10 +44,20 @@ def main() -> None:
     train.add_argument("branch", choices=BRANCHES)
     train.add_argument("--threads", type=int, default=1)
     train.add_argument("--rate", type=float, default=TuningSettings.stem_learning_rate)
+    train.add_argument("--seed", type=int, default=TuningSettings.seed)
     train.set_defaults(run=_train)
 
     export = commands.add_parser("export", help="write a folder of weights with what was trained")
     export.add_argument("--to", type=Path, required=True)
+    export.add_argument(
+        "--runs",
+        dest="folders",
+        type=Path,
+        nargs="+",
+        default=[RUN],
+        help="folders of training runs; the mean of their weights is exported",
+    )
+    export.add_argument("--frames", type=Path, default=FRAMES, help="where encoded frames are kept")
     export.add_argument("--revision", required=True)
     export.set_defaults(run=_export)
 
@@ -72,34 +81,24 @@ def _train(arguments: argparse.Namespace) -> None:
     tune(
         ViewCache(arguments.cache),
         vision,
-        TuningSettings(arguments.branch, stem_learning_rate=arguments.rate),
+        TuningSettings(arguments.branch, stem_learning_rate=arguments.rate, seed=arguments.seed),
         arguments.folder,
         until=time.time() + 60 * arguments.minutes,
     )
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    known = read_manifest(arguments.start)
-    vision = restore_vision(known.read("vision"))
+    vision = restore_vision(read_manifest(arguments.start).read("vision"))
     for name in BRANCHES:
-        file = arguments.folder / f"{name}.pt"
-        if file.exists():
-            state = torch.load(file, weights_only=True)["branch"]
-            Branch.of(vision, name).load_state_dict(state)
-    arguments.to.mkdir(parents=True, exist_ok=True)
-    export_vision(vision, arguments.to / FILES["vision"])
-    for part in known.parts.keys() - {"vision"}:
-        shutil.copyfile(arguments.start / known.parts[part].file, arguments.to / FILES[part])
-    spec: dict[str, Any] = known.spec.to_document()
-    del spec["vision_hash"]
-    revisions = {part: entry.revision for part, entry in known.parts.items() if part != HUBNESS}
-    # Neither the earlier revision's vectors nor those of the same frames are computed any more.
-    write_manifest(
-        arguments.to,
-        spec=spec | {"name": "builtin", "revision": arguments.revision},
-        revisions=revisions | {"vision": arguments.revision},
-        rerank=known.rerank,
-    )
+        states = [
+            torch.load(file, weights_only=True)["branch"]
+            for folder in arguments.folders
+            if (file := folder / f"{name}.pt").exists()
+        ]
+        if states:
+            Branch.of(vision, name).load_state_dict(mean_of_weights(states))
+    inputs = RevisionInputs(arguments.data, arguments.frames)
+    replace_vision(vision, arguments.start, arguments.to, inputs, revision=arguments.revision)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ part of the sharp picture beside the pooled part of the blurred one, recall stay
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -99,6 +99,15 @@ def class_loss(read: Tensor, wanted: Tensor, bank: Tensor, places: Tensor) -> Te
 
 
 AGREEMENTS: dict[BranchName, Agreement] = {"tuned": vector_loss, "untouched": class_loss}
+
+
+def mean_of_weights(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights of runs from the same start (model soups, Wortsman et al. 2022).
+
+    Args:
+        states: at least one ``state_dict``, all of the same branch.
+    """
+    return {key: torch.stack([state[key] for state in states]).mean(0) for key in states[0]}
 
 
 def relative_error(found: Tensor, wanted: Tensor, spread: Tensor) -> Tensor:

@@ -203,6 +203,8 @@ def tune(
 ) -> None:
     """Train a branch of ``vision``, in place, until a time; continues an interrupted run.
 
+    A checkpoint of the branch's weights alone is where a new run starts.
+
     Args:
         cache: at least three chunks; more may be added meanwhile.
         vision: as it ships.
@@ -217,8 +219,9 @@ def tune(
     if file.exists():
         state = torch.load(file, weights_only=True)
         tuner.branch.load_state_dict(state["branch"])
-        tuner.optimizer.load_state_dict(state["optimizer"])
-        number, before = state["step"], state["used"]
+        if "optimizer" in state:  # otherwise only weights were kept, to start from
+            tuner.optimizer.load_state_dict(state["optimizer"])
+            number, before = state["step"], state["used"]
     started, recent = time.time(), list[tuple[float, float]]()
     used = before
     while used < 1.0:
