@@ -1,4 +1,4 @@
-"""A library of an earlier revision of the built-in model answers as before, until it is switched."""
+"""A library of an earlier revision of the model answers as before, until it is switched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import vidseek
 from vidseek.core.job import Job
 from vidseek.encoders.builtin.encoder import BuiltinEncoder
 from vidseek.encoders.manifest import read_manifest
-
 
 CURRENT = read_manifest().spec.revision
 EARLIER = {each.spec.revision: each.spec.fingerprint for each in read_manifest().earlier}

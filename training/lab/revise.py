@@ -163,22 +163,23 @@ def replace_vision(
     changed = {"vision": revision}
     # The frames are encoded by the new files, which need a manifest for that.
     _write(known, folder, Calibration.of(encoder), changed)
-    banks = []
-    for weights in (start, folder):
-        probe = Probe(weights, cache=inputs.cache, threads=inputs.threads)
-        names = _names(read_manifest(weights))
-        banks.append(
-            {
-                name: _Shown.read(probe, inputs, name, split).with_names(names)
-                for name, split in SPLITS.items()
-            }
-        )
+    before, now = (_dev_rows(weights, inputs) for weights in (start, folder))
     temporal = restore_temporal(known.read("temporal"))
-    calibration = _calibrate(encoder, *banks, temporal, folder, inputs.data)
+    calibration = _calibrate(encoder, before, now, temporal, folder, inputs.data)
     spec = replace(known.spec, source=DEFAULT_NAME, kind="builtin")
     kept = {} if encoder.hubness is None else _settings(encoder.hubness)
     earlier = (EarlierRevision(spec, kept, has_names=True), *known.earlier)
     return _write(known, folder, calibration, changed, earlier=earlier)
+
+
+def _dev_rows(weights: Path, inputs: RevisionInputs) -> dict[str, _Named]:
+    """The dev rows by name of their set, by the vectors of a folder of weights."""
+    probe = Probe(weights, cache=inputs.cache, threads=inputs.threads)
+    names = _names(read_manifest(weights))
+    return {
+        name: _Shown.read(probe, inputs, name, split).with_names(names)
+        for name, split in SPLITS.items()
+    }
 
 
 def _check_folders(start: Path, folder: Path) -> None:
