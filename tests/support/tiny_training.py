@@ -2,7 +2,7 @@
 
 TINY = """
 seed = 3
-threads = 2
+threads = 1
 vocabulary = 3000
 
 [towers]
