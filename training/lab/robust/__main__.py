@@ -20,6 +20,9 @@ DATA = Path("../shared/data")
 CACHE = Path(".cache/robust/views")
 RUN = Path(".cache/robust/run")
 FRAMES = Path(".cache/frames")
+SHARE = 0.6
+"""Of the trained weights in what ships (WiSE-FT, Wortsman et al. 2022): with all, videos and
+things that no training picture shows are found worse."""
 BRANCHES: tuple[BranchName, ...] = ("tuned", "untouched")
 
 
@@ -56,6 +59,12 @@ def main() -> None:
         nargs="+",
         default=[RUN],
         help="folders of training runs; the mean of their weights is exported",
+    )
+    export.add_argument(
+        "--share",
+        type=float,
+        default=SHARE,
+        help="share of the trained weights in their mean with those to start from",
     )
     export.add_argument("--frames", type=Path, default=FRAMES, help="where encoded frames are kept")
     export.add_argument("--revision", required=True)
@@ -96,7 +105,12 @@ def _export(arguments: argparse.Namespace) -> None:
             if (file := folder / f"{name}.pt").exists()
         ]
         if states:
-            Branch.of(vision, name).load_state_dict(mean_of_weights(states))
+            branch = Branch.of(vision, name)
+            trained, share = mean_of_weights(states), arguments.share
+            shipped = branch.state_dict()
+            branch.load_state_dict(
+                {key: share * trained[key] + (1.0 - share) * shipped[key] for key in shipped}
+            )
     inputs = RevisionInputs(arguments.data, arguments.frames)
     replace_vision(vision, arguments.start, arguments.to, inputs, revision=arguments.revision)
 
