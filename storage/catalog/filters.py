@@ -23,8 +23,8 @@ from vidseek.storage.catalog.schema import (
 )
 
 _LONGEST_PATTERN = 4096
-_MAX_INTEGER = 2**63 - 1
-"""The databases take no larger number."""
+_MAX_HEIGHT, _MAX_INTEGER = 2**31 - 1, 2**63 - 1
+"""PostgreSQL takes no larger number for a height, and no database for a time."""
 
 
 def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[bool]]:
@@ -42,7 +42,7 @@ def video_conditions(where: VideoFilter, dialect: str) -> list[ColumnElement[boo
     if where.max_duration_seconds is not None:
         conditions.append(VideoRow.duration_seconds <= where.max_duration_seconds)
     if where.min_height is not None:
-        conditions.append(VideoRow.height >= min(where.min_height, _MAX_INTEGER))
+        conditions.append(VideoRow.height >= min(where.min_height, _MAX_HEIGHT))
     if where.after is not None:
         conditions.append(VideoRow.modified_ns >= _nanoseconds(where.after))
     if where.before is not None:
