@@ -92,7 +92,7 @@ def test_a_branch_learns_what_the_sharp_picture_gives(tmp_path, vision, few, bra
     settings = TuningSettings(branch, poor=5, sharp=3)
     tuner = Tuner(ViewCache(tmp_path), copy.deepcopy(vision), settings)
     before, unchanged = tuner.held_out()
-    assert unchanged < 0.02 * before, "sharp pictures have the shipped weights' output"
+    assert unchanged < 0.05 * before, "sharp pictures have the shipped weights' output"
     losses = [tuner.step(number, 0.2) for number in range(12)]
     assert losses[-1][0] < 0.8 * losses[0][0]
     assert losses[-1][1] < losses[0][0], "sharp pictures stay near theirs"
