@@ -14,7 +14,8 @@ BENCHMARKS = sorted(
     for path in (ROOT / "benchmarks").glob("**/*.py")
     if "def main()" in path.read_text(encoding="utf-8")
 )
-BESIDE_MAKE_BENCH = {"ablations", "code_size", "compare_versions", "copies", "memory"}
+NEED_TORCH = {"ablations", "training_runs"}
+BESIDE_MAKE_BENCH = NEED_TORCH | {"code_size", "compare_versions", "copies", "memory"}
 """Run by hand: to design a network, compare releases or systems, look for a leak, count code."""
 
 
@@ -31,7 +32,7 @@ def test_make_bench_runs_every_benchmark() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.full) if name == "ablations" else name
+        pytest.param(name, marks=pytest.mark.full) if name in NEED_TORCH else name
         for name in BENCHMARKS
     ],
 )
