@@ -140,7 +140,7 @@ class MonolingualEncoder(Protocol):
 
 @runtime_checkable
 class LimitedTextEncoder(Protocol):
-    """What an ``Encoder`` has besides if it cuts long texts."""
+    """Additional members of an ``Encoder`` that cuts long texts."""
 
     def reads_whole(self, text: str) -> bool:
         """False if ``encode_text`` uses only the beginning of the text."""
@@ -148,7 +148,7 @@ class LimitedTextEncoder(Protocol):
 
 @runtime_checkable
 class RevisedEncoder(Protocol):
-    """What an ``Encoder`` has besides if it can stand in for an earlier revision of itself."""
+    """Additional members of an ``Encoder`` that can replace earlier revisions of itself."""
 
     def earlier(self, fingerprint: str) -> Encoder | None:
         """The earlier revision of that fingerprint; None if it cannot compute that."""
@@ -224,7 +224,7 @@ class TimeAttentionEncoder(Protocol):
 
 @runtime_checkable
 class FrameSharingEncoder(Protocol):
-    """What an ``Encoder`` has besides if another one gives the same frame vectors and tokens.
+    """Additional members of an ``Encoder`` with the frame vectors and tokens of another one.
 
     A library then computes its clip vectors from the stored frames, without decoding.
     """

@@ -46,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True)
 class EarlierRevision:
-    """A revision that the same files stand in for, in libraries encoded with it."""
+    """A revision whose libraries the same files can search and extend."""
 
     spec: EncoderSpec
     hubness: dict[str, Any]
@@ -135,7 +135,7 @@ def read_manifest(folder: Path = WEIGHTS_FOLDER) -> Manifest:
 
 
 def _read_earlier(table: dict[str, Any]) -> tuple[EarlierRevision, ...]:
-    facts = table.get("earlier", [])
+    facts = table.get("earlier") or []
     return tuple(
         EarlierRevision(
             EncoderSpec.from_document(each["spec"]),
@@ -164,7 +164,7 @@ def write_manifest(
         revisions: revision by part; the bank of sentences takes the text encoder's. Without one
             for the re-ranking head the model has none.
         rerank: whether the re-ranking head is used.
-        earlier: revisions that the files stand in for.
+        earlier: revisions whose libraries the files can search and extend.
         same_frames: fingerprints of revisions with the same vision file.
     """
     parts = {}

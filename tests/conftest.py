@@ -27,7 +27,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def ordinary_priority() -> Iterator[None]:
-    """Take back the realtime priority that SVT-AV1 gives a process of root's that encodes AV1.
+    """Take back the realtime priority that encoding AV1 with SVT-AV1 gives a process of root.
 
     It would keep the processor from everything else that the tests start.
     """

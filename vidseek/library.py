@@ -150,7 +150,7 @@ class Library(LibraryExplanations, LibraryDescriptions, LibraryDiscovery):
                 self.compare_new_videos(job=job)
             with contextlib.suppress(LibraryLockedError, JobCancelledError):
                 self.labels.update(job=job)
-            if job is not None and job.is_cancelled:  # what is left is done at the next run
+            if job is not None and job.is_cancelled:  # the next run does the rest
                 report = replace(report, interrupted=True)
         return report
 

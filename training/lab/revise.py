@@ -103,10 +103,7 @@ def revise(start: Path, folder: Path, inputs: RevisionInputs, *, revision: str) 
     Raises:
         WeightsError: the weights cannot be read, or ``folder`` is the one to start from.
     """
-    _check_folders(start, folder)
-    torch.set_num_threads(inputs.threads)
-    known = read_manifest(start)
-    encoder = BuiltinEncoder(start, threads=inputs.threads)
+    known, encoder = _begin(start, folder, inputs)
     probe = Probe(start, cache=inputs.cache, threads=inputs.threads)
     names = name_vectors(encoder, inputs.data)
     shown = {name: _Shown.read(probe, inputs, name, split) for name, split in SPLITS.items()}
@@ -153,10 +150,7 @@ def replace_vision(
     Raises:
         WeightsError: the weights cannot be read, or ``folder`` is the one to start from.
     """
-    _check_folders(start, folder)
-    torch.set_num_threads(inputs.threads)
-    known = read_manifest(start)
-    encoder = BuiltinEncoder(start, threads=inputs.threads)
+    known, encoder = _begin(start, folder, inputs)
     export_vision(vision, folder / FILES["vision"])
     for part in known.parts.keys() - {"vision", HUBNESS}:
         shutil.copyfile(start / known.parts[part].file, folder / FILES[part])
@@ -182,10 +176,13 @@ def _dev_rows(weights: Path, inputs: RevisionInputs) -> dict[str, _Named]:
     }
 
 
-def _check_folders(start: Path, folder: Path) -> None:
+def _begin(start: Path, folder: Path, inputs: RevisionInputs) -> tuple[Manifest, BuiltinEncoder]:
+    """The model to start from, after the folder of the new one has been made."""
     if folder.resolve() == start.resolve():
         raise WeightsError(f"{folder}: a revision cannot replace the weights that it starts from")
     folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(inputs.threads)
+    return read_manifest(start), BuiltinEncoder(start, threads=inputs.threads)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def export_vision(
 ) -> None:
     """Write the visual encoder: pictures (N, side, side, 3) uint8 to vectors and tokens.
 
-    With names of classes it has the output ``plain``, too: the vectors of the revision before it.
+    With names of classes it has the output ``plain``, too: the vectors without them.
     """
     vision = _for_tracing(vision)
     del vision.stem.classes  # only training uses ImageNet's classes
